@@ -1,0 +1,37 @@
+# Each line is a command that a person could type.
+
+python := .venv/bin/python
+
+.PHONY: setup demo test test-quick bench lint documents clean
+
+setup: .venv/complete
+
+.venv/complete: pyproject.toml constraints.txt tools/setup.sh
+	tools/setup.sh
+
+demo: setup
+	.venv/bin/openwork demo
+
+test: setup
+	$(python) -m pytest -n auto
+
+test-quick: setup
+	$(python) -m pytest -n auto -m "not slow"
+
+bench: setup
+	for script in benchmarks/*.py; do $(python) $$script || exit 1; done
+	for device in lfe5u-85f lfe5u-25f ice40up5k; do \
+		.venv/bin/openwork synth --device $$device --record fpga/results/$$device.json || exit 1; done
+	$(python) tools/documents.py
+
+lint: setup
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+
+documents: setup
+	$(python) tools/documents.py
+
+clean:
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find hw sw verification fpga benchmarks tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,68 @@
+"""The parts that we place and route for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Family(StrEnum):
+    """Which synthesis command and which placer a part needs."""
+
+    ECP5 = "ecp5"
+    ICE40 = "ice40"
+
+
+@dataclass(frozen=True)
+class Device:
+    """One part in one package and speed grade.
+
+    Attributes:
+        name: how users call it.
+        family: see `Family`.
+        package, speed: as nextpnr calls them; iCE40 UltraPlus has one speed grade.
+        preset: name of the array that fits (`openwork_hw.arch.config.PRESETS`).
+        flags: what nextpnr is told about the part.
+        target_mhz: the clock that place and route aims at: above what is reached, so that it never stops early.
+    """
+
+    name: str
+    family: Family
+    package: str
+    speed: str
+    preset: str
+    flags: tuple[str, ...]
+    target_mhz: int
+
+
+DEVICES: dict[str, Device] = {
+    device.name: device
+    for device in (
+        Device(
+            name="lfe5u-85f",
+            family=Family.ECP5,
+            package="CABGA381",
+            speed="6",
+            preset="ecp5-85k",
+            flags=("--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
+            target_mhz=180,
+        ),
+        Device(
+            name="lfe5u-25f",
+            family=Family.ECP5,
+            package="CABGA381",
+            speed="6",
+            preset="ecp5-25k",
+            flags=("--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
+            target_mhz=180,
+        ),
+        Device(
+            name="ice40up5k",
+            family=Family.ICE40,
+            package="sg48",
+            speed="up",
+            preset="ice40-up5k",
+            flags=("--up5k", "--package", "sg48", "--pcf-allow-unconstrained"),
+            target_mhz=48,
+        ),
+    )
+}
+"""Parts by name."""

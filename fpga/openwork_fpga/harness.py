@@ -1,0 +1,85 @@
+"""A top with few pins around any component, so that it can be placed and routed alone."""
+
+from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class PinPoor(wiring.Component):
+    """Feed all inputs of a component from one pin and fold all its outputs to one pin.
+
+    Function
+        Inputs are the bits of one long shift register. The payloads of an array of input streams share one bus, as a
+        distributor would drive them: it passes the elements one after the other, a register each. Valids are separate.
+        Outputs are registered and folded by exclusive-or, four to one register a level.
+    Ports
+        clk, reset : in, 1; the component's clock, and its reset after two registers
+        pin_i : in, 1
+        pin_o : out, 1
+    Timing
+        Every path between the harness and the component has a register at the harness's end.
+    Cost
+        A flip-flop for each input bit and each bus bit and element; outputs / 3 LUTs.
+    Limits
+        For measurements only: it carries no meaning through.
+    """
+
+    clk: Signal
+    reset: Signal
+    pin_i: Signal
+    pin_o: Signal
+
+    def __init__(self, component: wiring.Component) -> None:
+        self._component = component
+        super().__init__({"clk": In(1), "reset": In(1), "pin_i": In(1), "pin_o": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.component = self._component
+        m.domains.sync = sync = ClockDomain()
+        m.domains.pins = pins = ClockDomain(reset_less=True)
+        reset = Signal(2)
+        m.d.pins += reset.eq(Cat(self.reset, reset))
+        m.d.comb += [sync.clk.eq(self.clk), pins.clk.eq(self.clk), sync.rst.eq(reset[1])]
+
+        singles, buses, outputs = self._ports()
+        heads = {name: Signal(len(elements[0]), name=f"{name}_bus") for name, elements in buses.items()}
+        inputs = Cat(*singles, *heads.values())
+        shift = Signal(len(inputs))
+        m.d.pins += shift.eq(Cat(self.pin_i, shift))
+        m.d.comb += inputs.eq(shift)
+        for name, elements in buses.items():
+            bus = heads[name]
+            for index, element in enumerate(elements):
+                following = Signal(len(bus), name=f"{name}_bus_{index}")
+                m.d.pins += following.eq(bus)
+                m.d.comb += element.eq(following)
+                bus = following
+
+        level = Signal(max(1, len(Cat(*outputs))), name="outputs")
+        m.d.pins += level.eq(Cat(*outputs))
+        while len(level) > 1:
+            folded = Signal(-(-len(level) // 4), name=f"folded_{len(level)}")
+            m.d.pins += [folded[index].eq(level[4 * index : 4 * index + 4].xor()) for index in range(len(folded))]
+            level = folded
+        m.d.comb += self.pin_o.eq(level)
+        return m
+
+    def _ports(self) -> tuple[list[Value], dict[str, list[Value]], list[Value]]:
+        """The component's inputs that have bits of their own, those that share a bus by name, and its outputs."""
+        singles: list[Value] = []
+        buses: dict[str, list[Value]] = {}
+        outputs: list[Value] = []
+        members = self._component.signature.members
+        for path, member, port in self._component.signature.flatten(self._component):
+            value = Value.cast(port)
+            name = path[0]
+            top = members[name]
+            in_array = top.is_signature and isinstance(top.signature, stream.Signature) and len(top.dimensions) == 1
+            if member.flow is not wiring.In:
+                outputs.append(value)
+            elif in_array and path[-1] == "payload":
+                buses.setdefault(name, []).append(value)
+            else:
+                singles.append(value)
+        return singles, buses, outputs

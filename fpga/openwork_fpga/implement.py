@@ -1,0 +1,120 @@
+"""Take any component through synthesis, placement and routing."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from openwork_fpga import nextpnr, yosys
+from openwork_fpga.devices import Device, Family
+from openwork_fpga.harness import PinPoor
+from openwork_fpga.nextpnr import PathStep, Routed
+
+Progress = Callable[[str, int, int], None]
+"""Is told what has just begun or ended, how many steps are done, and how many there are."""
+
+SYNTHESIS = {
+    Family.ECP5: "synth_ecp5 -nowidelut -top top -json netlist.json",
+    # Clock enables of few flip-flops become logic: each one claims a tile of eight, and a full part cannot be placed.
+    Family.ICE40: "synth_ice40 -device u -dffe_min_ce_use 8 -top top -json netlist.json",
+}
+"""The Yosys command of each family. Multipliers and large memories are instances, so nothing has to be inferred."""
+
+SEEDS = (1, 2, 3, 4, 5)
+"""Placer seeds of a measurement."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A component on a part, once for each placer seed.
+
+    Attributes:
+        device: the part.
+        routed: one result a seed, in the order of the seeds.
+        flip_flops: of the netlist.
+    """
+
+    device: Device
+    routed: tuple[Routed, ...]
+    flip_flops: int
+
+    @property
+    def median(self) -> Routed:
+        """The seed with the median clock (the lower of the two middle ones where their number is even)."""
+        ordered = sorted(self.routed, key=lambda routed: routed.clock_mhz)
+        return ordered[(len(ordered) - 1) // 2]
+
+    @property
+    def critical_path(self) -> tuple[PathStep, ...]:
+        """Critical path of the median seed."""
+        return self.median.critical_path
+
+    @property
+    def luts(self) -> int:
+        """LUTs, those included that no other logic can use any more.
+
+        ECP5: TRELLIS_COMB (a LUT4, or half a carry cell, or a LUT used as memory) and two for each TRELLIS_RAMW, the
+        write port of a memory made of LUTs, which takes the place of two. iCE40: logic cells, each a LUT4 with carry
+        and flip-flop, in use for any of them.
+        """
+        used = self.median.used
+        if self.device.family is Family.ECP5:
+            return used.get("TRELLIS_COMB", 0) + 2 * used.get("TRELLIS_RAMW", 0)
+        return used.get("ICESTORM_LC", 0)
+
+    @property
+    def dsps(self) -> int:
+        """Multiplier blocks."""
+        return self.median.used.get("MULT18X18D" if self.device.family is Family.ECP5 else "ICESTORM_DSP", 0)
+
+    @property
+    def block_memories(self) -> int:
+        """Block memories: DP16KD or SB_RAM40_4K."""
+        return self.median.used.get("DP16KD" if self.device.family is Family.ECP5 else "ICESTORM_RAM", 0)
+
+    @property
+    def large_memories(self) -> int:
+        """Single-port memories of 256 kbit, which only iCE40 UltraPlus has."""
+        return self.median.used.get("ICESTORM_SPRAM", 0)
+
+
+def implement(
+    component: wiring.Component, device: Device, seeds: Sequence[int], folder: Path, progress: Progress
+) -> Implementation:
+    """Synthesize a component once inside `PinPoor`, then place and route it with each seed, two at a time.
+
+    All intermediate files, logs among them, lie in `folder`.
+
+    Raises:
+        ToolError: a tool stopped, or is not installed.
+    """
+    nextpnr.require(device.family)
+    steps = 1 + len(seeds)
+    progress("synthesis", 0, steps)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "design.il").write_text(rtlil.convert(PinPoor(component), name="top", emit_src=False))
+    yosys.run_script(f"read_rtlil design.il\n{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
+    progress("place and route", 1, steps)
+    results: dict[int, Routed] = {}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = {pool.submit(nextpnr.route, device, folder, "netlist.json", seed): seed for seed in seeds}
+        try:
+            for finished in as_completed(running):
+                routed = finished.result()
+                results[routed.seed] = routed
+                progress(f"seed {routed.seed}: {routed.clock_mhz:.1f} MHz", 1 + len(results), steps)
+        finally:
+            # After a failure or an interrupt the seeds that have not begun do not begin.
+            pool.shutdown(cancel_futures=True)
+    return Implementation(device, tuple(results[seed] for seed in seeds), _flip_flops(folder))
+
+
+def _flip_flops(folder: Path) -> int:
+    """Flip-flops of the netlist in `folder`, counted by Yosys."""
+    text = (folder / "cells.json").read_text()
+    cells = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
+    return sum(count for kind, count in cells.items() if kind.startswith(("TRELLIS_FF", "SB_DFF")))

@@ -1,0 +1,1 @@
+"""The sparse MAC array: the contract with software (`arch`) and the gateware."""

@@ -1,0 +1,77 @@
+"""The top: commands and streams in, outputs and reports out. Wiring only, in the order of the data."""
+
+from amaranth.hdl import Elaboratable, Module, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.array.chain import Chain
+from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
+from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.sequencer import CommandLayout, Report, Sequencer
+
+ALL_ENCODINGS = (Encoding.CSR, Encoding.TRIPLET, Encoding.PACKED)
+
+
+class Accelerator(wiring.Component):
+    """Run layers of a sparse network, pass by pass, on features that stay in the array.
+
+    Function
+        As `Sequencer`'s; the weights and records of a RUN command come through the streams of the PEs that lead a group:
+        PE s * row_groups for stream s, at its place in config.feeders.
+    Ports
+        i_commands : in, stream of CommandLayout(config)
+        i_taps : in, stream of TapEntryLayout(config)
+        i_features : in, stream of signed 8
+        i_words : in, one stream of WeightWord for each PE of config.feeders
+        i_records : in, one stream of RowRecordLayout(config) for each PE of config.feeders
+        o_features : out, stream of signed 8
+        o_reports : out, stream of Report(config)
+    Timing
+        One clock. A RUN's cycles are predicted exactly by `openwork.compiler.predict` when no input stalls.
+    Cost
+        config.macs multipliers; see `openwork synth`.
+    Limits
+        As the parts'.
+    """
+
+    i_commands: stream.Interface
+    i_taps: stream.Interface
+    i_features: stream.Interface
+    i_words: list[stream.Interface]
+    i_records: list[stream.Interface]
+    o_features: stream.Interface
+    o_reports: stream.Interface
+
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS) -> None:
+        self._config = config
+        self._encodings = encodings
+        super().__init__(
+            {
+                "i_commands": In(stream.Signature(CommandLayout(config))),
+                "i_taps": In(stream.Signature(TapEntryLayout(config))),
+                "i_features": In(stream.Signature(signed(8))),
+                "i_words": In(stream.Signature(WeightWord)).array(len(config.feeders)),
+                "i_records": In(stream.Signature(RowRecordLayout(config))).array(len(config.feeders)),
+                "o_features": Out(stream.Signature(signed(8))),
+                "o_reports": Out(stream.Signature(Report(config))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.sequencer = sequencer = Sequencer(self._config)
+        m.submodules.chain = chain = Chain(self._config, encodings=self._encodings)
+
+        wiring.connect(m, wiring.flipped(self.i_commands), sequencer.i_commands)
+        wiring.connect(m, wiring.flipped(self.i_taps), sequencer.i_taps)
+        wiring.connect(m, wiring.flipped(self.i_features), sequencer.i_features)
+        wiring.connect(m, sequencer.o_chain, chain.i)
+        for feeder in range(len(self._config.feeders)):
+            wiring.connect(m, wiring.flipped(self.i_words[feeder]), chain.i_words[feeder])
+            wiring.connect(m, wiring.flipped(self.i_records[feeder]), chain.i_records[feeder])
+        wiring.connect(m, chain.o, sequencer.i_chain)
+        wiring.connect(m, sequencer.o_features, wiring.flipped(self.o_features))
+        wiring.connect(m, sequencer.o_reports, wiring.flipped(self.o_reports))
+        return m

@@ -1,0 +1,60 @@
+"""The three encodings of weight streams under one name each, and what they cost."""
+
+from collections.abc import Sequence
+from math import log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork_hw.arch import csr, packed, triplet
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
+
+_CODECS = {Encoding.CSR: csr, Encoding.TRIPLET: triplet, Encoding.PACKED: packed}
+
+
+def prepare(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> SparseRows:
+    """The rows as the array will see them: with the fillers that `packed` needs for long gaps.
+
+    Raises:
+        ValueError: the encoding cannot write these rows.
+    """
+    return packed.prepare(rows, layout) if encoding is Encoding.PACKED else rows
+
+
+def encode(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> NDArray[np.uint32]:
+    """Write rows as words, the header first.
+
+    Raises:
+        ValueError: the encoding cannot write these rows.
+    """
+    return _CODECS[encoding].encode(rows, layout)
+
+
+def decode(
+    encoding: Encoding, words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequence[int]
+) -> SparseRows:
+    """Read words that must be a stream of this encoding.
+
+    Raises:
+        StreamError: the words are no legal stream of these rows.
+    """
+    return _CODECS[encoding].decode(words, layout, row_numbers)
+
+
+def bits_per_nonzero(words: NDArray[np.uint32], nonzeros: int) -> float:
+    """Bits of a whole stream, header and padding included, for each real nonzero.
+
+    >>> bits_per_nonzero(np.zeros(5, np.uint32), nonzeros=10)
+    16.0
+    """
+    return 32 * len(words) / nonzeros
+
+
+def entropy_bound_bits(density: float) -> float:
+    """Fewest bits a nonzero for random int8 values at random positions: 8 for the value, H(density) / density more.
+
+    >>> [round(entropy_bound_bits(density), 2) for density in (0.2, 0.1, 0.05)]
+    [11.61, 12.69, 13.73]
+    """
+    entropy = -density * log2(density) - (1 - density) * log2(1 - density)
+    return 8 + entropy / density

@@ -1,0 +1,61 @@
+"""Latencies of the gateware that software has to know to predict cycles; the components take them from here."""
+
+from openwork_hw.arch.config import MULTIPLIER_CYCLES, ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+
+WORD_CYCLES = 1
+"""From a feeder's word input to its decoder."""
+
+HEADER_CYCLES = 4
+"""Of a weight decoder, besides those of the encoding's own: taking and checking the header, splitting and counting."""
+
+DECODER_CYCLES = {Encoding.CSR: 3, Encoding.TRIPLET: 4, Encoding.PACKED: 17}
+"""From an encoding's first word to its first nonzero."""
+
+RING_CYCLES = 2
+"""From a row buffer's pointer to the nonzero that it names."""
+
+TABLE_CYCLES = 2
+"""From a tap number to its entry of the tap table."""
+
+BEAT_CYCLES = RING_CYCLES + TABLE_CYCLES + 1
+"""From the decision to replay a nonzero to its beat."""
+
+QUEUED_ROWS = 3
+"""Complete rows that wait in a row buffer, the one that is replayed included."""
+
+VISIBLE_CYCLES = QUEUED_ROWS + 1
+"""From a nonzero's arrival in the row buffer to the first cycle in which it can be replayed."""
+
+OPERAND_CYCLES = 4
+"""From a beat to its operands at the multipliers: memory 2, waiting for the PE below 1, shift between PEs 1."""
+
+SUM_CYCLES = OPERAND_CYCLES + MULTIPLIER_CYCLES + 1
+"""From a beat to the sum that contains it."""
+
+REQUANTIZER_CYCLES = 5
+"""From a sum to its activation."""
+
+FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
+"""From a row's last beat to lane 0's output: capture 1, choice of the lane 1, requantizer."""
+
+COMMAND_CYCLES = 6
+"""Of a RUN, besides its tap table, its feeders and the way along the chain: taking the command, starting, stopping."""
+
+
+def write_cycles(lanes: int) -> int:
+    """From a row's last beat to the write of its outputs."""
+    return FIRST_LANE_CYCLES + lanes
+
+
+def row_spacing(lanes: int) -> int:
+    """Least cycles from one last beat to the next: an element drains a lane a cycle, and pointers take two to turn round."""
+    return max(lanes, 2)
+
+
+def pass_overhead(config: ArrayConfig) -> int:
+    """Cycles of a RUN besides its tap table and what its slowest feeder takes up to its last replayed nonzero.
+
+    The chain is passed twice: by what starts the feeders and reports them done, and by what stops them.
+    """
+    return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config.lanes) + 2 * config.pes

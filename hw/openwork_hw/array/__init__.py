@@ -1,0 +1,1 @@
+"""From nonzeros to activations: row buffer, feeder, element, chain."""

@@ -1,0 +1,69 @@
+"""The array: a chain of PEs."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.array.payloads import Link, RowRecordLayout
+from openwork_hw.array.processing_element import ProcessingElement
+from openwork_hw.decoder.payloads import WeightWord
+
+
+class Chain(wiring.Component):
+    """`pes` PEs in a row; everything moves from one to the next, one a cycle.
+
+    Function
+        PE i has number i mod row_groups in its group. While settings.running, the first PE of each group takes the beats of
+        its own feeder, every other PE those of the PE before; else all pass on what comes in.
+    Ports
+        i : in, Link(config); group is 0
+        o : out, Link(config)
+        i_words : in, one stream of WeightWord for each PE of config.feeders; only those of groups' first PEs are read
+        i_records : in, one stream of RowRecordLayout(config) for each PE of config.feeders, likewise
+    Timing
+        A beat is in PE i's registers i + 1 cycles after it was offered; what PEs have to tell takes the same way.
+    Cost
+        An element for each PE, a feeder for each of config.feeders.
+    Limits
+        None.
+    """
+
+    i: wiring.PureInterface
+    o: wiring.PureInterface
+    i_words: list[stream.Interface]
+    i_records: list[stream.Interface]
+
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...]) -> None:
+        self._config = config
+        self._encodings = encodings
+        feeders = len(config.feeders)
+        super().__init__(
+            {
+                "i": In(Link(config)),
+                "o": Out(Link(config)),
+                "i_words": In(stream.Signature(WeightWord)).array(feeders),
+                "i_records": In(stream.Signature(RowRecordLayout(config))).array(feeders),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        pes = [ProcessingElement(config, number=n, encodings=self._encodings) for n in range(config.pes)]
+        for number, pe in enumerate(pes):
+            m.submodules[f"pe_{number}"] = pe
+
+        wiring.connect(m, wiring.flipped(self.i), pes[0].i)
+        for above, below in pairwise(pes):
+            wiring.connect(m, above.o, below.i)
+            m.d.comb += [below.i_word_above.eq(above.o_word_old), above.i_word_below.eq(below.o_word_own)]
+        wiring.connect(m, pes[-1].o, wiring.flipped(self.o))
+
+        for place, number in enumerate(config.feeders):
+            wiring.connect(m, wiring.flipped(self.i_words[place]), pes[number].i_words)
+            wiring.connect(m, wiring.flipped(self.i_records[place]), pes[number].i_records)
+        return m

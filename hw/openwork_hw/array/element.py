@@ -1,0 +1,206 @@
+"""A processing element: feature memory, operand shift, lanes, requantizer, write-back."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, ShapeLike, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.timing import FIRST_LANE_CYCLES, OPERAND_CYCLES, SUM_CYCLES, write_cycles
+from openwork_hw.array.change_delay import ChangeDelay
+from openwork_hw.array.payloads import Beat, BeatOp, Neighbour, RowEnd, Settings
+from openwork_hw.primitives.accumulator import Accumulator
+from openwork_hw.primitives.feature_memory import FeatureMemory
+from openwork_hw.primitives.multipliers import Multipliers
+from openwork_hw.primitives.selector import Selector
+from openwork_hw.requantizer import Requantizer
+
+
+def word_layout(lanes: int) -> data.ArrayLayout:
+    """A feature word: one int8 for each lane."""
+    return data.ArrayLayout(signed(8), lanes)
+
+
+class Element(wiring.Component):
+    """Carry out beats on the block of the map that this PE owns.
+
+    Function
+        MAC: for each lane, sum = (first ? 0 : sum) + weight * operand. The operand is the byte at `address` of the lane and PE
+        that lane_shift and pe_shift name; `pad` beyond the first and last lane, beyond the group's first and last PE, and where a
+        shift says PAD. After `last`, each lane's sum is requantized and the word of all lanes written at end.address
+        (end.write), or sent out (end.emit, if this PE is settings.target).
+        LOAD: bytes are gathered to a word, written at `address` with the last one, if this PE's group is settings.target.
+    Ports
+        beat : in, Beat(config)
+        settings : in, Settings(config); steady from a beat until its last effect
+        index, group : in, range(pes); this PE's number and its number in its group
+        is_first, is_last : in; this PE is the first or last of its group
+        o_word_own, o_word_old : out, words this PE read, for the PE above (early) and the PE below (late)
+        i_word_above, i_word_below : in, the same of the neighbours, whose beats come one cycle earlier and later
+        o_byte, o_byte_valid : out, emitted outputs, lane 0 first
+    Timing
+        Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
+        written write_cycles(lanes) after it; with config.single_port no beat may be there in that cycle. No combinational path.
+    Cost
+        `lanes` multipliers, one feature memory, one requantizer.
+    Limits
+        A tap reaches one lane and one PE far.
+    """
+
+    beat: data.View
+    settings: data.View
+    index: Value
+    group: Value
+    is_first: Value
+    is_last: Value
+    o_word_own: data.View
+    o_word_old: data.View
+    i_word_above: data.View
+    i_word_below: data.View
+    o_byte: Value
+    o_byte_valid: Value
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        word = word_layout(config.lanes)
+        super().__init__(
+            {
+                "beat": In(Beat(config)),
+                "settings": In(Settings(config)),
+                "index": In(range(config.pes)),
+                "group": In(range(config.pes)),
+                "is_first": In(1),
+                "is_last": In(1),
+                "o_word_own": Out(word),
+                "o_word_old": Out(word),
+                "i_word_above": In(word),
+                "i_word_below": In(word),
+                "o_byte": Out(signed(8)),
+                "o_byte_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config, beat, settings = self._config, self.beat, self.settings
+        lanes = config.lanes
+        word = word_layout(lanes)
+
+        m.submodules.memory = features = FeatureMemory(config)
+        m.submodules.multipliers = multipliers = Multipliers(config)
+        m.submodules.requantizer = requantizer = Requantizer(config)
+        accumulators = [Accumulator(config.sum_bits, config.technology) for _ in range(lanes)]
+        for lane, accumulator in enumerate(accumulators):
+            m.submodules[f"accumulator_{lane}"] = accumulator
+
+        # What a beat says, when it is needed: index n of a list is n cycles after the beat.
+        is_mac = beat.op == BeatOp.MAC
+        weights = self._delays(m, "weight", Mux(is_mac, beat.weight, 0), signed(8), OPERAND_CYCLES)
+        lane_shifts = self._delays(m, "lane_shift", beat.lane_shift, Neighbour, OPERAND_CYCLES)
+        pe_shifts = self._delays(m, "pe_shift", self._edge_shift(m), Neighbour, OPERAND_CYCLES - 1)
+        firsts = self._delays(m, "first", beat.first & is_mac, 1, SUM_CYCLES - 1)
+        lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes), reset_less=False)
+
+        # Operands: the PE above read this beat's word a cycle earlier, the PE below reads it a cycle later.
+        own = Signal(word, reset_less=True)
+        shifted = Signal(word, reset_less=True)
+        operands = Signal(word)
+        m.d.comb += [features.read_address.eq(beat.address), self.o_word_own.eq(features.read_data)]
+        m.d.sync += [own.eq(features.read_data), self.o_word_old.eq(own)]
+        pads = Signal(word)
+        m.d.comb += [pads[lane].eq(settings.pad) for lane in range(lanes)]
+        m.submodules.pe_select = pe_select = Selector(8 * lanes, len(Neighbour), config.technology)
+        # Both choices in the order of Neighbour.
+        for place, choice in enumerate((own, self.i_word_above, self.i_word_below, pads)):
+            m.d.comb += pe_select.i[place].eq(choice)
+        m.d.comb += pe_select.select.eq(pe_shifts[-1])
+        m.d.sync += shifted.eq(pe_select.o)
+        for lane in range(lanes):
+            m.submodules[f"lane_select_{lane}"] = lane_select = Selector(8, len(Neighbour), config.technology)
+            left = shifted[lane - 1] if lane else settings.pad
+            right = shifted[lane + 1] if lane + 1 < lanes else settings.pad
+            for place, choice in enumerate((shifted[lane], left, right, settings.pad)):
+                m.d.comb += lane_select.i[place].eq(choice)
+            m.d.comb += [lane_select.select.eq(lane_shifts[-1]), operands[lane].eq(lane_select.o)]
+
+        # Lanes.
+        m.d.comb += [multipliers.x.eq(operands), multipliers.w.eq(weights[-1])]
+        captured = [Signal(signed(config.sum_bits), name=f"captured_{lane}", reset_less=True) for lane in range(lanes)]
+        for lane, accumulator in enumerate(accumulators):
+            m.d.comb += [accumulator.product.eq(multipliers.products[lane]), accumulator.first.eq(firsts[-1])]
+            with m.If(lasts[SUM_CYCLES]):
+                m.d.sync += captured[lane].eq(accumulator.sum)
+
+        # Drain: one lane a cycle through the requantizer.
+        m.submodules.end = end = ChangeDelay(RowEnd(config), use=SUM_CYCLES + 2, window=lanes, spacing=lanes)
+        lane_number = Signal(range(max(lanes, 2)), reset_less=True)
+        m.d.sync += lane_number.eq(Mux(lasts[SUM_CYCLES], 0, lane_number + 1))
+        chosen = Signal(signed(config.sum_bits), reset_less=True)
+        m.submodules.drain = drain = Selector(config.sum_bits, lanes, config.technology)
+        m.d.comb += [drain.i[lane].eq(captured[lane]) for lane in range(lanes)]
+        m.d.comb += drain.select.eq(lane_number)
+        m.d.sync += chosen.eq(drain.o)
+        m.d.comb += [
+            end.i.eq(beat.end),
+            end.i_change.eq(lasts[0]),
+            requantizer.i_sum.eq(chosen),
+            requantizer.i_offset.eq(end.o.offset),
+            requantizer.i_shift.eq(end.o.shift),
+            requantizer.i_low.eq(settings.low),
+            requantizer.i_high.eq(settings.high),
+        ]
+
+        # Write-back: bytes of a loaded word or of the drained lanes are gathered, the first ends up lowest.
+        gathered = Signal(word, reset_less=True)
+        is_load = beat.op == BeatOp.LOAD
+        incoming = Mux(settings.loading, beat.weight, requantizer.o)
+        with m.If(~settings.loading | is_load):
+            m.d.sync += gathered.eq(Cat(gathered, incoming)[8:])
+        written = data.StructLayout({"address": config.address_bits, "write": 1})
+        drain_start = SUM_CYCLES + 2
+        m.submodules.place = place = ChangeDelay(
+            written, use=write_cycles(lanes) - drain_start, window=1, spacing=lanes
+        )
+        loaded = Signal()
+        load_address = Signal(config.address_bits, reset_less=True)
+        m.d.sync += [loaded.eq(is_load & beat.last & (self.group == settings.target)), load_address.eq(beat.address)]
+        m.d.comb += [
+            place.i.address.eq(end.o.address),
+            place.i.write.eq(end.o.write),
+            place.i_change.eq(lasts[drain_start]),
+            features.write_data.eq(gathered),
+            features.write_address.eq(Mux(loaded, load_address, place.o.address)),
+            features.write_enable.eq(loaded | (lasts[-1] & place.o.write)),
+        ]
+
+        # Emission: the bytes of one row, while its lanes drain.
+        emit = is_mac & beat.last & beat.end.emit & (self.index == settings.target)
+        emits = self._delays(m, "emit", emit, 1, FIRST_LANE_CYCLES - 1, reset_less=False)
+        emitting = Signal(range(lanes + 1))
+        with m.If(emits[-1]):
+            m.d.sync += emitting.eq(lanes)
+        with m.Elif(emitting != 0):
+            m.d.sync += emitting.eq(emitting - 1)
+        m.d.comb += [self.o_byte.eq(requantizer.o), self.o_byte_valid.eq(emitting != 0)]
+        return m
+
+    def _edge_shift(self, m: Module) -> Signal:
+        """pe_shift, turned to PAD where it leaves the group."""
+        shift = Signal(Neighbour)
+        m.d.comb += shift.eq(self.beat.pe_shift)
+        leaves_above = self.is_first & (self.beat.pe_shift == Neighbour.BEFORE)
+        leaves_below = self.is_last & (self.beat.pe_shift == Neighbour.AFTER)
+        with m.If(leaves_above | leaves_below):
+            m.d.comb += shift.eq(Neighbour.PAD)
+        return shift
+
+    @staticmethod
+    def _delays(
+        m: Module, name: str, value: Value, shape: ShapeLike, cycles: int, *, reset_less: bool = True
+    ) -> list[Value]:
+        """`value` and its delays: index n of the result is n cycles late."""
+        stages = [value]
+        for cycle in range(1, cycles + 1):
+            stage = Signal(shape, name=f"{name}_{cycle}", reset_less=reset_less)
+            m.d.sync += stage.eq(stages[-1])
+            stages.append(stage)
+        return stages

@@ -1,0 +1,152 @@
+"""The front of a PE: weight words and row records in, beats out."""
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, row_spacing, write_cycles
+from openwork_hw.array.change_delay import ChangeDelay
+from openwork_hw.array.payloads import Beat, BeatOp, RowEnd, RowRecordLayout, Settings, StreamFault, TapEntryLayout
+from openwork_hw.array.row_buffer import RowBuffer
+from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.decoder.weight_decoder import WeightDecoder
+from openwork_hw.primitives.block_memory import BlockMemory
+from openwork_hw.stream.output_buffer import OutputBuffer
+
+
+class Feeder(wiring.Component):
+    """Decode one weight stream, replay its rows and look up where each operand is.
+
+    Function
+        For each replayed nonzero: a MAC beat with address = table[table_base | tap].address + channel, the table's shifts, the
+        value as weight. TABLE beats of the chain append to the table; running puts its write index back to 0, in every PE.
+    Ports
+        i_words : in, stream of WeightWord
+        i_records : in, stream of RowRecordLayout(config), one for each row
+        chain : in, Beat(config); what passes by: TABLE beats are taken
+        settings : in, Settings(config)
+        index : in, range(pes); this PE's number, for the error report
+        start : in; begin a pass
+        o : out, Beat(config)
+        done : out; stream and records are consumed and the last beat's outputs written, in this PE and, as seen from a signal that
+            travels along the chain, in all that follow it
+        fault : out, StreamFault(config); kind 0 while there is none; kept until the next start
+    Timing
+        From a decoded nonzero to its beat: latency_cycles. One beat a cycle. No stall after `o`.
+    Cost
+        Two block memories: row buffer and tap table.
+    Limits
+        As RowBuffer's.
+    """
+
+    latency_cycles = VISIBLE_CYCLES + BEAT_CYCLES
+
+    i_words: stream.Interface
+    i_records: stream.Interface
+    chain: data.View
+    settings: data.View
+    index: Value
+    start: Value
+    o: data.View
+    done: Value
+    fault: data.View
+
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...]) -> None:
+        self._config = config
+        self._encodings = encodings
+        super().__init__(
+            {
+                "i_words": In(stream.Signature(WeightWord)),
+                "i_records": In(stream.Signature(RowRecordLayout(config))),
+                "chain": In(Beat(config)),
+                "settings": In(Settings(config)),
+                "index": In(range(config.pes)),
+                "start": In(1),
+                "o": Out(Beat(config)),
+                "done": Out(1),
+                "fault": Out(StreamFault(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        entry = TapEntryLayout(config)
+        m.submodules.decoder = decoder = WeightDecoder(channel_width=config.address_bits, encodings=self._encodings)
+        m.submodules.rows = rows = RowBuffer(config)
+        m.submodules.table = table = BlockMemory(entry.size, config.tap_entries, config.technology)
+
+        # Words come from far away: neither they nor their `ready` should meet logic on the same path.
+        m.submodules.words = words = OutputBuffer(WeightWord)
+        wiring.connect(m, wiring.flipped(self.i_words), words.i)
+        wiring.connect(m, words.o, decoder.i_words)
+        wiring.connect(m, wiring.flipped(self.i_records), rows.i_records)
+        wiring.connect(m, decoder.o, rows.i)
+        m.d.comb += [
+            decoder.start.eq(self.start),
+            decoder.channels.eq(self.settings.channels),
+            decoder.channel_bits.eq(self.settings.channel_bits),
+            decoder.columns.eq(self.settings.columns),
+            rows.start.eq(self.start),
+            rows.settings.eq(self.settings),
+            rows.i_check_rows.eq(decoder.names_rows),
+            rows.i_position.eq(decoder.position),
+            rows.upstream_fault.eq(decoder.error),
+        ]
+
+        # Tap table: written by passing beats, read with the nonzero's tap.
+        write_index = Signal(config.tap_index_bits)
+        is_table = self.chain.op == BeatOp.TABLE
+        with m.If(self.settings.running):
+            m.d.sync += write_index.eq(0)
+        with m.Elif(is_table):
+            m.d.sync += write_index.eq(write_index + 1)
+        new_entry = Signal(entry)
+        found = Signal(entry)
+        m.d.comb += [
+            new_entry.address.eq(self.chain.address),
+            new_entry.lane_shift.eq(self.chain.lane_shift),
+            new_entry.pe_shift.eq(self.chain.pe_shift),
+            table.write_enable.eq(is_table),
+            table.write_address.eq(write_index),
+            table.write_data.eq(new_entry),
+            table.read_address.eq(rows.o.table_base | rows.o.tap),
+            found.eq(table.read_data),
+        ]
+
+        # The rest of the nonzero waits for the table.
+        waiting = data.StructLayout({"channel": config.address_bits, "value": 8, "valid": 1, "first": 1, "last": 1})
+        stage_1, stage_2 = (Signal(waiting, name=f"waiting_{cycle}") for cycle in (1, 2))
+        m.d.sync += [stage_1[field].eq(rows.o[field]) for field in ("channel", "value", "valid", "first", "last")]
+        m.d.sync += stage_2.eq(stage_1)
+        m.d.sync += [
+            self.o.op.eq(Mux(stage_2.valid, BeatOp.MAC, BeatOp.IDLE)),
+            self.o.address.eq(found.address + stage_2.channel),
+            self.o.weight.eq(stage_2.value),
+            self.o.lane_shift.eq(found.lane_shift),
+            self.o.pe_shift.eq(found.pe_shift),
+            self.o.first.eq(stage_2.first),
+            self.o.last.eq(stage_2.last),
+        ]
+        m.submodules.end = end = ChangeDelay(
+            RowEnd(config), use=TABLE_CYCLES + 1, window=1, spacing=row_spacing(config.lanes)
+        )
+        m.d.comb += [end.i.eq(rows.o.end), end.i_change.eq(rows.o.last), self.o.end.eq(end.o)]
+
+        # Done once the last beat's outputs are written.
+        drain_cycles = BEAT_CYCLES + write_cycles(config.lanes)
+        drained = Signal(range(drain_cycles + 1))
+        with m.If(self.start | ~(decoder.done & rows.done)):
+            m.d.sync += drained.eq(0)
+        with m.Elif(~self.done):
+            m.d.sync += drained.eq(drained + 1)
+        m.d.comb += self.done.eq(drained == drain_cycles)
+
+        m.d.comb += [
+            self.fault.kind.eq(rows.error),
+            self.fault.pe.eq(self.index),
+            self.fault.position.eq(rows.position),
+        ]
+        return m

@@ -1,0 +1,150 @@
+"""What travels inside the array: layouts built from the configuration."""
+
+from enum import unique
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import Out
+
+from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, ArrayConfig
+from openwork_hw.decoder.payloads import TAP_BITS
+
+SHIFT_BITS = 5
+"""Bits of a requantization shift."""
+
+
+class Neighbour(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amaranth is untyped
+    """Whose operand a shift selects. `BEFORE` is the lane to the left or the PE above."""
+
+    HERE = 0
+    BEFORE = 1
+    AFTER = 2
+    PAD = 3
+
+
+@unique
+class BeatOp(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amaranth is untyped
+    """What a beat does in every element that it passes."""
+
+    IDLE = 0
+    MAC = 1
+    TABLE = 2
+    LOAD = 3
+
+
+class RowRecordLayout(data.StructLayout):
+    """A `RowRecord` on its way into a feeder."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {"row": ROW_BITS, "offset": signed(config.sum_bits), "shift": SHIFT_BITS, "write": 1, "last": 1}
+        )
+
+
+class TapEntryLayout(data.StructLayout):
+    """A `TapEntry`: the word address of channel 0 and whose word it is."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__({"address": config.address_bits, "lane_shift": Neighbour, "pe_shift": Neighbour})
+
+
+class RowEnd(data.StructLayout):
+    """What an element needs to turn a finished sum into an output; means something only in the row's last beat.
+
+    `write` puts the outputs into the feature memory at `address`, `emit` sends them to the array's output.
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "address": config.address_bits,
+                "offset": signed(config.sum_bits),
+                "shift": SHIFT_BITS,
+                "write": 1,
+                "emit": 1,
+            }
+        )
+
+
+class Beat(data.StructLayout):
+    """One step of the chain; moves on one PE a cycle.
+
+    MAC: every lane multiplies its operand at `address`, taken from where the shifts say, by `weight`; `first` starts a
+    new sum, `last` ends it. TABLE: append {address, lane_shift, pe_shift} to the tap table. LOAD: `weight` is the next
+    byte of a feature word, `last` its last lane's, and `address` says where the word goes.
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "op": BeatOp,
+                "address": config.address_bits,
+                "weight": signed(8),
+                "lane_shift": Neighbour,
+                "pe_shift": Neighbour,
+                "first": 1,
+                "last": 1,
+                "end": RowEnd(config),
+            }
+        )
+
+
+class Settings(data.StructLayout):
+    """What holds for a whole command; moves along the chain like a beat, so that each PE sees it in step with its beats.
+
+    `running` is high while the feeders feed; its rising edge starts them. `target` is the group that a LOAD writes or
+    the PE that a STORE reads. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
+    `single_pixel` says that hold is 1 and there is none.
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "running": 1,
+                "loading": 1,
+                "row_groups": range(config.pes + 1),
+                "target": range(config.pes),
+                "tap_bits": range(TAP_BITS + 1),
+                "channels": config.address_bits + 1,
+                "channel_bits": range(COLUMN_BITS + 1),
+                "columns": COLUMN_BITS + 1,
+                "turn_base": config.tap_index_bits,
+                "single_pixel": 1,
+                "output_base": config.address_bits,
+                "output_stride": config.address_bits + 1,
+                "pad": signed(8),
+                "low": signed(8),
+                "high": signed(8),
+            }
+        )
+
+
+class StreamFault(data.StructLayout):
+    """The first error of a pass: its kind (`StreamErrorKind`), the PE whose stream it is, complete rows before it."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__({"kind": 4, "pe": range(config.pes), "position": ROW_BITS})
+
+
+class Link(wiring.Signature):
+    """What goes from one PE to the next: the work, and what earlier PEs have to tell.
+
+    beat, settings : the work
+    group : number in its group of the PE that receives this
+    byte, byte_valid : what a PE emits
+    done : settings.running, and every PE so far that leads a group is done
+    fault : that of the first PE so far that has one
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "beat": Out(Beat(config)),
+                "settings": Out(Settings(config)),
+                "group": Out(range(config.pes)),
+                "byte": Out(signed(8)),
+                "byte_valid": Out(1),
+                "done": Out(1),
+                "fault": Out(StreamFault(config)),
+            }
+        )

@@ -1,0 +1,117 @@
+"""A PE of the chain: its registers, its element and, where it can lead a group, its feeder."""
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
+from openwork_hw.array.element import Element, word_layout
+from openwork_hw.array.feeder import Feeder
+from openwork_hw.array.payloads import Link, RowRecordLayout
+from openwork_hw.decoder.payloads import WeightWord
+
+
+class ProcessingElement(wiring.Component):
+    """One station of the chain.
+
+    Function
+        Takes beats from the chain, or from its own feeder while settings.running if it is the first PE of its group; carries
+        them out and passes them on. Counts the group number on, adds what it emits, its done and its fault.
+    Ports
+        i : in, Link(config), from the PE before
+        o : out, Link(config), to the PE after
+        i_words, i_records : in, the feeder's streams; only where `number` is one of config.feeders
+        o_word_own, o_word_old, i_word_above, i_word_below : as Element's
+    Timing
+        What comes in at `i` is at `o` a cycle later. done and fault of this PE are in `o` with the settings that they belong to.
+    Cost
+        An element, and a feeder where `number` is one of config.feeders.
+    Limits
+        None.
+    """
+
+    i: wiring.PureInterface
+    o: wiring.PureInterface
+    i_words: stream.Interface
+    i_records: stream.Interface
+    o_word_own: data.View
+    o_word_old: data.View
+    i_word_above: data.View
+    i_word_below: data.View
+
+    def __init__(self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...]) -> None:
+        self._config = config
+        self._number = number
+        self._encodings = encodings
+        word = word_layout(config.lanes)
+        ports = {
+            "i": In(Link(config)),
+            "o": Out(Link(config)),
+            "o_word_own": Out(word),
+            "o_word_old": Out(word),
+            "i_word_above": In(word),
+            "i_word_below": In(word),
+        }
+        self._has_feeder = number in config.feeders
+        if self._has_feeder:
+            ports["i_words"] = In(stream.Signature(WeightWord))
+            ports["i_records"] = In(stream.Signature(RowRecordLayout(config)))
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config, beat, settings = self._config, self.o.beat, self.o.settings
+        m.submodules.element = element = Element(config)
+
+        # The registers of the chain, and where this PE stands in its group.
+        group = Signal(range(config.pes), reset_less=True)
+        is_first = Signal(reset_less=True)
+        is_last = Signal(reset_less=True)
+        all_before_done = Signal()
+        m.d.sync += [
+            beat.eq(self.i.beat),
+            settings.eq(self.i.settings),
+            group.eq(self.i.group),
+            is_first.eq(self.i.group == 0),
+            is_last.eq(self.i.group + 1 == self.i.settings.row_groups),
+            all_before_done.eq(self.i.done),
+            self.o.byte.eq(Mux(element.o_byte_valid, element.o_byte, self.i.byte)),
+            self.o.byte_valid.eq(element.o_byte_valid | self.i.byte_valid),
+            self.o.fault.eq(self.i.fault),
+        ]
+        m.d.comb += [self.o.group.eq(Mux(is_last, 0, group + 1)), self.o.done.eq(all_before_done)]
+
+        if self._has_feeder:
+            m.submodules.feeder = feeder = Feeder(config, encodings=self._encodings)
+            wiring.connect(m, wiring.flipped(self.i_words), feeder.i_words)
+            wiring.connect(m, wiring.flipped(self.i_records), feeder.i_records)
+            leads = Signal()
+            was_running = Signal()
+            m.d.sync += was_running.eq(settings.running)
+            m.d.comb += [
+                leads.eq(settings.running & is_first),
+                feeder.chain.eq(beat),
+                feeder.settings.eq(settings),
+                feeder.index.eq(self._number),
+                feeder.start.eq(leads & ~was_running),
+                self.o.done.eq(all_before_done & (~leads | (was_running & feeder.done))),
+            ]
+            with m.If(leads):
+                m.d.sync += beat.eq(feeder.o)
+            with m.If(self.i.fault.kind == StreamErrorKind.NONE):
+                m.d.sync += self.o.fault.eq(feeder.fault)
+
+        m.d.comb += [
+            element.beat.eq(beat),
+            element.settings.eq(settings),
+            element.index.eq(self._number),
+            element.group.eq(group),
+            element.is_first.eq(is_first),
+            element.is_last.eq(is_last),
+            element.i_word_above.eq(self.i_word_above),
+            element.i_word_below.eq(self.i_word_below),
+            self.o_word_own.eq(element.o_word_own),
+            self.o_word_old.eq(element.o_word_old),
+        ]
+        return m

@@ -1,0 +1,292 @@
+"""Keeps the current row's nonzeros and replays them for every local pixel."""
+
+from itertools import chain, pairwise
+
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ROW_BITS, ArrayConfig, bits_for
+from openwork_hw.arch.nonzeros import StreamErrorKind
+from openwork_hw.arch.timing import QUEUED_ROWS, RING_CYCLES, VISIBLE_CYCLES, row_spacing, write_cycles
+from openwork_hw.array.change_delay import ChangeDelay
+from openwork_hw.array.payloads import RowEnd, RowRecordLayout, Settings
+from openwork_hw.decoder.payloads import TAP_BITS, WeightNonzero
+from openwork_hw.primitives.block_memory import BlockMemory
+
+
+class Replayed(data.StructLayout):
+    """A nonzero for one local pixel: `table_base` | tap is its entry in the tap table; `end` counts in the last beat."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "tap": TAP_BITS,
+                "channel": config.address_bits,
+                "value": 8,
+                "table_base": config.tap_index_bits,
+                "valid": 1,
+                "first": 1,
+                "last": 1,
+                "end": RowEnd(config),
+            }
+        )
+
+
+class RowBuffer(wiring.Component):
+    """Replay each row of a weight stream for every local pixel while the next row is loaded behind it.
+
+    Function
+        For each row in stream order, for pixel in 0 .. hold-1, for each nonzero of the row: one replayed nonzero with
+        table_base = pixel << tap_bits and end.address = output_base + pixel * output_stride + record.row.
+        An entry of the ring is free once the last pixel has read it.
+    Ports
+        i : in, stream of WeightNonzero(config.address_bits)
+        i_records : in, stream of RowRecordLayout(config); one for each row
+        i_check_rows : in; the stream names its rows: they must be the records'
+        i_position : in, rows of the stream that are complete, those before the nonzero at `i`
+        settings : in, Settings(config); steady from start to done
+        start : in; begin a pass, forget everything of the last
+        upstream_fault : in, StreamErrorKind; unless NONE nothing more will come from `i`: drop what is incomplete
+        o : out, Replayed(config); valid says whether it is one
+        done : out; every record is taken and every replay has left (or a fault stopped them)
+        error : out, StreamErrorKind: ROW, RECORDS, ROW_TOO_LONG, or the kind of the upstream fault
+        position : out, i_position at the error
+    Timing
+        A nonzero that is accepted leaves latency_cycles later at the earliest, then one a cycle. The last beats of two
+        (row, pixel) are at least row_spacing(lanes) cycles apart, since an element drains one lane a cycle. No stall after `o`.
+        With config.single_port no beat leaves write_cycles after a last one: then the elements write.
+        Combinational path: i_records.valid to i.ready.
+    Cost
+        One block memory of row_buffer_nonzeros entries, registers for QUEUED_ROWS rows.
+    Limits
+        A row longer than row_buffer_nonzeros is replayed only if hold is 1; else it is a ROW_TOO_LONG error.
+    """
+
+    latency_cycles = VISIBLE_CYCLES + RING_CYCLES
+
+    i: stream.Interface
+    i_records: stream.Interface
+    i_check_rows: Value
+    i_position: Value
+    settings: data.View
+    start: Value
+    upstream_fault: Value
+    o: data.View
+    done: Value
+    error: Value
+    position: Value
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(WeightNonzero(config.address_bits))),
+                "i_records": In(stream.Signature(RowRecordLayout(config))),
+                "i_check_rows": In(1),
+                "i_position": In(ROW_BITS),
+                "settings": In(Settings(config)),
+                "start": In(1),
+                "upstream_fault": In(4),
+                "o": Out(Replayed(config)),
+                "done": Out(1),
+                "error": Out(4),
+                "position": Out(ROW_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        # One bit more than an address: a full ring is not an empty one.
+        pointer_bits = bits_for(config.row_buffer_nonzeros) + 1
+        entry = data.StructLayout({"tap": TAP_BITS, "channel": config.address_bits, "value": 8})
+        m.submodules.ring = ring = BlockMemory(entry.size, config.row_buffer_nonzeros, config.technology)
+
+        # Write side: a nonzero goes into the ring; with the last of a row, the row's end and record go into the queue.
+        nonzero, record = self.i.payload, self.i_records.payload
+        write_pointer = Signal(pointer_bits)
+        before_write = Signal(pointer_bits, init=-1)  # write_pointer - 1
+        row_begins = Signal(init=1)
+        used = Signal(range(config.row_buffer_nonzeros + 1))
+        used_next = Signal.like(used)
+        occupied = Signal(QUEUED_ROWS)
+        occupied_next = Signal(QUEUED_ROWS)
+        room = Signal(init=1)
+        records_done = Signal(init=1)
+        stopped = Signal()
+        accept, push, free, pop = (Signal(name=name) for name in ("accept", "push", "free", "pop"))
+        fault = Signal(4)
+        m.d.comb += [
+            self.i.ready.eq(stopped | (self.i_records.valid & room)),
+            self.i_records.ready.eq(Mux(stopped, ~records_done, accept & nonzero.last)),
+            accept.eq(self.i.valid & self.i.ready & ~stopped),
+            push.eq(accept & nonzero.last & (fault == StreamErrorKind.NONE)),
+            ring.write_enable.eq(accept),
+            ring.write_address.eq(write_pointer[:-1]),
+            ring.write_data.eq(Cat(nonzero.tap, nonzero.channel, nonzero.value)),
+        ]
+        with m.If(accept):
+            m.d.sync += [
+                write_pointer.eq(write_pointer + 1),
+                before_write.eq(write_pointer),
+                row_begins.eq(nonzero.last),
+            ]
+        with m.If(self.i_records.valid & self.i_records.ready & record.last):
+            m.d.sync += records_done.eq(1)
+        # The ring's depth is a power of two: the counter's top bit says full.
+        m.d.comb += used_next.eq(used + accept - free)
+        m.d.sync += [used.eq(used_next), room.eq(~used_next[-1] & ~occupied_next.all())]
+
+        # The queue moves up to its head, place 0, where there is room: registers alone, no choice of where to write. Records,
+        # which nobody needs at once, follow a cycle later, so that `pop` need not reach them all in its own cycle.
+        bounds = data.StructLayout({"end": pointer_bits, "before_end": pointer_bits, "single": 1, "final": 1})
+        queue = [Signal(bounds, name=f"bounds_{place}", reset_less=True) for place in range(QUEUED_ROWS)]
+        records = [Signal(RowRecordLayout(config), name=f"record_{p}", reset_less=True) for p in range(QUEUED_ROWS + 1)]
+        moves = Signal(QUEUED_ROWS)  # place n takes from place n + 1, the last from the input
+        moved = Signal(QUEUED_ROWS)
+        m.d.sync += [moved.eq(moves), records[-1].eq(record), occupied.eq(occupied_next)]
+        for place in range(QUEUED_ROWS):
+            m.d.comb += moves[place].eq(~occupied[place] | (moves[place - 1] if place else pop))
+            filled = occupied[place + 1] if place + 1 < QUEUED_ROWS else push
+            m.d.comb += occupied_next[place].eq(Mux(moves[place], filled, occupied[place]))
+            with m.If(moves[place]):
+                if place + 1 < QUEUED_ROWS:
+                    m.d.sync += queue[place].eq(queue[place + 1])
+                else:
+                    m.d.sync += [
+                        queue[place].end.eq(write_pointer),
+                        queue[place].before_end.eq(before_write),
+                        queue[place].single.eq(row_begins),
+                        queue[place].final.eq(record.last),
+                    ]
+            with m.If(moved[place]):
+                m.d.sync += records[place].eq(records[place + 1])
+        head, head_record = queue[0], records[0]
+        # A nonzero is seen as late as its row's end is, which may have the whole queue to go.
+        seen = [write_pointer, *(Signal(pointer_bits, name=f"seen_{n}") for n in range(1, QUEUED_ROWS))]
+        before_seen = [
+            before_write,
+            *(Signal(pointer_bits, name=f"before_{n}", init=-1) for n in range(1, QUEUED_ROWS)),
+        ]
+        m.d.sync += [late.eq(early) for early, late in chain(pairwise(seen), pairwise(before_seen))]
+
+        # Read side: pixel outer, nonzero inner. Whether the next nonzero is there and whether it is a row's last is worked out
+        # a cycle ahead, for each place that the pointer may go to; that leaves one gate for `issue`.
+        read_pointer = Signal(pointer_bits)
+        row_start = Signal(pointer_bits)
+        table_base = Signal(config.tap_index_bits)
+        pixel_address = Signal(config.address_bits)
+        first = Signal(init=1)
+        finished = Signal(init=1)
+        available, at_end, last_pixel, turn_next, busy = (
+            Signal(name=name) for name in ("available", "at_end", "last_pixel", "turn_next", "busy")
+        )
+        wait = Signal(range(row_spacing(config.lanes)))
+        blocked, issue, issue_last = (Signal(name=name) for name in ("blocked", "issue", "issue_last"))
+        m.d.comb += [
+            issue.eq(available & ~(at_end & busy) & ~blocked & ~stopped),
+            issue_last.eq(issue & at_end),
+            free.eq(issue & last_pixel),
+            pop.eq(issue_last & last_pixel),
+        ]
+        m.d.sync += [
+            busy.eq(issue_last | (wait > 1)),
+            turn_next.eq(table_base == self.settings.turn_base),
+            available.eq(read_pointer != seen[-1]),
+            at_end.eq(occupied[0] & (read_pointer == head.end)),
+        ]
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(issue):
+            m.d.sync += [
+                read_pointer.eq(read_pointer + 1),
+                first.eq(at_end),
+                available.eq(read_pointer != before_seen[-1]),
+                at_end.eq(occupied[0] & (read_pointer == head.before_end)),
+            ]
+        with m.If(issue_last):
+            m.d.sync += [
+                wait.eq(row_spacing(config.lanes) - 1),
+                table_base.eq(table_base + (1 << self.settings.tap_bits)),
+                pixel_address.eq(pixel_address + self.settings.output_stride),
+                last_pixel.eq(turn_next),
+                read_pointer.eq(row_start),
+                available.eq(1),
+                at_end.eq(head.single),
+            ]
+        with m.If(pop):
+            m.d.sync += [
+                read_pointer.eq(read_pointer + 1),
+                row_start.eq(read_pointer + 1),
+                table_base.eq(0),
+                pixel_address.eq(self.settings.output_base),
+                last_pixel.eq(self.settings.single_pixel),
+                available.eq(read_pointer != before_seen[-1]),
+                at_end.eq(occupied[1] & queue[1].single),
+                finished.eq(head.final),
+            ]
+        if config.single_port:
+            since_last = Signal(write_cycles(config.lanes))
+            m.d.sync += since_last.eq(Cat(issue_last, since_last))
+            m.d.comb += blocked.eq(since_last[-1])
+
+        # Two cycles later the nonzero comes out of the ring.
+        issued = Signal(data.StructLayout({"table_base": config.tap_index_bits, "valid": 1, "first": 1, "last": 1}))
+        m.d.sync += [
+            issued.table_base.eq(table_base),
+            issued.valid.eq(issue),
+            issued.first.eq(issue & first),
+            issued.last.eq(issue_last),
+            self.o.table_base.eq(issued.table_base),
+            self.o.valid.eq(issued.valid),
+            self.o.first.eq(issued.first),
+            self.o.last.eq(issued.last),
+        ]
+        m.d.comb += [
+            ring.read_address.eq(read_pointer[:-1]),
+            Cat(self.o.tap, self.o.channel, self.o.value).eq(ring.read_data),
+        ]
+        m.submodules.end = end = ChangeDelay(
+            RowEnd(config), use=RING_CYCLES, window=1, spacing=row_spacing(config.lanes)
+        )
+        m.d.comb += [
+            end.i_change.eq(issue_last),
+            end.i.address.eq(pixel_address + head_record.row),
+            end.i.offset.eq(head_record.offset),
+            end.i.shift.eq(head_record.shift),
+            end.i.write.eq(head_record.write),
+            self.o.end.eq(end.o),
+        ]
+
+        # Faults: the first is kept, and the rest of nonzeros and records is dropped.
+        with m.If(accept & self.i_check_rows & (nonzero.row != record.row)):
+            m.d.comb += fault.eq(StreamErrorKind.ROW)
+        with m.Elif(accept & nonzero.last & (nonzero.final != record.last)):
+            m.d.comb += fault.eq(StreamErrorKind.RECORDS)
+        with m.Elif(used[-1] & ~occupied.any() & ~self.settings.single_pixel):
+            m.d.comb += fault.eq(StreamErrorKind.ROW_TOO_LONG)
+        with m.Else():
+            m.d.comb += fault.eq(self.upstream_fault)
+        with m.If((fault != StreamErrorKind.NONE) & ~stopped):
+            m.d.sync += [self.error.eq(fault), self.position.eq(self.i_position), stopped.eq(1)]
+        m.d.comb += self.done.eq(Mux(stopped, records_done, finished))
+
+        with m.If(self.start):
+            for cleared in (
+                *seen,
+                used,
+                occupied,
+                read_pointer,
+                row_start,
+                table_base,
+                records_done,
+                stopped,
+                finished,
+            ):
+                m.d.sync += cleared.eq(0)
+            m.d.sync += [pointer.eq(-1) for pointer in before_seen]
+            m.d.sync += [available.eq(0), at_end.eq(0), busy.eq(0), wait.eq(0), self.error.eq(0), first.eq(1)]
+            m.d.sync += [pixel_address.eq(self.settings.output_base), last_pixel.eq(self.settings.single_pixel)]
+            m.d.sync += [row_begins.eq(1), room.eq(1)]
+        return m

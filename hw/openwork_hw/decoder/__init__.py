@@ -1,0 +1,1 @@
+"""Weight words in, nonzeros out."""

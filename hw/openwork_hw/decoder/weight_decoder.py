@@ -1,0 +1,253 @@
+"""Turns a weight stream of any built-in encoding into checked nonzeros."""
+
+from typing import ClassVar
+
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS
+from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
+from openwork_hw.arch.packed import MAX_RICE
+from openwork_hw.arch.timing import HEADER_CYCLES
+from openwork_hw.decoder.csr import CsrDecoder
+from openwork_hw.decoder.packed import PackedDecoder
+from openwork_hw.decoder.payloads import ERROR_BITS, TAP_BITS, DecodedNonzero, WeightNonzero, WeightWord
+from openwork_hw.decoder.triplet import TripletDecoder
+from openwork_hw.stream.skid_buffer import SkidBuffer
+
+DECODERS: dict[Encoding, type[CsrDecoder] | type[TripletDecoder] | type[PackedDecoder]] = {
+    Encoding.CSR: CsrDecoder,
+    Encoding.TRIPLET: TripletDecoder,
+    Encoding.PACKED: PackedDecoder,
+}
+
+
+class State(enum.Enum):
+    """What the decoder does with words."""
+
+    DONE = 0
+    HEADER = 1
+    CHECK = 2
+    DECODE = 3
+    FLUSH = 4
+
+
+class WeightDecoder(wiring.Component):
+    """Read a weight stream's header, decode the rest, check and count; report the first error, swallow what follows.
+
+    Function
+        Each beat of the encoding's decoder is checked in the order of `openwork_hw.arch.weight_stream.collect`; a good
+        one leaves with column = tap << channel_bits | channel taken apart. After an error nothing leaves, and words are
+        taken and dropped up to the stream's last.
+    Ports
+        i_words : in, stream of WeightWord
+        channels : in, 17 bits,
+        channel_bits : in, 0 to 16, and
+        columns : in, 17 bits: as in `ColumnLayout`; steady from start to done
+        start : in; begin a stream, forget the last one's error. Only while done
+        o : out, stream of WeightNonzero(channel_width)
+        names_rows : out; the stream is of triplets: `o.row` means something
+        done : out; the stream's last word is taken and its last nonzero accepted, or an error found; level until start
+        error : out, StreamErrorKind of the first error, 0 while there is none
+        position : out, rows accepted from `o` so far
+    Timing
+        latency_cycles[encoding] from the header's transfer to the first nonzero's offer; then as the decoder. `done`
+        follows the last nonzero within 20 cycles. An error shows once all nonzeros before it are accepted.
+        No combinational path from o to i_words.
+    Cost
+        The decoders of `encodings`, one shifter of 16 bits, a comparison of channel_width bits, a counter of 16 bits.
+    Limits
+        channel_bits is at most channel_width; taps at most 64.
+    """
+
+    latency_cycles: ClassVar = {
+        encoding: decoder.latency_cycles + HEADER_CYCLES for encoding, decoder in DECODERS.items()
+    }
+
+    i_words: stream.Interface
+    channels: Value
+    channel_bits: Value
+    columns: Value
+    start: Value
+    o: stream.Interface
+    names_rows: Value
+    done: Value
+    error: Value
+    position: Value
+
+    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...]) -> None:
+        if not 1 <= channel_width <= COLUMN_BITS:
+            raise ValueError(f"channel_width must be from 1 to {COLUMN_BITS}, not {channel_width}")
+        if not encodings or len(set(encodings)) != len(encodings):
+            raise ValueError(f"encodings must be one or more different ones, not {encodings}")
+        self._channel_width = channel_width
+        self._encodings = encodings
+        super().__init__(
+            {
+                "i_words": In(stream.Signature(WeightWord)),
+                "channels": In(COLUMN_BITS + 1),
+                "channel_bits": In(range(COLUMN_BITS + 1)),
+                "columns": In(COLUMN_BITS + 1),
+                "start": In(1),
+                "o": Out(stream.Signature(WeightNonzero(channel_width))),
+                "names_rows": Out(1),
+                "done": Out(1),
+                "error": Out(ERROR_BITS),
+                "position": Out(ROW_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        state = Signal(State)
+        words_ended = Signal()
+        decoding = Signal()  # words go to the decoder
+        encoding = Signal(4)
+        rice = Signal(range(MAX_RICE + 1))
+        rows = Signal(ROW_BITS)
+        reserved = Signal(9)
+        word = self.i_words.payload
+        advance = Signal()
+        m.d.comb += advance.eq(~self.o.valid | self.o.ready)
+
+        # The chosen decoder's side of the words and of the nonzeros.
+        decoded = Signal(DecodedNonzero)
+        decoded_valid = Signal()
+        exhausted = Signal()
+        words_ready = Signal()
+        for kind in self._encodings:
+            decoder = DECODERS[kind]()
+            m.submodules[kind.name.lower()] = decoder
+            chosen = encoding == kind if len(self._encodings) > 1 else 1
+            source = decoder.o
+            if kind is not Encoding.PACKED:  # which ends in such a buffer itself
+                m.submodules[f"{kind.name.lower()}_skid"] = skid = SkidBuffer(DecodedNonzero)
+                wiring.connect(m, decoder.o, skid.i)
+                m.d.comb += skid.flush.eq(decoder.restart)
+                source = skid.o
+            m.d.comb += [
+                decoder.restart.eq(state == State.HEADER),
+                decoder.i_words.payload.eq(word),
+                decoder.i_words.valid.eq(self.i_words.valid & decoding & chosen),
+                source.ready.eq(advance),
+            ]
+            with m.If(chosen):
+                m.d.comb += [
+                    words_ready.eq(decoder.i_words.ready),
+                    decoded.eq(source.payload),
+                    decoded_valid.eq(source.valid),
+                    exhausted.eq(decoder.exhausted),
+                ]
+            if isinstance(decoder, PackedDecoder):
+                m.d.comb += [decoder.rice.eq(rice), decoder.columns.eq(self.columns)]
+        m.d.comb += self.names_rows.eq(encoding == Encoding.TRIPLET if Encoding.TRIPLET in self._encodings else 0)
+
+        # One cycle to take the column apart, one to count rows and to choose the error.
+        split = Signal(WeightNonzero(self._channel_width))
+        split_valid = Signal()
+        split_error = Signal(ERROR_BITS)
+        split_failed = Signal()  # an error of its own
+        split_outside = Signal()  # outside the layer
+        mask = Signal(self._channel_width)
+        m.d.sync += mask.eq((1 << self.channel_bits) - 1)
+        channel = decoded.column & mask
+        beyond_channels = channel >= self.channels[: self._channel_width + 1]
+        beyond_columns = decoded.column >= self.columns
+        if self._encodings == (Encoding.PACKED,):  # which cannot leave its row
+            beyond_columns = Const(0, 1)
+        with m.If(advance):
+            m.d.sync += [
+                split_valid.eq(decoded_valid & (state == State.DECODE)),
+                split.row.eq(decoded.row),
+                split.tap.eq((decoded.column >> self.channel_bits)[:TAP_BITS]),
+                split.channel.eq(channel),
+                split.value.eq(decoded.value),
+                split.last.eq(decoded.last),
+                split_error.eq(decoded.error),
+                split_failed.eq(decoded.error != StreamErrorKind.NONE),
+                split_outside.eq(beyond_channels | beyond_columns),
+            ]
+
+        # Rows: `number` counts from 1 those that enter `o`, `entered` is one less, `position` counts those that left.
+        number = Signal(ROW_BITS, init=1)
+        entered = Signal(ROW_BITS)
+        complete = Signal()
+        final = Signal()
+        fault = Signal(ERROR_BITS)
+        m.d.comb += final.eq(split.last & (number == rows))
+        with m.If(complete):
+            m.d.comb += fault.eq(StreamErrorKind.LENGTH)
+        with m.Elif(split_failed):
+            m.d.comb += fault.eq(split_error)
+        with m.Else():
+            m.d.comb += fault.eq(StreamErrorKind.COLUMN)
+        faulty = Signal()
+        m.d.comb += faulty.eq(complete | split_failed | split_outside)
+        with m.If(advance):
+            m.d.sync += [
+                self.o.valid.eq(split_valid & (state == State.DECODE) & ~faulty),
+                self.o.payload.eq(split),
+                self.o.payload.final.eq(final),
+            ]
+            with m.If(self.o.valid & self.o.payload.last):
+                m.d.sync += self.position.eq(entered)
+
+        word_taken = Signal()
+        m.d.comb += [
+            word_taken.eq(self.i_words.valid & self.i_words.ready),
+            self.done.eq((state == State.DONE) & ~self.o.valid),
+        ]
+        with m.If(word_taken & word.last):
+            m.d.sync += [words_ended.eq(1), decoding.eq(0)]
+        with m.If(decoding):
+            m.d.comb += self.i_words.ready.eq(words_ready)
+        with m.Switch(state):
+            with m.Case(State.HEADER):
+                m.d.comb += self.i_words.ready.eq(1)
+                m.d.sync += [
+                    rows.eq(word.data[:16]),
+                    rice.eq(word.data[16:19]),
+                    reserved.eq(word.data[19:28]),
+                    encoding.eq(word.data[28:]),
+                ]
+                with m.If(self.i_words.valid):
+                    m.d.sync += state.eq(State.CHECK)
+            with m.Case(State.CHECK):
+                known = Cat(encoding == kind for kind in self._encodings).any()
+                wrong_rice = (encoding != Encoding.PACKED) & (rice != 0)
+                m.d.sync += [
+                    state.eq(Mux(words_ended, State.DONE, State.DECODE)),
+                    decoding.eq(~words_ended),
+                    self.error.eq(Mux(words_ended, StreamErrorKind.TRUNCATED, StreamErrorKind.NONE)),
+                ]
+                with m.If(~known | (rows == 0) | (reserved != 0) | wrong_rice):
+                    m.d.sync += [self.error.eq(StreamErrorKind.HEADER), state.eq(State.FLUSH), decoding.eq(0)]
+            with m.Case(State.DECODE):
+                with m.If(advance & split_valid):
+                    with m.If(faulty):
+                        m.d.sync += [self.error.eq(fault), state.eq(State.FLUSH), decoding.eq(0)]
+                    with m.Elif(split.last):
+                        m.d.sync += [number.eq(number + 1), entered.eq(number), complete.eq(final)]
+                with m.If(exhausted & ~decoded_valid & ~split_valid & ~self.o.valid):
+                    m.d.sync += state.eq(State.DONE)
+                    with m.If(~complete):
+                        m.d.sync += self.error.eq(StreamErrorKind.TRUNCATED)
+            with m.Case(State.FLUSH):
+                m.d.comb += self.i_words.ready.eq(~words_ended)
+                with m.If(words_ended):
+                    m.d.sync += state.eq(State.DONE)
+        with m.If(self.start):
+            m.d.sync += [state.eq(State.HEADER), number.eq(1)]
+            for flag in (
+                words_ended,
+                decoding,
+                split_valid,
+                complete,
+                entered,
+                self.error,
+                self.position,
+                self.o.valid,
+            ):
+                m.d.sync += flag.eq(0)
+        return m

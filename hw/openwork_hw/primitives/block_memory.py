@@ -1,0 +1,179 @@
+"""A memory with one write port and one read port, in plain Amaranth and in the block memories of ECP5 and iCE40."""
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ConfigError, Technology, bits_for
+from openwork_hw.primitives.pins import pins
+
+_DP16KD_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1}
+"""Data width of a DP16KD by the most words it then holds."""
+
+_SB_RAM40_MODES = {
+    256: tuple(range(16)),
+    512: (0, 2, 4, 6, 8, 10, 12, 14),
+    1024: (1, 5, 9, 13),
+    2048: (3, 11),
+}
+"""Data pins in use of an SB_RAM40_4K by the most words it then holds; the mode number counts the entries."""
+
+
+class BlockMemory(wiring.Component):
+    """Hold `depth` words of `width` bits; write one and read one each cycle.
+
+    Function
+        read_data[t+2] = memory[read_address[t]]; where write_enable, memory[write_address] = write_data from the next
+        cycle on.
+    Ports
+        write_enable : in, 1
+        write_address : in, range(depth)
+        write_data : in, width bits
+        read_address : in, range(depth); read every cycle
+        read_data : out, width bits
+    Timing
+        Latency 2 (the memory's own register and its output register), a word each cycle. No combinational path.
+    Cost
+        ECP5: ceil(width / w) DP16KD, output register included, w = 36, 18, 9, 4, 2, 1 for up to 512, 1024 to 16,384
+        words.
+        iCE40: ceil(width / w) SB_RAM40_4K, w = 16, 8, 4, 2 for up to 256, 512, 1024, 2048 words, and width flip-flops.
+    Limits
+        Reading the address that is written in the same cycle gives an undefined word: devices differ.
+        Contents are zero after power-up and are not reset. ECP5 holds up to 16,384 words, iCE40 up to 2,048.
+    """
+
+    write_enable: Signal
+    write_address: Signal
+    write_data: Signal
+    read_address: Signal
+    read_data: Signal
+
+    latency_cycles = 2
+
+    def __init__(self, width: int, depth: int, technology: Technology) -> None:
+        if width < 1 or depth < 1:
+            raise ConfigError(f"a block memory has at least one word of one bit, not {depth} of {width}")
+        limits = {Technology.ECP5: max(_DP16KD_MODES), Technology.ICE40: max(_SB_RAM40_MODES)}
+        if technology in limits and depth > limits[technology]:
+            raise ConfigError(f"a block memory of {technology} holds at most {limits[technology]} words, not {depth}")
+        self._width = width
+        self._depth = depth
+        self._technology = technology
+        super().__init__(
+            {
+                "write_enable": In(1),
+                "write_address": In(range(depth)),
+                "write_data": In(width),
+                "read_address": In(range(depth)),
+                "read_data": Out(width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        match self._technology:
+            case Technology.ECP5:
+                self._elaborate_ecp5(m)
+            case Technology.ICE40:
+                self._elaborate_ice40(m)
+            case Technology.GENERIC:
+                self._elaborate_generic(m)
+        return m
+
+    def _elaborate_generic(self, m: Module) -> None:
+        m.submodules.memory = words = memory.Memory(shape=self._width, depth=self._depth, init=[])
+        write = words.write_port()
+        read = words.read_port()
+        output = Signal(self._width, reset_less=True)
+        m.d.comb += [
+            write.en.eq(self.write_enable),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+            read.addr.eq(self.read_address),
+            self.read_data.eq(output),
+        ]
+        m.d.sync += output.eq(read.data)
+
+    def _elaborate_ecp5(self, m: Module) -> None:
+        mode = next(width for words, width in _DP16KD_MODES.items() if self._depth <= words)
+        # Port A writes and port B reads. Wide words use the lowest address pins of the write port as byte enables.
+        enables = {36: 4, 18: 2}.get(mode, 0)
+        low_bits = 14 - bits_for(next(words for words in _DP16KD_MODES if self._depth <= words))
+        write_address = Signal(14)
+        read_address = Signal(14)
+        m.d.comb += [
+            write_address.eq(Cat(Const((1 << enables) - 1, low_bits), self.write_address)),
+            read_address.eq(Cat(Const(0, low_bits), self.read_address)),
+        ]
+        for low in range(0, self._width, mode):
+            used = min(mode, self._width - low)
+            write_data = Signal(36, name=f"write_data_{low}")
+            read_data = Signal(36, name=f"read_data_{low}")
+            m.d.comb += write_data.eq(self.write_data[low : low + used])
+            # 36 bits leave through both ports' data pins, narrower words through port B's alone.
+            m.d.comb += self.read_data[low : low + used].eq(read_data if mode == 36 else read_data[18:])
+            m.submodules[f"memory_{low}"] = Instance(
+                "DP16KD",
+                p_DATA_WIDTH_A=mode,
+                p_DATA_WIDTH_B=mode,
+                p_REGMODE_A="OUTREG",
+                p_REGMODE_B="OUTREG",
+                p_RESETMODE="SYNC",
+                p_ASYNC_RESET_RELEASE="SYNC",
+                p_CSDECODE_A="0b000",
+                p_CSDECODE_B="0b000",
+                p_CLKAMUX="CLKA",
+                p_CLKBMUX="CLKB",
+                p_GSR="DISABLED",
+                i_CLKA=ClockSignal(),
+                i_CLKB=ClockSignal(),
+                i_CEA=self.write_enable,
+                i_WEA=Const(1),
+                i_OCEA=Const(1),
+                i_RSTA=Const(0),
+                i_CEB=Const(1),
+                i_WEB=Const(0),
+                i_OCEB=Const(1),
+                i_RSTB=Const(0),
+                **pins("i_CSA", Const(0, 3)),
+                **pins("i_CSB", Const(0, 3)),
+                **pins("i_ADA", write_address),
+                **pins("i_ADB", read_address),
+                **pins("i_DIA", write_data[:18]),
+                **pins("i_DIB", write_data[18:]),
+                **pins("o_DOA", read_data[:18]),
+                **pins("o_DOB", read_data[18:]),
+            )
+
+    def _elaborate_ice40(self, m: Module) -> None:
+        mode, pins = next(
+            (mode, pins) for mode, (words, pins) in enumerate(_SB_RAM40_MODES.items()) if self._depth <= words
+        )
+        output = Signal(self._width, reset_less=True)
+        m.d.comb += self.read_data.eq(output)
+        for low in range(0, self._width, len(pins)):
+            write_data = Signal(16, name=f"write_data_{low}")
+            read_data = Signal(16, name=f"read_data_{low}")
+            for bit, pin in zip(range(low, self._width), pins, strict=False):
+                m.d.comb += write_data[pin].eq(self.write_data[bit])
+                m.d.sync += output[bit].eq(read_data[pin])
+            m.submodules[f"memory_{low}"] = Instance(
+                "SB_RAM40_4K",
+                p_READ_MODE=mode,
+                p_WRITE_MODE=mode,
+                i_RCLK=ClockSignal(),
+                i_RCLKE=Const(1),
+                i_RE=Const(1),
+                i_RADDR=_extended(self.read_address, 11),
+                i_WCLK=ClockSignal(),
+                i_WCLKE=Const(1),
+                i_WE=self.write_enable,
+                i_WADDR=_extended(self.write_address, 11),
+                i_MASK=Const(0, 16),
+                i_WDATA=write_data,
+                o_RDATA=read_data,
+            )
+
+
+def _extended(value: Value, bits: int) -> Value:
+    return Cat(value, Const(0, bits - len(value)))

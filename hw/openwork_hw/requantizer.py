@@ -1,0 +1,99 @@
+"""Turns finished sums into activations."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.timing import REQUANTIZER_CYCLES
+from openwork_hw.array.payloads import SHIFT_BITS
+from openwork_hw.primitives.selector import Selector
+
+_WINDOW_BITS = 15
+"""Bits that a shift by 0 to 7 can still bring into an int8."""
+
+
+class Requantizer(wiring.Component):
+    """One sum a cycle to one int8 activation.
+
+    Function
+        o = clip((i_sum + i_offset) >> i_shift, i_low, i_high), as `arch.arithmetic.requantize_folded`; the addition wraps at
+        sum_bits, which the compiler excludes.
+    Ports
+        i_sum, i_offset : in, signed sum_bits
+        i_shift : in, SHIFT_BITS; any value
+        i_low, i_high : in, signed 8; steady while sums are on their way
+        o : out, signed 8
+    Timing
+        latency_cycles, one result a cycle, no stall. No combinational path.
+    Cost
+        One adder, one arithmetic shifter of sum_bits, two 8-bit comparators. No multiplier, no memory.
+    Limits
+        None.
+    """
+
+    latency_cycles = REQUANTIZER_CYCLES
+
+    i_sum: Value
+    i_offset: Value
+    i_shift: Value
+    i_low: Value
+    i_high: Value
+    o: Value
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._bits = config.sum_bits
+        self._technology = config.technology
+        super().__init__(
+            {
+                "i_sum": In(signed(config.sum_bits)),
+                "i_offset": In(signed(config.sum_bits)),
+                "i_shift": In(SHIFT_BITS),
+                "i_low": In(signed(8)),
+                "i_high": In(signed(8)),
+                "o": Out(signed(8)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        total = Signal(signed(self._bits), reset_less=True)
+        total_shift = Signal(SHIFT_BITS, reset_less=True)
+        m.d.sync += [total.eq(self.i_sum + self.i_offset), total_shift.eq(self.i_shift)]
+
+        # Shift in two steps, keeping of each only what can reach the eight result bits, and whether a bit above differs from
+        # the sign: then the result has left int8. A plain shifter of sum_bits would be three times the size.
+        sign = total[-1]
+        window = Signal(_WINDOW_BITS, reset_less=True)
+        window_sign = Signal(reset_less=True)
+        beyond = Signal(reset_less=True)
+        fine_shift = Signal(3, reset_less=True)
+        m.d.sync += [window_sign.eq(sign), fine_shift.eq(total_shift)]
+        m.submodules.coarse = coarse = Selector(_WINDOW_BITS + 1, 4, self._technology)
+        for step in range(4):
+            shifted = total >> 8 * step
+            high = shifted[_WINDOW_BITS:]
+            m.d.comb += coarse.i[step].eq(Cat(shifted[:_WINDOW_BITS], high != sign.replicate(len(high))))
+        m.d.comb += coarse.select.eq(total_shift[3:])
+        m.d.sync += Cat(window, beyond).eq(coarse.o)
+
+        m.submodules.fine = fine = Selector(8, 8, self._technology)
+        saturated = Signal(signed(8), reset_less=True)
+        above = Cat((window[7 + bit] != window_sign) & (fine_shift <= bit) for bit in range(8))
+        m.d.comb += [fine.i[step].eq(window[step : step + 8]) for step in range(8)]
+        m.d.comb += fine.select.eq(fine_shift)
+        m.d.sync += saturated.eq(fine.o)
+        with m.If(beyond | above.any()):
+            m.d.sync += saturated.eq(Mux(window_sign, ACTIVATION_MIN, ACTIVATION_MAX))
+
+        candidate = Signal(signed(8), reset_less=True)
+        too_low = Signal(reset_less=True)
+        too_high = Signal(reset_less=True)
+        m.d.sync += [
+            candidate.eq(saturated),
+            too_low.eq(saturated < self.i_low),
+            too_high.eq(saturated > self.i_high),
+            self.o.eq(Mux(too_low, self.i_low, Mux(too_high, self.i_high, candidate))),
+        ]
+        return m

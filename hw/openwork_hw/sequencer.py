@@ -1,0 +1,277 @@
+"""Turns commands into what happens on the chain."""
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, enum, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
+from openwork_hw.arch.nonzeros import StreamErrorKind
+from openwork_hw.arch.timing import FIRST_LANE_CYCLES, row_spacing
+from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, StreamFault, TapEntryLayout
+from openwork_hw.decoder.payloads import TAP_BITS
+
+CYCLE_BITS = 32
+"""Bits of the cycle counter in a report."""
+
+
+class CommandOp(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amaranth is untyped
+    """What a command asks for; `CLEAR` forgets the sticky fault."""
+
+    CLEAR = 0
+    LOAD = 1
+    RUN = 2
+    STORE = 3
+
+
+class CommandLayout(data.StructLayout):
+    """A `LoadCommand`, `RunCommand` or `StoreCommand` in bits. `target` is LOAD's group or STORE's PE.
+
+    RUN: turn_base = (hold - 2) << tap_bits, or single_pixel where hold is 1; `address` is the output's base.
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "op": CommandOp,
+                "row_groups": range(config.pes + 1),
+                "target": range(config.pes),
+                "address": config.address_bits,
+                "words": config.address_bits + 1,
+                "table_entries": config.tap_index_bits + 1,
+                "tap_bits": range(TAP_BITS + 1),
+                "channels": config.address_bits + 1,
+                "channel_bits": range(COLUMN_BITS + 1),
+                "columns": COLUMN_BITS + 1,
+                "turn_base": config.tap_index_bits,
+                "single_pixel": 1,
+                "output_stride": config.address_bits + 1,
+                "pad": signed(8),
+                "low": signed(8),
+                "high": signed(8),
+            }
+        )
+
+
+class Report(data.StructLayout):
+    """The answer to a command: cycles it took, and the fault that has been kept since the last CLEAR."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__({"cycles": CYCLE_BITS, "fault": StreamFault(config)})
+
+
+class Sequencer(wiring.Component):
+    """Carry out commands one after the other.
+
+    Function
+        LOAD: `words` x lanes bytes of i_features go to `address` .. of every PE of group `target`, as LOAD beats.
+        RUN: `table_entries` entries of i_taps become TABLE beats; then settings.running is high until the chain is done.
+        STORE: one MAC beat by 1 for each word of PE `target`, with an identity requantization; the bytes that it emits go to
+        o_features. CLEAR: the sticky fault is forgotten. Each command is answered by one report.
+    Ports
+        i_commands : in, stream of CommandLayout(config)
+        i_taps : in, stream of TapEntryLayout(config)
+        i_features : in, stream of signed 8, lane 0 of a word first
+        o_features : out, stream of signed 8, lane 0 of a word first
+        o_reports : out, stream of Report(config)
+        o_chain : out, Link(config), to the first PE
+        i_chain : in, Link(config), from the last PE
+    Timing
+        LOAD and STORE move at most one byte a cycle. The cycles of a report are counted from the cycle after the command was taken
+        to the cycle before the report is offered. No combinational path.
+    Cost
+        A queue as long as the chain's way there and back.
+    Limits
+        Commands are not checked: software does it (`arch.commands.check_command`).
+    """
+
+    i_commands: stream.Interface
+    i_taps: stream.Interface
+    i_features: stream.Interface
+    o_features: stream.Interface
+    o_reports: stream.Interface
+    o_chain: wiring.PureInterface
+    i_chain: wiring.PureInterface
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i_commands": In(stream.Signature(CommandLayout(config))),
+                "i_taps": In(stream.Signature(TapEntryLayout(config))),
+                "i_features": In(stream.Signature(signed(8))),
+                "o_features": Out(stream.Signature(signed(8))),
+                "o_reports": Out(stream.Signature(Report(config))),
+                "o_chain": Out(Link(config)),
+                "i_chain": In(Link(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        command = Signal(CommandLayout(config))
+        beat = Signal(Beat(config))
+        words_left = Signal(config.address_bits + 1)
+        address = Signal(config.address_bits)
+        entries_left = Signal(config.tap_index_bits + 1)
+        lane = Signal(range(max(config.lanes, 2)))
+        last_lane = Signal()
+        m.d.comb += last_lane.eq(lane == config.lanes - 1)
+        # What the counters say next is worked out a cycle ahead.
+        word_done = Signal()
+        last_word = Signal()
+        entry_done = Signal()
+        last_entry = Signal()
+        m.d.sync += [last_word.eq(words_left == 1), last_entry.eq(entries_left == 1)]
+        with m.If(word_done):
+            m.d.sync += [words_left.eq(words_left - 1), address.eq(address + 1), last_word.eq(words_left == 2)]
+        with m.If(entry_done):
+            m.d.sync += [entries_left.eq(entries_left - 1), last_entry.eq(entries_left == 2)]
+
+        # What STORE asked for and has not been taken yet fits the queue: the chain cannot wait.
+        queue_depth = 1 << (config.pes + FIRST_LANE_CYCLES + 3 * config.lanes).bit_length()
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=8, depth=queue_depth)
+        promised = Signal(range(queue_depth + 1))
+        room = Signal()
+        promise = Signal()
+        m.d.comb += [
+            queue.w_data.eq(self.i_chain.byte),
+            queue.w_en.eq(self.i_chain.byte_valid),
+            self.o_features.payload.eq(queue.r_data),
+            self.o_features.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o_features.ready),
+        ]
+        spacing = row_spacing(config.lanes)
+        wait = Signal(range(spacing))
+        more = Signal()
+        taken = Signal()
+        m.d.sync += [
+            # A cycle late, which is early enough: promises are `spacing` cycles apart, and two of them fit.
+            room.eq(promised <= queue_depth - 2 * config.lanes),
+            more.eq(words_left != 0),
+            taken.eq(self.o_features.valid & self.o_features.ready),
+            promised.eq(promised + Mux(promise, config.lanes, 0) - taken),
+        ]
+        with m.If(promise):
+            m.d.sync += wait.eq(spacing - 1)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+
+        m.d.sync += self.o_chain.beat.eq(beat)
+        fault = self.o_reports.payload.fault
+        cycles = self.o_reports.payload.cycles
+        m.d.sync += cycles.eq(cycles + 1)
+        settings = self.o_chain.settings
+        m.d.comb += self.o_chain.done.eq(settings.running)
+        # The last PE may be far away.
+        done = Signal()
+        chain_fault = Signal(StreamFault(config), reset_less=True)
+        m.d.sync += [done.eq(self.i_chain.done), chain_fault.eq(self.i_chain.fault)]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i_commands.ready.eq(1)
+                incoming = self.i_commands.payload
+                m.d.sync += [
+                    command.eq(incoming),
+                    words_left.eq(incoming.words),
+                    address.eq(incoming.address),
+                    entries_left.eq(incoming.table_entries),
+                    lane.eq(0),
+                    cycles.eq(0),
+                ]
+                with m.If(self.i_commands.valid):
+                    m.next = "SETTINGS"
+
+            with m.State("SETTINGS"):
+                is_run = command.op == CommandOp.RUN
+                m.d.sync += [
+                    settings.loading.eq(command.op == CommandOp.LOAD),
+                    settings.output_base.eq(command.address),
+                    settings.low.eq(Mux(is_run, command.low, ACTIVATION_MIN)),
+                    settings.high.eq(Mux(is_run, command.high, ACTIVATION_MAX)),
+                ]
+                for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns"):
+                    m.d.sync += settings[name].eq(command[name])
+                for name in ("turn_base", "single_pixel", "output_stride", "pad"):
+                    m.d.sync += settings[name].eq(command[name])
+                with m.Switch(command.op):
+                    with m.Case(CommandOp.LOAD):
+                        m.next = "LOAD"
+                    with m.Case(CommandOp.RUN):
+                        m.next = "TABLE"
+                    with m.Case(CommandOp.STORE):
+                        m.next = "STORE"
+                    with m.Case(CommandOp.CLEAR):
+                        m.d.sync += fault.eq(0)
+                        m.next = "REPORT"
+
+            with m.State("LOAD"):
+                m.d.comb += [
+                    self.i_features.ready.eq(1),
+                    beat.op.eq(Mux(self.i_features.valid, BeatOp.LOAD, BeatOp.IDLE)),
+                    beat.address.eq(address),
+                    beat.weight.eq(self.i_features.payload),
+                    beat.last.eq(last_lane),
+                ]
+                with m.If(self.i_features.valid):
+                    m.d.sync += lane.eq(lane + 1)
+                    with m.If(last_lane):
+                        m.d.comb += word_done.eq(1)
+                        m.d.sync += lane.eq(0)
+                        with m.If(last_word):
+                            m.next = "REPORT"
+
+            with m.State("STORE"):
+                # A beat each time the lanes of the word before have drained.
+                m.d.comb += [
+                    promise.eq(room & more & (wait == 0)),
+                    word_done.eq(promise),
+                    beat.op.eq(Mux(promise, BeatOp.MAC, BeatOp.IDLE)),
+                    beat.address.eq(address),
+                    beat.weight.eq(1),
+                    beat.lane_shift.eq(Neighbour.HERE),
+                    beat.pe_shift.eq(Neighbour.HERE),
+                    beat.first.eq(1),
+                    beat.last.eq(1),
+                    beat.end.emit.eq(1),
+                ]
+                with m.If(~more & (words_left == 0) & (promised == 0)):
+                    m.next = "REPORT"
+
+            with m.State("TABLE"):
+                m.d.comb += [
+                    self.i_taps.ready.eq(1),
+                    beat.op.eq(Mux(self.i_taps.valid, BeatOp.TABLE, BeatOp.IDLE)),
+                    beat.address.eq(self.i_taps.payload.address),
+                    beat.lane_shift.eq(self.i_taps.payload.lane_shift),
+                    beat.pe_shift.eq(self.i_taps.payload.pe_shift),
+                ]
+                with m.If(self.i_taps.valid):
+                    m.d.comb += entry_done.eq(1)
+                    with m.If(last_entry):
+                        m.next = "START"
+
+            with m.State("START"):
+                m.d.sync += settings.running.eq(1)
+                m.next = "RUN"
+
+            with m.State("RUN"):
+                with m.If(done):
+                    m.d.sync += settings.running.eq(0)
+                    with m.If(fault.kind == StreamErrorKind.NONE):
+                        m.d.sync += fault.eq(chain_fault)
+                    m.next = "STOP"
+
+            with m.State("STOP"):
+                # `running` falls along the chain, and `done` behind it.
+                with m.If(~done):
+                    m.next = "REPORT"
+
+            with m.State("REPORT"):
+                m.d.sync += cycles.eq(cycles)
+                m.d.comb += self.o_reports.valid.eq(1)
+                with m.If(self.o_reports.ready):
+                    m.next = "IDLE"
+        return m

@@ -1,0 +1,1 @@
+"""Stream parts that know nothing of weights."""

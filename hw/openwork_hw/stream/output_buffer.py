@@ -1,0 +1,55 @@
+"""Ends a pipeline: its stall signal and what it offers are registers."""
+
+from typing import Any
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class OutputBuffer(wiring.Component):
+    """Pass a stream on through two places, so that no path leads from its output to its input.
+
+    Function
+        `o` repeats the payloads of `i` in order.
+    Ports
+        i : in, stream of `payload`; ready as long as one of the two places is free
+        o : out, stream of `payload`
+        flush : in; drop what waits
+    Timing
+        latency_cycles = 1, one payload a cycle, no bubble. No combinational path.
+    Cost
+        Two registers of the payload, one multiplexer.
+    Limits
+        None.
+    """
+
+    latency_cycles = 1
+
+    i: stream.Interface
+    o: stream.Interface
+    flush: Signal
+
+    def __init__(self, payload: Any) -> None:
+        self._payload = payload
+        super().__init__({"i": In(stream.Signature(payload)), "o": Out(stream.Signature(payload)), "flush": In(1)})
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        waiting = Signal(self._payload, reset_less=True)
+        waits = Signal()
+        moves = Signal()
+        m.d.comb += [self.i.ready.eq(~waits), moves.eq(~self.o.valid | self.o.ready)]
+        with m.If(~waits):
+            m.d.sync += waiting.eq(self.i.payload)
+        with m.If(moves):
+            m.d.sync += [
+                self.o.valid.eq(waits | self.i.valid),
+                self.o.payload.eq(Mux(waits, waiting, self.i.payload)),
+                waits.eq(0),
+            ]
+        with m.Elif(~waits):
+            m.d.sync += waits.eq(self.i.valid)
+        with m.If(self.flush):
+            m.d.sync += [self.o.valid.eq(0), waits.eq(0)]
+        return m

@@ -1,0 +1,153 @@
+"""Cycles of one pass, exactly: what the report of its RUN command says, if no stream from outside stalls.
+
+The array never stalls behind a feeder, so a pass is over a fixed time after the last nonzero of its slowest stream has
+left the row buffer. When that is follows from the lengths of the stream's rows alone, where nonzeros arrive one a cycle
+(`csr` and nearly all of `packed`); the rest is followed nonzero by nonzero.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.supply import PackedStream, decoder
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
+from openwork_hw.arch.timing import (
+    DECODER_CYCLES,
+    HEADER_CYCLES,
+    QUEUED_ROWS,
+    VISIBLE_CYCLES,
+    WORD_CYCLES,
+    pass_overhead,
+    row_spacing,
+    write_cycles,
+)
+
+
+def pass_cycles(
+    config: ArrayConfig,
+    encoding: Encoding,
+    layout: ColumnLayout,
+    hold: int,
+    tap_entries: int,
+    streams: Sequence[SparseRows],
+) -> int:
+    """Cycles of a pass over `hold` local pixels.
+
+    Args:
+        tap_entries: entries of the pass's tap table, loaded one a cycle.
+        streams: what each stream holds, padding included (`encodings.prepare`).
+    """
+    slowest = max(stream_end(config, encoding, layout, hold, rows) for rows in streams)
+    return pass_overhead(config) + tap_entries + slowest
+
+
+def estimated_pass_cycles(
+    config: ArrayConfig, encoding: Encoding, hold: int, tap_entries: int, streams: Sequence[SparseRows]
+) -> int:
+    """`pass_cycles` to within a few percent, fast: to compare layouts."""
+    slowest = max(steady_cycles(config, hold, rows.lengths) for rows in streams)
+    if encoding is Encoding.TRIPLET:
+        slowest = max(slowest, max(rows.nonzeros for rows in streams) * 5 // 4)
+    return pass_overhead(config) + tap_entries + slowest
+
+
+def stream_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, hold: int, rows: SparseRows) -> int:
+    """Cycle, counted from the feeder's start, in which a stream's last nonzero leaves the row buffer for the last time.
+
+    (Or the one before its decoder is done, if that is later.)
+    """
+    spacing = row_spacing(config.lanes)
+    if encoding is Encoding.CSR or (encoding is Encoding.PACKED and hold * spacing >= 4):
+        first = 1 + WORD_CYCLES + HEADER_CYCLES + DECODER_CYCLES[encoding] + VISIBLE_CYCLES
+        last_pixel = (hold - 1) * max(int(rows.lengths[-1]), spacing)
+        end = first - 1 + steady_cycles(config, hold, rows.lengths)
+        if encoding is Encoding.CSR:
+            return end
+        strings = PackedStream(rows, layout)
+        fed = first + rows.nonzeros - 1 + strings.last_delay + last_pixel
+        if rows.nonzeros >= 64 and strings.regular and strings.tail <= 4 and not (config.single_port and fed > end):
+            return max(end, fed)
+    return followed_end(config, encoding, layout, hold, rows)
+
+
+def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64]) -> int:
+    """Cycles from a stream's first nonzero to its last one, both counted, where nonzeros arrive one a cycle.
+
+    A (row, pixel) takes max(nonzeros, spacing) cycles, since an element drains one lane a cycle; only the first one,
+    which finds the drain idle, takes as many as it has nonzeros. With one memory port nothing leaves write_cycles cycles
+    after a last nonzero.
+
+    >>> steady_cycles(ArrayConfig(1, 4), hold=2, lengths=np.array([2, 9]))     # 2 + 4 + 9 + 9
+    24
+    """
+    spacing = row_spacing(config.lanes)
+    if not config.single_port:
+        spaced = np.maximum(lengths, spacing)
+        return int(hold * spaced.sum() - spaced[0] + lengths[0])
+    last = -spacing
+    writes: deque[int] = deque()
+    for length in np.repeat(lengths, hold).tolist():
+        unspaced, spaced_end = max(last + 1, 0) + length - 1, last + spacing
+        while writes and writes[0] <= max(unspaced, spaced_end):
+            write = writes.popleft()
+            unspaced += write <= unspaced
+            spaced_end += write == spaced_end
+        last = max(unspaced, spaced_end)
+        writes.append(last + write_cycles(config.lanes))
+    return last + 1
+
+
+def followed_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, hold: int, rows: SparseRows) -> int:
+    """`stream_end`, by following every nonzero from the decoder through the row buffer: always exact, and slow."""
+    spacing = row_spacing(config.lanes)
+    source = decoder(encoding, rows, layout)
+    freed: list[int] = []  # for each nonzero, the cycle in which it leaves the row buffer for the last time
+    finished: list[int] = []  # for each row, the same
+    writes: deque[int] = deque()
+    offer = next(source)
+    shown, accepted = 0, 0  # the nonzero before: cycle in which it reached the row buffer, and was taken
+    shown_before, accepted_before = 0, 0  # the one before that
+    entered = -1  # cycle in which the nonzero before moved into that first register
+    exhausted = 0
+    cycle = 0
+    last = -spacing
+    for row, length in enumerate(rows.lengths.tolist()):
+        for pixel in range(hold):
+            for index in range(length):
+                if pixel == 0:
+                    # Out of the decoder and, at once or after a wait beside the way, into the first of two registers
+                    # that move together, unless the second one holds a nonzero that is not taken.
+                    left = max(offer, entered + 1)
+                    entered = left
+                    if shown_before <= entered < accepted_before:
+                        entered = accepted_before
+                    if shown <= entered < accepted:
+                        entered = accepted
+                    shown_before, accepted_before = shown, accepted
+                    shown = max(entered + 1, accepted) + 1
+                    accepted = shown
+                    entry = len(freed) + (0 if hold == 1 else index) - config.row_buffer_nonzeros
+                    if entry >= 0:
+                        accepted = max(accepted, freed[entry] + 1)
+                    if row >= QUEUED_ROWS:
+                        accepted = max(accepted, finished[row - QUEUED_ROWS] + 1)
+                    try:
+                        offer = source.send(left)
+                    except StopIteration as stop:
+                        exhausted = stop.value
+                    cycle = max(cycle, accepted + VISIBLE_CYCLES)
+                if index == length - 1:
+                    cycle = max(cycle, last + spacing)
+                while writes and writes[0] <= cycle:
+                    cycle += writes.popleft() == cycle
+                if pixel == hold - 1:
+                    freed.append(cycle)
+                cycle += 1
+            last = cycle - 1
+            if config.single_port:
+                writes.append(last + write_cycles(config.lanes))
+        finished.append(last)
+    return max(last, accepted + 1, exhausted)

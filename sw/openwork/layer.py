@@ -1,0 +1,297 @@
+"""What quantization makes and everything after it reads: integer layers, and the chain of them that is a model."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout
+
+MAX_SHIFT = ArrayConfig(pes=1, lanes=1, sum_bits=32).max_shift
+"""Largest requantization shift of any array; the compiler checks the shift again for the array it compiles for."""
+
+
+def row_sum_bits(
+    weights: NDArray[np.int8], bias: NDArray[np.int64], shift: NDArray[np.int64], output_zero_point: int
+) -> NDArray[np.int64]:
+    """For each row, the smallest accumulator that no input can overflow.
+
+    >>> row_sum_bits(np.array([[1, -1]], np.int8), np.array([-2]), np.array([1]), 0)  # 2 * 128 + |-2 + 1| < 2 ** 9
+    array([10])
+
+    Args:
+        weights: int8 [rows, ...].
+        bias, shift: int64 [rows].
+        output_zero_point: as in `IntegerLayer`.
+
+    Returns:
+        int64 [rows], the least bits with ``sum(|weights|) * 128 + |offset| < 2 ** (bits - 1)``.
+    """
+    magnitudes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
+    largest = magnitudes * -ACTIVATION_MIN + np.abs(fold_offset(bias, shift, output_zero_point))
+    return np.array([int(value).bit_length() + 1 for value in largest], dtype=np.int64)
+
+
+class LayerError(ValueError):
+    """A layer or model that means nothing; the message names the layer, the rule and the value."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerLayer:
+    """A convolution in exact integers; a linear layer is one whose kernel covers its whole map.
+
+    With ``sum`` over the raw int8 activations, taps outside the map reading `input_zero_point`::
+
+        output = clip(((sum + bias + half) >> shift) + output_zero_point, low, high)      (arch.arithmetic.requantize)
+
+    Attributes:
+        name: for messages and tables.
+        weights: int8 [rows, channels / groups, kernel_h, kernel_w].
+        bias: int64 [rows], 32 bits signed; already holds ``-input_zero_point * sum(weights)``.
+        shift: int64 [rows], 0 to MAX_SHIFT.
+        input_zero_point, output_zero_point: the int8 that stands for 0.0.
+        low, high: int8 limits of the output; ``low == output_zero_point`` is a ReLU.
+        input_shape: channels, height, width.
+        stride, dilation: the same in both directions, 1 or more.
+        padding: pixels added at top, left, bottom, right.
+        groups: parts that rows and channels are divided into; a row sees only the channels of its own part.
+
+    The arrays are copied and made read-only.
+
+    Raises:
+        LayerError: a dtype, shape or range is wrong.
+    """
+
+    name: str
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int64]
+    shift: NDArray[np.int64]
+    input_zero_point: int
+    output_zero_point: int
+    low: int
+    high: int
+    input_shape: tuple[int, int, int]
+    stride: int = 1
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: int = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        self._check_arrays()
+        for name in ("input_zero_point", "output_zero_point", "low", "high"):
+            self._check_integer(name, getattr(self, name), ACTIVATION_MIN, ACTIVATION_MAX)
+        self._require(self.low <= self.high, f"low must not exceed high, and {self.low} > {self.high}")
+        for name in ("stride", "dilation", "groups"):
+            self._check_integer(name, getattr(self, name), 1, MAX_ROWS)
+        self._require(len(self.input_shape) == 3, f"input_shape is channels, height, width, not {self.input_shape}")
+        for name, size in zip(("channels", "height", "width"), self.input_shape, strict=True):
+            self._check_integer(f"input {name}", size, 1, 1 << 16)
+        self._require(len(self.padding) == 4, f"padding is top, left, bottom, right, not {self.padding}")
+        for side, size in zip(("top", "left", "bottom", "right"), self.padding, strict=True):
+            self._check_integer(f"{side} padding", size, 0, 1 << 16)
+        self._require(
+            self.rows % self.groups == 0 and self.weights.shape[1] * self.groups == self.channels,
+            f"{self.groups} groups x {self.weights.shape[1]} channels of the weights must be the {self.channels} "
+            f"channels of the input, and divide the {self.rows} rows",
+        )
+        _, height, width = self.output_shape
+        self._require(
+            height > 0 and width > 0,
+            f"the kernel {_by(self.kernel)} with dilation {self.dilation} is larger than the padded map",
+        )
+        try:
+            self.layout  # noqa: B018, computed to have it checked
+        except ValueError as error:
+            raise LayerError(f"layer {self.name!r}: {error}") from None
+
+    def _check_arrays(self) -> None:
+        for name, dtype in (("weights", np.int8), ("bias", np.int64), ("shift", np.int64)):
+            array = getattr(self, name)
+            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            self._require(found == dtype, f"{name} must be a NumPy array of {np.dtype(dtype)}, not {found}")
+            copy = array.copy()
+            copy.flags.writeable = False
+            object.__setattr__(self, name, copy)
+        self._require(
+            self.weights.ndim == 4 and self.weights.size > 0,
+            f"weights must be [rows, channels / groups, kernel_h, kernel_w], not empty, not {list(self.weights.shape)}",
+        )
+        self._require(self.rows <= MAX_ROWS, f"a layer has at most {MAX_ROWS} rows, not {self.rows}")
+        for name, low, high in (("bias", -(1 << 31), (1 << 31) - 1), ("shift", 0, MAX_SHIFT)):
+            array = getattr(self, name)
+            self._require(
+                array.shape == (self.rows,),
+                f"{name} must hold one number for each of the {self.rows} rows, not {list(array.shape)}",
+            )
+            outside = array[(array < low) | (array > high)]
+            self._require(not outside.size, f"{name} must be from {low} to {high}, not {outside[:1]}")
+
+    def _check_integer(self, name: str, value: object, low: int, high: int) -> None:
+        good = isinstance(value, int | np.integer) and not isinstance(value, bool) and low <= value <= high
+        self._require(bool(good), f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+    def _require(self, condition: bool, rule: str) -> None:
+        if not condition:
+            raise LayerError(f"layer {self.name!r}: {rule}")
+
+    @property
+    def rows(self) -> int:
+        """Output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def channels(self) -> int:
+        """Input channels, of all groups."""
+        return self.input_shape[0]
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Kernel height and width, in taps."""
+        return self.weights.shape[2], self.weights.shape[3]
+
+    @property
+    def taps(self) -> int:
+        """Taps of the kernel; tap ``ky * kernel_w + kx``."""
+        return prod(self.kernel)
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """Rows, output height, output width."""
+        _, height, width = self.input_shape
+        top, left, bottom, right = self.padding
+        kernel_h, kernel_w = self.kernel
+        return (
+            self.rows,
+            (height + top + bottom - self.dilation * (kernel_h - 1) - 1) // self.stride + 1,
+            (width + left + right - self.dilation * (kernel_w - 1) - 1) // self.stride + 1,
+        )
+
+    @property
+    def output_pixels(self) -> int:
+        """Pixels of the output map."""
+        return self.output_shape[1] * self.output_shape[2]
+
+    @property
+    def nonzeros(self) -> int:
+        """Weights other than 0."""
+        return int(np.count_nonzero(self.weights))
+
+    @property
+    def density(self) -> float:
+        """Nonzeros / weights."""
+        return self.nonzeros / self.weights.size
+
+    @property
+    def macs(self) -> int:
+        """Useful multiply-accumulates of one input: nonzeros x output pixels."""
+        return self.nonzeros * self.output_pixels
+
+    @property
+    def dense_macs(self) -> int:
+        """Multiply-accumulates of one input if no weight were zero."""
+        return self.weights.size * self.output_pixels
+
+    @property
+    def sum_bits(self) -> NDArray[np.int64]:
+        """For each row, the accumulator bits that no input can overflow; see `row_sum_bits`."""
+        return row_sum_bits(self.weights, self.bias, self.shift, self.output_zero_point)
+
+    @property
+    def layout(self) -> ColumnLayout:
+        """How a column of the layer's matrix holds a tap and a channel."""
+        return ColumnLayout(taps=self.taps, channels=self.channels)
+
+    def matrix(self) -> tuple[NDArray[np.int8], ColumnLayout]:
+        """The layer as a matrix: int8 [rows, layout.columns] over (tap, absolute channel), and its layout.
+
+        A row of a grouped layer is zero in the channels of other groups, as all are in channel numbers past the last.
+        """
+        layout = self.layout
+        group_channels = self.channels // self.groups
+        group_rows = self.rows // self.groups
+        matrix = np.zeros((self.rows, self.taps, 1 << layout.channel_bits), dtype=np.int8)
+        by_tap = self.weights.reshape(self.rows, group_channels, self.taps).transpose(0, 2, 1)
+        for group in range(self.groups):
+            rows = slice(group * group_rows, (group + 1) * group_rows)
+            matrix[rows, :, group * group_channels : (group + 1) * group_channels] = by_tap[rows]
+        return matrix.reshape(self.rows, layout.columns), layout
+
+    def __str__(self) -> str:
+        shapes = f"{_by(self.input_shape)} -> {_by(self.output_shape)}"
+        lines = {
+            "layer": self.name,
+            "shape": shapes,
+            "weights": f"int8 {list(self.weights.shape)}, density {self.density:.3f}",
+            "geometry": f"stride {self.stride}, padding {self.padding}, dilation {self.dilation}, groups {self.groups}",
+            "macs": f"{self.macs:,} of {self.dense_macs:,}",
+            "zero points": f"{self.input_zero_point} -> {self.output_zero_point}, limits {self.low} to {self.high}",
+            "shift": f"{self.shift.min()} to {self.shift.max()}",
+        }
+        return "\n".join(f"{name:12} {value}" for name, value in lines.items())
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedModel:
+    """A chain of integer layers, and what its integers stand for: ``real = scale * (integer - zero_point)``.
+
+    Attributes:
+        layers: each layer's output shape and zero point are the next one's input shape and zero point.
+        scales: of the input and of each layer's output; one more than there are layers.
+
+    Raises:
+        LayerError: the chain is empty or broken.
+    """
+
+    layers: tuple[IntegerLayer, ...]
+    scales: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise LayerError("a model needs at least one layer")
+        if len(self.scales) != len(self.layers) + 1 or not all(0 < scale < float("inf") for scale in self.scales):
+            raise LayerError(
+                f"{len(self.layers)} layers need {len(self.layers) + 1} positive scales, not {self.scales}"
+            )
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            if before.output_shape != after.input_shape or before.output_zero_point != after.input_zero_point:
+                raise LayerError(
+                    f"layer {after.name!r} takes {_by(after.input_shape)} with zero point {after.input_zero_point}, "
+                    f"and {before.name!r} gives {_by(before.output_shape)} with zero point {before.output_zero_point}"
+                )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of an input."""
+        return self.layers[0].input_shape
+
+    @property
+    def density(self) -> float:
+        """Nonzeros / weights, over all layers."""
+        return sum(layer.nonzeros for layer in self.layers) / sum(layer.weights.size for layer in self.layers)
+
+    def quantize_inputs(self, inputs: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.int8]:
+        """Real inputs [..., channels, height, width] as int8, clipped to what int8 can say."""
+        integers = np.floor(inputs / self.scales[0] + 0.5) + self.layers[0].input_zero_point
+        clipped: NDArray[np.int8] = np.clip(integers, ACTIVATION_MIN, ACTIVATION_MAX).astype(np.int8)
+        return clipped
+
+    def dequantize_outputs(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
+        """What int8 outputs of the last layer stand for."""
+        real: NDArray[np.float64] = self.scales[-1] * (outputs.astype(np.float64) - self.layers[-1].output_zero_point)
+        return real
+
+    def __str__(self) -> str:
+        lines = [f"{'layer':16} {'input':>12} {'output':>12} {'weights':>18} {'density':>8} {'macs':>12}"]
+        for layer in self.layers:
+            lines.append(
+                f"{layer.name:16} {_by(layer.input_shape):>12} {_by(layer.output_shape):>12} "
+                f"{_by(layer.weights.shape):>18} {layer.density:8.3f} {layer.macs:12,}"
+            )
+        return "\n".join(lines)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

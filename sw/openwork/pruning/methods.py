@@ -1,0 +1,63 @@
+"""Pruning of one tensor: which weights may stay."""
+
+from math import isfinite
+
+import torch
+
+
+class PruningError(ValueError):
+    """Weights or a request that cannot be pruned; the message says which and why."""
+
+
+def threshold(weights: torch.Tensor, theta: float) -> torch.Tensor:
+    """Keep what is at least `theta` in magnitude.
+
+    >>> threshold(torch.tensor([0.1, -0.5, 0.3]), 0.3).tolist()
+    [False, True, True]
+
+    Args:
+        weights: finite, any shape.
+        theta: 0 or more; at 0 everything stays.
+
+    Returns:
+        bool mask of the same shape, True where the weight stays.
+    """
+    _check(weights)
+    if not (isfinite(theta) and theta >= 0):
+        raise PruningError(f"theta must be 0 or more, not {theta}")
+    return weights.detach().abs() >= theta
+
+
+def magnitude(weights: torch.Tensor, density: float) -> torch.Tensor:
+    """Keep the largest in magnitude: ``density * weights`` of them to the nearest whole number, and at least one.
+
+    Of equal magnitudes the first in memory order stays, so the count is exact and the choice always the same.
+
+    >>> magnitude(torch.tensor([0.1, -0.5, 0.3, 0.3]), 0.5).tolist()
+    [False, True, True, False]
+
+    Args:
+        weights: finite, any shape.
+        density: over 0 and up to 1.
+
+    Returns:
+        bool mask of the same shape, True where the weight stays.
+    """
+    _check(weights)
+    if not 0 < density <= 1:
+        raise PruningError(f"density must be over 0 and at most 1, not {density}")
+    keep = max(1, round(density * weights.numel()))
+    order = torch.argsort(weights.detach().abs().flatten(), descending=True, stable=True)
+    mask = torch.zeros(weights.numel(), dtype=torch.bool)
+    mask[order[:keep]] = True
+    return mask.reshape(weights.shape)
+
+
+def _check(weights: torch.Tensor) -> None:
+    if not weights.numel():
+        raise PruningError(f"weights of shape {list(weights.shape)} are empty: there is nothing to prune")
+    if not bool(torch.isfinite(weights).all()):
+        count = int((~torch.isfinite(weights)).sum())
+        raise PruningError(
+            f"{count} of the weights are NaN or infinite, so their magnitudes have no order: train again"
+        )

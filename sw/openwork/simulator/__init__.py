@@ -1,0 +1,1 @@
+"""What a layer program computes, without a clock."""

@@ -1,0 +1,38 @@
+"""What all tests share: in CI (`CI=true`) nothing may be skipped, so a missing tool fails by name."""
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+from hypothesis import settings
+
+IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
+
+# Times say nothing about correctness, and a property that fails prints the line that runs it again.
+settings.register_profile("openwork", deadline=None, print_blob=True)
+settings.load_profile("openwork")
+
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _refuse_skip(report: Report) -> Report:
+    """Turn a skip into a failure that names the test and what it wanted; an expected failure stays one."""
+    if IN_CI and report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} may not be skipped in CI. {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No test is skipped in CI."""
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """No test file is skipped in CI."""
+    return _refuse_skip((yield))

@@ -1,0 +1,252 @@
+"""The whole core's Verilog under cocotb: random layers equal the golden model, and bad streams do no harm."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openwork.compiler.program import Pass
+from openwork_dv.campaign import (
+    Corrupted,
+    Trial,
+    random_corrupted,
+    random_features,
+    random_trials,
+    run_corrupted,
+    run_trials,
+)
+from openwork_dv.coverage import ERROR_BINS, LAYER_BINS, STALL_BINS, Coverage
+from openwork_dv.jobs import Job, JobResult
+from openwork_dv.runner import run_jobs
+from openwork_dv.scoreboard import layer_complaints
+from openwork_dv.stimulus import random_case
+from openwork_dv.transactions import layer_steps, run_step
+from openwork_hw.arch import encodings
+from openwork_hw.arch.commands import RunCommand, TapEntry
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows, StreamErrorKind
+
+COVERAGE_FILE = Path("build") / "coverage.json"
+
+CONFIGS = {
+    "tiny": PRESETS["tiny"],
+    "odd": ArrayConfig(6, 5, feature_words=512, row_buffer_nonzeros=64, tap_entries=128, sum_bits=27),
+    "demo": PRESETS["demo"],
+    "single-port": ArrayConfig(
+        1, 8, feature_words=1024, row_buffer_nonzeros=32, tap_entries=64, sum_bits=24, single_port=True
+    ),
+}
+LARGE = {
+    "21x7": ArrayConfig(21, 7, feature_words=512, row_buffer_nonzeros=64, tap_entries=256, group_sizes=(3, 7, 21)),
+    "two-by-three": ArrayConfig(
+        2, 3, feature_words=2048, row_buffer_nonzeros=32, tap_entries=64, sum_bits=22, single_port=True
+    ),
+}
+SMALL = ArrayConfig(pes=2, lanes=2, feature_words=64, row_buffer_nonzeros=16, tap_entries=16, sum_bits=20)
+"""Corrupted streams run on this one: all its feature memory is read back each time."""
+
+STALLS = (0.0, 0.3, 0.95)
+MAX_CYCLES = {0.0: 1500, 0.3: 1000, 0.95: 300}
+"""Longest random layer at each stall rate, without its stalls."""
+
+
+@pytest.mark.parametrize("stall", STALLS)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_random_layers(name: str, stall: float, seed: int) -> None:
+    config = CONFIGS[name]
+    rng = np.random.default_rng([seed, *name.encode(), int(100 * stall)])
+    count = {0.0: 8, 0.3: 4, 0.95: 1}[stall]
+    complaints, _ = run_trials(config, random_trials(rng, config, stall, count, MAX_CYCLES[stall]))
+    assert complaints == []
+
+
+@pytest.mark.slow
+def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
+    """The full run; what it met is kept in build/coverage.json."""
+    tasks: list[Callable[[], tuple[list[str], Coverage]]] = []
+    for name, config in (CONFIGS | LARGE).items():
+        rng = np.random.default_rng([seed, *name.encode()])
+        for stall, count in ((0.0, 32), (0.3, 16), (0.95, 4)):
+            trials = random_trials(rng, config, stall, count, MAX_CYCLES[stall])
+            tasks.append(partial(run_trials, config, trials))
+    complaints, coverage = run_all(tasks)
+    coverage.save(COVERAGE_FILE)
+    assert complaints == []
+    assert coverage.missing((*LAYER_BINS, *STALL_BINS)) == []
+
+
+def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None:
+    rng = np.random.default_rng([seed, 100])
+    complaints, _ = run_corrupted(SMALL, [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(24)])
+    assert complaints == []
+
+
+@pytest.mark.slow
+def test_two_thousand_corrupted_streams_meet_every_error(seed: int) -> None:
+    rng = np.random.default_rng([seed, 2000])
+    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(2000)]
+    tasks = [partial(run_corrupted, SMALL, trials[start : start + 250]) for start in range(0, 2000, 250)]
+    complaints, coverage = run_all(tasks)
+    assert complaints == []
+    # Records are not corrupted here, and few corruptions make a row longer than the row buffer: these have tests by name.
+    rare = {"error records", "error row_too_long"}
+    assert coverage.missing(name for name in ERROR_BINS if name not in rare) == []
+
+
+def run_all(tasks: Sequence[Callable[[], tuple[list[str], Coverage]]]) -> tuple[list[str], Coverage]:
+    """Simulations beside each other, one a core."""
+    coverage = Coverage()
+    complaints: list[str] = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for found, met in pool.map(_call, tasks):
+            complaints += found
+            coverage.merge(met)
+    return complaints, coverage
+
+
+def _call(task: Callable[[], tuple[list[str], Coverage]]) -> tuple[list[str], Coverage]:
+    return task()
+
+
+def small_pass(rows: Sequence[SparseRows], encoding: Encoding, hold: int = 2) -> Pass:
+    """A pass of two streams (SMALL has two PEs, each leads) over `hold` pixels of 6 channels and 2 taps."""
+    layout = ColumnLayout(taps=2, channels=6)
+    run = RunCommand(row_groups=1, layout=layout, hold=hold, output_base=32, output_stride=8, pad=3, low=-128, high=127)
+    taps = tuple(TapEntry(6 * index, lane_shift=0, pe_shift=0) for index in range(2 * hold))
+    words = tuple(encodings.encode(encoding, stream, layout) for stream in rows)
+    records = tuple(
+        tuple(
+            RowRecord(int(row), 100 * int(row), shift=4, write=True, last=index == len(stream.rows) - 1)
+            for index, row in enumerate(stream.rows)
+        )
+        for stream in rows
+    )
+    return Pass(run, taps, words, records, predicted_cycles=500)
+
+
+def sparse(rows: dict[int, list[tuple[int, int]]]) -> SparseRows:
+    """Rows by number, each a list of (column, value)."""
+    nonzeros = [nonzero for row in rows.values() for nonzero in row]
+    return SparseRows(
+        np.array(list(rows), dtype=np.int64),
+        np.array([len(row) for row in rows.values()], dtype=np.int64),
+        np.array([column for column, _ in nonzeros], dtype=np.int64),
+        np.array([value for _, value in nonzeros], dtype=np.int8),
+    )
+
+
+FIRST = sparse({0: [(0, 5), (9, -7)], 2: [(3, 11)], 4: [(1, 1), (2, 2), (13, 3)]})
+SECOND = sparse({1: [(4, -128)], 3: [(0, 127), (8, 6)], 5: [(5, 9)]})
+
+
+def header(bad: Pass) -> Pass:
+    """A reserved bit is set."""
+    words = bad.words[1].copy()
+    words[0] |= 1 << 22
+    return replace(bad, words=(bad.words[0], words))
+
+
+def column(bad: Pass) -> Pass:
+    """The second row's second nonzero is in channel 6 of 6."""
+    wrong = sparse({1: [(4, -128)], 3: [(0, 127), (14, 6)], 5: [(5, 9)]})
+    return replace(bad, words=(bad.words[0], encodings.encode(Encoding.CSR, wrong, ColumnLayout(taps=2, channels=8))))
+
+
+def row(bad: Pass) -> Pass:
+    """The last two rows come in another order than their records."""
+    wrong = sparse({1: [(4, -128)], 5: [(5, 9)], 3: [(0, 127), (8, 6)]})
+    return replace(bad, words=(bad.words[0], encodings.encode(Encoding.TRIPLET, wrong, bad.run.layout)))
+
+
+def length(bad: Pass) -> Pass:
+    """A word follows the last row."""
+    return replace(bad, words=(bad.words[0], np.append(bad.words[1], np.uint32(0x01020304))))
+
+
+def truncated(bad: Pass) -> Pass:
+    """The last word is missing."""
+    return replace(bad, words=(bad.words[0], bad.words[1][:-1]))
+
+
+def code(bad: Pass) -> Pass:
+    """There is no stop in the first word of stops, and fields follow."""
+    words = bad.words[1].copy()
+    words[1] = 0
+    return replace(bad, words=(bad.words[0], words))
+
+
+def row_too_long(bad: Pass) -> Pass:
+    """A replayed row has one nonzero more than the row buffer has entries."""
+    wrong = sparse({1: [(4, -128)], 3: [(index % 6, 1) for index in range(SMALL.row_buffer_nonzeros + 1)], 5: [(5, 9)]})
+    return replace(bad, words=(bad.words[0], encodings.encode(Encoding.CSR, wrong, bad.run.layout)))
+
+
+def records_early(bad: Pass) -> Pass:
+    """The records end a row before the stream does."""
+    short = (*bad.records[1][:-2], replace(bad.records[1][-2], last=True))
+    return replace(bad, records=(bad.records[0], short))
+
+
+def records_late(bad: Pass) -> Pass:
+    """The records go on after the stream."""
+    long = (*(replace(record, last=False) for record in bad.records[1]), replace(bad.records[1][-1], row=6))
+    return replace(bad, records=(bad.records[0], long))
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "encoding", "kind"),
+    [
+        (header, Encoding.CSR, StreamErrorKind.HEADER),
+        (column, Encoding.CSR, StreamErrorKind.COLUMN),
+        (row, Encoding.TRIPLET, StreamErrorKind.ROW),
+        (length, Encoding.CSR, StreamErrorKind.LENGTH),
+        (truncated, Encoding.CSR, StreamErrorKind.TRUNCATED),
+        (code, Encoding.PACKED, StreamErrorKind.CODE),
+        (row_too_long, Encoding.CSR, StreamErrorKind.ROW_TOO_LONG),
+        (records_early, Encoding.PACKED, StreamErrorKind.RECORDS),
+        (records_late, Encoding.TRIPLET, StreamErrorKind.RECORDS),
+    ],
+)
+def test_each_error_is_reported_and_harms_nothing(
+    corrupt: Callable[[Pass], Pass], encoding: Encoding, kind: StreamErrorKind, seed: int
+) -> None:
+    """Kind, PE and position; kept until cleared; nothing else is written; the next pass is right."""
+    good = small_pass([FIRST, SECOND], encoding)
+    features = random_features(np.random.default_rng(seed), SMALL)
+    trials = [Corrupted(SMALL, good, corrupt(good), features, stall, seed) for stall in (0.0, 0.5)]
+    assert {trial.outcome() for trial in trials} == {kind}
+    complaints, _ = run_corrupted(SMALL, trials)
+    assert complaints == []
+
+
+def test_reset_in_the_middle_then_a_layer(seed: int) -> None:
+    """After a reset in any state of a layer, the next layer is right."""
+    config = CONFIGS["odd"]
+    rng = np.random.default_rng([seed, 7])
+    cases = [random_case(rng, config, 1200) for _ in range(6)]
+    jobs = []
+    for number, case in enumerate(cases):
+        steps = layer_steps(case.program, case.inputs)
+        loads = case.program.layout.row_groups
+        cycles = case.program.passes[0].predicted_cycles
+        cut = int(rng.integers(1, cycles)) if number else 0
+        interrupted = [*steps[:loads], run_step(config, case.program.passes[0], reset_after=cut)]
+        jobs.append(Job((*interrupted, *steps), stall=0.2 * (number % 2), seed=number))
+    for number, (case, job, result) in enumerate(zip(cases, jobs, run_jobs(config, jobs), strict=True)):
+        skipped = len(job.steps) - len(layer_steps(case.program, case.inputs))
+        assert result.steps[skipped - 1].report is None
+        assert layer_complaints(case, JobResult(result.steps[skipped:], result.problems), number % 2 == 0) == []
+
+
+def test_layers_back_to_back(seed: int) -> None:
+    """Commands and streams of three layers wait at the ports while the first one runs."""
+    config = CONFIGS["odd"]
+    rng = np.random.default_rng([seed, 8])
+    trials = [Trial(tuple(random_case(rng, config, 800) for _ in range(3)), stall, seed, True) for stall in (0.0, 0.3)]
+    complaints, _ = run_trials(config, trials)
+    assert complaints == []

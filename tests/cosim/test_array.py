@@ -1,0 +1,102 @@
+"""The chain's Verilog alone under cocotb: passes with stalled streams against the image simulator."""
+
+from collections.abc import Mapping
+from itertools import chain, repeat
+
+import numpy as np
+import pytest
+
+from openwork.compiler.program import Pass
+from openwork.simulator.image import run_pass
+from openwork_dv.campaign import random_features
+from openwork_dv.jobs import ArrayJob, ArrayResult
+from openwork_dv.packing import pack, unpack
+from openwork_dv.runner import build
+from openwork_dv.stimulus import random_case
+from openwork_dv.transactions import feature_words, run_step
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.array.chain import Chain
+from openwork_hw.array.payloads import Beat, BeatOp, Neighbour, RowEnd, Settings, TapEntryLayout
+
+CONFIG = ArrayConfig(6, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26)
+
+
+def settings(step: Pass, **fields: int) -> int:
+    run, layout = step.run, step.run.layout
+    return pack(
+        Settings(CONFIG),
+        row_groups=run.row_groups,
+        tap_bits=run.tap_bits,
+        channels=layout.channels,
+        channel_bits=layout.channel_bits,
+        columns=layout.columns,
+        turn_base=run.turn_base,
+        single_pixel=run.hold == 1,
+        output_base=run.output_base,
+        output_stride=run.output_stride,
+        pad=run.pad,
+        **fields,
+    )
+
+
+def beats(step: Pass, features: np.ndarray) -> list[Mapping[str, int]]:
+    """LOAD every PE's features, one group of one PE after the other; then the tap table."""
+    cycles: list[Mapping[str, int]] = []
+    for pe, words in enumerate(features):
+        held = pack(Settings(CONFIG), loading=1, row_groups=CONFIG.pes, target=pe)
+        for address, word in enumerate(words):
+            for lane, byte in enumerate(word):
+                last = lane == CONFIG.lanes - 1
+                beat = pack(Beat(CONFIG), op=BeatOp.LOAD, address=address, weight=int(byte), last=last)
+                cycles.append({"i__settings": held, "i__beat": beat})
+    cycles.append({"i__beat": 0, "i__settings": settings(step)})
+    for payload in run_step(CONFIG, step).inputs["i_taps"]:
+        entry = unpack(TapEntryLayout(CONFIG), payload)
+        cycles.append({"i__beat": pack(Beat(CONFIG), op=BeatOp.TABLE, **entry)})
+    cycles.append({"i__beat": 0})
+    return cycles
+
+
+def stores(step: Pass) -> list[Mapping[str, int]]:
+    """Wait until running has left the chain; then emit every word of every PE."""
+    cycles: list[Mapping[str, int]] = [{"i__settings": settings(step)}, *repeat({}, CONFIG.pes + 2)]
+    end = pack(RowEnd(CONFIG), emit=1)
+    for pe in range(CONFIG.pes):
+        cycles.append({"i__settings": pack(Settings(CONFIG), row_groups=1, target=pe, low=-128, high=127)})
+        for address in range(CONFIG.feature_words):
+            here = {"lane_shift": Neighbour.HERE, "pe_shift": Neighbour.HERE}
+            beat = pack(Beat(CONFIG), op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end=end, **here)
+            cycles += [{"i__beat": beat}, *repeat({"i__beat": 0}, CONFIG.lanes - 1)]
+        cycles += repeat({}, 2 * CONFIG.pes + CONFIG.lanes + 20)
+    return cycles
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_passes_equal_the_image_simulator(stall: float, seed: int) -> None:
+    rng = np.random.default_rng([seed, 60])
+    jobs, wanted = [], []
+    for number, encoding in enumerate(chain(Encoding, Encoding)):
+        step = random_case(rng, CONFIG, 700, encoding).program.passes[0]
+        features = random_features(rng, CONFIG)
+        run = run_step(CONFIG, step)
+        streams = {name: payloads for name, payloads in run.inputs.items() if name != "i_taps"}
+        limits = {"low": step.run.low, "high": step.run.high}
+        jobs.append(
+            ArrayJob(
+                beats(step, features),
+                settings(step, running=1, **limits),
+                streams,
+                [{"i__settings": settings(step, **limits)}, *stores(step)],
+                stall,
+                number,
+                10 * run.limit_cycles,
+            )
+        )
+        wanted.append(run_pass(step, CONFIG, encoding, features))
+    simulation = build(f"chain {CONFIG!r}", lambda: Chain(CONFIG, encodings=tuple(Encoding)))
+    results: list[ArrayResult] = simulation.run("array", (len(CONFIG.feeders), jobs))
+    for result, expected in zip(results, wanted, strict=True):
+        assert result.done and result.left == 0
+        found = feature_words(CONFIG, (byte & 255 for byte in result.emitted))
+        assert np.array_equal(found.reshape(expected.shape), expected)

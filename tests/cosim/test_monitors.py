@@ -1,0 +1,56 @@
+"""Monitors, scoreboard and coverage: do they notice what they are there for?"""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cocotb.types import Logic, LogicArray
+
+from openwork_dv.coverage import Coverage
+from openwork_dv.monitors import Monitor
+from openwork_dv.scoreboard import first_difference
+
+
+def watch(*cycles: tuple[str, str, int]) -> Monitor:
+    """A monitor that has seen these values of valid, ready and payload."""
+    valid, ready, payload = (SimpleNamespace(value=None) for _ in range(3))
+    monitor = Monitor(SimpleNamespace(o__valid=valid, o__ready=ready, o__payload=payload), "o")
+    for number, (now_valid, now_ready, now_payload) in enumerate(cycles):
+        valid.value, ready.value, payload.value = Logic(now_valid), Logic(now_ready), LogicArray(now_payload, 8)
+        monitor.edge(number)
+    return monitor
+
+
+def test_payloads_are_collected_when_taken() -> None:
+    monitor = watch(("0", "1", 0), ("1", "0", 5), ("1", "1", 5), ("1", "1", 6), ("0", "1", 7))
+    assert monitor.taken == [5, 6] and monitor.problems == []
+
+
+@pytest.mark.parametrize(
+    ("cycles", "problem"),
+    [
+        ((("1", "0", 5), ("0", "1", 5)), "o.valid fell in cycle 1 before its payload was taken"),
+        ((("1", "0", 5), ("1", "1", 6)), "o.payload changed in cycle 1 before it was taken"),
+        ((("X", "1", 5),), "o.valid is undefined in cycle 0"),
+    ],
+)
+def test_a_broken_stream_rule_is_told(cycles: tuple[tuple[str, str, int], ...], problem: str) -> None:
+    assert watch(*cycles).problems == [problem]
+
+
+def test_the_first_difference_is_named_by_layer_channel_and_pixel() -> None:
+    expected = np.zeros((3, 2, 2), dtype=np.int8)
+    found = expected.copy()
+    found[1, 0, 1] = found[2, 1, 1] = 7
+    complaint = "layer 'conv', channel 1, pixel (0, 1): 7, and should be 0; 2 of 12 outputs differ"
+    assert first_difference("conv", expected, found) == complaint
+    assert first_difference("conv", expected, expected) is None
+
+
+def test_coverage_is_merged_and_kept(tmp_path: Path) -> None:
+    coverage = Coverage(["a", "b"])
+    coverage.merge(Coverage(["b"]))
+    coverage.save(tmp_path / "coverage.json")
+    loaded = Coverage.load(tmp_path / "coverage.json")
+    assert loaded.counts == {"a": 1, "b": 2} and loaded.missing(["a", "c"]) == ["c"]

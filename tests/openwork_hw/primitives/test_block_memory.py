@@ -1,0 +1,53 @@
+"""BlockMemory: every width mode of every device behaves as the plain version, and as a table in Python."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from openwork_hw.arch.config import ConfigError, Technology
+from openwork_hw.primitives.block_memory import BlockMemory
+
+CASES = [
+    *((Technology.GENERIC, 19, 100),),
+    *((Technology.ECP5, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
+    *((Technology.ECP5, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
+    *((Technology.ICE40, width, depth) for width, depth in [(17, 256), (9, 512), (5, 1000), (3, 2048), (1, 2)]),
+]
+
+
+@pytest.mark.parametrize(("technology", "width", "depth"), CASES)
+def test_reads_what_was_written(
+    run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
+) -> None:
+    memory = BlockMemory(width, depth, technology)
+    generator = random.Random(f"{technology} {width} {depth}")
+    # A few addresses met often, the first and the last among them.
+    addresses = [0, depth - 1, *(generator.randrange(depth) for _ in range(6))]
+    cycles = 400
+    stimulus: dict[str, list[int]] = {"write_enable": [], "write_address": [], "write_data": [], "read_address": []}
+    words: dict[int, int] = {}
+    expected: list[int] = []
+    for _ in range(cycles):
+        enable, write = generator.randrange(2), generator.choice(addresses)
+        read = generator.choice([address for address in addresses if not enable or address != write])
+        value = generator.getrandbits(width)
+        for name, number in zip(stimulus, (enable, write, value, read), strict=True):
+            stimulus[name].append(number)
+        expected.append(words.get(read, 0))
+        if enable:
+            words[write] = value
+    read_data = run_icarus(memory, stimulus)["read_data"]
+    delay = BlockMemory.latency_cycles
+    assert read_data[delay:] == expected[:-delay]
+
+
+@pytest.mark.parametrize(("technology", "depth"), [(Technology.ECP5, 16385), (Technology.ICE40, 2049)])
+def test_refuses_what_the_device_cannot_hold(technology: Technology, depth: int) -> None:
+    with pytest.raises(ConfigError, match=f"at most {depth - 1} words, not {depth}"):
+        BlockMemory(8, depth, technology)
+
+
+def test_refuses_a_memory_without_bits() -> None:
+    with pytest.raises(ConfigError, match="at least one word of one bit"):
+        BlockMemory(0, 16, Technology.GENERIC)

@@ -1,0 +1,168 @@
+"""Write what documents quote from the record and the code between their markers, or list the blocks that are stale.
+
+A block stands between ``<!-- begin: NAME (COMMAND) -->`` and ``<!-- end: NAME -->``; COMMAND is what makes its figures
+again. NAME says what is quoted:
+
+- a JSON file of `fpga/results` or `docs/results`, a list of {name, unit, value, configuration, ...}: its measurements;
+- a folder of such files: the measurements of all;
+- ``presets``: the arrays that have a name;
+- ``decisions``: the titles of the decision records;
+- ``docstring NAME``: what a component, class or module says of itself.
+"""
+
+import argparse
+import inspect
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(
+    r"(?P<begin><!-- begin: (?P<name>[^(]+?) \([^)]*\) -->\n)(?P<text>.*?)(?P<end><!-- end: (?P=name) -->)", re.S
+)
+FENCE = "```"
+DETAILS = ("clock_seed_", "critical_path")
+"""What a record keeps and a table leaves out."""
+
+
+def documents() -> list[Path]:
+    """Every document that may hold blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def number(value: Any) -> str:
+    """A measured value as people read it: thousands apart, at most four digits after the point."""
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def setting(measurement: dict[str, Any]) -> str:
+    """What was measured: the part, if there is one, and the configuration."""
+    configuration = measurement["configuration"]
+    if isinstance(configuration, dict):
+        configuration = f"{configuration['pes']} x {configuration['lanes']}, {' + '.join(configuration['encodings'])}"
+    return f"{measurement['device']}: {configuration}" if "device" in measurement else str(configuration)
+
+
+def headings(names: Sequence[str], units: dict[str, set[str]]) -> list[str]:
+    """Headings of a table: the words that all names begin with, then the rest of each, with the unit that it has."""
+    first = names[0].split(" ")
+    while first and not (len(names) > 1 and all(name.startswith(" ".join(first) + " ") for name in names)):
+        first.pop()
+    short = [name.removeprefix(" ".join(first)).strip().replace("_", " ") for name in names]
+    return [
+        " ".join(first).rstrip(",:"),
+        *(
+            f"{text} ({unit})" if len(units[name]) == 1 and (unit := next(iter(units[name]))) not in text else text
+            for name, text in zip(names, short, strict=True)
+        ),
+    ]
+
+
+def measured(path: Path) -> str:
+    """A record, or all records of a folder, as tables: a line for each setting, a column for each name.
+
+    Measurements that have a setting in common stand in one table. Empty while nothing is recorded.
+    """
+    files = [path] if path.suffix == ".json" else sorted(path.glob("*.json"))
+    kept = [one for file in files for one in json.loads(file.read_text()) if not one["name"].startswith(DETAILS)]
+    units: dict[str, set[str]] = {}
+    for one in kept:
+        units.setdefault(one["name"], set()).add(one["unit"])
+    cells = {
+        (setting(one), one["name"]): number(one["value"]) + (f" {one['unit']}" if len(units[one["name"]]) > 1 else "")
+        for one in kept
+    }
+    groups: list[tuple[dict[str, None], dict[str, None]]] = []  # settings and names, each in order
+    for row, name in cells:
+        group = next((group for group in groups if row in group[0] or name in group[1]), None)
+        if group is None:
+            groups.append(({row: None}, {name: None}))
+        else:
+            group[0].setdefault(row)
+            group[1].setdefault(name)
+    return "\n".join(
+        table(
+            headings(list(names), units),
+            [(row, *(cells.get((row, name), "") for name in names)) for row in rows],
+        )
+        for rows, names in groups
+    )
+
+
+def presets() -> str:
+    """The arrays that have a name."""
+    names = [field.name for field in fields(ArrayConfig)]
+    rows = [
+        (f"`{name}`", *(str(getattr(config, field)) for field in names), str(config.macs))
+        for name, config in PRESETS.items()
+    ]
+    return table(("preset", *names, "MACs"), rows)
+
+
+def decisions() -> str:
+    """The titles of the decision records."""
+    paths = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    return "".join(
+        f"- [{path.read_text(encoding='utf-8').splitlines()[0].removeprefix('# ')}]({path.name})\n" for path in paths
+    )
+
+
+def docstring(dotted: str) -> str:
+    """The datasheet of a component, as its class carries it, or what a module says of itself."""
+    return f"{FENCE}text\n{inspect.getdoc(pkgutil.resolve_name(dotted))}\n{FENCE}\n"
+
+
+def render(name: str) -> str:
+    """What belongs into the block of this name."""
+    if name == "presets":
+        return presets()
+    if name == "decisions":
+        return decisions()
+    if name.startswith("docstring "):
+        return docstring(name.removeprefix("docstring "))
+    return measured(ROOT / name)
+
+
+def update(text: str) -> str:
+    """A document with every block as it should be."""
+    return BLOCK.sub(lambda block: f"{block['begin']}{render(block['name'])}{block['end']}", text)
+
+
+def main() -> int:
+    """Write the blocks, or with ``--check`` only name the documents in which one is stale."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 if a block is stale")
+    check = parser.parse_args().check
+    stale = 0
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        fresh = update(text)
+        if fresh != text:
+            stale += 1
+            print(
+                f"{path.relative_to(ROOT)} is stale: run make documents"
+                if check
+                else f"{path.relative_to(ROOT)} written"
+            )
+            if not check:
+                path.write_text(fresh, encoding="utf-8")
+    return int(check and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

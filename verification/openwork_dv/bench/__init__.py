@@ -1,0 +1,1 @@
+"""What runs inside the simulator; these modules import cocotb and are started by `openwork_dv.runner`."""

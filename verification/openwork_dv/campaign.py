@@ -1,0 +1,212 @@
+"""Many random trials in one simulation: layers that must be right, and corrupted streams that must do no harm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from openwork.compiler.program import Pass
+from openwork_dv.coverage import Coverage, layer_bins, stall_bins
+from openwork_dv.jobs import Job, JobResult, Step, StepResult
+from openwork_dv.runner import BUILD_FOLDER, run_jobs
+from openwork_dv.scoreboard import expected_features, layer_complaints, output_addresses, step_complaints
+from openwork_dv.stimulus import CORRUPTIONS, Case, random_case
+from openwork_dv.transactions import (
+    Answer,
+    answer,
+    clear_step,
+    feature_words,
+    layer_steps,
+    load_step,
+    run_step,
+    store_step,
+)
+from openwork_hw.arch.commands import LoadCommand, StoreCommand
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import StreamError, StreamErrorKind
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Layers to run one after the other, with stalls."""
+
+    cases: tuple[Case, ...]
+    stall: float
+    seed: int
+    ahead: bool = False
+
+    def job(self) -> Job:
+        """What goes into the simulation."""
+        steps = [step for case in self.cases for step in layer_steps(case.program, case.inputs)]
+        return Job(tuple(steps), self.stall, self.seed, self.ahead)
+
+    def complaints(self, result: JobResult) -> list[str]:
+        """What is wrong with what came out."""
+        found: list[str] = list(result.problems)
+        start = 0
+        for number, case in enumerate(self.cases):
+            count = len(layer_steps(case.program, case.inputs))
+            part = JobResult(result.steps[start : start + count])
+            found += [f"layer {number}: {text}" for text in layer_complaints(case, part, self.stall == 0)]
+            start += count
+        return found
+
+    def bins(self) -> list[str]:
+        """What it meets."""
+        layers = [name for case in self.cases for name in layer_bins(case)]
+        return [*layers, *stall_bins(self.stall, self.ahead)]
+
+
+def random_trials(rng: Generator, config: ArrayConfig, stall: float, count: int, max_cycles: int) -> list[Trial]:
+    """Random layers at one stall rate; every fourth trial offers everything at once and holds two of them."""
+    trials = []
+    for number in range(count):
+        ahead = number % 4 == 3
+        cases = tuple(random_case(rng, config, max_cycles) for _ in range(1 + ahead))
+        trials.append(Trial(cases, stall, int(rng.integers(1 << 30)), ahead))
+    return trials
+
+
+def run_trials(config: ArrayConfig, trials: Sequence[Trial], folder: Path = BUILD_FOLDER) -> tuple[list[str], Coverage]:
+    """Simulate trials; what was wrong, and what was met."""
+    coverage = Coverage()
+    complaints = []
+    for number, (trial, result) in enumerate(
+        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder), strict=True)
+    ):
+        found = trial.complaints(result)
+        complaints += [f"trial {number}: {text}" for text in found]
+        if not found:
+            coverage.add(trial.bins())
+    return complaints, coverage
+
+
+@dataclass(frozen=True, eq=False)
+class Corrupted:
+    """A pass with wrong streams on known features, then the fault cleared and the same pass as it should be.
+
+    Attributes:
+        good, bad: the pass, its words as they should be and as they are sent.
+        features: int8 [pes, feature_words, lanes] at the start.
+    """
+
+    config: ArrayConfig
+    good: Pass
+    bad: Pass
+    features: NDArray[np.int8]
+    stall: float
+    seed: int
+
+    def job(self) -> Job:
+        """What goes into the simulation."""
+        config = self.config
+        every_pe = [StoreCommand(pe, 0, config.feature_words) for pe in range(config.pes)]
+        stores = [store_step(config, command) for command in every_pe]
+        groups = config.row_groups[-1]
+        loads: list[Step] = [
+            load_step(config, LoadCommand(groups, group, 0, config.feature_words), self.features[group])
+            for group in range(groups)
+        ]
+        steps = [*loads, run_step(config, self.bad), *stores, clear_step(config), run_step(config, self.good), *stores]
+        return Job(tuple(steps), self.stall, self.seed)
+
+    def outcome(self) -> StreamErrorKind:
+        """What the wrong streams mean."""
+        try:
+            expected_features(self.bad, self.config, self.features)
+        except StreamError as error:
+            return error.kind
+        return StreamErrorKind.NONE
+
+    def complaints(self, result: JobResult) -> list[str]:
+        """What is wrong with what came out."""
+        config = self.config
+        loads = config.row_groups[-1]
+        found = list(result.problems)
+        if len(result.steps) < loads + 3 + 2 * config.pes:
+            return [*found, f"step {len(result.steps) - 1} of {loads + 3 + 2 * config.pes} hung: {result.steps[-1]}"]
+        found += step_complaints(config, result.steps[:loads])
+        run, clear, again = (result.steps[loads + place] for place in (0, 1 + config.pes, 2 + config.pes))
+        after = self._stored(result.steps[loads + 1 :])
+        reported = answer(config, run)
+        found += [f"{dict(step.left)} were left" for step in (run, again) if step.left]
+        # The fault is kept until it is cleared.
+        for step in result.steps[loads + 1 : loads + 1 + config.pes]:
+            kept = answer(config, step)
+            if replace(kept, cycles=reported.cycles) != reported:
+                found.append(f"the fault changed from {reported} to {kept}")
+        try:
+            expected = expected_features(self.bad, config, self.features)
+        except StreamError:
+            found += self._fault_complaints(reported)
+            keep = np.ones(config.feature_words, dtype=bool)
+            keep[output_addresses(self.bad)] = False
+            if not np.array_equal(after[:, keep], self.features[:, keep]):
+                found.append("words that are no outputs of the layer have changed")
+        else:
+            if reported.kind != StreamErrorKind.NONE:
+                found.append(f"the streams are legal, and {reported} was reported")
+            elif not np.array_equal(after, expected):
+                found.append(f"{np.count_nonzero(after != expected)} bytes are not what the streams mean")
+        if answer(config, clear).kind != StreamErrorKind.NONE or answer(config, again).kind != StreamErrorKind.NONE:
+            found.append("the fault was not cleared")
+        recovered = self._stored(result.steps[loads + 3 + config.pes :])
+        if not np.array_equal(recovered, expected_features(self.good, config, after)):
+            found.append("the pass after the cleared fault is wrong")
+        return found
+
+    def _stored(self, steps: Sequence[StepResult]) -> NDArray[np.int8]:
+        return np.stack([feature_words(self.config, step.outputs) for step in steps[: self.config.pes]])
+
+    def _fault_complaints(self, reported: Answer) -> list[str]:
+        """Each stream alone says which faults there are; the first PE's is the one that is reported."""
+        for stream in range(len(self.bad.words)):
+            words, records = list(self.good.words), list(self.good.records)
+            words[stream], records[stream] = self.bad.words[stream], self.bad.records[stream]
+            only = replace(self.good, words=tuple(words), records=tuple(records))
+            try:
+                expected_features(only, self.config, self.features)
+            except StreamError as error:
+                pe = stream * self.bad.run.row_groups
+                if (reported.kind, reported.pe, reported.position) == (error.kind, pe, error.position):
+                    return []
+                return [
+                    f"{error.kind.name} of PE {pe} after {error.position} rows was expected, and {reported} reported"
+                ]
+        return []
+
+
+def random_corrupted(rng: Generator, config: ArrayConfig, stall: float, max_cycles: int = 400) -> Corrupted:
+    """A random pass with one stream corrupted, sometimes every one."""
+    case = random_case(rng, config, max_cycles)
+    passes = case.program.passes
+    good = passes[int(rng.integers(len(passes)))]
+    words = list(good.words)
+    chosen = range(len(words)) if rng.random() < 0.2 else [int(rng.integers(len(words)))]
+    for stream in chosen:
+        words[stream] = CORRUPTIONS[int(rng.integers(len(CORRUPTIONS)))](rng, words[stream])
+    features = random_features(rng, config)
+    return Corrupted(config, good, replace(good, words=tuple(words)), features, stall, int(rng.integers(1 << 30)))
+
+
+def random_features(rng: Generator, config: ArrayConfig) -> NDArray[np.int8]:
+    """int8 [pes, feature_words, lanes]."""
+    return rng.integers(-128, 128, (config.pes, config.feature_words, config.lanes)).astype(np.int8)
+
+
+def run_corrupted(
+    config: ArrayConfig, trials: Sequence[Corrupted], folder: Path = BUILD_FOLDER
+) -> tuple[list[str], Coverage]:
+    """Simulate corrupted passes; what was wrong, and what they ended in."""
+    coverage = Coverage()
+    complaints = []
+    for number, (trial, result) in enumerate(
+        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder), strict=True)
+    ):
+        outcome = trial.outcome()
+        complaints += [f"trial {number} ({outcome.name}): {text}" for text in trial.complaints(result)]
+        coverage.add([f"error {outcome.name.lower()}" if outcome else "corrupted and legal"])
+    return complaints, coverage

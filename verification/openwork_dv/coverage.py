@@ -1,0 +1,161 @@
+"""Which situations a run has met: bins by name, counted, kept as JSON and merged over runs."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from openwork.golden import partial_sums
+from openwork_dv.stimulus import Case
+from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
+
+LAYER_BINS = (
+    *(f"kernel side {size}" for size in range(1, 8)),
+    "kernel not square",
+    *(f"stride {stride}" for stride in (1, 2, 3)),
+    *(f"dilation {dilation}" for dilation in (1, 2)),
+    *("one group", "several groups", "depthwise"),
+    *("odd width", "even width", "map of one pixel", "no padding", "padding on one side only", "padding all around"),
+    *(
+        "empty row",
+        "dense row",
+        "all-zero matrix",
+        "only largest and smallest weights",
+        "only largest and smallest inputs",
+    ),
+    *("saturates below", "saturates above", "cut by low", "cut by high", "shift 0"),
+    *(f"encoding {encoding.name.lower()}" for encoding in Encoding),
+    *("one row group", "some row groups", "all PEs in one stream", "stream without rows", "fillers in long gaps"),
+    *("one pass", "several passes for a long row", "several passes for the tap table"),
+    *("row shorter than the lanes", "row longer than the lanes", "more rows than wait in a row buffer"),
+    *("two memory ports", "one memory port"),
+)
+"""What random layers have to meet."""
+
+STALL_BINS = ("stalls never", "stalls sometimes", "stalls nearly always", "streams wait for the command before")
+"""How their streams have to be driven."""
+
+ERROR_BINS = (*(f"error {kind.name.lower()}" for kind in StreamErrorKind if kind), "corrupted and legal")
+"""What corrupted streams have to end in."""
+
+
+class Coverage:
+    """Counts of bins."""
+
+    def __init__(self, counts: Iterable[str] = ()) -> None:
+        self.counts = Counter(counts)
+
+    def add(self, bins: Iterable[str]) -> None:
+        """Count each of these once."""
+        self.counts.update(bins)
+
+    def merge(self, other: "Coverage") -> None:
+        """Count what another run met."""
+        self.counts.update(other.counts)
+
+    def missing(self, bins: Iterable[str]) -> list[str]:
+        """Those of `bins` that were never met."""
+        return [name for name in bins if not self.counts[name]]
+
+    def save(self, path: Path) -> None:
+        """Write the counts as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dict(sorted(self.counts.items())), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Coverage":
+        """Read what `save` wrote."""
+        coverage = cls()
+        coverage.counts.update(json.loads(path.read_text()))
+        return coverage
+
+
+def stall_bins(stall: float, ahead: bool) -> Iterator[str]:
+    """How streams are driven."""
+    yield "stalls never" if stall == 0 else "stalls sometimes" if stall < 0.9 else "stalls nearly always"
+    if ahead:
+        yield "streams wait for the command before"
+
+
+def layer_bins(case: Case) -> Iterator[str]:
+    """What a layer meets, on its array and with its input."""
+    yield from _shape_bins(case)
+    yield from _value_bins(case)
+    yield from _program_bins(case)
+
+
+def _shape_bins(case: Case) -> Iterator[str]:
+    layer = case.layer
+    for side in set(layer.kernel):
+        yield f"kernel side {side}"
+    if layer.kernel[0] != layer.kernel[1]:
+        yield "kernel not square"
+    yield f"stride {layer.stride}"
+    yield f"dilation {layer.dilation}"
+    yield "one group" if layer.groups == 1 else "depthwise" if layer.groups == layer.channels else "several groups"
+    yield "odd width" if layer.input_shape[2] % 2 else "even width"
+    if layer.output_pixels == 1:
+        yield "map of one pixel"
+    top, left, bottom, right = layer.padding
+    if not any(layer.padding):
+        yield "no padding"
+    if bool(top) != bool(bottom) or bool(left) != bool(right):
+        yield "padding on one side only"
+    if all(layer.padding):
+        yield "padding all around"
+
+
+def _value_bins(case: Case) -> Iterator[str]:
+    layer = case.layer
+    lengths = np.count_nonzero(layer.weights.reshape(layer.rows, -1), axis=1)
+    row_weights = layer.weights[0].size
+    if layer.nonzeros == 0:
+        yield "all-zero matrix"
+    elif not lengths.all():
+        yield "empty row"
+    if row_weights > 1 and (lengths == row_weights).any():
+        yield "dense row"
+    if layer.nonzeros > 1 and set(layer.weights[layer.weights != 0].tolist()) == {-128, 127}:
+        yield "only largest and smallest weights"
+    if set(case.inputs.ravel().tolist()) == {-128, 127}:
+        yield "only largest and smallest inputs"
+    if not layer.shift.all():
+        yield "shift 0"
+    sums = partial_sums(layer, case.inputs)
+    shift = layer.shift[:, None, None]
+    values = ((sums + layer.bias[:, None, None] + ((1 << shift) >> 1)) >> shift) + layer.output_zero_point
+    if (values < layer.low).any():
+        yield "saturates below" if layer.low == -128 else "cut by low"
+    if (values > layer.high).any():
+        yield "saturates above" if layer.high == 127 else "cut by high"
+
+
+def _program_bins(case: Case) -> Iterator[str]:
+    program, config = case.program, case.program.config
+    plan = program.plan
+    groups = program.layout.row_groups
+    yield f"encoding {program.encoding.name.lower()}"
+    yield "one row group" if groups == 1 else "some row groups" if groups < config.pes else "all PEs in one stream"
+    if any(plan.dummies):
+        yield "stream without rows"
+    stored = sum(rows.nonzeros for rows in plan.streams)
+    empty = int((np.count_nonzero(case.layer.weights.reshape(case.layer.rows, -1), axis=1) == 0).sum())
+    if stored > case.layer.nonzeros + empty + sum(plan.dummies):
+        yield "fillers in long gaps"
+    longest = max(int(rows.lengths.max()) for rows in plan.streams)
+    if len(program.passes) == 1:
+        yield "one pass"
+    elif longest > config.row_buffer_nonzeros:
+        yield "several passes for a long row"
+    else:
+        yield "several passes for the tap table"
+    shortest = min(int(rows.lengths.min()) for rows in plan.streams)
+    if shortest < config.lanes:
+        yield "row shorter than the lanes"
+    if longest > config.lanes:
+        yield "row longer than the lanes"
+    if max(len(rows.rows) for rows in plan.streams) > 17:
+        yield "more rows than wait in a row buffer"
+    yield "one memory port" if config.single_port else "two memory ports"

@@ -1,0 +1,156 @@
+"""Builds a component's Verilog with Icarus and runs a bench on it; what was built once is kept."""
+
+import fcntl
+import hashlib
+import logging
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+from cocotb_tools.runner import Runner, get_runner
+
+import openwork_hw
+from openwork_dv.jobs import Job, JobResult
+from openwork_fpga.yosys import run_script
+from openwork_hw.accelerator import Accelerator
+from openwork_hw.arch.config import ArrayConfig
+
+BUILD_FOLDER = Path("build") / "simulation"
+"""Where simulations are built, from the folder that the command runs in."""
+
+TO_VERILOG = """read_rtlil top.il
+proc
+pmuxtree
+flatten
+opt
+memory_collect
+clean -purge
+write_verilog -noattr top.v
+"""
+"""One flat module of plain assignments: Icarus simulates it twice as fast as the hierarchy with its processes."""
+
+
+class SimulationError(RuntimeError):
+    """A simulation that could not be built or run; the message holds the path of its log."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A compiled component, ready to run benches.
+
+    Attributes:
+        folder: holds `top.v` and the compiled simulation.
+    """
+
+    folder: Path
+
+    @property
+    def verilog(self) -> Path:
+        """The component's Verilog."""
+        return self.folder / "top.v"
+
+    def run(self, bench: str, jobs: Any) -> Any:
+        """Run `openwork_dv.bench.<bench>`: what it reads are `jobs`, what it writes comes back.
+
+        Raises:
+            SimulationError: the simulator or the bench stopped.
+        """
+        scratch = Path(tempfile.mkdtemp(dir=self.folder, prefix="run-"))
+        (scratch / "jobs").write_bytes(pickle.dumps(jobs))
+        results, log = scratch / "results", scratch / "log"
+        with suppress(SystemExit):  # the runner's way to say that the bench failed: no results then
+            _icarus().test(
+                test_module=f"openwork_dv.bench.{bench}",
+                hdl_toplevel="top",
+                hdl_toplevel_lang="verilog",
+                build_dir=self.folder,
+                test_dir=scratch,
+                results_xml=str(scratch / "results.xml"),
+                log_file=log,
+                extra_env={"OPENWORK_JOBS": str(scratch / "jobs"), "OPENWORK_RESULTS": str(results)},
+            )
+        if not results.exists():
+            lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+            complaint = next(
+                (line.strip() for line in reversed(lines) if "Error" in line or "rror:" in line), "no reason"
+            )
+            raise SimulationError(f"the bench {bench} stopped: {complaint} (log: {log})")
+        found = pickle.loads(results.read_bytes())
+        shutil.rmtree(scratch)
+        return found
+
+
+def accelerator(config: ArrayConfig, folder: Path = BUILD_FOLDER) -> Simulation:
+    """The whole core of this configuration, compiled."""
+    return build(f"accelerator {config!r}", lambda: Accelerator(config), folder)
+
+
+def run_jobs(config: ArrayConfig, jobs: Sequence[Job], folder: Path = BUILD_FOLDER) -> list[JobResult]:
+    """Run jobs on the whole core, one after the other in one simulation."""
+    results: list[JobResult] = accelerator(config, folder).run("accelerator", (len(config.feeders), list(jobs)))
+    return results
+
+
+def build(name: str, component: Callable[[], wiring.Component], folder: Path = BUILD_FOLDER) -> Simulation:
+    """Write a component's Verilog and compile it, unless the same name was built from the same gateware before.
+
+    Raises:
+        SimulationError: Icarus is not there or refused the Verilog.
+    """
+    if shutil.which("iverilog") is None:
+        raise SimulationError("Icarus Verilog is not installed: apt-get install iverilog")
+    key = hashlib.sha256(f"{name}\n{_gateware_version()}".encode()).hexdigest()[:16]
+    simulation = Simulation((folder / key).absolute())
+    simulation.folder.mkdir(parents=True, exist_ok=True)
+    compiled = simulation.folder / "sim.vvp"
+    with _locked(simulation.folder / "lock"):
+        if not compiled.exists():
+            (simulation.folder / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
+            run_script(TO_VERILOG, simulation.folder)
+            log = simulation.folder / "build.log"
+            try:
+                _icarus().build(
+                    sources=[simulation.verilog],
+                    hdl_toplevel="top",
+                    build_dir=simulation.folder,
+                    timescale=("1ns", "1ps"),
+                    log_file=log,
+                )
+            except (RuntimeError, SystemExit):
+                raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
+    return simulation
+
+
+def _icarus() -> Runner:
+    """cocotb's runner, which says nothing that is not in the log."""
+    runner = get_runner("icarus")
+    runner.log.setLevel(logging.CRITICAL + 1)
+    return runner
+
+
+@cache
+def _gateware_version() -> str:
+    """Changes whenever the gateware's source or what turns it into Verilog does."""
+    digest = hashlib.sha256()
+    root = Path(openwork_hw.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    digest.update(f"{metadata.version('amaranth')} {metadata.version('pyosys')}".encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time builds into a folder."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
