@@ -217,7 +217,7 @@ class IntegerLayer:
         for group in range(self.groups):
             rows = slice(group * group_rows, (group + 1) * group_rows)
             matrix[rows, :, group * group_channels : (group + 1) * group_channels] = by_tap[rows]
-        return matrix.reshape(self.rows, layout.columns), layout
+        return matrix.reshape(self.rows, -1)[:, : layout.columns], layout
 
     def __str__(self) -> str:
         shapes = f"{_by(self.input_shape)} -> {_by(self.output_shape)}"

@@ -34,7 +34,7 @@ class StreamErrorKind(IntEnum):
     TRUNCATED = 5
     """The stream ended before its last row did."""
     CODE = 6
-    """Packed only: sixteen stop bits without a stop, or a gap over a whole row."""
+    """Packed only: eight stop bits without a stop, a gap over a whole row, or a count of nonzeros that cannot be."""
     ROW_TOO_LONG = 7
     """A row that is replayed does not fit into the row buffer."""
     RECORDS = 8
@@ -61,7 +61,7 @@ class ColumnLayout:
 
     >>> layout = ColumnLayout(taps=9, channels=6)
     >>> layout.channel_bits, layout.columns, layout.column(tap=2, channel=5)
-    (3, 72, 21)
+    (3, 70, 21)
     """
 
     taps: int
@@ -84,7 +84,7 @@ class ColumnLayout:
     @property
     def columns(self) -> int:
         """Columns of the matrix, the unused channel numbers between two taps included."""
-        return self.taps << self.channel_bits
+        return (self.taps - 1 << self.channel_bits) + self.channels
 
     def column(self, tap: int, channel: int) -> int:
         """The column of one tap and channel."""

@@ -1,16 +1,17 @@
 """Packed weight streams: Rice-coded gaps and values, within a few percent of the entropy of random positions.
 
 Positions count over the rows of the stream: ``position = k * columns + column`` for the k-th row. Each nonzero stores
-``gap = position - previous - 1`` (previous = -1 at the start) as ``quotient << rice | remainder`` with quotient <= 15;
+``gap = position - previous - 1`` (previous = -1 at the start) as ``quotient << rice | remainder`` with quotient <= 7;
 a longer gap is broken by *fillers*: nonzeros of value 0. Two bit strings, lowest bit first:
 
-- stops: for each nonzero, quotient zeros, then a one;
+- stops: for each nonzero, quotient zeros, then a one; so each byte of the string holds a stop;
 - fields: for each nonzero, its value (8 bits), then its remainder (rice bits).
 
-Each string is cut into words S0, S1, .. and F0, F1, .., zero padded, and the words are interleaved in the order in
-which a decoder with room for two stop words and four field words asks for them: S0 S1 F0 F1 F2 F3, then S(i+2) when the
-last stop of S(i) is taken and F(i+4) when the last bit of F(i) is; S first, where one nonzero does both. A string that
-is over gives zero words as long as the other goes on.
+After the header comes the number of nonzeros, fillers included (24 bits; the word's upper byte is 0). Each string is cut
+into words S0, S1, .. and F0, F1, .., zero padded, and the words are interleaved in the order in which a decoder with room
+for three stop words and five field words asks for them: S0 F0 F1 S1 F2 F3 S2 F4, then S(i+3) when the last stop of S(i) is
+taken and F(i+5) when the last bit of F(i) is; S first, where one nonzero does both. A string that is over gives zero words
+as long as the other goes on. (Why two strings, and why this much room: `docs/decisions/0004-packed-streams-never-starve.md`.)
 
 A row ends where the next position lies in the next row, or the stream ends.
 
@@ -18,10 +19,10 @@ A row ends where the next position lies in the next row, or the stream ends.
 >>> layout = ColumnLayout(taps=1, channels=16)
 >>> columns, values = np.array([0, 3, 1]), np.array([1, 2, -1], np.int8)
 >>> rows = SparseRows(rows=np.arange(2), lengths=np.array([2, 1]), columns=columns, values=values)
->>> [f"{word:08x}" for word in encode(rows, layout)]    # gaps 0, 2, 13 with rice 0: stops at bits 0, 3, 17; S1 is empty
-['30000002', '00020009', '00000000', '00ff0201']
+>>> [f"{word:08x}" for word in encode(rows, layout)]    # gaps 0, 2, 13 with rice 0: 13 is broken by a filler into 7 and 5
+['30000002', '00000004', '00020809', 'ff000201']
 >>> decode(encode(rows, layout), layout, row_numbers=[0, 1]).columns
-array([0, 3, 1])
+array([ 0,  3, 11,  1])
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,17 +33,22 @@ from numpy.typing import NDArray
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows, StreamErrorKind
 from openwork_hw.arch.weight_stream import Beat, Header, collect, parse_header, signed_byte
 
-MAX_QUOTIENT = 15
+MAX_QUOTIENT = 7
 MAX_RICE = 7
 VALUE_BITS = 8
-STOP_WORDS = 2
+COUNT_BITS = 24
+"""Bits of the number of nonzeros."""
+MAX_COUNT = (1 << COUNT_BITS) - 1
+STOP_WORDS = 3
 """Stop words that a decoder holds."""
-FIELD_WORDS = 4
+FIELD_WORDS = 5
 """Field words that a decoder holds."""
+FIRST_WORDS = (True, False, False, True, False, False, True, False)
+"""Which of the words that an empty decoder asks for are stop words."""
 
 
 def pad_gaps(rows: SparseRows, layout: ColumnLayout, rice: int) -> SparseRows:
-    """Break every gap whose quotient exceeds 15 by fillers: nonzeros of value 0 in legal columns, as far on as can be.
+    """Break every gap whose quotient exceeds 7 by fillers: nonzeros of value 0 in legal columns, as far on as can be.
 
     Raises:
         ValueError: a gap between legal columns is longer than the code can say with this `rice`.
@@ -58,8 +64,8 @@ def pad_gaps(rows: SparseRows, layout: ColumnLayout, rice: int) -> SparseRows:
         if len(at) == 0:
             break
         filler = at + span
-        outside = (filler & ((1 << layout.channel_bits) - 1)) >= layout.channels
-        filler = np.where(outside, (filler >> layout.channel_bits << layout.channel_bits) + layout.channels - 1, filler)
+        channel = filler % layout.columns & ((1 << layout.channel_bits) - 1)
+        filler -= np.maximum(channel - (layout.channels - 1), 0)
         if np.any(filler <= at):
             raise _unreachable(layout)
         fillers.append(filler)
@@ -87,7 +93,7 @@ def choose_rice(rows: SparseRows, layout: ColumnLayout) -> int:
     steps = np.diff(positions, prepend=-1)
     if steps.min() < 1:
         raise ValueError("the columns of a packed row must ascend")
-    unused = (1 << layout.channel_bits) - layout.channels
+    unused = (1 << layout.channel_bits) - layout.channels if layout.taps > 1 else 0
     costs = {}
     for rice in range(MAX_RICE + 1):
         span = (MAX_QUOTIENT + 1) << rice
@@ -113,10 +119,12 @@ def encode(rows: SparseRows, layout: ColumnLayout) -> NDArray[np.uint32]:
     """Write rows as packed words.
 
     Raises:
-        ValueError: columns are not ascending within a row, or gaps cannot be written.
+        ValueError: columns are not ascending within a row, gaps cannot be written, or there are too many nonzeros.
     """
     rice = choose_rice(rows, layout)
     rows = pad_gaps(rows, layout, rice)
+    if rows.nonzeros > MAX_COUNT:
+        raise ValueError(f"a packed stream holds up to {MAX_COUNT} nonzeros, not {rows.nonzeros}: use more streams")
     gaps = np.diff(_positions(rows, layout), prepend=-1) - 1
     nonzeros = len(gaps)
     field_bits = VALUE_BITS + rice
@@ -138,20 +146,8 @@ def encode(rows: SparseRows, layout: ColumnLayout) -> NDArray[np.uint32]:
     real_field = ~is_stop & (index < field_count)
     offered[real_stop] = stop_words[index[real_stop]]
     offered[real_field] = field_words[index[real_field]]
-    header = np.array([Header(Encoding.PACKED, len(rows.rows), rice).word], dtype=np.uint32)
-    return np.concatenate([header, offered.astype(np.uint32)])
-
-
-def late_cycles(rows: SparseRows, layout: ColumnLayout) -> int:
-    """Cycles by which a decoder offers the last nonzero of prepared rows late: it looks for more stops before it.
-
-    It searches a half of a stop word a cycle, and the first of them costs no time.
-    """
-    rice = choose_rice(rows, layout)
-    stops = np.cumsum((np.diff(_positions(rows, layout), prepend=-1) - 1 >> rice) + 1) - 1
-    is_stop, _ = _word_order(stops, VALUE_BITS + rice)
-    halves_left = 2 * int(is_stop.sum()) - (int(stops[-1]) // 16 + 1)
-    return max(halves_left - 1, 0)
+    head = np.array([Header(Encoding.PACKED, len(rows.rows), rice).word, nonzeros], dtype=np.uint32)
+    return np.concatenate([head, offered.astype(np.uint32)])
 
 
 def decode(words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequence[int]) -> SparseRows:
@@ -166,41 +162,46 @@ def decode(words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequenc
 
 def _beats(words: list[int], rice: int, columns: int) -> Iterator[Beat]:
     """The decoder as the gateware has it: a request that finds no word left is answered by nothing."""
-    halves: list[int] = []  # of the stop words
+    stop_bytes: list[int] = []
     fields: list[int] = []
-    taken = 0
+    taken = 1
 
     def request(stop: bool) -> None:
         nonlocal taken
         if taken < len(words):
             word = words[taken]
             if stop:
-                halves.extend((word & 0xFFFF, word >> 16))
+                stop_bytes.extend(word.to_bytes(4, "little"))
             else:
                 fields.append(word)
             taken += 1
 
-    for index in range(STOP_WORDS + FIELD_WORDS):
-        request(stop=index < STOP_WORDS)
+    count = words[0]
+    if not 1 <= count <= MAX_COUNT:
+        yield Beat(error=StreamErrorKind.CODE)
+        return
+    for kind in FIRST_WORDS:
+        request(stop=kind)
     held: Beat | None = None
     field_bits = VALUE_BITS + rice
-    half = -1
-    stops = 0  # what is left of halves[half]
+    place = -1  # of the byte of stops
+    stops = 0  # what is left of it
     previous_stop = -1
     column = -1
     offset = 0
-    while True:
+    for _ in range(count):
         if stops == 0:
-            half += 1
-            if half >= len(halves) or halves[half] == 0:
-                break
-            stops = halves[half]
+            place += 1
+            stops = stop_bytes[place] if place < len(stop_bytes) else 0
+            if stops == 0:
+                yield Beat(error=StreamErrorKind.CODE if place < len(stop_bytes) else StreamErrorKind.TRUNCATED)
+                return
         if offset + field_bits > 32 * len(fields):
             yield Beat(error=StreamErrorKind.TRUNCATED)
             return
         stop = (stops & -stops).bit_length() - 1
         stops &= stops - 1
-        quotient = (stop - previous_stop - 1) % 16
+        quotient = (stop - previous_stop - 1) % (MAX_QUOTIENT + 1)
         previous_stop = stop
         window = fields[offset // 32] | (fields[offset // 32 + 1] << 32 if offset % 32 + field_bits > 32 else 0)
         field = window >> offset % 32
@@ -214,17 +215,16 @@ def _beats(words: list[int], rice: int, columns: int) -> Iterator[Beat]:
             yield Beat(error=StreamErrorKind.CODE)
             return
         held = Beat(0, column, signed_byte(field & 255))
-        if stops == 0 and half % 2:
+        if stops == 0 and place % 4 == 3:
             request(stop=True)
         if offset % 32 + field_bits >= 32:
             request(stop=False)
         offset += field_bits
-    if taken < len(words) or any(halves[half:]):
-        yield Beat(error=StreamErrorKind.CODE)
-        return
-    if held is not None:
-        yield held._replace(last=True)
-    if offset < 32 * len(fields) and (fields[offset // 32] >> offset % 32 or any(fields[offset // 32 + 1 :])):
+    assert held is not None
+    yield held._replace(last=True)
+    over = offset // 32
+    behind = fields[over] >> offset % 32 if over < len(fields) else 0
+    if taken < len(words) or stops or any(stop_bytes[place + 1 :]) or behind or any(fields[over + 1 :]):
         yield Beat(error=StreamErrorKind.LENGTH)
 
 
@@ -234,13 +234,14 @@ def _word_order(stops: NDArray[np.int64], field_bits: int) -> tuple[NDArray[np.b
     field_count = _words(len(stops) * field_bits)
     last_stops = np.searchsorted(stops >> 5, np.arange(stop_count), side="right") - 1
     last_fields = (np.arange(len(stops) * field_bits // 32) * 32 + 31) // field_bits
-    keys = np.concatenate([np.full(STOP_WORDS, -2), 2 * last_stops, np.full(FIELD_WORDS, -1), 2 * last_fields + 1])
-    is_stop = np.arange(len(keys)) < STOP_WORDS + stop_count
-    index = np.concatenate([np.arange(is_stop.sum()), np.arange(len(keys) - is_stop.sum())])
-    order = np.argsort(keys, kind="stable")
-    real = index < np.where(is_stop, stop_count, field_count)
-    order = order[: int(np.flatnonzero(real[order])[-1]) + 1]
-    return is_stop[order], index[order]
+    first = np.array(FIRST_WORDS)
+    is_stop = np.concatenate([first, np.ones(stop_count, dtype=bool), np.zeros(len(last_fields), dtype=bool)])
+    when = np.concatenate([np.arange(-len(first), 0), 2 * last_stops, 2 * last_fields + 1])
+    order = np.argsort(when, kind="stable")
+    is_stop = is_stop[order]
+    index = np.where(is_stop, np.cumsum(is_stop), np.cumsum(~is_stop)) - 1
+    used = int(np.flatnonzero(index < np.where(is_stop, stop_count, field_count))[-1]) + 1
+    return is_stop[:used], index[:used]
 
 
 def _positions(rows: SparseRows, layout: ColumnLayout) -> NDArray[np.int64]:

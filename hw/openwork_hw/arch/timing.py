@@ -9,7 +9,7 @@ WORD_CYCLES = 1
 HEADER_CYCLES = 4
 """Of a weight decoder, besides those of the encoding's own: taking and checking the header, splitting and counting."""
 
-DECODER_CYCLES = {Encoding.CSR: 3, Encoding.TRIPLET: 4, Encoding.PACKED: 17}
+DECODER_CYCLES = {Encoding.CSR: 3, Encoding.TRIPLET: 4, Encoding.PACKED: 16}
 """From an encoding's first word to its first nonzero."""
 
 RING_CYCLES = 2

@@ -135,14 +135,15 @@ class Feeder(wiring.Component):
         )
         m.d.comb += [end.i.eq(rows.o.end), end.i_change.eq(rows.o.last), self.o.end.eq(end.o)]
 
-        # Done once the last beat's outputs are written.
+        # Done once the last beat's outputs are written. A decoder that finds nothing wrong is done before that.
         drain_cycles = BEAT_CYCLES + write_cycles(config.lanes)
-        drained = Signal(range(drain_cycles + 1))
-        with m.If(self.start | ~(decoder.done & rows.done)):
+        drained = Signal(range(drain_cycles + 1), reset_less=True)
+        all_drained = drained == drain_cycles
+        with m.If(self.start | ~rows.done):
             m.d.sync += drained.eq(0)
-        with m.Elif(~self.done):
+        with m.Elif(~all_drained):
             m.d.sync += drained.eq(drained + 1)
-        m.d.comb += self.done.eq(drained == drain_cycles)
+        m.d.comb += self.done.eq(all_drained & decoder.done)
 
         m.d.comb += [
             self.fault.kind.eq(rows.error),

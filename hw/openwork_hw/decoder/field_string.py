@@ -33,8 +33,8 @@ class FieldString(wiring.Component):
         o : out, 15 bits; the field that was next latency_cycles = 4 advances ago; above 8 + rice, it holds what follows
         restart : in; return to the start
     Timing
-        A field a cycle. A word shows FIELD_WORDS + 1 cycles after it is taken in where nothing waits before it. No combinational
-        path except from take.
+        A field a cycle. The first half of a word shows FIELD_WORDS + 1 cycles after the word is taken in where nothing waits
+        before it. No combinational path except from take.
     Cost
         32 flip-flops for each word, a shifter of 71 bits in four stages.
     Limits
@@ -80,28 +80,30 @@ class FieldString(wiring.Component):
         m = Module()
         # Words wait in line: the last place is the input's, place 0 is next to the window.
         places = FIELD_WORDS - 2
-        queued = [Signal(WORD_BITS, name=f"queued_{place}") for place in range(places)]
+        queued = [Signal(WORD_BITS, name=f"queued_{place}", reset_less=True) for place in range(places)]
         queued_valid = Signal(places)
-        word = Signal(WORD_BITS)
+        word = Signal(WORD_BITS, reset_less=True)
         word_valid = Signal()
         word_at_high = Signal()  # its low half has left
-        high = Signal(HALF_BITS)
+        high = Signal(HALF_BITS, reset_less=True)
         high_valid = Signal()
         high_behind = Signal()  # behind the string's end
-        low = Signal(HALF_BITS)
+        low = Signal(HALF_BITS, reset_less=True)
         low_valid = Signal()
         low_behind = Signal()
         low_is_high_half = Signal(init=1)
-        offset = Signal(range(HALF_BITS))
+        offset = Signal(range(HALF_BITS), reset_less=True)
         fresh = Signal(init=1)  # no field yet: offset is still 0
         drained = Signal()  # nothing will follow the upper half
 
-        end = Signal(range(2 * HALF_BITS))  # of the field; one step ahead of `offset`
-        next_end = Signal.like(end)
-        reaches_high = Signal()
+        end = Signal(range(2 * HALF_BITS), reset_less=True)  # of the field; one step ahead of `offset`
+        next_end = Signal(range(2 * HALF_BITS))
+        reaches_high = Signal(reset_less=True)
+        dropped = Signal()
         m.d.comb += [
             next_end.eq(Mux(fresh, 0, end[:-1]) + Cat(self.rice, Const(1, 1))),
-            self.ready.eq(low_valid & high_valid),
+            self.ready.eq(low_valid & (high_valid | ~reaches_high)),
+            dropped.eq(self.take & self.ready),
             self.cut.eq(low_behind | (high_behind & reaches_high)),
             self.spent.eq(low_behind),
             self.frees.eq(end[-1] & low_is_high_half),
@@ -112,8 +114,8 @@ class FieldString(wiring.Component):
         load_high = Signal()
         load_word = Signal()
         m.d.comb += [
-            load_low.eq(~low_valid | (high_valid & self.take & end[-1])),
-            load_high.eq(~high_valid | ~low_valid | (self.take & end[-1])),
+            load_low.eq(~low_valid | (dropped & end[-1])),
+            load_high.eq(~high_valid | load_low),
             load_word.eq(~word_valid | (load_high & word_at_high)),
         ]
         with m.If(load_low):
@@ -135,7 +137,7 @@ class FieldString(wiring.Component):
         with m.If(self.i_valid):
             m.d.sync += [queued[-1].eq(self.i), queued_valid[-1].eq(1)]
         m.d.sync += drained.eq(self.ended & ~queued_valid.any() & load_word)
-        with m.If((self.take & self.ready) | fresh):
+        with m.If(dropped | fresh):
             m.d.sync += [
                 offset.eq(Mux(fresh, 0, end[:-1])),
                 end.eq(next_end),
@@ -146,12 +148,12 @@ class FieldString(wiring.Component):
         shifted: Value = Cat(low, high)
         by: Value = offset
         for stage, bit in enumerate(reversed(range(len(offset)))):
-            narrower = Signal(FIELD_BITS + (1 << bit) - 1, name=f"shifted_{stage}")
+            narrower = Signal(FIELD_BITS + (1 << bit) - 1, name=f"shifted_{stage}", reset_less=True)
             with m.If(self.advance):
                 m.d.sync += narrower.eq(Mux(by[bit], shifted[1 << bit :], shifted))
             shifted = narrower
             if bit:
-                rest = Signal(bit, name=f"by_{stage}")
+                rest = Signal(bit, name=f"by_{stage}", reset_less=True)
                 with m.If(self.advance):
                     m.d.sync += rest.eq(by[:bit])
                 by = rest

@@ -1,12 +1,12 @@
 """Decodes packed weight streams."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import COLUMN_BITS
+from openwork_hw.arch.config import COLUMN_BITS, bits_for
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
-from openwork_hw.arch.packed import MAX_QUOTIENT, MAX_RICE, VALUE_BITS
+from openwork_hw.arch.packed import COUNT_BITS, MAX_QUOTIENT, MAX_RICE, VALUE_BITS
 from openwork_hw.arch.timing import DECODER_CYCLES
 from openwork_hw.decoder.field_string import FieldString
 from openwork_hw.decoder.payloads import DecodedNonzero, WeightWord
@@ -16,11 +16,11 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 
 GAP_BITS = (MAX_QUOTIENT << MAX_RICE).bit_length()
 
-TOKEN = data.StructLayout({"nonzero": 1, "end": 1, "tail": 1, "over": 1, "code": 1, "truncated": 1})
-"""What a cycle sends down the pipeline; at most one flag is set.
+TOKEN = data.StructLayout({"nonzero": 1, "end": 1, "tail": 1, "over": 1, "code": 1, "truncated": 1, "extra": 1})
+"""What a cycle sends down the pipeline.
 
-`end`: no stop is left; `tail`: some of the fields behind the last nonzero, which must be 0; `over`: nothing is left at
-all; `code`, `truncated`: errors.
+`end`: that was the last nonzero; `tail`: some of the fields behind it, which must be 0; `over`: nothing is left at all;
+`code`, `truncated`, `extra`: errors.
 """
 
 
@@ -35,16 +35,16 @@ class PackedDecoder(wiring.Component):
         i_words : in, stream of WeightWord
         rice : in, 3 bits, and
         columns : in, 17 bits: columns of a row; both steady from restart to restart
-        o : out, stream of DecodedNonzero; errors are CODE (a half without a stop, a gap over a whole row, words that
-            nobody asked for), TRUNCATED (a nonzero without a field) and LENGTH (not only zeros behind the last nonzero)
+        o : out, stream of DecodedNonzero; errors are CODE (a count that cannot be, a byte without a stop, a gap over a whole
+            row), TRUNCATED (a nonzero without a stop or field) and LENGTH (behind the last nonzero not only zeros, or words
+            that nobody asked for)
         exhausted : out; the last word is taken, and nothing but zero padding is left; level until `restart`
         restart : in; return to the start
     Timing
-        One nonzero a cycle when words come every cycle, also at row ends, as long as each stop word holds at least four
-        stops. The first nonzero is offered latency_cycles after its first word is taken. The last one is late by
-        as many cycles as more than one half of the stop words is left behind its stop. No combinational path.
+        The first nonzero is offered latency_cycles after the first word is taken, and then one a cycle to the last, if a word
+        comes every cycle. `exhausted` follows within 30 cycles. No combinational path.
     Cost
-        StopString, FieldString, WordRequests, adders of 16 and twice 18 bits, a comparison of 12 bits.
+        StopString, FieldString, WordRequests, a counter of 25 bits, adders of 16 and twice 18 bits, a comparison of 11 bits.
     Limits
         No word is offered on `i_words` while `restart` is high, nor after the last one.
     """
@@ -81,61 +81,76 @@ class PackedDecoder(wiring.Component):
         m.d.comb += output.flush.eq(self.restart)
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
-        # Words go where the oldest request wants them.
+        # The first word is the count; then words go where the oldest request wants them.
+        word = self.i_words.payload
+        counted = Signal()
+        bad_count = Signal()
+        left = Signal(signed(COUNT_BITS + 1), reset_less=True)  # nonzeros to come, less one
         ended = Signal()
         word_taken = Signal()
         m.d.comb += [
-            self.i_words.ready.eq(requests.o_valid & Mux(requests.o_stop, stops.room, fields.room)),
+            self.i_words.ready.eq(~counted | (requests.o_valid & Mux(requests.o_stop, stops.room, fields.room))),
             word_taken.eq(self.i_words.valid & self.i_words.ready),
-            requests.taken.eq(word_taken),
-            stops.i.eq(self.i_words.payload.data),
-            stops.i_valid.eq(word_taken & requests.o_stop),
-            fields.i.eq(self.i_words.payload.data),
-            fields.i_valid.eq(word_taken & ~requests.o_stop),
+            requests.taken.eq(word_taken & counted),
+            stops.i.eq(word.data),
+            stops.i_valid.eq(word_taken & counted & requests.o_stop),
+            fields.i.eq(word.data),
+            fields.i_valid.eq(word_taken & counted & ~requests.o_stop),
             fields.ended.eq(ended),
             fields.rice.eq(self.rice),
         ]
         with m.If(word_taken):
-            m.d.sync += ended.eq(self.i_words.payload.last)
+            m.d.sync += [ended.eq(word.last), counted.eq(1)]
+        with m.If(~counted):
+            count, reserved = word.data[:COUNT_BITS], word.data[COUNT_BITS:]
+            m.d.sync += [left.eq(count - 1), bad_count.eq(word_taken & ((count == 0) | reserved.any()))]
+        with m.Elif(stops.take):
+            m.d.sync += left.eq(left - 1)
 
         # Stage 0: a stop and a field together are a nonzero.
         token = Signal(TOKEN)
         tokens = [Signal(TOKEN, name=f"token_{stage}") for stage in range(FieldString.latency_cycles + 2)]
-        stops_ended = Signal()
+        more = Signal()
+        finished = Signal()
         m.d.comb += [
-            token.nonzero.eq(stops.some & fields.ready & ~fields.cut),
-            token.truncated.eq(stops.some & fields.ready & fields.cut),
-            token.code.eq(stops.stray | (stops.dry & stops.empty & requests.o_idle & ~ended)),
-            token.end.eq(stops.empty & ended & ~stops.stray & ~stops_ended),
-            token.tail.eq(stops_ended & fields.ready & ~fields.spent),
-            token.over.eq(stops_ended & fields.ready & fields.spent),
+            more.eq(~left[-1]),
+            token.nonzero.eq(more & stops.some & fields.ready & ~fields.cut),
+            token.truncated.eq(
+                counted & more & ((stops.some & fields.ready & fields.cut) | (stops.empty & ended & ~stops.dry))
+            ),
+            token.code.eq(bad_count | (counted & more & stops.dry)),
+            token.end.eq(counted & ~more & ~finished & ~bad_count),
+            token.tail.eq(finished & fields.ready & ~fields.spent),
+            token.over.eq(finished & fields.ready & fields.spent & stops.empty),
+            token.extra.eq(finished & (stops.some | stops.stray | (requests.o_idle & ~ended))),
             stops.advance.eq(advance),
-            stops.take.eq(advance & stops.some & fields.ready),
+            stops.take.eq(advance & more & stops.some & fields.ready),
             fields.advance.eq(advance),
-            fields.take.eq(advance & (stops.some | stops_ended)),
+            fields.take.eq(advance & (finished | (more & stops.some))),
             requests.stop.eq(stops.take & stops.frees),
             requests.field.eq(stops.take & fields.frees),
         ]
         with m.If(advance):
             m.d.sync += [tokens[0].eq(token), Cat(tokens[1:]).eq(Cat(tokens[:-1]))]
             with m.If(token.end):
-                m.d.sync += stops_ended.eq(1)
+                m.d.sync += finished.eq(1)
 
         # The quotient is worked out and shifted while the field is: both are there after FieldString.latency_cycles.
-        previous = Signal(4, init=MAX_QUOTIENT)
-        quotient = Signal(4)
-        shifted_1 = Signal(4 + 1)
-        shifted_3 = Signal(4 + 3)
-        mask = Signal(MAX_RICE)
-        value_1, value_2 = (Signal(VALUE_BITS, name=f"value_{stage}") for stage in (1, 2))
-        gap = Signal(GAP_BITS)
-        step = Signal(GAP_BITS)
-        step_less_row = Signal(COLUMN_BITS + 2)
+        quotient_bits = bits_for(MAX_QUOTIENT + 1)
+        previous = Signal(quotient_bits, init=MAX_QUOTIENT)
+        quotient = Signal(quotient_bits, reset_less=True)
+        shifted_1 = Signal(quotient_bits + 1, reset_less=True)
+        shifted_3 = Signal(quotient_bits + 3, reset_less=True)
+        mask = Signal(MAX_RICE, reset_less=True)
+        value_1, value_2 = (Signal(VALUE_BITS, name=f"value_{stage}", reset_less=True) for stage in (1, 2))
+        gap = Signal(GAP_BITS, reset_less=True)
+        step = Signal(GAP_BITS, reset_less=True)
+        step_less_row = Signal(COLUMN_BITS + 2, reset_less=True)
         remainder = Signal(MAX_RICE)
         m.d.sync += mask.eq((1 << self.rice) - 1)
         m.d.comb += remainder.eq(fields.o[VALUE_BITS:] & mask)
-        remainder_not_zero = Signal()
-        not_zero = Signal()
+        remainder_not_zero = Signal(reset_less=True)
+        not_zero = Signal(reset_less=True)
         with m.If(advance):
             with m.If(tokens[0].nonzero):
                 m.d.sync += previous.eq(stops.o)
@@ -154,10 +169,11 @@ class PackedDecoder(wiring.Component):
 
         # The held nonzero's column moves on; what it was is offered.
         column = Signal(COLUMN_BITS + 1, init=-1)  # two's complement
-        value = Signal(VALUE_BITS)
+        value = Signal(VALUE_BITS, reset_less=True)
         held = Signal()
         skipped_row = Signal()
         outside = Signal()
+        over = Signal()
         low_bits = GAP_BITS + 1  # a column behind a crossing is less than 1 << low_bits
         beyond = Signal(low_bits + 1)
         wide_step = Signal(COLUMN_BITS)
@@ -175,6 +191,7 @@ class PackedDecoder(wiring.Component):
             outside.eq(skipped_row | (~self.columns[low_bits:].any() & ~beyond[-1])),
         ]
         failed = arrived.code | arrived.truncated
+        surplus = arrived.extra | (arrived.tail & not_zero)
         with m.If(advance):
             with m.If(arrived.nonzero):
                 m.d.sync += [
@@ -186,22 +203,23 @@ class PackedDecoder(wiring.Component):
             with m.Elif(arrived.end | failed):
                 m.d.sync += held.eq(0)
             with m.If(arrived.over):
-                m.d.sync += self.exhausted.eq(1)
+                m.d.sync += over.eq(1)
         m.d.comb += [
-            output.i.valid.eq((held & (arrived.nonzero | arrived.end)) | failed | (arrived.tail & not_zero)),
+            output.i.valid.eq((held & (arrived.nonzero | arrived.end)) | failed | surplus),
             payload.column.eq(column),
             payload.value.eq(value),
             payload.last.eq(arrived.end | crosses),
+            self.exhausted.eq(over & ~output.o.valid),
         ]
         with m.If((held & outside) | arrived.code):
             m.d.comb += payload.error.eq(StreamErrorKind.CODE)
         with m.Elif(arrived.truncated):
             m.d.comb += payload.error.eq(StreamErrorKind.TRUNCATED)
-        with m.Elif(arrived.tail):
+        with m.Elif(surplus):
             m.d.comb += payload.error.eq(StreamErrorKind.LENGTH)
 
         with m.If(self.restart):
-            for flag in (ended, stops_ended, held, skipped_row, self.exhausted, *tokens):
+            for flag in (counted, bad_count, ended, finished, held, skipped_row, over, *tokens):
                 m.d.sync += flag.eq(0)
             m.d.sync += [previous.eq(MAX_QUOTIENT), column.eq(-1)]
         m.d.comb += [part.restart.eq(self.restart) for part in (requests, stops, fields)]

@@ -5,34 +5,37 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS
+from openwork_hw.arch.packed import STOP_WORDS
 
-HALF_BITS = WORD_BITS // 2
+BYTE_BITS = 8
+BYTES = WORD_BITS // BYTE_BITS
 GROUP_BITS = 4
 
 
 class StopString(wiring.Component):
-    """Keep two words of the stop string and find its next stop: the lowest 1.
+    """Keep STOP_WORDS words of the stop string and find its next stop: the lowest 1.
 
     Function
-        The string is worked off in halves of 16 bits. A half `u` gives the stop ``u & -u`` and becomes ``u & (u - 1)``;
-        with its last stop, the next half takes its place.
+        The string is worked off in bytes. A byte `u` gives the stop ``u & -u`` and becomes ``u & (u - 1)``; with its last
+        stop, the next byte takes its place.
     Ports
         i : in, 32 bits; a word
         i_valid : in; take it in. Only if `room`
         room : out; there is room for a word
         some : out; there is a stop
-        dry : out; a half was all 0, so the string must be over
+        dry : out; a byte was all 0: no further stop may be asked for
         stray : out; a stop came after that
-        empty : out; neither stop nor half is left
+        empty : out; neither stop nor byte is left
         take : in; drop the stop
         frees : out; with this stop a word is done: room for another will come up
         advance : in; o takes the position of the stop that `take` drops
-        o : out, 4 bits; position in its half of the stop last taken
+        o : out, 3 bits; position in its byte of the stop last taken
         restart : in; return to the start
     Timing
-        A stop a cycle. A word shows two cycles after it is taken in. No combinational path except from take.
+        A stop a cycle. A word shows STOP_WORDS + 1 cycles after it is taken in where nothing waits before it. No combinational
+        path except from take.
     Cost
-        64 flip-flops for the words.
+        32 flip-flops for each word.
     Limits
         -
     """
@@ -63,85 +66,87 @@ class StopString(wiring.Component):
                 "take": In(1),
                 "frees": Out(1),
                 "advance": In(1),
-                "o": Out(range(HALF_BITS)),
+                "o": Out(range(BYTE_BITS)),
                 "restart": In(1),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        word = Signal(WORD_BITS)
-        word_valid = Signal()
-        word_at_high = Signal()  # its low half has left
-        following = Signal(HALF_BITS)
+        # Words wait in line: the last place is the input's. The first gives its bytes away, lowest first, and shows which.
+        places = STOP_WORDS
+        words = [Signal(WORD_BITS, name=f"word_{place}", reset_less=True) for place in range(places)]
+        valid = Signal(places)
+        bytes_gone = Signal(range(BYTES))
+        following = Signal(BYTE_BITS, reset_less=True)
         following_valid = Signal()
-        following_some = Signal()  # it holds a stop
-        half = Signal(HALF_BITS)
-        half_is_high = Signal(init=1)
-
-        groups = _groups(half)
-        used = Cat(group.any() for group in groups)
-        last_stop = Signal()  # the half holds no second one
-        following_is_last = Signal()
+        following_some = Signal(reset_less=True)  # it holds a stop
+        following_single = Signal(reset_less=True)  # and no second one
+        following_ends = Signal(reset_less=True)  # it is its word's last
+        byte = Signal(BYTE_BITS, reset_less=True)
+        single = Signal(reset_less=True)
+        ends = Signal(reset_less=True)
         m.d.comb += [
-            self.frees.eq(last_stop & half_is_high),
-            self.room.eq(~word_valid),
-            self.empty.eq(~self.some & ~following_valid & ~word_valid),
+            self.frees.eq(single & ends),
+            self.room.eq(~valid[-1]),
+            self.empty.eq(~self.some & ~following_valid & ~valid.any()),
         ]
 
-        load_half = Signal()
+        load_byte = Signal()
         load_following = Signal()
-        below = (half - 1)[:HALF_BITS]
-        following_next = Signal(HALF_BITS)
+        word_done = Signal()
         m.d.comb += [
-            load_half.eq(following_valid & (~self.some | (self.take & last_stop))),
-            load_following.eq(word_valid & (~following_valid | load_half)),
-            following_next.eq(Mux(word_at_high, word[HALF_BITS:], word[:HALF_BITS])),
+            load_byte.eq(following_valid & (~self.some | (self.take & single))),
+            load_following.eq(valid[0] & (~following_valid | load_byte)),
+            word_done.eq(load_following & (bytes_gone == BYTES - 1)),
         ]
         with m.If(self.take | ~self.some):
             m.d.sync += [
-                half.eq(Mux((last_stop | ~self.some) & following_valid, following, half & below)),
-                last_stop.eq(Mux((last_stop | ~self.some) & following_valid, following_is_last, _at_most_two(half))),
+                byte.eq(Mux((single | ~self.some) & following_valid, following, byte & (byte - 1)[:BYTE_BITS])),
+                single.eq(Mux((single | ~self.some) & following_valid, following_single, _at_most_two(byte))),
             ]
-        with m.If(load_half):
-            m.d.sync += [half_is_high.eq(~half_is_high), following_valid.eq(0)]
+        with m.If(load_byte):
             m.d.sync += [
+                ends.eq(following_ends),
+                following_valid.eq(0),
                 self.some.eq(following_some & ~self.dry),
                 self.stray.eq(self.stray | (following_some & self.dry)),
                 self.dry.eq(self.dry | ~following_some),
             ]
-        with m.Elif(self.take & last_stop):
+        with m.Elif(self.take & single):
             m.d.sync += self.some.eq(0)
+        lowest = words[0][:BYTE_BITS]
         with m.If(load_following):
             m.d.sync += [
-                following.eq(following_next),
-                following_some.eq(following_next.any()),
-                following_is_last.eq(_at_most_one(following_next)),
+                following.eq(lowest),
+                following_some.eq(lowest.any()),
+                following_single.eq(_at_most_one(lowest)),
+                following_ends.eq(bytes_gone == BYTES - 1),
                 following_valid.eq(1),
-                word_at_high.eq(~word_at_high),
+                bytes_gone.eq(bytes_gone + 1),
+                words[0].eq(words[0] >> BYTE_BITS),
             ]
-            with m.If(word_at_high):
-                m.d.sync += word_valid.eq(0)
+        for place in range(places):
+            with m.If(~valid[place] | (word_done if place == 0 else 0)):
+                if place + 1 < places:
+                    m.d.sync += [words[place].eq(words[place + 1]), valid[place].eq(valid[place + 1])]
+                    m.d.sync += valid[place + 1].eq(0)
+                else:
+                    m.d.sync += words[place].eq(self.i)
         with m.If(self.i_valid):
-            m.d.sync += [word.eq(self.i), word_valid.eq(1)]
+            m.d.sync += valid[-1].eq(1)
 
         # Position: which group, and the group itself; encoded behind the register.
-        group_number = Signal(2)
-        chosen = Signal(GROUP_BITS)
+        low, high = byte[:GROUP_BITS], byte[GROUP_BITS:]
+        in_high = Signal(reset_less=True)
+        chosen = Signal(GROUP_BITS, reset_less=True)
         with m.If(self.advance):
-            m.d.sync += group_number.eq(Cat(~used[0] & (used[1] | ~used[2]), ~used[:2].any()))
-            m.d.sync += chosen.eq(Mux(used[:2].any(), Mux(used[0], groups[0], groups[1]), Mux(used[2], *groups[2:])))
-        m.d.comb += self.o.eq(Cat(~chosen[0] & (chosen[1] | ~chosen[2]), ~chosen[:2].any(), group_number))
+            m.d.sync += [in_high.eq(~low.any()), chosen.eq(Mux(low.any(), low, high))]
+        m.d.comb += self.o.eq(Cat(~chosen[0] & (chosen[1] | ~chosen[2]), ~chosen[:2].any(), in_high))
         with m.If(self.restart):
-            for flag in (half, self.some, word_valid, following_valid, word_at_high, self.dry, self.stray):
+            for flag in (valid, following_valid, bytes_gone, self.some, self.dry, self.stray):
                 m.d.sync += flag.eq(0)
-            m.d.sync += half_is_high.eq(1)
         return m
-
-
-def _groups(half: Value) -> list[Value]:
-    """A half by fours, as many bits as a look-up table has inputs."""
-    return [half[start : start + GROUP_BITS] for start in range(0, HALF_BITS, GROUP_BITS)]
 
 
 def _two_or_more(bits: Value) -> Value:
@@ -154,16 +159,14 @@ def _three_or_more(bits: Value) -> Value:
     return (bits[:2].all() & bits[2:].any()) | (bits[:2].any() & bits[2:].all())
 
 
-def _at_most_one(half: Value) -> Value:
-    """At most one bit of a half is set; three look-up tables deep, without a carry."""
-    used = Cat(group.any() for group in _groups(half))
-    crowded = Cat(_two_or_more(group) for group in _groups(half))
-    return ~crowded.any() & ~_two_or_more(used)
+def _at_most_one(byte: Value) -> Value:
+    """At most one bit of a byte is set; two look-up tables deep, without a carry."""
+    low, high = byte[:GROUP_BITS], byte[GROUP_BITS:]
+    return ~(_two_or_more(low) | _two_or_more(high) | (low.any() & high.any()))
 
 
-def _at_most_two(half: Value) -> Value:
-    """At most two bits of a half are set."""
-    used = Cat(group.any() for group in _groups(half))
-    crowded = Cat(_two_or_more(group) for group in _groups(half)).any()
-    full = Cat(_three_or_more(group) for group in _groups(half)).any()
-    return ~full & Mux(crowded, ~_two_or_more(used), ~_three_or_more(used))
+def _at_most_two(byte: Value) -> Value:
+    """At most two bits of a byte are set."""
+    low, high = byte[:GROUP_BITS], byte[GROUP_BITS:]
+    mixed = (_two_or_more(low) & high.any()) | (low.any() & _two_or_more(high))
+    return ~(_three_or_more(low) | _three_or_more(high) | mixed)

@@ -4,15 +4,15 @@ from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.packed import FIELD_WORDS, STOP_WORDS
+from openwork_hw.arch.packed import FIRST_WORDS
 
 
 class WordRequests(wiring.Component):
     """Queue the requests for words in the order in which room for them came up.
 
     Function
-        Starts with the requests of an empty decoder: STOP_WORDS stop words, then FIELD_WORDS field words. `stop` and
-        `field` ask for one more; where both do, the stop word comes first.
+        Starts with the requests of an empty decoder, FIRST_WORDS. `stop` and `field` ask for one more word each; where
+        both do, the stop word comes first.
     Ports
         stop, field : in; ask for a word. Not in the cycle after both did
         taken : in; the word that was asked for first has come
@@ -51,8 +51,8 @@ class WordRequests(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        depth = STOP_WORDS + FIELD_WORDS
-        first_kinds = (1 << STOP_WORDS) - 1
+        depth = len(FIRST_WORDS)
+        first_kinds = sum(kind << place for place, kind in enumerate(FIRST_WORDS))
         kinds = Signal(depth, init=first_kinds)  # 1 for a stop word; the oldest request at bit 0
         valid = Signal(depth, init=-1)
         late_field = Signal()

@@ -36,16 +36,17 @@ class OutputBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
+        offered = Signal(self._payload, reset_less=True)
         waiting = Signal(self._payload, reset_less=True)
         waits = Signal()
         moves = Signal()
-        m.d.comb += [self.i.ready.eq(~waits), moves.eq(~self.o.valid | self.o.ready)]
+        m.d.comb += [self.i.ready.eq(~waits), moves.eq(~self.o.valid | self.o.ready), self.o.payload.eq(offered)]
         with m.If(~waits):
             m.d.sync += waiting.eq(self.i.payload)
         with m.If(moves):
             m.d.sync += [
                 self.o.valid.eq(waits | self.i.valid),
-                self.o.payload.eq(Mux(waits, waiting, self.i.payload)),
+                offered.eq(Mux(waits, waiting, self.i.payload)),
                 waits.eq(0),
             ]
         with m.Elif(~waits):

@@ -36,7 +36,7 @@ class SkidBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        waiting = Signal(self._payload)
+        waiting = Signal(self._payload, reset_less=True)
         waits = Signal()
         m.d.comb += [
             self.i.ready.eq(~waits),

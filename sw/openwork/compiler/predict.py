@@ -1,8 +1,8 @@
 """Cycles of one pass, exactly: what the report of its RUN command says, if no stream from outside stalls.
 
 The array never stalls behind a feeder, so a pass is over a fixed time after the last nonzero of its slowest stream has
-left the row buffer. When that is follows from the lengths of the stream's rows alone, where nonzeros arrive one a cycle
-(`csr` and nearly all of `packed`); the rest is followed nonzero by nonzero.
+left the row buffer. When that is follows from the lengths of the stream's rows alone, where nonzeros arrive as fast as they
+are replayed (`csr` and `packed`); `triplet` streams are followed nonzero by nonzero.
 """
 
 from collections import deque
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.supply import PackedStream, decoder
+from openwork.compiler.supply import decoder
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
+from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import (
     DECODER_CYCLES,
     HEADER_CYCLES,
@@ -27,50 +27,24 @@ from openwork_hw.arch.timing import (
 
 
 def pass_cycles(
-    config: ArrayConfig,
-    encoding: Encoding,
-    layout: ColumnLayout,
-    hold: int,
-    tap_entries: int,
-    streams: Sequence[SparseRows],
+    config: ArrayConfig, encoding: Encoding, hold: int, tap_entries: int, streams: Sequence[NDArray[np.int64]]
 ) -> int:
     """Cycles of a pass over `hold` local pixels.
 
     Args:
         tap_entries: entries of the pass's tap table, loaded one a cycle.
-        streams: what each stream holds, padding included (`encodings.prepare`).
+        streams: for each stream, int64 [rows]: the lengths of its rows, padding and fillers included (`encodings.prepare`).
     """
-    slowest = max(stream_end(config, encoding, layout, hold, rows) for rows in streams)
+    slowest = max(stream_end(config, encoding, hold, lengths) for lengths in streams)
     return pass_overhead(config) + tap_entries + slowest
 
 
-def estimated_pass_cycles(
-    config: ArrayConfig, encoding: Encoding, hold: int, tap_entries: int, streams: Sequence[SparseRows]
-) -> int:
-    """`pass_cycles` to within a few percent, fast: to compare layouts."""
-    slowest = max(steady_cycles(config, hold, rows.lengths) for rows in streams)
+def stream_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64]) -> int:
+    """Cycle, counted from the feeder's start, in which a stream's last nonzero leaves the row buffer for the last time."""
     if encoding is Encoding.TRIPLET:
-        slowest = max(slowest, max(rows.nonzeros for rows in streams) * 5 // 4)
-    return pass_overhead(config) + tap_entries + slowest
-
-
-def stream_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, hold: int, rows: SparseRows) -> int:
-    """Cycle, counted from the feeder's start, in which a stream's last nonzero leaves the row buffer for the last time.
-
-    (Or the one before its decoder is done, if that is later.)
-    """
-    spacing = row_spacing(config.lanes)
-    if encoding is Encoding.CSR or (encoding is Encoding.PACKED and hold * spacing >= 4):
-        first = 1 + WORD_CYCLES + HEADER_CYCLES + DECODER_CYCLES[encoding] + VISIBLE_CYCLES
-        last_pixel = (hold - 1) * max(int(rows.lengths[-1]), spacing)
-        end = first - 1 + steady_cycles(config, hold, rows.lengths)
-        if encoding is Encoding.CSR:
-            return end
-        strings = PackedStream(rows, layout)
-        fed = first + rows.nonzeros - 1 + strings.last_delay + last_pixel
-        if rows.nonzeros >= 64 and strings.regular and strings.tail <= 4 and not (config.single_port and fed > end):
-            return max(end, fed)
-    return followed_end(config, encoding, layout, hold, rows)
+        return followed_end(config, encoding, hold, lengths)
+    first = 1 + WORD_CYCLES + HEADER_CYCLES + DECODER_CYCLES[encoding] + VISIBLE_CYCLES
+    return first - 1 + steady_cycles(config, hold, lengths)
 
 
 def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64]) -> int:
@@ -100,10 +74,10 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64]) ->
     return last + 1
 
 
-def followed_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, hold: int, rows: SparseRows) -> int:
+def followed_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64]) -> int:
     """`stream_end`, by following every nonzero from the decoder through the row buffer: always exact, and slow."""
     spacing = row_spacing(config.lanes)
-    source = decoder(encoding, rows, layout)
+    source = decoder(encoding, lengths)
     freed: list[int] = []  # for each nonzero, the cycle in which it leaves the row buffer for the last time
     finished: list[int] = []  # for each row, the same
     writes: deque[int] = deque()
@@ -111,10 +85,9 @@ def followed_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, 
     shown, accepted = 0, 0  # the nonzero before: cycle in which it reached the row buffer, and was taken
     shown_before, accepted_before = 0, 0  # the one before that
     entered = -1  # cycle in which the nonzero before moved into that first register
-    exhausted = 0
     cycle = 0
     last = -spacing
-    for row, length in enumerate(rows.lengths.tolist()):
+    for row, length in enumerate(lengths.tolist()):
         for pixel in range(hold):
             for index in range(length):
                 if pixel == 0:
@@ -134,10 +107,8 @@ def followed_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, 
                         accepted = max(accepted, freed[entry] + 1)
                     if row >= QUEUED_ROWS:
                         accepted = max(accepted, finished[row - QUEUED_ROWS] + 1)
-                    try:
+                    if row + 1 < len(lengths) or index + 1 < length:
                         offer = source.send(left)
-                    except StopIteration as stop:
-                        exhausted = stop.value
                     cycle = max(cycle, accepted + VISIBLE_CYCLES)
                 if index == length - 1:
                     cycle = max(cycle, last + spacing)
@@ -150,4 +121,4 @@ def followed_end(config: ArrayConfig, encoding: Encoding, layout: ColumnLayout, 
             if config.single_port:
                 writes.append(last + write_cycles(config.lanes))
         finished.append(last)
-    return max(last, accepted + 1, exhausted)
+    return last

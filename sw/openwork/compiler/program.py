@@ -1,14 +1,14 @@
 """A layer for one array: its blocks, its rows on streams, its passes; and what goes in and comes out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.balance import balance
 from openwork.compiler.layout import BlockLayout, CompileError, place
-from openwork.compiler.predict import estimated_pass_cycles, pass_cycles
+from openwork.compiler.predict import pass_cycles
 from openwork.compiler.taps import tap_table
 from openwork.layer import IntegerLayer
 from openwork_hw.arch import encodings
@@ -184,7 +184,7 @@ def plan_layer(
     """
     matrix, _ = layer.matrix()
     if row_groups is not None:
-        return _predicted(_plan(layer, matrix, config, encoding, row_groups))
+        return _plan(layer, matrix, config, encoding, row_groups)
     best: LayerPlan | None = None
     reason: CompileError | None = None
     for groups in reversed(config.row_groups):
@@ -198,7 +198,7 @@ def plan_layer(
     if best is None:
         assert reason is not None
         raise reason
-    return _predicted(best)
+    return best
 
 
 def compile_layer(
@@ -268,7 +268,8 @@ def _plan(
     if longest > config.row_buffer_nonzeros:
         hold = 1
     holds = _even(layout.pixels, hold)
-    cycles = {hold: estimated_pass_cycles(config, encoding, hold, hold << tap_bits, streams) for hold in set(holds)}
+    stored = [rows.lengths for rows in streams]
+    cycles = {hold: pass_cycles(config, encoding, hold, hold << tap_bits, stored) for hold in set(holds)}
     return LayerPlan(
         config,
         encoding,
@@ -278,17 +279,6 @@ def _plan(
         holds,
         tuple(cycles[hold] for hold in holds),
     )
-
-
-def _predicted(plan: LayerPlan) -> LayerPlan:
-    """The plan with its estimated cycles replaced by exact ones."""
-    columns = plan.layout.layer.layout
-    tap_bits = bits_for(columns.taps)
-    cycles = {
-        hold: pass_cycles(plan.config, plan.encoding, columns, hold, hold << tap_bits, plan.streams)
-        for hold in set(plan.holds)
-    }
-    return replace(plan, cycles=tuple(cycles[hold] for hold in plan.holds))
 
 
 def _even(pixels: int, limit: int) -> tuple[int, ...]:

@@ -69,4 +69,4 @@ def _operands(run: RunCommand, taps: tuple[TapEntry, ...], features: NDArray[np.
         bordered[1:-1, :, 1:-1] = features[:, entry.address : entry.address + channels]
         group, lane = 1 + entry.pe_shift, 1 + entry.lane_shift
         operands[:, tap, :channels] = bordered[group : group + groups, :, lane : lane + lanes]
-    return operands.reshape(groups, run.layout.columns, lanes)
+    return operands.reshape(groups, -1, lanes)

@@ -16,14 +16,17 @@ class Run:
 
     Attributes:
         beats: each accepted payload, by field name.
-        offered: cycle in which each beat was first offered.
+        offered, accepted: cycle in which each beat was first offered, and was accepted.
         words_taken: cycle of each word's transfer.
+        ended: cycle in which `end` was seen.
         ports: status ports, read at the end.
     """
 
     beats: list[dict[str, int]] = field(default_factory=list)
     offered: list[int] = field(default_factory=list)
+    accepted: list[int] = field(default_factory=list)
     words_taken: list[int] = field(default_factory=list)
+    ended: int = 0
     ports: dict[str, int] = field(default_factory=dict)
 
 
@@ -91,12 +94,14 @@ def run_streams(
                 finished = ctx.get(getattr(dut, end))
                 if valid and ready:
                     run.beats.append({name: int(waiting[name]) for name, _ in dut.o.payload.shape()})
+                    run.accepted.append(cycle)
                     waiting = None
                 if offering and ctx.get(dut.i_words.ready):
                     run.words_taken.append(cycle)
                     sent += 1
                     offering = False
                 await ctx.tick()
+                run.ended = cycle
                 if finished or (run.beats and run.beats[-1].get("error")):
                     break
             else:
