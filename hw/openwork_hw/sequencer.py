@@ -110,19 +110,18 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        command = Signal(CommandLayout(config))
-        beat = Signal(Beat(config))
-        words_left = Signal(config.address_bits + 1)
-        address = Signal(config.address_bits)
-        entries_left = Signal(config.tap_index_bits + 1)
-        lane = Signal(range(max(config.lanes, 2)))
+        command = Signal(CommandLayout(config), reset_less=True)
+        words_left = Signal(config.address_bits + 1, reset_less=True)
+        address = Signal(config.address_bits, reset_less=True)
+        entries_left = Signal(config.tap_index_bits + 1, reset_less=True)
+        lane = Signal(range(max(config.lanes, 2)), reset_less=True)
         last_lane = Signal()
         m.d.comb += last_lane.eq(lane == config.lanes - 1)
         # What the counters say next is worked out a cycle ahead.
         word_done = Signal()
-        last_word = Signal()
+        last_word = Signal(reset_less=True)
         entry_done = Signal()
-        last_entry = Signal()
+        last_entry = Signal(reset_less=True)
         m.d.sync += [last_word.eq(words_left == 1), last_entry.eq(entries_left == 1)]
         with m.If(word_done):
             m.d.sync += [words_left.eq(words_left - 1), address.eq(address + 1), last_word.eq(words_left == 2)]
@@ -158,12 +157,21 @@ class Sequencer(wiring.Component):
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
 
-        m.d.sync += self.o_chain.beat.eq(beat)
-        fault = self.o_reports.payload.fault
-        cycles = self.o_reports.payload.cycles
-        m.d.sync += cycles.eq(cycles + 1)
+        # To the chain: a reset clears what starts something.
+        beat = Signal(Beat(config))
+        sent = Signal(Beat(config), reset_less=True)
+        sent_op = Signal(BeatOp)
         settings = self.o_chain.settings
-        m.d.comb += self.o_chain.done.eq(settings.running)
+        m.d.sync += [sent.eq(beat), sent_op.eq(beat.op)]
+        m.d.comb += [
+            self.o_chain.beat.eq(sent),
+            self.o_chain.beat.op.eq(sent_op),
+            self.o_chain.done.eq(settings.running),
+        ]
+        fault = Signal(StreamFault(config))
+        cycles = Signal(CYCLE_BITS, reset_less=True)
+        m.d.comb += [self.o_reports.payload.fault.eq(fault), self.o_reports.payload.cycles.eq(cycles)]
+        m.d.sync += cycles.eq(cycles + 1)
         # The last PE may be far away.
         done = Signal()
         chain_fault = Signal(StreamFault(config), reset_less=True)

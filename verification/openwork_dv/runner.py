@@ -31,12 +31,17 @@ TO_VERILOG = """read_rtlil top.il
 proc
 pmuxtree
 flatten
-opt
+opt_expr
+opt_merge
+opt_clean
 memory_collect
 clean -purge
 write_verilog -noattr top.v
 """
-"""One flat module of plain assignments: Icarus simulates it twice as fast as the hierarchy with its processes."""
+"""One flat module of plain assignments: Icarus simulates it twice as fast as the hierarchy with its processes.
+
+The passes of `opt` one by one, without `opt_dff`: it stops at two flip-flops that are constant from different initial values.
+"""
 
 
 class SimulationError(RuntimeError):

@@ -52,7 +52,7 @@ class ChangeDelay(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        passed = Signal(self._copies[-1])
+        passed = Signal(self._copies[-1], reset_less=True)
         changes = Cat(self.i_change, passed)
         m.d.sync += passed.eq(changes)
         value = self.i

@@ -1,6 +1,8 @@
 """The front of a PE: weight words and row records in, beats out."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -117,19 +119,22 @@ class Feeder(wiring.Component):
         ]
 
         # The rest of the nonzero waits for the table.
-        waiting = data.StructLayout({"channel": config.address_bits, "value": 8, "valid": 1, "first": 1, "last": 1})
-        stage_1, stage_2 = (Signal(waiting, name=f"waiting_{cycle}") for cycle in (1, 2))
-        m.d.sync += [stage_1[field].eq(rows.o[field]) for field in ("channel", "value", "valid", "first", "last")]
-        m.d.sync += stage_2.eq(stage_1)
+        waiting = data.StructLayout({"channel": config.address_bits, "value": 8, "first": 1, "last": 1})
+        stages = [Signal(waiting, name=f"waiting_{cycle}", reset_less=True) for cycle in range(TABLE_CYCLES)]
+        valid = Signal(TABLE_CYCLES + 1)
+        beat = Signal(Beat(config), reset_less=True)
+        m.d.sync += [stages[0][field].eq(rows.o[field]) for field in ("channel", "value", "first", "last")]
+        m.d.sync += [late.eq(early) for early, late in pairwise(stages)]
         m.d.sync += [
-            self.o.op.eq(Mux(stage_2.valid, BeatOp.MAC, BeatOp.IDLE)),
-            self.o.address.eq(found.address + stage_2.channel),
-            self.o.weight.eq(stage_2.value),
-            self.o.lane_shift.eq(found.lane_shift),
-            self.o.pe_shift.eq(found.pe_shift),
-            self.o.first.eq(stage_2.first),
-            self.o.last.eq(stage_2.last),
+            valid.eq(Cat(rows.o.valid, valid)),
+            beat.address.eq(found.address + stages[-1].channel),
+            beat.weight.eq(stages[-1].value),
+            beat.lane_shift.eq(found.lane_shift),
+            beat.pe_shift.eq(found.pe_shift),
+            beat.first.eq(stages[-1].first),
+            beat.last.eq(stages[-1].last),
         ]
+        m.d.comb += [self.o.eq(beat), self.o.op.eq(Mux(valid[-1], BeatOp.MAC, BeatOp.IDLE))]
         m.submodules.end = end = ChangeDelay(
             RowEnd(config), use=TABLE_CYCLES + 1, window=1, spacing=row_spacing(config.lanes)
         )

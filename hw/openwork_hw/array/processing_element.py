@@ -1,6 +1,6 @@
 """A PE of the chain: its registers, its element and, where it can lead a group, its feeder."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.array.element import Element, word_layout
 from openwork_hw.array.feeder import Feeder
-from openwork_hw.array.payloads import Link, RowRecordLayout
+from openwork_hw.array.payloads import Beat, BeatOp, Link, RowRecordLayout, Settings, StreamFault
 from openwork_hw.decoder.payloads import WeightWord
 
 
@@ -64,21 +64,38 @@ class ProcessingElement(wiring.Component):
         config, beat, settings = self._config, self.o.beat, self.o.settings
         m.submodules.element = element = Element(config)
 
-        # The registers of the chain, and where this PE stands in its group.
+        # The registers of the chain, and where this PE stands in its group. A reset clears what starts something: for the rest
+        # it would be a wire to each of some hundred flip-flops.
+        op = Signal(BeatOp)
+        running = Signal()
+        rest_of_beat = Signal(Beat(config), reset_less=True)
+        rest_of_settings = Signal(Settings(config), reset_less=True)
+        byte = Signal(signed(8), reset_less=True)
+        fault = Signal(StreamFault(config), reset_less=True)
         group = Signal(range(config.pes), reset_less=True)
         is_first = Signal(reset_less=True)
         is_last = Signal(reset_less=True)
         all_before_done = Signal()
+        m.d.comb += [
+            beat.eq(rest_of_beat),
+            beat.op.eq(op),
+            settings.eq(rest_of_settings),
+            settings.running.eq(running),
+            self.o.byte.eq(byte),
+            self.o.fault.eq(fault),
+        ]
         m.d.sync += [
-            beat.eq(self.i.beat),
-            settings.eq(self.i.settings),
+            rest_of_beat.eq(self.i.beat),
+            op.eq(self.i.beat.op),
+            rest_of_settings.eq(self.i.settings),
+            running.eq(self.i.settings.running),
             group.eq(self.i.group),
             is_first.eq(self.i.group == 0),
             is_last.eq(self.i.group + 1 == self.i.settings.row_groups),
             all_before_done.eq(self.i.done),
-            self.o.byte.eq(Mux(element.o_byte_valid, element.o_byte, self.i.byte)),
+            byte.eq(Mux(element.o_byte_valid, element.o_byte, self.i.byte)),
             self.o.byte_valid.eq(element.o_byte_valid | self.i.byte_valid),
-            self.o.fault.eq(self.i.fault),
+            fault.eq(self.i.fault),
         ]
         m.d.comb += [self.o.group.eq(Mux(is_last, 0, group + 1)), self.o.done.eq(all_before_done)]
 
@@ -98,9 +115,9 @@ class ProcessingElement(wiring.Component):
                 self.o.done.eq(all_before_done & (~leads | (was_running & feeder.done))),
             ]
             with m.If(leads):
-                m.d.sync += beat.eq(feeder.o)
+                m.d.sync += [rest_of_beat.eq(feeder.o), op.eq(feeder.o.op)]
             with m.If(self.i.fault.kind == StreamErrorKind.NONE):
-                m.d.sync += self.o.fault.eq(feeder.fault)
+                m.d.sync += fault.eq(feeder.fault)
 
         m.d.comb += [
             element.beat.eq(beat),

@@ -103,16 +103,17 @@ class RowBuffer(wiring.Component):
         entry = data.StructLayout({"tap": TAP_BITS, "channel": config.address_bits, "value": 8})
         m.submodules.ring = ring = BlockMemory(entry.size, config.row_buffer_nonzeros, config.technology)
 
+        # `start` puts all in order before a pass; what a reset has to clear, too, is what could take from a stream before.
         # Write side: a nonzero goes into the ring; with the last of a row, the row's end and record go into the queue.
         nonzero, record = self.i.payload, self.i_records.payload
-        write_pointer = Signal(pointer_bits)
-        before_write = Signal(pointer_bits, init=-1)  # write_pointer - 1
-        row_begins = Signal(init=1)
-        used = Signal(range(config.row_buffer_nonzeros + 1))
-        used_next = Signal.like(used)
-        occupied = Signal(QUEUED_ROWS)
+        write_pointer = Signal(pointer_bits, reset_less=True)
+        before_write = Signal(pointer_bits, init=-1, reset_less=True)  # write_pointer - 1
+        row_begins = Signal(init=1, reset_less=True)
+        used = Signal(range(config.row_buffer_nonzeros + 1), reset_less=True)
+        used_next = Signal(range(config.row_buffer_nonzeros + 1))
+        occupied = Signal(QUEUED_ROWS, reset_less=True)
         occupied_next = Signal(QUEUED_ROWS)
-        room = Signal(init=1)
+        room = Signal(init=1, reset_less=True)
         records_done = Signal(init=1)
         stopped = Signal()
         accept, push, free, pop = (Signal(name=name) for name in ("accept", "push", "free", "pop"))
@@ -144,7 +145,7 @@ class RowBuffer(wiring.Component):
         queue = [Signal(bounds, name=f"bounds_{place}", reset_less=True) for place in range(QUEUED_ROWS)]
         records = [Signal(RowRecordLayout(config), name=f"record_{p}", reset_less=True) for p in range(QUEUED_ROWS + 1)]
         moves = Signal(QUEUED_ROWS)  # place n takes from place n + 1, the last from the input
-        moved = Signal(QUEUED_ROWS)
+        moved = Signal(QUEUED_ROWS, reset_less=True)
         m.d.sync += [moved.eq(moves), records[-1].eq(record), occupied.eq(occupied_next)]
         for place in range(QUEUED_ROWS):
             m.d.comb += moves[place].eq(~occupied[place] | (moves[place - 1] if place else pop))
@@ -164,25 +165,29 @@ class RowBuffer(wiring.Component):
                 m.d.sync += records[place].eq(records[place + 1])
         head, head_record = queue[0], records[0]
         # A nonzero is seen as late as its row's end is, which may have the whole queue to go.
-        seen = [write_pointer, *(Signal(pointer_bits, name=f"seen_{n}") for n in range(1, QUEUED_ROWS))]
+        seen = [
+            write_pointer,
+            *(Signal(pointer_bits, name=f"seen_{n}", reset_less=True) for n in range(1, QUEUED_ROWS)),
+        ]
         before_seen = [
             before_write,
-            *(Signal(pointer_bits, name=f"before_{n}", init=-1) for n in range(1, QUEUED_ROWS)),
+            *(Signal(pointer_bits, name=f"before_{n}", init=-1, reset_less=True) for n in range(1, QUEUED_ROWS)),
         ]
         m.d.sync += [late.eq(early) for early, late in chain(pairwise(seen), pairwise(before_seen))]
 
         # Read side: pixel outer, nonzero inner. Whether the next nonzero is there and whether it is a row's last is worked out
         # a cycle ahead, for each place that the pointer may go to; that leaves one gate for `issue`.
-        read_pointer = Signal(pointer_bits)
-        row_start = Signal(pointer_bits)
-        table_base = Signal(config.tap_index_bits)
-        pixel_address = Signal(config.address_bits)
-        first = Signal(init=1)
-        finished = Signal(init=1)
-        available, at_end, last_pixel, turn_next, busy = (
-            Signal(name=name) for name in ("available", "at_end", "last_pixel", "turn_next", "busy")
+        read_pointer = Signal(pointer_bits, reset_less=True)
+        row_start = Signal(pointer_bits, reset_less=True)
+        table_base = Signal(config.tap_index_bits, reset_less=True)
+        pixel_address = Signal(config.address_bits, reset_less=True)
+        first = Signal(init=1, reset_less=True)
+        finished = Signal(init=1, reset_less=True)
+        available = Signal()
+        at_end, last_pixel, turn_next, busy = (
+            Signal(name=name, reset_less=True) for name in ("at_end", "last_pixel", "turn_next", "busy")
         )
-        wait = Signal(range(row_spacing(config.lanes)))
+        wait = Signal(range(row_spacing(config.lanes)), reset_less=True)
         blocked, issue, issue_last = (Signal(name=name) for name in ("blocked", "issue", "issue_last"))
         m.d.comb += [
             issue.eq(available & ~(at_end & busy) & ~blocked & ~stopped),
@@ -227,23 +232,24 @@ class RowBuffer(wiring.Component):
                 finished.eq(head.final),
             ]
         if config.single_port:
-            since_last = Signal(write_cycles(config.lanes))
+            since_last = Signal(write_cycles(config.lanes), reset_less=True)
             m.d.sync += since_last.eq(Cat(issue_last, since_last))
             m.d.comb += blocked.eq(since_last[-1])
 
         # Two cycles later the nonzero comes out of the ring.
-        issued = Signal(data.StructLayout({"table_base": config.tap_index_bits, "valid": 1, "first": 1, "last": 1}))
+        issued = data.StructLayout({"table_base": config.tap_index_bits, "first": 1, "last": 1})
+        leaving = [Signal(issued, name=f"leaving_{cycle}", reset_less=True) for cycle in range(RING_CYCLES)]
+        valid = Signal(RING_CYCLES)
         m.d.sync += [
-            issued.table_base.eq(table_base),
-            issued.valid.eq(issue),
-            issued.first.eq(issue & first),
-            issued.last.eq(issue_last),
-            self.o.table_base.eq(issued.table_base),
-            self.o.valid.eq(issued.valid),
-            self.o.first.eq(issued.first),
-            self.o.last.eq(issued.last),
+            valid.eq(Cat(issue, valid)),
+            leaving[0].table_base.eq(table_base),
+            leaving[0].first.eq(issue & first),
+            leaving[0].last.eq(issue_last),
+            *(late.eq(early) for early, late in pairwise(leaving)),
         ]
         m.d.comb += [
+            self.o.valid.eq(valid[-1]),
+            *(self.o[name].eq(leaving[-1][name]) for name in ("table_base", "first", "last")),
             ring.read_address.eq(read_pointer[:-1]),
             Cat(self.o.tap, self.o.channel, self.o.value).eq(ring.read_data),
         ]

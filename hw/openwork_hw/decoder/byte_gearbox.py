@@ -54,7 +54,7 @@ class ByteGearbox(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        buffer = Signal(8 * BUFFER_BYTES)
+        buffer = Signal(8 * BUFFER_BYTES, reset_less=True)
         kept = Signal(8 * BUFFER_BYTES)
         kept_level = Signal.like(self.level)
         word = Signal(32)

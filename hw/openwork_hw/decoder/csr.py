@@ -56,12 +56,13 @@ class CsrDecoder(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_words), gearbox.i_words)
         m.d.comb += gearbox.restart.eq(self.restart)
 
-        left = Signal(16)  # nonzeros of the row that are still to come
+        left = Signal(16, reset_less=True)  # nonzeros of the row that are still to come
         at_row = Signal(init=1)
         length = gearbox.o[: 8 * LENGTH_BYTES]
         nonzero = Mux(at_row, gearbox.o[8 * LENGTH_BYTES :], gearbox.o[: 8 * NONZERO_BYTES])
         needed = Mux(at_row, LENGTH_BYTES + NONZERO_BYTES, NONZERO_BYTES)
-        payload = self.o.payload
+        payload = Signal(DecodedNonzero, reset_less=True)
+        m.d.comb += self.o.payload.eq(payload)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
                 self.o.valid.eq(0),

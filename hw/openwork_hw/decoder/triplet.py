@@ -55,10 +55,11 @@ class TripletDecoder(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_words), gearbox.i_words)
         m.d.comb += gearbox.restart.eq(self.restart)
 
-        held = Signal(DecodedNonzero)
+        held = Signal(DecodedNonzero, reset_less=True)
         held_valid = Signal()
         row = gearbox.o[:16]
-        payload = self.o.payload
+        payload = Signal(DecodedNonzero, reset_less=True)
+        m.d.comb += self.o.payload.eq(payload)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.valid.eq(0), payload.eq(held), payload.last.eq(row != held.row)]
             with m.If(gearbox.level >= TRIPLET_BYTES):

@@ -103,10 +103,10 @@ class WeightDecoder(wiring.Component):
         state = Signal(State)
         words_ended = Signal()
         decoding = Signal()  # words go to the decoder
-        encoding = Signal(4)
-        rice = Signal(range(MAX_RICE + 1))
-        rows = Signal(ROW_BITS)
-        reserved = Signal(9)
+        encoding = Signal(4, reset_less=True)
+        rice = Signal(range(MAX_RICE + 1), reset_less=True)
+        rows = Signal(ROW_BITS, reset_less=True)
+        reserved = Signal(9, reset_less=True)
         word = self.i_words.payload
         advance = Signal()
         m.d.comb += advance.eq(~self.o.valid | self.o.ready)
@@ -144,12 +144,12 @@ class WeightDecoder(wiring.Component):
         m.d.comb += self.names_rows.eq(encoding == Encoding.TRIPLET if Encoding.TRIPLET in self._encodings else 0)
 
         # One cycle to take the column apart, one to count rows and to choose the error.
-        split = Signal(WeightNonzero(self._channel_width))
-        split_valid = Signal()
-        split_error = Signal(ERROR_BITS)
-        split_failed = Signal()  # an error of its own
-        split_outside = Signal()  # outside the layer
-        mask = Signal(self._channel_width)
+        split = Signal(WeightNonzero(self._channel_width), reset_less=True)
+        split_valid = Signal(reset_less=True)
+        split_error = Signal(ERROR_BITS, reset_less=True)
+        split_failed = Signal(reset_less=True)  # an error of its own
+        split_outside = Signal(reset_less=True)  # outside the layer
+        mask = Signal(self._channel_width, reset_less=True)
         m.d.sync += mask.eq((1 << self.channel_bits) - 1)
         channel = decoded.column & mask
         beyond_channels = channel >= self.channels[: self._channel_width + 1]
@@ -170,11 +170,13 @@ class WeightDecoder(wiring.Component):
             ]
 
         # Rows: `number` counts from 1 those that enter `o`, `entered` is one less, `position` counts those that left.
-        number = Signal(ROW_BITS, init=1)
-        entered = Signal(ROW_BITS)
-        complete = Signal()
+        number = Signal(ROW_BITS, init=1, reset_less=True)
+        entered = Signal(ROW_BITS, reset_less=True)
+        complete = Signal(reset_less=True)
         final = Signal()
         fault = Signal(ERROR_BITS)
+        nonzero = Signal(WeightNonzero(self._channel_width), reset_less=True)
+        m.d.comb += self.o.payload.eq(nonzero)
         m.d.comb += final.eq(split.last & (number == rows))
         with m.If(complete):
             m.d.comb += fault.eq(StreamErrorKind.LENGTH)
@@ -187,10 +189,10 @@ class WeightDecoder(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 self.o.valid.eq(split_valid & (state == State.DECODE) & ~faulty),
-                self.o.payload.eq(split),
-                self.o.payload.final.eq(final),
+                nonzero.eq(split),
+                nonzero.final.eq(final),
             ]
-            with m.If(self.o.valid & self.o.payload.last):
+            with m.If(self.o.valid & nonzero.last):
                 m.d.sync += self.position.eq(entered)
 
         word_taken = Signal()

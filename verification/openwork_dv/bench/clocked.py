@@ -49,7 +49,8 @@ class ClockedBench:
         self._sources = list(self.sources.values())
         self._monitors = list(self.monitors.values())
         self._edge = RisingEdge(top.clk)
-        Clock(top.clk, CLOCK_PERIOD_NS, unit="ns", impl="gpi").start()
+        # Low first: an edge before the inputs are driven would make undefined what no reset defines again.
+        Clock(top.clk, CLOCK_PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)
 
     async def reset(self) -> None:
         """Two cycles of reset; nothing stays queued."""
