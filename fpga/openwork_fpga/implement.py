@@ -19,8 +19,9 @@ Progress = Callable[[str, int, int], None]
 
 SYNTHESIS = {
     Family.ECP5: "synth_ecp5 -nowidelut -top top -json netlist.json",
-    # Clock enables of few flip-flops become logic: each one claims a tile of eight, and a full part cannot be placed.
-    Family.ICE40: "synth_ice40 -device u -dffe_min_ce_use 8 -top top -json netlist.json",
+    # Clock enables become logic, most of it in the flip-flops' own cells: each enable claims tiles of eight, and a full part
+    # cannot be placed.
+    Family.ICE40: "synth_ice40 -device u -nodffe -top top -json netlist.json",
 }
 """The Yosys command of each family. Multipliers and large memories are instances, so nothing has to be inferred."""
 
