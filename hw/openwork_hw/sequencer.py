@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.arch.timing import FIRST_LANE_CYCLES, row_spacing
+from openwork_hw.arch.timing import FIRST_LANE_CYCLES, row_spacing, write_cycles
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, StreamFault, TapEntryLayout
 from openwork_hw.decoder.payloads import TAP_BITS
 
@@ -78,7 +78,8 @@ class Sequencer(wiring.Component):
         i_chain : in, Link(config), from the last PE
     Timing
         LOAD and STORE move at most one byte a cycle. The cycles of a report are counted from the cycle after the command was taken
-        to the cycle before the report is offered. No combinational path.
+        to the cycle before the report is offered. The first command is taken when a reset has passed along the chain. No
+        combinational path.
     Cost
         A queue as long as the chain's way there and back.
     Limits
@@ -114,6 +115,7 @@ class Sequencer(wiring.Component):
         words_left = Signal(config.address_bits + 1, reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
         entries_left = Signal(config.tap_index_bits + 1, reset_less=True)
+        entry = Signal(config.tap_index_bits, reset_less=True)
         lane = Signal(range(max(config.lanes, 2)), reset_less=True)
         last_lane = Signal()
         m.d.comb += last_lane.eq(lane == config.lanes - 1)
@@ -128,6 +130,10 @@ class Sequencer(wiring.Component):
         with m.If(entry_done):
             m.d.sync += [entries_left.eq(entries_left - 1), last_entry.eq(entries_left == 2)]
 
+        # The chain has no reset: after one, nothing is asked of it until idle beats have put it in order.
+        flush_cycles = config.pes + write_cycles(config.lanes) + 2 * config.lanes
+        flushing = Signal(range(flush_cycles + 1), init=flush_cycles)
+
         # What STORE asked for and has not been taken yet fits the queue: the chain cannot wait.
         queue_depth = 1 << (config.pes + FIRST_LANE_CYCLES + 3 * config.lanes).bit_length()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=8, depth=queue_depth)
@@ -136,7 +142,7 @@ class Sequencer(wiring.Component):
         promise = Signal()
         m.d.comb += [
             queue.w_data.eq(self.i_chain.byte),
-            queue.w_en.eq(self.i_chain.byte_valid),
+            queue.w_en.eq(self.i_chain.byte_valid & (flushing == 0)),
             self.o_features.payload.eq(queue.r_data),
             self.o_features.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.o_features.ready),
@@ -178,6 +184,11 @@ class Sequencer(wiring.Component):
         m.d.sync += [done.eq(self.i_chain.done), chain_fault.eq(self.i_chain.fault)]
 
         with m.FSM():
+            with m.State("FLUSH"):
+                m.d.sync += flushing.eq(flushing - 1)
+                with m.If(flushing == 1):
+                    m.next = "IDLE"
+
             with m.State("IDLE"):
                 m.d.comb += self.i_commands.ready.eq(1)
                 incoming = self.i_commands.payload
@@ -186,6 +197,7 @@ class Sequencer(wiring.Component):
                     words_left.eq(incoming.words),
                     address.eq(incoming.address),
                     entries_left.eq(incoming.table_entries),
+                    entry.eq(0),
                     lane.eq(0),
                     cycles.eq(0),
                 ]
@@ -255,8 +267,10 @@ class Sequencer(wiring.Component):
                     beat.address.eq(self.i_taps.payload.address),
                     beat.lane_shift.eq(self.i_taps.payload.lane_shift),
                     beat.pe_shift.eq(self.i_taps.payload.pe_shift),
+                    beat.end.offset.eq(entry),
                 ]
                 with m.If(self.i_taps.valid):
+                    m.d.sync += entry.eq(entry + 1)
                     m.d.comb += entry_done.eq(1)
                     with m.If(last_entry):
                         m.next = "START"

@@ -51,9 +51,9 @@ def beats(step: Pass, features: np.ndarray) -> list[Mapping[str, int]]:
                 beat = pack(Beat(CONFIG), op=BeatOp.LOAD, address=address, weight=int(byte), last=last)
                 cycles.append({"i__settings": held, "i__beat": beat})
     cycles.append({"i__beat": 0, "i__settings": settings(step)})
-    for payload in run_step(CONFIG, step).inputs["i_taps"]:
+    for index, payload in enumerate(run_step(CONFIG, step).inputs["i_taps"]):
         entry = unpack(TapEntryLayout(CONFIG), payload)
-        cycles.append({"i__beat": pack(Beat(CONFIG), op=BeatOp.TABLE, **entry)})
+        cycles.append({"i__beat": pack(Beat(CONFIG), op=BeatOp.TABLE, end=pack(RowEnd(CONFIG), offset=index), **entry)})
     cycles.append({"i__beat": 0})
     return cycles
 

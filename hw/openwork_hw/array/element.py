@@ -98,7 +98,7 @@ class Element(wiring.Component):
         lane_shifts = self._delays(m, "lane_shift", beat.lane_shift, Neighbour, OPERAND_CYCLES)
         pe_shifts = self._delays(m, "pe_shift", self._edge_shift(m), Neighbour, OPERAND_CYCLES - 1)
         firsts = self._delays(m, "first", beat.first & is_mac, 1, SUM_CYCLES - 1)
-        lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes), reset_less=False)
+        lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes))
 
         # Operands: the PE above read this beat's word a cycle earlier, the PE below reads it a cycle later.
         own = Signal(word, reset_less=True)
@@ -160,7 +160,7 @@ class Element(wiring.Component):
         m.submodules.place = place = ChangeDelay(
             written, use=write_cycles(lanes) - drain_start, window=1, spacing=lanes
         )
-        loaded = Signal()
+        loaded = Signal(reset_less=True)
         load_address = Signal(config.address_bits, reset_less=True)
         m.d.sync += [loaded.eq(is_load & beat.last & (self.group == settings.target)), load_address.eq(beat.address)]
         m.d.comb += [
@@ -174,8 +174,8 @@ class Element(wiring.Component):
 
         # Emission: the bytes of one row, while its lanes drain.
         emit = is_mac & beat.last & beat.end.emit & (self.index == settings.target)
-        emits = self._delays(m, "emit", emit, 1, FIRST_LANE_CYCLES - 1, reset_less=False)
-        emitting = Signal(range(lanes + 1))
+        emits = self._delays(m, "emit", emit, 1, FIRST_LANE_CYCLES - 1)
+        emitting = Signal(range(lanes + 1), reset_less=True)
         with m.If(emits[-1]):
             m.d.sync += emitting.eq(lanes)
         with m.Elif(emitting != 0):
@@ -194,13 +194,11 @@ class Element(wiring.Component):
         return shift
 
     @staticmethod
-    def _delays(
-        m: Module, name: str, value: Value, shape: ShapeLike, cycles: int, *, reset_less: bool = True
-    ) -> list[Value]:
+    def _delays(m: Module, name: str, value: Value, shape: ShapeLike, cycles: int) -> list[Value]:
         """`value` and its delays: index n of the result is n cycles late."""
         stages = [value]
         for cycle in range(1, cycles + 1):
-            stage = Signal(shape, name=f"{name}_{cycle}", reset_less=reset_less)
+            stage = Signal(shape, name=f"{name}_{cycle}", reset_less=True)
             m.d.sync += stage.eq(stages[-1])
             stages.append(stage)
         return stages

@@ -23,18 +23,18 @@ class Feeder(wiring.Component):
 
     Function
         For each replayed nonzero: a MAC beat with address = table[table_base | tap].address + channel, the table's shifts, the
-        value as weight. TABLE beats of the chain append to the table; running puts its write index back to 0, in every PE.
+        value as weight. TABLE beats of the chain go into the table.
     Ports
         i_words : in, stream of WeightWord
         i_records : in, stream of RowRecordLayout(config), one for each row
         chain : in, Beat(config); what passes by: TABLE beats are taken
         settings : in, Settings(config)
         index : in, range(pes); this PE's number, for the error report
-        start : in; begin a pass
+        clear : in; be as before a pass, which begins when it falls
         o : out, Beat(config)
         done : out; stream and records are consumed and the last beat's outputs written, in this PE and, as seen from a signal that
             travels along the chain, in all that follow it
-        fault : out, StreamFault(config); kind 0 while there is none; kept until the next start
+        fault : out, StreamFault(config); kind 0 while there is none; kept until the next clear
     Timing
         From a decoded nonzero to its beat: latency_cycles. One beat a cycle. No stall after `o`.
     Cost
@@ -50,7 +50,7 @@ class Feeder(wiring.Component):
     chain: data.View
     settings: data.View
     index: Value
-    start: Value
+    clear: Value
     o: data.View
     done: Value
     fault: data.View
@@ -65,7 +65,7 @@ class Feeder(wiring.Component):
                 "chain": In(Beat(config)),
                 "settings": In(Settings(config)),
                 "index": In(range(config.pes)),
-                "start": In(1),
+                "clear": In(1),
                 "o": Out(Beat(config)),
                 "done": Out(1),
                 "fault": Out(StreamFault(config)),
@@ -80,18 +80,31 @@ class Feeder(wiring.Component):
         m.submodules.rows = rows = RowBuffer(config)
         m.submodules.table = table = BlockMemory(entry.size, config.tap_entries, config.technology)
 
-        # Words come from far away: neither they nor their `ready` should meet logic on the same path.
+        # Words come from far away: neither they nor their `ready` should meet logic on the same path. They are taken from the
+        # pass's beginning to the stream's end: what follows is the next pass's.
         m.submodules.words = words = OutputBuffer(WeightWord)
-        wiring.connect(m, wiring.flipped(self.i_words), words.i)
+        open_ = Signal()
+        ended = Signal(reset_less=True)
+        m.d.comb += [
+            open_.eq(~self.clear & ~ended),
+            words.flush.eq(self.clear),
+            words.i.payload.eq(self.i_words.payload),
+            words.i.valid.eq(self.i_words.valid & open_),
+            self.i_words.ready.eq(words.i.ready & open_),
+        ]
+        with m.If(self.clear):
+            m.d.sync += ended.eq(0)
+        with m.Elif(words.i.valid & words.i.ready):
+            m.d.sync += ended.eq(self.i_words.payload.last)
         wiring.connect(m, words.o, decoder.i_words)
         wiring.connect(m, wiring.flipped(self.i_records), rows.i_records)
         wiring.connect(m, decoder.o, rows.i)
         m.d.comb += [
-            decoder.start.eq(self.start),
+            decoder.clear.eq(self.clear),
             decoder.channels.eq(self.settings.channels),
             decoder.channel_bits.eq(self.settings.channel_bits),
             decoder.columns.eq(self.settings.columns),
-            rows.start.eq(self.start),
+            rows.clear.eq(self.clear),
             rows.settings.eq(self.settings),
             rows.i_check_rows.eq(decoder.names_rows),
             rows.i_position.eq(decoder.position),
@@ -99,20 +112,14 @@ class Feeder(wiring.Component):
         ]
 
         # Tap table: written by passing beats, read with the nonzero's tap.
-        write_index = Signal(config.tap_index_bits)
-        is_table = self.chain.op == BeatOp.TABLE
-        with m.If(self.settings.running):
-            m.d.sync += write_index.eq(0)
-        with m.Elif(is_table):
-            m.d.sync += write_index.eq(write_index + 1)
         new_entry = Signal(entry)
         found = Signal(entry)
         m.d.comb += [
             new_entry.address.eq(self.chain.address),
             new_entry.lane_shift.eq(self.chain.lane_shift),
             new_entry.pe_shift.eq(self.chain.pe_shift),
-            table.write_enable.eq(is_table),
-            table.write_address.eq(write_index),
+            table.write_enable.eq(self.chain.op == BeatOp.TABLE),
+            table.write_address.eq(self.chain.end.offset),
             table.write_data.eq(new_entry),
             table.read_address.eq(rows.o.table_base | rows.o.tap),
             found.eq(table.read_data),
@@ -121,7 +128,7 @@ class Feeder(wiring.Component):
         # The rest of the nonzero waits for the table.
         waiting = data.StructLayout({"channel": config.address_bits, "value": 8, "first": 1, "last": 1})
         stages = [Signal(waiting, name=f"waiting_{cycle}", reset_less=True) for cycle in range(TABLE_CYCLES)]
-        valid = Signal(TABLE_CYCLES + 1)
+        valid = Signal(TABLE_CYCLES + 1, reset_less=True)
         beat = Signal(Beat(config), reset_less=True)
         m.d.sync += [stages[0][field].eq(rows.o[field]) for field in ("channel", "value", "first", "last")]
         m.d.sync += [late.eq(early) for early, late in pairwise(stages)]
@@ -144,7 +151,7 @@ class Feeder(wiring.Component):
         drain_cycles = BEAT_CYCLES + write_cycles(config.lanes)
         drained = Signal(range(drain_cycles + 1), reset_less=True)
         all_drained = drained == drain_cycles
-        with m.If(self.start | ~rows.done):
+        with m.If(self.clear | ~rows.done):
             m.d.sync += drained.eq(0)
         with m.Elif(~all_drained):
             m.d.sync += drained.eq(drained + 1)

@@ -70,7 +70,7 @@ class Beat(data.StructLayout):
     """One step of the chain; moves on one PE a cycle.
 
     MAC: every lane multiplies its operand at `address`, taken from where the shifts say, by `weight`; `first` starts a
-    new sum, `last` ends it. TABLE: append {address, lane_shift, pe_shift} to the tap table. LOAD: `weight` is the next
+    new sum, `last` ends it. TABLE: {address, lane_shift, pe_shift} is entry end.offset of the tap table. LOAD: `weight` is the next
     byte of a feature word, `last` its last lane's, and `address` says where the word goes.
     """
 
@@ -92,7 +92,7 @@ class Beat(data.StructLayout):
 class Settings(data.StructLayout):
     """What holds for a whole command; moves along the chain like a beat, so that each PE sees it in step with its beats.
 
-    `running` is high while the feeders feed; its rising edge starts them. `target` is the group that a LOAD writes or
+    `running` is high while the feeders feed; when it is low, they are as before a pass. `target` is the group that a LOAD writes or
     the PE that a STORE reads. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
     `single_pixel` says that hold is 1 and there is none.
     """

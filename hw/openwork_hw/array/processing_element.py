@@ -1,6 +1,6 @@
 """A PE of the chain: its registers, its element and, where it can lead a group, its feeder."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,8 +8,9 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.array.element import Element, word_layout
 from openwork_hw.array.feeder import Feeder
-from openwork_hw.array.payloads import Beat, BeatOp, Link, RowRecordLayout, Settings, StreamFault
+from openwork_hw.array.payloads import Link, RowRecordLayout
 from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.primitives.registers import without_reset
 
 
 class ProcessingElement(wiring.Component):
@@ -61,40 +62,28 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        config, beat, settings = self._config, self.o.beat, self.o.settings
+        config = self._config
         m.submodules.element = element = Element(config)
 
-        # The registers of the chain, and where this PE stands in its group. A reset clears what starts something: for the rest
-        # it would be a wire to each of some hundred flip-flops.
-        op = Signal(BeatOp)
-        running = Signal()
-        rest_of_beat = Signal(Beat(config), reset_less=True)
-        rest_of_settings = Signal(Settings(config), reset_less=True)
-        byte = Signal(signed(8), reset_less=True)
-        fault = Signal(StreamFault(config), reset_less=True)
+        # The registers of the chain, and where this PE stands in its group. None has a reset: idle beats and settings from the
+        # sequencer put all in order.
+        beat, settings, byte, byte_valid, fault = (
+            without_reset(m, getattr(self.o, name), name)
+            for name in ("beat", "settings", "byte", "byte_valid", "fault")
+        )
         group = Signal(range(config.pes), reset_less=True)
         is_first = Signal(reset_less=True)
         is_last = Signal(reset_less=True)
-        all_before_done = Signal()
-        m.d.comb += [
-            beat.eq(rest_of_beat),
-            beat.op.eq(op),
-            settings.eq(rest_of_settings),
-            settings.running.eq(running),
-            self.o.byte.eq(byte),
-            self.o.fault.eq(fault),
-        ]
+        all_before_done = Signal(reset_less=True)
         m.d.sync += [
-            rest_of_beat.eq(self.i.beat),
-            op.eq(self.i.beat.op),
-            rest_of_settings.eq(self.i.settings),
-            running.eq(self.i.settings.running),
+            beat.eq(self.i.beat),
+            settings.eq(self.i.settings),
             group.eq(self.i.group),
             is_first.eq(self.i.group == 0),
             is_last.eq(self.i.group + 1 == self.i.settings.row_groups),
             all_before_done.eq(self.i.done),
             byte.eq(Mux(element.o_byte_valid, element.o_byte, self.i.byte)),
-            self.o.byte_valid.eq(element.o_byte_valid | self.i.byte_valid),
+            byte_valid.eq(element.o_byte_valid | self.i.byte_valid),
             fault.eq(self.i.fault),
         ]
         m.d.comb += [self.o.group.eq(Mux(is_last, 0, group + 1)), self.o.done.eq(all_before_done)]
@@ -104,18 +93,19 @@ class ProcessingElement(wiring.Component):
             wiring.connect(m, wiring.flipped(self.i_words), feeder.i_words)
             wiring.connect(m, wiring.flipped(self.i_records), feeder.i_records)
             leads = Signal()
-            was_running = Signal()
-            m.d.sync += was_running.eq(settings.running)
+            feeds = Signal(reset_less=True)  # `leads` from registers of their own: these reach all of the feeder
+            clear = Signal(init=1, reset_less=True)
+            m.d.sync += [feeds.eq(leads), clear.eq(~leads)]
             m.d.comb += [
                 leads.eq(settings.running & is_first),
                 feeder.chain.eq(beat),
                 feeder.settings.eq(settings),
                 feeder.index.eq(self._number),
-                feeder.start.eq(leads & ~was_running),
-                self.o.done.eq(all_before_done & (~leads | (was_running & feeder.done))),
+                feeder.clear.eq(clear),
+                self.o.done.eq(all_before_done & (~leads | (~clear & feeder.done))),
             ]
-            with m.If(leads):
-                m.d.sync += [rest_of_beat.eq(feeder.o), op.eq(feeder.o.op)]
+            with m.If(feeds):
+                m.d.sync += beat.eq(feeder.o)
             with m.If(self.i.fault.kind == StreamErrorKind.NONE):
                 m.d.sync += fault.eq(feeder.fault)
 

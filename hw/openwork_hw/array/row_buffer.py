@@ -45,8 +45,8 @@ class RowBuffer(wiring.Component):
         i_records : in, stream of RowRecordLayout(config); one for each row
         i_check_rows : in; the stream names its rows: they must be the records'
         i_position : in, rows of the stream that are complete, those before the nonzero at `i`
-        settings : in, Settings(config); steady from start to done
-        start : in; begin a pass, forget everything of the last
+        settings : in, Settings(config); steady until done
+        clear : in; be as before a pass, which begins when it falls
         upstream_fault : in, StreamErrorKind; unless NONE nothing more will come from `i`: drop what is incomplete
         o : out, Replayed(config); valid says whether it is one
         done : out; every record is taken and every replay has left (or a fault stopped them)
@@ -70,7 +70,7 @@ class RowBuffer(wiring.Component):
     i_check_rows: Value
     i_position: Value
     settings: data.View
-    start: Value
+    clear: Value
     upstream_fault: Value
     o: data.View
     done: Value
@@ -86,7 +86,7 @@ class RowBuffer(wiring.Component):
                 "i_check_rows": In(1),
                 "i_position": In(ROW_BITS),
                 "settings": In(Settings(config)),
-                "start": In(1),
+                "clear": In(1),
                 "upstream_fault": In(4),
                 "o": Out(Replayed(config)),
                 "done": Out(1),
@@ -103,7 +103,6 @@ class RowBuffer(wiring.Component):
         entry = data.StructLayout({"tap": TAP_BITS, "channel": config.address_bits, "value": 8})
         m.submodules.ring = ring = BlockMemory(entry.size, config.row_buffer_nonzeros, config.technology)
 
-        # `start` puts all in order before a pass; what a reset has to clear, too, is what could take from a stream before.
         # Write side: a nonzero goes into the ring; with the last of a row, the row's end and record go into the queue.
         nonzero, record = self.i.payload, self.i_records.payload
         write_pointer = Signal(pointer_bits, reset_less=True)
@@ -114,8 +113,8 @@ class RowBuffer(wiring.Component):
         occupied = Signal(QUEUED_ROWS, reset_less=True)
         occupied_next = Signal(QUEUED_ROWS)
         room = Signal(init=1, reset_less=True)
-        records_done = Signal(init=1)
-        stopped = Signal()
+        records_done = Signal(reset_less=True)
+        stopped = Signal(reset_less=True)
         accept, push, free, pop = (Signal(name=name) for name in ("accept", "push", "free", "pop"))
         fault = Signal(4)
         m.d.comb += [
@@ -182,10 +181,9 @@ class RowBuffer(wiring.Component):
         table_base = Signal(config.tap_index_bits, reset_less=True)
         pixel_address = Signal(config.address_bits, reset_less=True)
         first = Signal(init=1, reset_less=True)
-        finished = Signal(init=1, reset_less=True)
-        available = Signal()
-        at_end, last_pixel, turn_next, busy = (
-            Signal(name=name, reset_less=True) for name in ("at_end", "last_pixel", "turn_next", "busy")
+        finished = Signal(reset_less=True)
+        available, at_end, last_pixel, turn_next, busy = (
+            Signal(name=name, reset_less=True) for name in ("available", "at_end", "last_pixel", "turn_next", "busy")
         )
         wait = Signal(range(row_spacing(config.lanes)), reset_less=True)
         blocked, issue, issue_last = (Signal(name=name) for name in ("blocked", "issue", "issue_last"))
@@ -239,7 +237,7 @@ class RowBuffer(wiring.Component):
         # Two cycles later the nonzero comes out of the ring.
         issued = data.StructLayout({"table_base": config.tap_index_bits, "first": 1, "last": 1})
         leaving = [Signal(issued, name=f"leaving_{cycle}", reset_less=True) for cycle in range(RING_CYCLES)]
-        valid = Signal(RING_CYCLES)
+        valid = Signal(RING_CYCLES, reset_less=True)
         m.d.sync += [
             valid.eq(Cat(issue, valid)),
             leaving[0].table_base.eq(table_base),
@@ -266,6 +264,9 @@ class RowBuffer(wiring.Component):
         ]
 
         # Faults: the first is kept, and the rest of nonzeros and records is dropped.
+        error = Signal(4, reset_less=True)
+        position = Signal(ROW_BITS, reset_less=True)
+        m.d.comb += [self.error.eq(error), self.position.eq(position)]
         with m.If(accept & self.i_check_rows & (nonzero.row != record.row)):
             m.d.comb += fault.eq(StreamErrorKind.ROW)
         with m.Elif(accept & nonzero.last & (nonzero.final != record.last)):
@@ -275,10 +276,10 @@ class RowBuffer(wiring.Component):
         with m.Else():
             m.d.comb += fault.eq(self.upstream_fault)
         with m.If((fault != StreamErrorKind.NONE) & ~stopped):
-            m.d.sync += [self.error.eq(fault), self.position.eq(self.i_position), stopped.eq(1)]
+            m.d.sync += [error.eq(fault), position.eq(self.i_position), stopped.eq(1)]
         m.d.comb += self.done.eq(Mux(stopped, records_done, finished))
 
-        with m.If(self.start):
+        with m.If(self.clear):
             for cleared in (
                 *seen,
                 used,
@@ -292,7 +293,7 @@ class RowBuffer(wiring.Component):
             ):
                 m.d.sync += cleared.eq(0)
             m.d.sync += [pointer.eq(-1) for pointer in before_seen]
-            m.d.sync += [available.eq(0), at_end.eq(0), busy.eq(0), wait.eq(0), self.error.eq(0), first.eq(1)]
+            m.d.sync += [available.eq(0), at_end.eq(0), busy.eq(0), wait.eq(0), error.eq(0), first.eq(1)]
             m.d.sync += [pixel_address.eq(self.settings.output_base), last_pixel.eq(self.settings.single_pixel)]
             m.d.sync += [row_begins.eq(1), room.eq(1)]
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.primitives.registers import without_reset
 
 BUFFER_BYTES = 8
 
@@ -54,28 +55,30 @@ class ByteGearbox(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
+        level = without_reset(m, self.level, "level")
+        ended = without_reset(m, self.ended, "ended")
         buffer = Signal(8 * BUFFER_BYTES, reset_less=True)
         kept = Signal(8 * BUFFER_BYTES)
-        kept_level = Signal.like(self.level)
+        kept_level = Signal(range(BUFFER_BYTES + 1))
         word = Signal(32)
         m.d.comb += [
             self.o.eq(buffer),
             kept.eq(buffer),
-            kept_level.eq(self.level - self.take),
-            self.i_words.ready.eq((kept_level <= BUFFER_BYTES - 4) & ~self.ended & ~self.restart),
+            kept_level.eq(level - self.take),
+            self.i_words.ready.eq((kept_level <= BUFFER_BYTES - 4) & ~ended & ~self.restart),
             word.eq(Mux(self.i_words.valid & self.i_words.ready, self.i_words.payload.data, 0)),
         ]
         with m.Switch(self.take):
             for count in self._takes:
                 with m.Case(count):
                     m.d.comb += kept.eq(buffer >> 8 * count)
-        m.d.sync += [buffer.eq(kept), self.level.eq(kept_level)]
+        m.d.sync += [buffer.eq(kept), level.eq(kept_level)]
         with m.If(self.i_words.valid & self.i_words.ready):
-            m.d.sync += [self.level.eq(kept_level + 4), self.ended.eq(self.i_words.payload.last)]
+            m.d.sync += [level.eq(kept_level + 4), ended.eq(self.i_words.payload.last)]
         with m.Switch(kept_level):
             for count in range(BUFFER_BYTES - 4 + 1):
                 with m.Case(count):
                     m.d.sync += buffer.eq(kept | word << 8 * count)
         with m.If(self.restart):
-            m.d.sync += [buffer.eq(0), self.level.eq(0), self.ended.eq(0)]
+            m.d.sync += [buffer.eq(0), level.eq(0), ended.eq(0)]
         return m

@@ -8,6 +8,7 @@ from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.arch.timing import DECODER_CYCLES
 from openwork_hw.decoder.byte_gearbox import ByteGearbox
 from openwork_hw.decoder.payloads import DecodedNonzero, WeightWord
+from openwork_hw.primitives.registers import without_reset
 
 LENGTH_BYTES = 2
 NONZERO_BYTES = 3
@@ -57,15 +58,16 @@ class CsrDecoder(wiring.Component):
         m.d.comb += gearbox.restart.eq(self.restart)
 
         left = Signal(16, reset_less=True)  # nonzeros of the row that are still to come
-        at_row = Signal(init=1)
+        at_row = Signal(init=1, reset_less=True)
         length = gearbox.o[: 8 * LENGTH_BYTES]
         nonzero = Mux(at_row, gearbox.o[8 * LENGTH_BYTES :], gearbox.o[: 8 * NONZERO_BYTES])
         needed = Mux(at_row, LENGTH_BYTES + NONZERO_BYTES, NONZERO_BYTES)
-        payload = Signal(DecodedNonzero, reset_less=True)
-        m.d.comb += self.o.payload.eq(payload)
-        with m.If(~self.o.valid | self.o.ready):
+        payload = without_reset(m, self.o.payload, "payload")
+        valid = without_reset(m, self.o.valid, "valid")
+        exhausted = without_reset(m, self.exhausted, "exhausted")
+        with m.If(~valid | self.o.ready):
             m.d.sync += [
-                self.o.valid.eq(0),
+                valid.eq(0),
                 payload.row.eq(0),
                 payload.column.eq(nonzero[:16]),
                 payload.value.eq(nonzero[16:24].as_signed()),
@@ -74,18 +76,18 @@ class CsrDecoder(wiring.Component):
             ]
             with m.If(gearbox.level >= needed):
                 m.d.comb += gearbox.take.eq(needed)
-                m.d.sync += [self.o.valid.eq(1), left.eq(Mux(at_row, length, left) - 1)]
+                m.d.sync += [valid.eq(1), left.eq(Mux(at_row, length, left) - 1)]
                 m.d.sync += at_row.eq(Mux(at_row, length == 1, left == 1))
                 with m.If(at_row & (length == 0)):
                     m.d.sync += payload.error.eq(StreamErrorKind.LENGTH)
             with m.Elif(gearbox.ended):
                 with m.If(at_row & (gearbox.level < 4) & (gearbox.o[:24] == 0)):
-                    m.d.sync += self.exhausted.eq(1)
+                    m.d.sync += exhausted.eq(1)
                 with m.Else():
-                    m.d.sync += self.o.valid.eq(1)
+                    m.d.sync += valid.eq(1)
                     m.d.sync += payload.error.eq(
                         Mux(at_row & (length == 0), StreamErrorKind.LENGTH, StreamErrorKind.TRUNCATED)
                     )
         with m.If(self.restart):
-            m.d.sync += [self.o.valid.eq(0), self.exhausted.eq(0), at_row.eq(1)]
+            m.d.sync += [valid.eq(0), exhausted.eq(0), at_row.eq(1)]
         return m

@@ -81,20 +81,20 @@ class FieldString(wiring.Component):
         # Words wait in line: the last place is the input's, place 0 is next to the window.
         places = FIELD_WORDS - 2
         queued = [Signal(WORD_BITS, name=f"queued_{place}", reset_less=True) for place in range(places)]
-        queued_valid = Signal(places)
+        queued_valid = Signal(places, reset_less=True)
         word = Signal(WORD_BITS, reset_less=True)
-        word_valid = Signal()
-        word_at_high = Signal()  # its low half has left
+        word_valid = Signal(reset_less=True)
+        word_at_high = Signal(reset_less=True)  # its low half has left
         high = Signal(HALF_BITS, reset_less=True)
-        high_valid = Signal()
-        high_behind = Signal()  # behind the string's end
+        high_valid = Signal(reset_less=True)
+        high_behind = Signal(reset_less=True)  # behind the string's end
         low = Signal(HALF_BITS, reset_less=True)
-        low_valid = Signal()
-        low_behind = Signal()
-        low_is_high_half = Signal(init=1)
+        low_valid = Signal(reset_less=True)
+        low_behind = Signal(reset_less=True)
+        low_is_high_half = Signal(init=1, reset_less=True)
         offset = Signal(range(HALF_BITS), reset_less=True)
-        fresh = Signal(init=1)  # no field yet: offset is still 0
-        drained = Signal()  # nothing will follow the upper half
+        fresh = Signal(init=1, reset_less=True)  # no field yet: offset is still 0
+        drained = Signal(reset_less=True)  # nothing will follow the upper half
 
         end = Signal(range(2 * HALF_BITS), reset_less=True)  # of the field; one step ahead of `offset`
         next_end = Signal(range(2 * HALF_BITS))

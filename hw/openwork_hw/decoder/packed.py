@@ -83,10 +83,10 @@ class PackedDecoder(wiring.Component):
 
         # The first word is the count; then words go where the oldest request wants them.
         word = self.i_words.payload
-        counted = Signal()
-        bad_count = Signal()
+        counted = Signal(reset_less=True)
+        bad_count = Signal(reset_less=True)
         left = Signal(signed(COUNT_BITS + 1), reset_less=True)  # nonzeros to come, less one
-        ended = Signal()
+        ended = Signal(reset_less=True)
         word_taken = Signal()
         m.d.comb += [
             self.i_words.ready.eq(~counted | (requests.o_valid & Mux(requests.o_stop, stops.room, fields.room))),
@@ -109,9 +109,11 @@ class PackedDecoder(wiring.Component):
 
         # Stage 0: a stop and a field together are a nonzero.
         token = Signal(TOKEN)
-        tokens = [Signal(TOKEN, name=f"token_{stage}") for stage in range(FieldString.latency_cycles + 2)]
+        tokens = [
+            Signal(TOKEN, name=f"token_{stage}", reset_less=True) for stage in range(FieldString.latency_cycles + 2)
+        ]
         more = Signal()
-        finished = Signal()
+        finished = Signal(reset_less=True)
         m.d.comb += [
             more.eq(~left[-1]),
             token.nonzero.eq(more & stops.some & fields.ready & ~fields.cut),
@@ -137,7 +139,7 @@ class PackedDecoder(wiring.Component):
 
         # The quotient is worked out and shifted while the field is: both are there after FieldString.latency_cycles.
         quotient_bits = bits_for(MAX_QUOTIENT + 1)
-        previous = Signal(quotient_bits, init=MAX_QUOTIENT)
+        previous = Signal(quotient_bits, init=MAX_QUOTIENT, reset_less=True)
         quotient = Signal(quotient_bits, reset_less=True)
         shifted_1 = Signal(quotient_bits + 1, reset_less=True)
         shifted_3 = Signal(quotient_bits + 3, reset_less=True)
@@ -168,12 +170,12 @@ class PackedDecoder(wiring.Component):
             ]
 
         # The held nonzero's column moves on; what it was is offered.
-        column = Signal(COLUMN_BITS + 1, init=-1)  # two's complement
+        column = Signal(COLUMN_BITS + 1, init=-1, reset_less=True)  # two's complement
         value = Signal(VALUE_BITS, reset_less=True)
-        held = Signal()
-        skipped_row = Signal()
+        held = Signal(reset_less=True)
+        skipped_row = Signal(reset_less=True)
         outside = Signal()
-        over = Signal()
+        over = Signal(reset_less=True)
         low_bits = GAP_BITS + 1  # a column behind a crossing is less than 1 << low_bits
         beyond = Signal(low_bits + 1)
         wide_step = Signal(COLUMN_BITS)

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS
 from openwork_hw.arch.packed import STOP_WORDS
+from openwork_hw.primitives.registers import without_reset
 
 BYTE_BITS = 8
 BYTES = WORD_BITS // BYTE_BITS
@@ -74,12 +75,13 @@ class StopString(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         # Words wait in line: the last place is the input's. The first gives its bytes away, lowest first, and shows which.
+        some, dry, stray = (without_reset(m, getattr(self, name), name) for name in ("some", "dry", "stray"))
         places = STOP_WORDS
         words = [Signal(WORD_BITS, name=f"word_{place}", reset_less=True) for place in range(places)]
-        valid = Signal(places)
-        bytes_gone = Signal(range(BYTES))
+        valid = Signal(places, reset_less=True)
+        bytes_gone = Signal(range(BYTES), reset_less=True)
         following = Signal(BYTE_BITS, reset_less=True)
-        following_valid = Signal()
+        following_valid = Signal(reset_less=True)
         following_some = Signal(reset_less=True)  # it holds a stop
         following_single = Signal(reset_less=True)  # and no second one
         following_ends = Signal(reset_less=True)  # it is its word's last
@@ -89,32 +91,32 @@ class StopString(wiring.Component):
         m.d.comb += [
             self.frees.eq(single & ends),
             self.room.eq(~valid[-1]),
-            self.empty.eq(~self.some & ~following_valid & ~valid.any()),
+            self.empty.eq(~some & ~following_valid & ~valid.any()),
         ]
 
         load_byte = Signal()
         load_following = Signal()
         word_done = Signal()
         m.d.comb += [
-            load_byte.eq(following_valid & (~self.some | (self.take & single))),
+            load_byte.eq(following_valid & (~some | (self.take & single))),
             load_following.eq(valid[0] & (~following_valid | load_byte)),
             word_done.eq(load_following & (bytes_gone == BYTES - 1)),
         ]
-        with m.If(self.take | ~self.some):
+        with m.If(self.take | ~some):
             m.d.sync += [
-                byte.eq(Mux((single | ~self.some) & following_valid, following, byte & (byte - 1)[:BYTE_BITS])),
-                single.eq(Mux((single | ~self.some) & following_valid, following_single, _at_most_two(byte))),
+                byte.eq(Mux((single | ~some) & following_valid, following, byte & (byte - 1)[:BYTE_BITS])),
+                single.eq(Mux((single | ~some) & following_valid, following_single, _at_most_two(byte))),
             ]
         with m.If(load_byte):
             m.d.sync += [
                 ends.eq(following_ends),
                 following_valid.eq(0),
-                self.some.eq(following_some & ~self.dry),
-                self.stray.eq(self.stray | (following_some & self.dry)),
-                self.dry.eq(self.dry | ~following_some),
+                some.eq(following_some & ~dry),
+                stray.eq(stray | (following_some & dry)),
+                dry.eq(dry | ~following_some),
             ]
         with m.Elif(self.take & single):
-            m.d.sync += self.some.eq(0)
+            m.d.sync += some.eq(0)
         lowest = words[0][:BYTE_BITS]
         with m.If(load_following):
             m.d.sync += [
@@ -144,7 +146,7 @@ class StopString(wiring.Component):
             m.d.sync += [in_high.eq(~low.any()), chosen.eq(Mux(low.any(), low, high))]
         m.d.comb += self.o.eq(Cat(~chosen[0] & (chosen[1] | ~chosen[2]), ~chosen[:2].any(), in_high))
         with m.If(self.restart):
-            for flag in (valid, following_valid, bytes_gone, self.some, self.dry, self.stray):
+            for flag in (valid, following_valid, bytes_gone, some, dry, stray):
                 m.d.sync += flag.eq(0)
         return m
 

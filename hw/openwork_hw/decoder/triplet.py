@@ -8,6 +8,7 @@ from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.arch.timing import DECODER_CYCLES
 from openwork_hw.decoder.byte_gearbox import ByteGearbox
 from openwork_hw.decoder.payloads import DecodedNonzero, WeightWord
+from openwork_hw.primitives.registers import without_reset
 
 TRIPLET_BYTES = 5
 
@@ -56,16 +57,17 @@ class TripletDecoder(wiring.Component):
         m.d.comb += gearbox.restart.eq(self.restart)
 
         held = Signal(DecodedNonzero, reset_less=True)
-        held_valid = Signal()
+        held_valid = Signal(reset_less=True)
         row = gearbox.o[:16]
-        payload = Signal(DecodedNonzero, reset_less=True)
-        m.d.comb += self.o.payload.eq(payload)
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += [self.o.valid.eq(0), payload.eq(held), payload.last.eq(row != held.row)]
+        payload = without_reset(m, self.o.payload, "payload")
+        valid = without_reset(m, self.o.valid, "valid")
+        exhausted = without_reset(m, self.exhausted, "exhausted")
+        with m.If(~valid | self.o.ready):
+            m.d.sync += [valid.eq(0), payload.eq(held), payload.last.eq(row != held.row)]
             with m.If(gearbox.level >= TRIPLET_BYTES):
                 m.d.comb += gearbox.take.eq(TRIPLET_BYTES)
                 m.d.sync += [
-                    self.o.valid.eq(held_valid),
+                    valid.eq(held_valid),
                     held_valid.eq(1),
                     held.row.eq(row),
                     held.column.eq(gearbox.o[16:32]),
@@ -73,10 +75,10 @@ class TripletDecoder(wiring.Component):
                 ]
             with m.Elif(gearbox.ended):
                 with m.If((gearbox.level == 4) | (gearbox.o[:24] != 0)):
-                    m.d.sync += [self.o.valid.eq(1), payload.error.eq(StreamErrorKind.TRUNCATED)]
+                    m.d.sync += [valid.eq(1), payload.error.eq(StreamErrorKind.TRUNCATED)]
                 with m.Else():
-                    m.d.sync += [self.o.valid.eq(held_valid), payload.last.eq(1), held_valid.eq(0)]
-                    m.d.sync += self.exhausted.eq(~held_valid)
+                    m.d.sync += [valid.eq(held_valid), payload.last.eq(1), held_valid.eq(0)]
+                    m.d.sync += exhausted.eq(~held_valid)
         with m.If(self.restart):
-            m.d.sync += [self.o.valid.eq(0), self.exhausted.eq(0), held_valid.eq(0)]
+            m.d.sync += [valid.eq(0), exhausted.eq(0), held_valid.eq(0)]
         return m

@@ -14,6 +14,7 @@ from openwork_hw.decoder.csr import CsrDecoder
 from openwork_hw.decoder.packed import PackedDecoder
 from openwork_hw.decoder.payloads import ERROR_BITS, TAP_BITS, DecodedNonzero, WeightNonzero, WeightWord
 from openwork_hw.decoder.triplet import TripletDecoder
+from openwork_hw.primitives.registers import without_reset
 from openwork_hw.stream.skid_buffer import SkidBuffer
 
 DECODERS: dict[Encoding, type[CsrDecoder] | type[TripletDecoder] | type[PackedDecoder]] = {
@@ -44,11 +45,11 @@ class WeightDecoder(wiring.Component):
         i_words : in, stream of WeightWord
         channels : in, 17 bits,
         channel_bits : in, 0 to 16, and
-        columns : in, 17 bits: as in `ColumnLayout`; steady from start to done
-        start : in; begin a stream, forget the last one's error. Only while done
+        columns : in, 17 bits: as in `ColumnLayout`; steady until done
+        clear : in; be as before a stream, which begins when it falls
         o : out, stream of WeightNonzero(channel_width)
         names_rows : out; the stream is of triplets: `o.row` means something
-        done : out; the stream's last word is taken and its last nonzero accepted, or an error found; level until start
+        done : out; the stream's last word is taken and its last nonzero accepted, or an error found; level until clear
         error : out, StreamErrorKind of the first error, 0 while there is none
         position : out, rows accepted from `o` so far
     Timing
@@ -69,7 +70,7 @@ class WeightDecoder(wiring.Component):
     channels: Value
     channel_bits: Value
     columns: Value
-    start: Value
+    clear: Value
     o: stream.Interface
     names_rows: Value
     done: Value
@@ -89,7 +90,7 @@ class WeightDecoder(wiring.Component):
                 "channels": In(COLUMN_BITS + 1),
                 "channel_bits": In(range(COLUMN_BITS + 1)),
                 "columns": In(COLUMN_BITS + 1),
-                "start": In(1),
+                "clear": In(1),
                 "o": Out(stream.Signature(WeightNonzero(channel_width))),
                 "names_rows": Out(1),
                 "done": Out(1),
@@ -100,9 +101,9 @@ class WeightDecoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        state = Signal(State)
-        words_ended = Signal()
-        decoding = Signal()  # words go to the decoder
+        state = Signal(State, reset_less=True)
+        words_ended = Signal(reset_less=True)
+        decoding = Signal(reset_less=True)  # words go to the decoder
         encoding = Signal(4, reset_less=True)
         rice = Signal(range(MAX_RICE + 1), reset_less=True)
         rows = Signal(ROW_BITS, reset_less=True)
@@ -175,8 +176,11 @@ class WeightDecoder(wiring.Component):
         complete = Signal(reset_less=True)
         final = Signal()
         fault = Signal(ERROR_BITS)
-        nonzero = Signal(WeightNonzero(self._channel_width), reset_less=True)
-        m.d.comb += self.o.payload.eq(nonzero)
+        nonzero = without_reset(m, self.o.payload, "nonzero")
+        valid, error, position = (
+            without_reset(m, port, name)
+            for name, port in {"valid": self.o.valid, "error": self.error, "position": self.position}.items()
+        )
         m.d.comb += final.eq(split.last & (number == rows))
         with m.If(complete):
             m.d.comb += fault.eq(StreamErrorKind.LENGTH)
@@ -188,12 +192,12 @@ class WeightDecoder(wiring.Component):
         m.d.comb += faulty.eq(complete | split_failed | split_outside)
         with m.If(advance):
             m.d.sync += [
-                self.o.valid.eq(split_valid & (state == State.DECODE) & ~faulty),
+                valid.eq(split_valid & (state == State.DECODE) & ~faulty),
                 nonzero.eq(split),
                 nonzero.final.eq(final),
             ]
             with m.If(self.o.valid & nonzero.last):
-                m.d.sync += self.position.eq(entered)
+                m.d.sync += position.eq(entered)
 
         word_taken = Signal()
         m.d.comb += [
@@ -206,14 +210,14 @@ class WeightDecoder(wiring.Component):
             m.d.comb += self.i_words.ready.eq(words_ready)
         with m.Switch(state):
             with m.Case(State.HEADER):
-                m.d.comb += self.i_words.ready.eq(1)
+                m.d.comb += self.i_words.ready.eq(~self.clear)
                 m.d.sync += [
                     rows.eq(word.data[:16]),
                     rice.eq(word.data[16:19]),
                     reserved.eq(word.data[19:28]),
                     encoding.eq(word.data[28:]),
                 ]
-                with m.If(self.i_words.valid):
+                with m.If(word_taken):
                     m.d.sync += state.eq(State.CHECK)
             with m.Case(State.CHECK):
                 known = Cat(encoding == kind for kind in self._encodings).any()
@@ -221,25 +225,25 @@ class WeightDecoder(wiring.Component):
                 m.d.sync += [
                     state.eq(Mux(words_ended, State.DONE, State.DECODE)),
                     decoding.eq(~words_ended),
-                    self.error.eq(Mux(words_ended, StreamErrorKind.TRUNCATED, StreamErrorKind.NONE)),
+                    error.eq(Mux(words_ended, StreamErrorKind.TRUNCATED, StreamErrorKind.NONE)),
                 ]
                 with m.If(~known | (rows == 0) | (reserved != 0) | wrong_rice):
-                    m.d.sync += [self.error.eq(StreamErrorKind.HEADER), state.eq(State.FLUSH), decoding.eq(0)]
+                    m.d.sync += [error.eq(StreamErrorKind.HEADER), state.eq(State.FLUSH), decoding.eq(0)]
             with m.Case(State.DECODE):
                 with m.If(advance & split_valid):
                     with m.If(faulty):
-                        m.d.sync += [self.error.eq(fault), state.eq(State.FLUSH), decoding.eq(0)]
+                        m.d.sync += [error.eq(fault), state.eq(State.FLUSH), decoding.eq(0)]
                     with m.Elif(split.last):
                         m.d.sync += [number.eq(number + 1), entered.eq(number), complete.eq(final)]
                 with m.If(exhausted & ~decoded_valid & ~split_valid & ~self.o.valid):
                     m.d.sync += state.eq(State.DONE)
                     with m.If(~complete):
-                        m.d.sync += self.error.eq(StreamErrorKind.TRUNCATED)
+                        m.d.sync += error.eq(StreamErrorKind.TRUNCATED)
             with m.Case(State.FLUSH):
                 m.d.comb += self.i_words.ready.eq(~words_ended)
                 with m.If(words_ended):
                     m.d.sync += state.eq(State.DONE)
-        with m.If(self.start):
+        with m.If(self.clear):
             m.d.sync += [state.eq(State.HEADER), number.eq(1)]
             for flag in (
                 words_ended,
@@ -247,9 +251,9 @@ class WeightDecoder(wiring.Component):
                 split_valid,
                 complete,
                 entered,
-                self.error,
-                self.position,
-                self.o.valid,
+                error,
+                position,
+                valid,
             ):
                 m.d.sync += flag.eq(0)
         return m

@@ -53,9 +53,9 @@ class WordRequests(wiring.Component):
         m = Module()
         depth = len(FIRST_WORDS)
         first_kinds = sum(kind << place for place, kind in enumerate(FIRST_WORDS))
-        kinds = Signal(depth, init=first_kinds)  # 1 for a stop word; the oldest request at bit 0
-        valid = Signal(depth, init=-1)
-        late_field = Signal()
+        kinds = Signal(depth, init=first_kinds, reset_less=True)  # 1 for a stop word; the oldest request at bit 0
+        valid = Signal(depth, init=-1, reset_less=True)
+        late_field = Signal(reset_less=True)
         push = Signal()
         m.d.comb += [
             self.o_valid.eq(valid[0]),

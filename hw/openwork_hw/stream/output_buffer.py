@@ -6,6 +6,8 @@ from amaranth.hdl import Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from openwork_hw.primitives.registers import without_reset
+
 
 class OutputBuffer(wiring.Component):
     """Pass a stream on through two places, so that no path leads from its output to its input.
@@ -15,13 +17,13 @@ class OutputBuffer(wiring.Component):
     Ports
         i : in, stream of `payload`; ready as long as one of the two places is free
         o : out, stream of `payload`
-        flush : in; drop what waits
+        flush : in; drop what waits. A reset drops nothing
     Timing
         latency_cycles = 1, one payload a cycle, no bubble. No combinational path.
     Cost
         Two registers of the payload, one multiplexer.
     Limits
-        None.
+        No transfer on `i` while `flush` is high.
     """
 
     latency_cycles = 1
@@ -36,21 +38,22 @@ class OutputBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        offered = Signal(self._payload, reset_less=True)
+        valid = without_reset(m, self.o.valid, "valid")
+        offered = without_reset(m, self.o.payload, "offered")
         waiting = Signal(self._payload, reset_less=True)
-        waits = Signal()
+        waits = Signal(reset_less=True)
         moves = Signal()
-        m.d.comb += [self.i.ready.eq(~waits), moves.eq(~self.o.valid | self.o.ready), self.o.payload.eq(offered)]
+        m.d.comb += [self.i.ready.eq(~waits), moves.eq(~valid | self.o.ready)]
         with m.If(~waits):
             m.d.sync += waiting.eq(self.i.payload)
         with m.If(moves):
             m.d.sync += [
-                self.o.valid.eq(waits | self.i.valid),
+                valid.eq(waits | self.i.valid),
                 offered.eq(Mux(waits, waiting, self.i.payload)),
                 waits.eq(0),
             ]
         with m.Elif(~waits):
             m.d.sync += waits.eq(self.i.valid)
         with m.If(self.flush):
-            m.d.sync += [self.o.valid.eq(0), waits.eq(0)]
+            m.d.sync += [valid.eq(0), waits.eq(0)]
         return m

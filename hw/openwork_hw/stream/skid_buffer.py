@@ -15,7 +15,7 @@ class SkidBuffer(wiring.Component):
     Ports
         i : in, stream of `payload`
         o : out, stream of `payload`
-        flush : in; drop what waits
+        flush : in; drop what waits. A reset drops nothing
     Timing
         latency_cycles = 0, one payload a cycle, no bubble. Combinational paths: i.payload and i.valid to o; none of ready.
     Cost
@@ -37,7 +37,7 @@ class SkidBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         waiting = Signal(self._payload, reset_less=True)
-        waits = Signal()
+        waits = Signal(reset_less=True)
         m.d.comb += [
             self.i.ready.eq(~waits),
             self.o.valid.eq(waits | self.i.valid),

@@ -57,7 +57,7 @@ def replay(
     async def feed_nonzeros(ctx: Any) -> None:
         rng = np.random.default_rng(seed + 1)
         for _ in range(passes):
-            await ctx.tick().until(dut.start)
+            await ctx.tick().until(dut.clear)
             for index, row in enumerate(rows):
                 for position, (tap, channel, value) in enumerate(row.nonzeros):
                     while rng.random() < stall:
@@ -93,9 +93,9 @@ def replay(
         for _ in range(passes):
             beats.append([])
             cycles.clear()
-            ctx.set(dut.start, 1)
+            ctx.set(dut.clear, 1)
             await ctx.tick()
-            ctx.set(dut.start, 0)
+            ctx.set(dut.clear, 0)
             idle = 0
             for cycle in range(100_000):
                 *_, out, done = await ctx.tick().sample(dut.o, dut.done)

@@ -36,7 +36,7 @@ def run(
         WeightDecoder(channel_width=CHANNEL_WIDTH, encodings=built),
         [words.tolist() for words in streams],
         settings=[settings_of(layout) for layout in layouts],
-        begin="start",
+        begin="clear",
         end="done",
         ports=("error", "position"),
         rates=rates,

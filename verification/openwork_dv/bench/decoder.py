@@ -16,9 +16,9 @@ async def run_job(bench: ClockedBench, job: DecoderJob) -> DecoderResult:
     for name, value in job.settings.items():
         getattr(top, name).value = value
     bench.sources["i_words"].push(job.words)
-    top.start.value = 1
+    top.clear.value = 1
     await bench.tick()
-    top.start.value = 0
+    top.clear.value = 0
     await bench.tick()
     taken = bench.monitors["o"].taken
     cycles = 0
@@ -41,6 +41,6 @@ async def run_job(bench: ClockedBench, job: DecoderJob) -> DecoderResult:
 async def run(top: Any) -> None:
     """Every stream, one after the other, without a reset between them."""
     bench = ClockedBench(top, ["i_words"], ["o"])
-    top.start.value = 0
+    top.clear.value = 0
     await bench.reset()
     write_results([await run_job(bench, job) for job in read_jobs()])
