@@ -12,6 +12,14 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True)
+class MultiplierRow:
+    """A row of multipliers across the part and the row of block memories next to it; bels by name, left to right."""
+
+    multipliers: tuple[str, ...]
+    memories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Device:
     """One part in one package and speed grade.
 
@@ -22,6 +30,7 @@ class Device:
         preset: name of the array that fits (`openwork_hw.arch.config.PRESETS`).
         flags: what nextpnr is told about the part.
         target_mhz: the clock that place and route aims at: above what is reached, so that it never stops early.
+        rows: where its multipliers and memories are, for a floorplan; empty where the placer does well without.
     """
 
     name: str
@@ -31,6 +40,16 @@ class Device:
     preset: str
     flags: tuple[str, ...]
     target_mhz: int
+    rows: tuple[MultiplierRow, ...] = ()
+
+
+def _ecp5_85_row(multipliers_y: int, memories_y: int) -> MultiplierRow:
+    """Thirteen groups of four multipliers and of four memories; a column of clock logic stands between the 7th and the 8th."""
+    groups = [4 + 9 * group + 2 * (group >= 7) for group in range(13)]
+    return MultiplierRow(
+        tuple(f"X{x + n}/Y{multipliers_y}/MULT18_{n}" for x in groups for n in (0, 1, 4, 5)),
+        tuple(f"X{x + 2 * n}/Y{memories_y}/EBR{n}" for x in groups for n in range(4)),
+    )
 
 
 DEVICES: dict[str, Device] = {
@@ -44,6 +63,7 @@ DEVICES: dict[str, Device] = {
             preset="ecp5-85k",
             flags=("--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
             target_mhz=180,
+            rows=(_ecp5_85_row(10, 22), _ecp5_85_row(34, 46), _ecp5_85_row(58, 70)),
         ),
         Device(
             name="lfe5u-25f",

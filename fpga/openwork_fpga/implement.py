@@ -1,7 +1,7 @@
 """Take any component through synthesis, placement and routing."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,17 @@ class Implementation:
         return self.median.used.get("ICESTORM_SPRAM", 0)
 
 
+Floorplan = Callable[[Iterable[str]], dict[str, str]]
+"""Gives cells, by name, the bels where they have to be; see `floorplan.places`."""
+
+
 def implement(
-    component: wiring.Component, device: Device, seeds: Sequence[int], folder: Path, progress: Progress
+    component: wiring.Component,
+    device: Device,
+    seeds: Sequence[int],
+    folder: Path,
+    progress: Progress,
+    floorplan: Floorplan | None = None,
 ) -> Implementation:
     """Synthesize a component once inside `PinPoor`, then place and route it with each seed, two at a time.
 
@@ -99,6 +108,8 @@ def implement(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "design.il").write_text(rtlil.convert(PinPoor(component), name="top", emit_src=False))
     yosys.run_script(f"read_rtlil design.il\n{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
+    if floorplan is not None:
+        _fix_places(folder / "netlist.json", floorplan)
     progress("place and route", 1, steps)
     results: dict[int, Routed] = {}
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -112,6 +123,15 @@ def implement(
             # After a failure or an interrupt the seeds that have not begun do not begin.
             pool.shutdown(cancel_futures=True)
     return Implementation(device, tuple(results[seed] for seed in seeds), _flip_flops(folder))
+
+
+def _fix_places(netlist: Path, floorplan: Floorplan) -> None:
+    """Give the cells of a netlist file the places that the floorplan names."""
+    design = json.loads(netlist.read_text())
+    cells = design["modules"]["top"]["cells"]
+    for name, bel in floorplan(cells).items():
+        cells[name]["attributes"]["BEL"] = bel
+    netlist.write_text(json.dumps(design))
 
 
 def _flip_flops(folder: Path) -> int:

@@ -5,10 +5,11 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openwork_fpga import nextpnr, yosys
+from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.devices import Device
 from openwork_fpga.implement import SEEDS, Progress, implement
 from openwork_fpga.nextpnr import PathStep
@@ -97,7 +98,14 @@ def synthesize(
     Raises:
         ToolError: a tool stopped; where the array does not fit, the message says what there is too little of.
     """
-    outcome = implement(Accelerator(config, encodings=encodings), device, seeds, build_dir, progress)
+    outcome = implement(
+        Accelerator(config, encodings=encodings),
+        device,
+        seeds,
+        build_dir,
+        progress,
+        floorplan=partial(floorplan.places, device, config),
+    )
     return SynthesisResult(
         device=device,
         config=config,

@@ -1,0 +1,57 @@
+"""Every multiplier and memory of a chain gets a place of its own, beside the rest of its PE."""
+
+from itertools import pairwise
+
+from openwork_fpga.devices import DEVICES
+from openwork_fpga.floorplan import places
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+
+DEVICE = DEVICES["lfe5u-85f"]
+CONFIG = PRESETS["ecp5-85k"]
+
+
+def cells(config: ArrayConfig) -> list[str]:
+    """Names as synthesis gives them: a multiplier and a memory for each lane, and the row buffers."""
+    lanes = [
+        name
+        for pe in range(config.pes)
+        for lane in range(config.lanes)
+        for name in (
+            f"component.chain.pe_{pe}.element.multipliers.multiplier_{lane}",
+            f"component.chain.pe_{pe}.element.memory.memory.memory_{9 * lane}",
+        )
+    ]
+    return lanes + [f"component.chain.pe_{pe}.feeder.rows.ring.memory_0" for pe in config.feeders]
+
+
+def column(bel: str) -> int:
+    return int(bel.split("/")[0].removeprefix("X"))
+
+
+def test_each_cell_has_a_place_of_its_own() -> None:
+    found = places(DEVICE, CONFIG, cells(CONFIG))
+    assert sorted(found) == sorted(cells(CONFIG))
+    assert len(set(found.values())) == len(found)
+    assert all(("MULT18" in bel) == ("multiplier" in name) for name, bel in found.items())
+
+
+def test_a_pe_and_its_neighbour_lie_together() -> None:
+    found = places(DEVICE, CONFIG, cells(CONFIG))
+    spans = [
+        [column(bel) for name, bel in found.items() if f".pe_{pe}." in name and "ring" not in name]
+        for pe in range(CONFIG.pes)
+    ]
+    assert max(max(span) - min(span) for span in spans) < 24  # of 126 columns
+    middles = [sum(span) / len(span) for span in spans]
+    assert max(abs(left - right) for left, right in pairwise(middles)) < 24
+
+
+def test_no_pattern_no_places() -> None:
+    """Other cells stay free, and so does everything where the chain does not fit the rows or the part has none."""
+    assert (
+        places(DEVICE, CONFIG, ["component.sequencer.queue.storage", "component.chain.pe_0.feeder.table.memory_0"])
+        == {}
+    )
+    too_long = ArrayConfig(22, 7)
+    assert places(DEVICE, too_long, cells(too_long)) == {}
+    assert places(DEVICES["ice40up5k"], PRESETS["ice40-up5k"], cells(PRESETS["ice40-up5k"])) == {}
