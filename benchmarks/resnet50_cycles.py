@@ -161,6 +161,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--feature-words", type=int, nargs="+", default=[16384, 32768], help="of a PE", metavar="WORDS")
     parser.add_argument("--row-buffer", type=int, default=512, help="nonzeros that a row buffer holds")
     parser.add_argument("--tap-entries", type=int, default=1024, help="entries of a tap table")
+    parser.add_argument(
+        "--group-sizes", type=int, nargs="+", default=[], help="PEs that may share a stream; all divisors"
+    )
     parser.add_argument("--layers", action="store_true", help="print the layers of every array, not only the first")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "resnet50_cycles.json")
     return parser.parse_args()
@@ -172,7 +175,7 @@ def main() -> int:
     encoding = Encoding[options.encoding.upper()]
     sizes = [tuple(int(size) for size in text.split("x")) for text in options.arrays]
     configs = [
-        ArrayConfig(pes, lanes, words, options.row_buffer, options.tap_entries)
+        ArrayConfig(pes, lanes, words, options.row_buffer, options.tap_entries, group_sizes=tuple(options.group_sizes))
         for words in options.feature_words
         for pes, lanes in sizes
     ]

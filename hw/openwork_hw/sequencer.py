@@ -1,6 +1,6 @@
 """Turns commands into what happens on the chain."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -130,19 +130,32 @@ class Sequencer(wiring.Component):
         with m.If(entry_done):
             m.d.sync += [entries_left.eq(entries_left - 1), last_entry.eq(entries_left == 2)]
 
+        # The last PE may be far away: what it says takes two hops.
+        done, byte_valid = Signal(2), Signal(2)
+        bytes_back = [Signal(signed(8), name=f"byte_{hop}", reset_less=True) for hop in range(2)]
+        faults = [Signal(StreamFault(config), name=f"fault_{hop}", reset_less=True) for hop in range(2)]
+        m.d.sync += [
+            done.eq(Cat(self.i_chain.done, done)),
+            byte_valid.eq(Cat(self.i_chain.byte_valid, byte_valid)),
+            bytes_back[0].eq(self.i_chain.byte),
+            bytes_back[1].eq(bytes_back[0]),
+            faults[0].eq(self.i_chain.fault),
+            faults[1].eq(faults[0]),
+        ]
+
         # The chain has no reset: after one, nothing is asked of it until idle beats have put it in order.
-        flush_cycles = config.pes + write_cycles(config.lanes) + 2 * config.lanes
+        flush_cycles = config.pes + write_cycles(config.lanes) + 2 * config.lanes + len(done)
         flushing = Signal(range(flush_cycles + 1), init=flush_cycles)
 
         # What STORE asked for and has not been taken yet fits the queue: the chain cannot wait.
-        queue_depth = 1 << (config.pes + FIRST_LANE_CYCLES + 3 * config.lanes).bit_length()
+        queue_depth = 1 << (config.pes + FIRST_LANE_CYCLES + 3 * config.lanes + len(done)).bit_length()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=8, depth=queue_depth)
         promised = Signal(range(queue_depth + 1))
         room = Signal()
         promise = Signal()
         m.d.comb += [
-            queue.w_data.eq(self.i_chain.byte),
-            queue.w_en.eq(self.i_chain.byte_valid & (flushing == 0)),
+            queue.w_data.eq(bytes_back[-1]),
+            queue.w_en.eq(byte_valid[-1] & (flushing == 0)),
             self.o_features.payload.eq(queue.r_data),
             self.o_features.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.o_features.ready),
@@ -178,11 +191,6 @@ class Sequencer(wiring.Component):
         cycles = Signal(CYCLE_BITS, reset_less=True)
         m.d.comb += [self.o_reports.payload.fault.eq(fault), self.o_reports.payload.cycles.eq(cycles)]
         m.d.sync += cycles.eq(cycles + 1)
-        # The last PE may be far away.
-        done = Signal()
-        chain_fault = Signal(StreamFault(config), reset_less=True)
-        m.d.sync += [done.eq(self.i_chain.done), chain_fault.eq(self.i_chain.fault)]
-
         with m.FSM():
             with m.State("FLUSH"):
                 m.d.sync += flushing.eq(flushing - 1)
@@ -280,15 +288,15 @@ class Sequencer(wiring.Component):
                 m.next = "RUN"
 
             with m.State("RUN"):
-                with m.If(done):
+                with m.If(done[-1]):
                     m.d.sync += settings.running.eq(0)
                     with m.If(fault.kind == StreamErrorKind.NONE):
-                        m.d.sync += fault.eq(chain_fault)
+                        m.d.sync += fault.eq(faults[-1])
                     m.next = "STOP"
 
             with m.State("STOP"):
                 # `running` falls along the chain, and `done` behind it.
-                with m.If(~done):
+                with m.If(~done[-1]):
                     m.next = "REPORT"
 
             with m.State("REPORT"):

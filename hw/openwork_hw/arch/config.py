@@ -137,7 +137,7 @@ class ArrayConfig:
 PRESETS: dict[str, ArrayConfig] = {
     "tiny": ArrayConfig(pes=1, lanes=1, feature_words=64, row_buffer_nonzeros=16, tap_entries=16),
     "demo": ArrayConfig(pes=4, lanes=4),
-    "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(3, 7, 21), technology=Technology.ECP5),
+    "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), technology=Technology.ECP5),
     "ecp5-25k": ArrayConfig(pes=4, lanes=7, technology=Technology.ECP5),
     "ice40-up5k": ArrayConfig(
         pes=1,

@@ -39,7 +39,7 @@ REQUANTIZER_CYCLES = 5
 FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
 """From a row's last beat to lane 0's output: capture 1, choice of the lane 1, requantizer."""
 
-COMMAND_CYCLES = 7
+COMMAND_CYCLES = 9
 """Of a RUN, besides its tap table, its feeders and the way along the chain: taking the command, starting, stopping."""
 
 

@@ -95,9 +95,12 @@ class Element(wiring.Component):
         # What a beat says, when it is needed: index n of a list is n cycles after the beat.
         is_mac = beat.op == BeatOp.MAC
         weights = self._delays(m, "weight", Mux(is_mac, beat.weight, 0), signed(8), OPERAND_CYCLES)
-        lane_shifts = self._delays(m, "lane_shift", beat.lane_shift, Neighbour, OPERAND_CYCLES)
-        pe_shifts = self._delays(m, "pe_shift", self._edge_shift(m), Neighbour, OPERAND_CYCLES - 1)
-        firsts = self._delays(m, "first", beat.first & is_mac, 1, SUM_CYCLES - 1)
+        lane_shifts = self._delays(m, "lane_shift", beat.lane_shift, Neighbour, OPERAND_CYCLES - 1)
+        pe_shifts = self._delays(m, "pe_shift", self._edge_shift(m), Neighbour, OPERAND_CYCLES - 2)
+        firsts = self._delays(m, "first", beat.first & is_mac, 1, SUM_CYCLES - 2)
+        lane_shift = self._for_each_lane(m, "lane_shift", lane_shifts[-1], Neighbour)
+        pe_shift = self._for_each_lane(m, "pe_shift", pe_shifts[-1], Neighbour)
+        first = self._for_each_lane(m, "first", firsts[-1], 1)
         lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes))
 
         # Operands: the PE above read this beat's word a cycle earlier, the PE below reads it a cycle later.
@@ -106,27 +109,27 @@ class Element(wiring.Component):
         operands = Signal(word)
         m.d.comb += [features.read_address.eq(beat.address), self.o_word_own.eq(features.read_data)]
         m.d.sync += [own.eq(features.read_data), self.o_word_old.eq(own)]
-        pads = Signal(word)
-        m.d.comb += [pads[lane].eq(settings.pad) for lane in range(lanes)]
-        m.submodules.pe_select = pe_select = Selector(8 * lanes, len(Neighbour), config.technology)
         # Both choices in the order of Neighbour.
-        for place, choice in enumerate((own, self.i_word_above, self.i_word_below, pads)):
-            m.d.comb += pe_select.i[place].eq(choice)
-        m.d.comb += pe_select.select.eq(pe_shifts[-1])
-        m.d.sync += shifted.eq(pe_select.o)
+        for lane in range(lanes):
+            m.submodules[f"pe_select_{lane}"] = pe_select = Selector(8, len(Neighbour), config.technology)
+            above, below = self.i_word_above[lane], self.i_word_below[lane]
+            for place, choice in enumerate((own[lane], above, below, settings.pad)):
+                m.d.comb += pe_select.i[place].eq(choice)
+            m.d.comb += pe_select.select.eq(pe_shift[lane])
+            m.d.sync += shifted[lane].eq(pe_select.o)
         for lane in range(lanes):
             m.submodules[f"lane_select_{lane}"] = lane_select = Selector(8, len(Neighbour), config.technology)
             left = shifted[lane - 1] if lane else settings.pad
             right = shifted[lane + 1] if lane + 1 < lanes else settings.pad
             for place, choice in enumerate((shifted[lane], left, right, settings.pad)):
                 m.d.comb += lane_select.i[place].eq(choice)
-            m.d.comb += [lane_select.select.eq(lane_shifts[-1]), operands[lane].eq(lane_select.o)]
+            m.d.comb += [lane_select.select.eq(lane_shift[lane]), operands[lane].eq(lane_select.o)]
 
         # Lanes.
         m.d.comb += [multipliers.x.eq(operands), multipliers.w.eq(weights[-1])]
         captured = [Signal(signed(config.sum_bits), name=f"captured_{lane}", reset_less=True) for lane in range(lanes)]
         for lane, accumulator in enumerate(accumulators):
-            m.d.comb += [accumulator.product.eq(multipliers.products[lane]), accumulator.first.eq(firsts[-1])]
+            m.d.comb += [accumulator.product.eq(multipliers.products[lane]), accumulator.first.eq(first[lane])]
             with m.If(lasts[SUM_CYCLES]):
                 m.d.sync += captured[lane].eq(accumulator.sum)
 
@@ -192,6 +195,15 @@ class Element(wiring.Component):
         with m.If(leaves_above | leaves_below):
             m.d.comb += shift.eq(Neighbour.PAD)
         return shift
+
+    def _for_each_lane(self, m: Module, name: str, value: Value, shape: ShapeLike) -> list[Value]:
+        """A register of `value` in each lane: one alone would reach some hundred inputs all over the PE."""
+        copies = []
+        for lane in range(self._config.lanes):
+            copy = Signal(shape, name=f"{name}_lane_{lane}", reset_less=True, attrs={"keep": 1})
+            m.d.sync += copy.eq(value)
+            copies.append(copy)
+        return copies
 
     @staticmethod
     def _delays(m: Module, name: str, value: Value, shape: ShapeLike, cycles: int) -> list[Value]:
