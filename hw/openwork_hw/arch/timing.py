@@ -24,6 +24,12 @@ BEAT_CYCLES = RING_CYCLES + TABLE_CYCLES + 1
 QUEUED_ROWS = 3
 """Complete rows that wait in a row buffer, the one that is replayed included."""
 
+FREED_CYCLES = 3
+"""From a nonzero's last replay to the first one that can take its place in the row buffer."""
+
+LEFT_CYCLES = 2
+"""From a row's last replay to the first row end that can take its place among those that wait."""
+
 VISIBLE_CYCLES = QUEUED_ROWS + 1
 """From a nonzero's arrival in the row buffer to the first cycle in which it can be replayed."""
 
@@ -49,8 +55,8 @@ def write_cycles(lanes: int) -> int:
 
 
 def row_spacing(lanes: int) -> int:
-    """Least cycles from one last beat to the next: an element drains a lane a cycle, and pointers take two to turn round."""
-    return max(lanes, 2)
+    """Least cycles from one last beat to the next: an element drains a lane a cycle, and a row takes three to come after another."""
+    return max(lanes, 3)
 
 
 def pass_overhead(config: ArrayConfig) -> int:

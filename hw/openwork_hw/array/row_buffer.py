@@ -109,9 +109,9 @@ class RowBuffer(wiring.Component):
         before_write = Signal(pointer_bits, init=-1, reset_less=True)  # write_pointer - 1
         row_begins = Signal(init=1, reset_less=True)
         used = Signal(range(config.row_buffer_nonzeros + 1), reset_less=True)
-        used_next = Signal(range(config.row_buffer_nonzeros + 1))
         occupied = Signal(QUEUED_ROWS, reset_less=True)
         occupied_next = Signal(QUEUED_ROWS)
+        used_then = Signal(range(config.row_buffer_nonzeros + 2))  # if nothing were freed
         room = Signal(init=1, reset_less=True)
         records_done = Signal(reset_less=True)
         stopped = Signal(reset_less=True)
@@ -121,7 +121,7 @@ class RowBuffer(wiring.Component):
             self.i.ready.eq(stopped | (self.i_records.valid & room)),
             self.i_records.ready.eq(Mux(stopped, ~records_done, accept & nonzero.last)),
             accept.eq(self.i.valid & self.i.ready & ~stopped),
-            push.eq(accept & nonzero.last & (fault == StreamErrorKind.NONE)),
+            push.eq(accept & nonzero.last),
             ring.write_enable.eq(accept),
             ring.write_address.eq(write_pointer[:-1]),
             ring.write_data.eq(Cat(nonzero.tap, nonzero.channel, nonzero.value)),
@@ -134,9 +134,12 @@ class RowBuffer(wiring.Component):
             ]
         with m.If(self.i_records.valid & self.i_records.ready & record.last):
             m.d.sync += records_done.eq(1)
-        # The ring's depth is a power of two: the counter's top bit says full.
-        m.d.comb += used_next.eq(used + accept - free)
-        m.d.sync += [used.eq(used_next), room.eq(~used_next[-1] & ~occupied_next.all())]
+        # The ring's depth is a power of two: the counter's top bit says full. What was freed counts a cycle later, and what the
+        # queue let go, too: neither has to be known in its own cycle.
+        freed = Signal(reset_less=True)
+        queue_full = occupied.all() | (push & (occupied[:2].all() | occupied[1:].all() | (occupied[0] & occupied[2])))
+        m.d.comb += used_then.eq(used + accept)
+        m.d.sync += [freed.eq(free), used.eq(used_then - freed), room.eq(~used_then[-1] & ~queue_full)]
 
         # The queue moves up to its head, place 0, where there is room: registers alone, no choice of where to write. Records,
         # which nobody needs at once, follow a cycle later, so that `pop` need not reach them all in its own cycle.
@@ -188,7 +191,7 @@ class RowBuffer(wiring.Component):
         wait = Signal(range(row_spacing(config.lanes)), reset_less=True)
         blocked, issue, issue_last = (Signal(name=name) for name in ("blocked", "issue", "issue_last"))
         m.d.comb += [
-            issue.eq(available & ~(at_end & busy) & ~blocked & ~stopped),
+            issue.eq(available & ~(at_end & busy) & ~blocked),
             issue_last.eq(issue & at_end),
             free.eq(issue & last_pixel),
             pop.eq(issue_last & last_pixel),
@@ -263,20 +266,33 @@ class RowBuffer(wiring.Component):
             self.o.end.eq(end.o),
         ]
 
-        # Faults: the first is kept, and the rest of nonzeros and records is dropped.
+        # Faults: the first is kept, and the rest of nonzeros and records is dropped. A fault is told a cycle late, which is soon
+        # enough: the last nonzero of its row, with which outputs are written, cannot be replayed before.
+        wrong_row, wrong_end, too_long = (
+            Signal(name=n, reset_less=True) for n in ("wrong_row", "wrong_end", "too_long")
+        )
+        here = Signal(ROW_BITS, reset_less=True)
         error = Signal(4, reset_less=True)
         position = Signal(ROW_BITS, reset_less=True)
         m.d.comb += [self.error.eq(error), self.position.eq(position)]
-        with m.If(accept & self.i_check_rows & (nonzero.row != record.row)):
+        m.d.sync += [
+            wrong_row.eq(accept & self.i_check_rows & (nonzero.row != record.row)),
+            wrong_end.eq(accept & nonzero.last & (nonzero.final != record.last)),
+            too_long.eq(used[-1] & ~freed & ~occupied.any() & ~self.settings.single_pixel),
+            here.eq(self.i_position),
+        ]
+        with m.If(wrong_row):
             m.d.comb += fault.eq(StreamErrorKind.ROW)
-        with m.Elif(accept & nonzero.last & (nonzero.final != record.last)):
+        with m.Elif(wrong_end):
             m.d.comb += fault.eq(StreamErrorKind.RECORDS)
-        with m.Elif(used[-1] & ~occupied.any() & ~self.settings.single_pixel):
+        with m.Elif(too_long):
             m.d.comb += fault.eq(StreamErrorKind.ROW_TOO_LONG)
         with m.Else():
             m.d.comb += fault.eq(self.upstream_fault)
         with m.If((fault != StreamErrorKind.NONE) & ~stopped):
-            m.d.sync += [error.eq(fault), position.eq(self.i_position), stopped.eq(1)]
+            m.d.sync += [error.eq(fault), position.eq(here), stopped.eq(1)]
+        with m.If(stopped):
+            m.d.sync += available.eq(0)
         m.d.comb += self.done.eq(Mux(stopped, records_done, finished))
 
         with m.If(self.clear):
@@ -286,6 +302,10 @@ class RowBuffer(wiring.Component):
                 occupied,
                 read_pointer,
                 row_start,
+                freed,
+                wrong_row,
+                wrong_end,
+                too_long,
                 table_base,
                 records_done,
                 stopped,

@@ -16,7 +16,9 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import (
     DECODER_CYCLES,
+    FREED_CYCLES,
     HEADER_CYCLES,
+    LEFT_CYCLES,
     QUEUED_ROWS,
     VISIBLE_CYCLES,
     WORD_CYCLES,
@@ -104,9 +106,9 @@ def followed_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: ND
                     accepted = shown
                     entry = len(freed) + (0 if hold == 1 else index) - config.row_buffer_nonzeros
                     if entry >= 0:
-                        accepted = max(accepted, freed[entry] + 1)
+                        accepted = max(accepted, freed[entry] + FREED_CYCLES)
                     if row >= QUEUED_ROWS:
-                        accepted = max(accepted, finished[row - QUEUED_ROWS] + 1)
+                        accepted = max(accepted, finished[row - QUEUED_ROWS] + LEFT_CYCLES)
                     if row + 1 < len(lengths) or index + 1 < length:
                         offer = source.send(left)
                     cycle = max(cycle, accepted + VISIBLE_CYCLES)

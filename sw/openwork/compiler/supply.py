@@ -19,6 +19,7 @@ FIRST_WORD = 4
 
 WORD_BYTES = 4
 
+
 def decoder(encoding: Encoding, lengths: NDArray[np.int64]) -> Decoder:
     """The decoder of one stream, by the lengths of its rows, padding and fillers included."""
     nonzeros = int(lengths.sum())
