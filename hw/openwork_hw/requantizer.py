@@ -79,21 +79,31 @@ class Requantizer(wiring.Component):
         m.d.sync += Cat(window, beyond).eq(coarse.o)
 
         m.submodules.fine = fine = Selector(8, 8, self._technology)
-        saturated = Signal(signed(8), reset_less=True)
+        shifted = Signal(8, reset_less=True)
+        shifted_sign = Signal(reset_less=True)
+        outside = Signal(reset_less=True)
         above = Cat((window[7 + bit] != window_sign) & (fine_shift <= bit) for bit in range(8))
         m.d.comb += [fine.i[step].eq(window[step : step + 8]) for step in range(8)]
         m.d.comb += fine.select.eq(fine_shift)
-        m.d.sync += saturated.eq(fine.o)
-        with m.If(beyond | above.any()):
-            m.d.sync += saturated.eq(Mux(window_sign, ACTIVATION_MIN, ACTIVATION_MAX))
+        m.d.sync += [shifted.eq(fine.o), shifted_sign.eq(window_sign), outside.eq(beyond | above.any())]
 
+        saturated = Signal(signed(8), reset_less=True)
+        with m.If(outside):
+            m.d.sync += saturated.eq(Mux(shifted_sign, ACTIVATION_MIN, ACTIVATION_MAX))
+        with m.Else():
+            m.d.sync += saturated.eq(shifted)
+
+        # Limits are steady: registers of their own bring them here.
+        low = Signal(signed(8), reset_less=True)
+        high = Signal(signed(8), reset_less=True)
+        m.d.sync += [low.eq(self.i_low), high.eq(self.i_high)]
         candidate = Signal(signed(8), reset_less=True)
         too_low = Signal(reset_less=True)
         too_high = Signal(reset_less=True)
         m.d.sync += [
             candidate.eq(saturated),
-            too_low.eq(saturated < self.i_low),
-            too_high.eq(saturated > self.i_high),
-            self.o.eq(Mux(too_low, self.i_low, Mux(too_high, self.i_high, candidate))),
+            too_low.eq(saturated < low),
+            too_high.eq(saturated > high),
+            self.o.eq(Mux(too_low, low, Mux(too_high, high, candidate))),
         ]
         return m

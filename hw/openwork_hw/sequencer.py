@@ -117,8 +117,7 @@ class Sequencer(wiring.Component):
         entries_left = Signal(config.tap_index_bits + 1, reset_less=True)
         entry = Signal(config.tap_index_bits, reset_less=True)
         lane = Signal(range(max(config.lanes, 2)), reset_less=True)
-        last_lane = Signal()
-        m.d.comb += last_lane.eq(lane == config.lanes - 1)
+        last_lane = Signal(reset_less=True)
         # What the counters say next is worked out a cycle ahead.
         word_done = Signal()
         last_word = Signal(reset_less=True)
@@ -162,6 +161,8 @@ class Sequencer(wiring.Component):
         ]
         spacing = row_spacing(config.lanes)
         wait = Signal(range(spacing))
+        rested = Signal()  # wait is 0
+        storing = Signal()  # the state is STORE
         more = Signal()
         taken = Signal()
         m.d.sync += [
@@ -171,8 +172,10 @@ class Sequencer(wiring.Component):
             taken.eq(self.o_features.valid & self.o_features.ready),
             promised.eq(promised + Mux(promise, config.lanes, 0) - taken),
         ]
+        m.d.comb += promise.eq(storing & room & more & rested)
+        m.d.sync += rested.eq(wait <= 1)
         with m.If(promise):
-            m.d.sync += wait.eq(spacing - 1)
+            m.d.sync += [wait.eq(spacing - 1), rested.eq(0)]
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
 
@@ -207,6 +210,7 @@ class Sequencer(wiring.Component):
                     entries_left.eq(incoming.table_entries),
                     entry.eq(0),
                     lane.eq(0),
+                    last_lane.eq(config.lanes == 1),
                     cycles.eq(0),
                 ]
                 with m.If(self.i_commands.valid):
@@ -230,6 +234,7 @@ class Sequencer(wiring.Component):
                     with m.Case(CommandOp.RUN):
                         m.next = "TABLE"
                     with m.Case(CommandOp.STORE):
+                        m.d.sync += storing.eq(1)
                         m.next = "STORE"
                     with m.Case(CommandOp.CLEAR):
                         m.d.sync += fault.eq(0)
@@ -244,17 +249,16 @@ class Sequencer(wiring.Component):
                     beat.last.eq(last_lane),
                 ]
                 with m.If(self.i_features.valid):
-                    m.d.sync += lane.eq(lane + 1)
+                    m.d.sync += [lane.eq(lane + 1), last_lane.eq(lane == config.lanes - 2)]
                     with m.If(last_lane):
                         m.d.comb += word_done.eq(1)
-                        m.d.sync += lane.eq(0)
+                        m.d.sync += [lane.eq(0), last_lane.eq(config.lanes == 1)]
                         with m.If(last_word):
                             m.next = "REPORT"
 
             with m.State("STORE"):
                 # A beat each time the lanes of the word before have drained.
                 m.d.comb += [
-                    promise.eq(room & more & (wait == 0)),
                     word_done.eq(promise),
                     beat.op.eq(Mux(promise, BeatOp.MAC, BeatOp.IDLE)),
                     beat.address.eq(address),
@@ -266,6 +270,7 @@ class Sequencer(wiring.Component):
                     beat.end.emit.eq(1),
                 ]
                 with m.If(~more & (words_left == 0) & (promised == 0)):
+                    m.d.sync += storing.eq(0)
                     m.next = "REPORT"
 
             with m.State("TABLE"):

@@ -39,7 +39,7 @@ OPERAND_CYCLES = 4
 SUM_CYCLES = OPERAND_CYCLES + MULTIPLIER_CYCLES + 1
 """From a beat to the sum that contains it."""
 
-REQUANTIZER_CYCLES = 5
+REQUANTIZER_CYCLES = 6
 """From a sum to its activation."""
 
 FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
@@ -55,7 +55,7 @@ def write_cycles(lanes: int) -> int:
 
 
 def row_spacing(lanes: int) -> int:
-    """Least cycles from one last beat to the next: an element drains a lane a cycle, and a row takes three to come after another."""
+    """Least cycles from one last beat to the next: an element drains a lane a cycle, and a row follows another in three."""
     return max(lanes, 3)
 
 
