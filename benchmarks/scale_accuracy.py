@@ -20,8 +20,9 @@ import torch
 from rich.progress import track
 from torch.nn import functional
 
+from openwork.frontend import import_module
 from openwork.models import digits
-from openwork.quantization import ActivationScale, ScaleKind, activation_scale, fold, weight_scales
+from openwork.quantization import ActivationScale, ScaleKind, activation_scale, weight_scales
 from openwork.quantization.scales import WEIGHT_MAX, round_to_int8
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
@@ -151,10 +152,10 @@ def digits_subjects() -> Iterator[tuple[str, Subject]]:
         dense = digits.train(seed)
         for name, model in (("digits CNN", dense), ("digits CNN, 20 % dense", digits.prune(dense, seed=seed).model)):
             layers = {
-                layer.name: Convolution(
+                layer.output: Convolution(
                     layer.weights.float(), layer.bias.float(), layer.stride, layer.padding[0], layer.groups
                 )
-                for layer in fold(model, (1, 8, 8))
+                for layer in import_module(model, data.test_images[:1]).layers
             }
             yield name, Subject(chain, layers, data.train_images, data.test_images, data.test_labels)
 

@@ -39,6 +39,7 @@ TORCH_SIDE = Rule(
 RULES = {
     "openwork_hw.arch": Rule(may=("numpy", "openwork_hw.arch")),
     "openwork_hw": Rule(may=("amaranth", "openwork_hw")),
+    "openwork.frontend": TORCH_SIDE,
     "openwork.pruning": TORCH_SIDE,
     "openwork.quantization": TORCH_SIDE,
     "openwork.golden": TORCH_SIDE,
@@ -47,7 +48,9 @@ RULES = {
     # The compiler starts fast: no torch, not even inside a function.
     "openwork": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),
-        not_even=("openwork.pruning", "openwork.quantization", "openwork.golden", "openwork.models", "openwork.cli"),
+        not_even=tuple(
+            f"openwork.{part}" for part in ("frontend", "pruning", "quantization", "golden", "models", "cli")
+        ),
     ),
     # The command line is the one place that knows all sides. It imports them when a command needs them, so that
     # `openwork --help` starts at once and works where the simulator or the FPGA tools are not installed.
