@@ -35,6 +35,8 @@ TORCH_SIDE = Rule(
     may=("torch", "numpy", "openwork", "openwork_hw.arch"), not_even=("openwork.compiler", "openwork.cli")
 )
 
+WITH_TORCH = tuple(f"openwork.{part}" for part in ("frontend", "pruning", "quantization", "golden", "models", "cli"))
+
 # The longest name that a module's own name starts with decides.
 RULES = {
     "openwork_hw.arch": Rule(may=("numpy", "openwork_hw.arch")),
@@ -45,12 +47,12 @@ RULES = {
     "openwork.golden": TORCH_SIDE,
     # The digits of the demo come with scikit-learn.
     "openwork.models": Rule(may=(*TORCH_SIDE.may, "sklearn"), not_even=TORCH_SIDE.not_even),
+    # A quantized network is a safetensors file.
+    "openwork.files": Rule(may=("numpy", "safetensors", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The compiler starts fast: no torch, not even inside a function.
     "openwork": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),
-        not_even=tuple(
-            f"openwork.{part}" for part in ("frontend", "pruning", "quantization", "golden", "models", "cli")
-        ),
+        not_even=WITH_TORCH,
     ),
     # The command line is the one place that knows all sides. It imports them when a command needs them, so that
     # `openwork --help` starts at once and works where the simulator or the FPGA tools are not installed.

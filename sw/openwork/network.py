@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,14 +221,32 @@ class IntegerNetwork:
         Raises:
             NetworkError: the shape is another one, or a value is NaN.
         """
-        maps = inputs.reshape(len(inputs), -1, 1, 1) if inputs.ndim == 2 else inputs
-        if maps.ndim != 4 or maps.shape[1:] != self.input.shape:
-            raise NetworkError(f"the network takes inputs {_batch_of(self.input.shape)}, not {list(inputs.shape)}")
+        maps = self._maps(inputs)
         if np.isnan(maps).any():
             raise NetworkError("the inputs hold NaN")
         integers = np.floor(maps.astype(np.float64) / self.input.scale + 0.5) + self.input.zero_point
         clipped: NDArray[np.int8] = np.clip(integers, ACTIVATION_MIN, ACTIVATION_MAX).astype(np.int8)
         return clipped
+
+    def integer_inputs(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
+        """Inputs of a user as int8 maps: int8 as it is, real numbers through `quantize_inputs`.
+
+        Raises:
+            NetworkError: they have another dtype or shape, are none, or hold NaN.
+        """
+        if not inputs.size:
+            raise NetworkError("there are no inputs")
+        if inputs.dtype == np.int8:
+            return self._maps(inputs)
+        if inputs.dtype not in (np.float32, np.float64):
+            raise NetworkError(f"the inputs must be float32, float64 or int8, not {inputs.dtype}")
+        return self.quantize_inputs(inputs)
+
+    def _maps(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        maps = inputs.reshape(*inputs.shape, 1, 1) if inputs.ndim == 2 else inputs
+        if maps.ndim != 4 or maps.shape[1:] != self.input.shape:
+            raise NetworkError(f"the network takes inputs {_batch_of(self.input.shape)}, not {list(inputs.shape)}")
+        return maps
 
     def dequantize_outputs(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
         """What int8 outputs of the network stand for."""

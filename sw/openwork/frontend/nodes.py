@@ -45,7 +45,7 @@ def place_of(node: fx.Node) -> str:
         path, line, code = own[-1]
         return f" at {path}:{line}: {code.strip()}"
     module, _ = module_of(node)
-    return f" in {module!r}" if module else ""
+    return f" in module {module!r}" if module else ""
 
 
 def pair(value: Any) -> tuple[int, int]:

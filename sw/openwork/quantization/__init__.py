@@ -3,7 +3,7 @@
 from openwork.quantization.agreement import agree
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, observe
-from openwork.quantization.quantizer import quantize
+from openwork.quantization.quantizer import calibration_inputs, quantize
 from openwork.quantization.scales import ActivationScale, ScaleKind, activation_scale, weight_scales
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ScaleKind",
     "activation_scale",
     "agree",
+    "calibration_inputs",
     "observe",
     "quantize",
     "weight_scales",

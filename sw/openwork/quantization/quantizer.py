@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,17 +48,7 @@ def quantize(
         QuantizationError: the calibration inputs have another shape, are empty or not finite, or a row fits no
             accumulator.
     """
-    shape = network.shapes[network.input]
-    expected = [shape, shape[:1]] if shape[1:] == (1, 1) else [shape]
-    if not calibration.numel() or tuple(calibration.shape[1:]) not in expected:
-        raise QuantizationError(
-            f"calibration inputs must be [inputs, {', '.join(map(str, expected[-1]))}] and not empty, "
-            f"not {list(calibration.shape)}"
-        )
-    if not calibration.is_floating_point():
-        raise QuantizationError(f"calibration inputs must be floating point numbers, not {calibration.dtype}")
-    if not bool(torch.isfinite(calibration).all()):
-        raise QuantizationError("calibration inputs are NaN or infinite")
+    _check_calibration(network, calibration)
     scales = agree(network, observe(network, calibration.detach(), observer, progress))
     tensors = [Tensor(name, network.shapes[name], one.scale, one.zero_point) for name, one in scales.items()]
     steps: list[Step] = []
@@ -69,6 +60,33 @@ def quantize(
         else:
             steps.append(step)
     return IntegerNetwork(tuple(tensors), tuple(steps), network.outputs)
+
+
+def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
+    """Calibration inputs of a user, float32 or float64, as a tensor.
+
+    Raises:
+        QuantizationError: they have another dtype, or are none.
+    """
+    if array.dtype not in (np.float32, np.float64):
+        raise QuantizationError(f"calibration inputs must be float32 or float64, not {array.dtype}")
+    if array.ndim < 2 or not array.size:
+        raise QuantizationError(f"calibration inputs must be [inputs, ...] and not empty, not {list(array.shape)}")
+    return torch.tensor(array)
+
+
+def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None:
+    shape = network.shapes[network.input]
+    expected = [shape, shape[:1]] if shape[1:] == (1, 1) else [shape]
+    if not calibration.numel() or tuple(calibration.shape[1:]) not in expected:
+        raise QuantizationError(
+            f"calibration inputs must be [inputs, {', '.join(map(str, expected[-1]))}] and not empty, "
+            f"not {list(calibration.shape)}"
+        )
+    if not calibration.is_floating_point():
+        raise QuantizationError(f"calibration inputs must be floating point numbers, not {calibration.dtype}")
+    if not bool(torch.isfinite(calibration).all()):
+        raise QuantizationError("calibration inputs are NaN or infinite")
 
 
 def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
