@@ -17,12 +17,22 @@ Parts = tuple[str, ...]
 """The tensors that a value of the program stands for, concatenated along channels."""
 
 
+def fits(taps: int, channels: int) -> bool:
+    """Whether a layer can have so many taps and channels."""
+    try:
+        ColumnLayout(taps, channels)
+    except ValueError:
+        return False
+    return taps <= MAX_TAPS
+
+
 class Builder:
     """The network so far.
 
     Attributes:
         batch: size of the first dimension of every tensor, as text, for it may be a symbol.
         constants: tensors that do not depend on the input.
+        targets: names of the constants that are the model's own.
         values: what the nodes that do stand for.
         steps, shapes: of the network, by the name of the tensor.
         padded: for tensors that are another one with zeros around it: that one, and the zeros at each side.
@@ -33,6 +43,7 @@ class Builder:
     def __init__(self, batch: str) -> None:
         self.batch = batch
         self.constants: dict[fx.Node, torch.Tensor] = {}
+        self.targets: dict[fx.Node, str] = {}
         self.values: dict[fx.Node, Parts] = {}
         self.steps: dict[str, FloatStep] = {}
         self.shapes: dict[str, Shape] = {}
@@ -59,8 +70,10 @@ class Builder:
         return self.constants[node].double()
 
     def emit(self, node: fx.Node, step: FloatStep, shape: Shape) -> Parts:
-        """Add a step whose output is still called ""; its name comes from the module that the node is in."""
+        """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""
         module, is_leaf = module_of(node)
+        if weights := next((name for source in node.args if (name := self._target(source)).endswith(".weight")), ""):
+            module, is_leaf = weights.removesuffix(".weight"), True
         operator_name = arguments_of(node)[0]
         name = base = module if module and is_leaf else f"{module}.{operator_name}".lstrip(".")
         number = 2
@@ -68,6 +81,9 @@ class Builder:
             name, number = f"{base}_{number}", number + 1
         self.steps[name], self.shapes[name] = replace(step, output=name), shape
         return (name,)
+
+    def _target(self, node: Any) -> str:
+        return self.targets.get(node, "") if isinstance(node, fx.Node) else ""
 
     def emit_map(self, node: fx.Node, step: MaxPool | Upsample | Reshape, source: Parts) -> Parts:
         channels = sum(self.shapes[name][0] for name in source)
@@ -79,9 +95,8 @@ class Builder:
         rows, _, kernel_h, kernel_w = layer.weights.shape
         if layer.taps > MAX_TAPS:
             raise Unsupported(f"a kernel of {kernel_h} x {kernel_w} taps; a layer has at most {MAX_TAPS}")
-        channels = layer.weights.shape[1] * layer.groups
         try:
-            ColumnLayout(taps=layer.taps, channels=channels)
+            ColumnLayout(taps=layer.taps, channels=layer.weights.shape[1] * layer.groups)
         except ValueError as error:
             raise Unsupported(str(error)) from None
         shape = (

@@ -75,14 +75,14 @@ def import_program(program: ExportedProgram) -> FloatNetwork:
 def _begin(program: ExportedProgram) -> Builder:
     """A builder that knows the input and the parameters."""
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    inputs, constants = [], {}
+    inputs, constants, targets = [], {}, {}
     for spec in program.graph_signature.input_specs:
         node = nodes[spec.arg.name]
         if spec.kind is InputKind.USER_INPUT:
             inputs.append(node)
         elif spec.target is not None:
             known = program.state_dict if spec.target in program.state_dict else program.constants
-            constants[node] = known[spec.target].detach()
+            constants[node], targets[node] = known[spec.target].detach(), spec.target
     if len(inputs) != 1 or not isinstance(inputs[0].meta.get("val"), torch.Tensor):
         raise ImportingError(f"the model takes {len(inputs)} inputs, and one tensor is what an array is given")
     shape = inputs[0].meta["val"].shape
@@ -92,6 +92,7 @@ def _begin(program: ExportedProgram) -> Builder:
         )
     build = Builder(str(shape[0]))
     build.constants.update(constants)
+    build.targets.update(targets)
     try:
         build.shapes["input"] = build.shape(inputs[0])
     except (Unsupported, ValueError) as error:

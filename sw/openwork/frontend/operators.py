@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from openwork.frontend.builder import Builder, Parts
+from openwork.frontend.builder import Builder, Parts, fits
 from openwork.frontend.float_network import FloatAdd, FloatLayer
 from openwork.frontend.nodes import Unsupported, arguments_of, equal, pair
-from openwork.network import MAX_TAPS, MaxPool, Reshape, Upsample, by
+from openwork.network import MaxPool, Reshape, Upsample, by
 
 HOST_OPERATORS = ("softmax", "log_softmax", "argmax")
 """At the end of a model these are left to the host."""
@@ -31,7 +31,7 @@ def _conv2d(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, *
     if weights.ndim != 4 or not weights.numel():
         raise Unsupported(f"weights of {list(weights.shape)}")
     kernel = weights.shape[2:]
-    stride = equal(options["stride"], "stride")
+    stride = _stride(node, options["stride"])
     dilation = equal(options["dilation"], "dilation")
     padding = options["padding"]
     if isinstance(padding, str):
@@ -50,6 +50,16 @@ def _conv2d(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, *
         options["groups"],
     )
     return build.emit_layer(node, layer)
+
+
+def _stride(node: fx.Node, value: Any) -> int:
+    """The stride in both directions; along one in which there is one pixel it may be any."""
+    result = node.meta["val"]
+    _, _, height, width = (result[0] if isinstance(result, list | tuple) else result).shape
+    down, across = pair(value)
+    if height == 1 or width == 1:
+        return across if height == 1 else down
+    return equal(value, "stride")
 
 
 def _linear(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any = None) -> Parts:
@@ -76,7 +86,7 @@ def _dense(
     before = build.steps.get(source[0]) if len(source) == 1 else None
     if isinstance(before, Reshape) and before.shape[1:] == (1, 1):
         inner = (build.channels(before.inputs), *build.shapes[before.inputs[0]][1:])
-        if inner[1] * inner[2] <= MAX_TAPS:
+        if fits(inner[1] * inner[2], inner[0]):
             source, (channels, height, width) = before.inputs, inner
     weights = weights.reshape(-1, channels, height, width)
     bias = torch.zeros(len(weights), dtype=torch.float64) if bias is None else bias.expand(len(weights)).clone()
@@ -184,7 +194,7 @@ def _average(
     def ones(height: int, width: int, by_what: float) -> torch.Tensor:
         return torch.full((channels, 1, height, width), 1 / by_what, dtype=torch.float64)
 
-    if kernel[0] * kernel[1] > MAX_TAPS and min(kernel) > 1:
+    if not fits(kernel[0] * kernel[1], channels) and min(kernel) > 1:
         weights = ones(kernel[0], 1, kernel[0])
         layer = FloatLayer(source, "", weights, bias, 1, (top, 0, bottom, 0), 1, channels)
         source = build.emit_layer(node, layer)
@@ -198,7 +208,7 @@ def _avg_pool2d(build: Builder, node: fx.Node, self_: Any, kernel_size: Any, **o
     kernel, padding = pair(kernel_size), pair(options["padding"])
     if any(padding) and not options["count_include_pad"]:
         raise Unsupported("with padding that is not counted")
-    stride = equal(options["stride"] or kernel, "stride")
+    stride = _stride(node, options["stride"] or kernel)
     source = build.parts(self_)
     shape = build.shape(self_)
     floor = [(shape[1 + axis] + 2 * padding[axis] - kernel[axis]) // stride + 1 for axis in (0, 1)]
@@ -235,7 +245,7 @@ def _max_pool2d(build: Builder, node: fx.Node, self_: Any, kernel_size: Any, **o
     if equal(options["dilation"], "dilation") != 1:
         raise Unsupported("with a dilation")
     kernel, padding = pair(kernel_size), pair(options["padding"])
-    stride = equal(options["stride"] or kernel, "stride")
+    stride = _stride(node, options["stride"] or kernel)
     source = build.parts(self_)
     value = node.meta["val"]
     output = (value[0] if isinstance(value, list | tuple) else value).shape[2:]

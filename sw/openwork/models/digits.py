@@ -145,7 +145,7 @@ def _block(conv: nn.Conv2d) -> nn.Sequential:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Layers this small gain nothing from more threads, and their sums come out the same on every number of cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -155,7 +155,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-@_one_thread()
+@one_thread()
 def _fit(
     model: nn.Module,
     masks: Mapping[str, torch.Tensor],

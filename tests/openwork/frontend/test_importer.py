@@ -97,6 +97,24 @@ def test_large_means_are_cut_in_two() -> None:
     assert all(layer.taps <= MAX_TAPS for layer in network.layers)
 
 
+def test_a_stride_along_a_single_pixel_is_any() -> None:
+    batch = torch.randn(1, 3, 12, 5, dtype=torch.float64)
+    for pool in (nn.AvgPool2d((3, 5)), nn.MaxPool2d((12, 2)), nn.AvgPool2d((12, 5))):
+        model = nn.Sequential(nn.Conv2d(3, 2, 1).double(), pool)
+        network = import_module(model, batch)
+        assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+
+
+def test_means_and_vectors_of_too_many_columns_are_cut_up() -> None:
+    batch = torch.randn(1, 1025, 6, 6, dtype=torch.float64)
+    model = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    network = import_module(model, batch)
+    assert [layer.weights.shape[2:] for layer in network.layers] == [(1, 1), (6, 1), (1, 6)]
+    assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+    flat = import_module(nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(1025 * 36, 1)), batch)
+    assert [type(step) for step in flat.steps] == [FloatLayer, Reshape, FloatLayer]
+
+
 def test_flattening_a_large_map_is_a_step() -> None:
     network = import_module(trained("unflattened"), inputs("unflattened", 1))
     assert [type(step) for step in network.steps] == [
