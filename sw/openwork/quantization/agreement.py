@@ -120,8 +120,7 @@ class _Agreement:
         return None
 
     def _choose(self, group: int, step: FloatLayer | FloatAdd | None) -> None:
-        found = self.group_ranges[group]
-        base = activation_scale(found.low, found.high, self.floors.get(group, 0.0)).scale
+        base = self._base(group)
         if step is not None:
             base = max(base, self._least(step))
         if isinstance(step, FloatAdd):
@@ -129,7 +128,7 @@ class _Agreement:
             self.scales[group] = adding_scale(first, second, base)
             return
         if isinstance(step, FloatLayer) and (size := uniform_size(step)) is not None:
-            self.scales[group] = scaling_scale(size * self.scales[self.groups[step.inputs[0]]], base)
+            self.scales[group] = self._scaling(group, size, step)
             return
         self.scales[group] = self._for_adding(group, base)
 
@@ -139,12 +138,29 @@ class _Agreement:
             if isinstance(step, FloatAdd):
                 sides = [self.groups[step.inputs[0]], self.groups[step.inputs[-1]]]
                 if group in sides and sides[0] != sides[1]:
-                    other = self.scales.get(sides[1 - sides.index(group)])
+                    other = self._known(sides[1 - sides.index(group)])
                     if other is None:
                         continue
                     result = self.group_ranges[self.groups[step.output]]
                     return partner_scale(other, base, activation_scale(result.low, result.high).scale)
         return base
+
+    def _known(self, group: int) -> float | None:
+        """A group's scale, or what it will be if a copy or an average of what is there makes it next."""
+        if group in self.scales:
+            return self.scales[group]
+        step = next(step for step in self.network.steps if self.groups[step.output] == group)
+        if not isinstance(step, FloatLayer) or self.groups[step.inputs[0]] not in self.scales:
+            return None
+        size = uniform_size(step)
+        return None if size is None else self._scaling(group, size, step)
+
+    def _scaling(self, group: int, size: float, step: FloatLayer) -> float:
+        return scaling_scale(size * self.scales[self.groups[step.inputs[0]]], max(self._base(group), self._least(step)))
+
+    def _base(self, group: int) -> float:
+        found = self.group_ranges[group]
+        return activation_scale(found.low, found.high, self.floors.get(group, 0.0)).scale
 
     def _least(self, step: FloatLayer | FloatAdd) -> float:
         """The finest output scale with which no shift of a step's rows is negative."""

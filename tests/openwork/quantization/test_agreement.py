@@ -83,3 +83,28 @@ def test_a_scale_that_would_grow_without_end_is_refused() -> None:
     assert len({tensor.scale for tensor in shared.tensors[1:]}) == 1
     with pytest.raises(QuantizationError, match="'first', 'second' share one scale, and weights above 127"):
         quantize(import_module(Recurrent(200.0), batch), batch)
+
+
+class LateShortcut(nn.Module):
+    """The shortcut is made after the layers that it is added to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 4, 1)
+        self.main = nn.Conv2d(4, 8, 3, stride=2, padding=1)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        start = self.first(batch)
+        main = self.main(start)
+        return main + nn.functional.pad(start[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
+
+
+def test_a_shortcut_that_is_copied_later_is_foreseen() -> None:
+    torch.manual_seed(0)
+    batch = torch.randn(20, 2, 9, 9)
+    network = quantize(import_module(LateShortcut(), batch), batch)
+    total = network.layers[-1]
+    assert [layer.name for layer in network.layers] == ["first", "main", "slice", "add"]
+    unit = network.tensor("add").scale * 2.0 ** -total.shift[2]
+    for source, channel in (("main", 2), ("slice", 8 + 2)):
+        assert network.tensor(source).scale == pytest.approx(unit * total.weights[2, channel, 0, 0], rel=1e-12)
