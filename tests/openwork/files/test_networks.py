@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,14 @@ def test_files_are_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
         read_network(tmp_path / "other.int8")
     with pytest.raises(FileError, match="is a folder"):
         read_network(tmp_path)
+
+
+def test_the_example_of_the_document_reads_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", document, re.S)
+    write_network(tmp_path / "model.int8", a_network())
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    assert capsys.readouterr().out.splitlines()[:2] == ["layer ['input'] -> first", "layer ['first'] -> slice"]
