@@ -15,11 +15,15 @@ from openwork.models.mlperf_tiny import (
     pretrained_mobilenet_v1,
     pretrained_resnet8,
 )
+from openwork.models.resnet50 import masked_resnet50
 from openwork.models.squeezenet import caffe_images, pretrained_squeezenet
 
 CALIBRATION_INPUTS = 200
 PHOTOGRAPHS = 100
 """Of the photographs to calibrate with; they come from the end of the list, and the test images from its start."""
+
+FEW = 16
+"""Photographs for networks whose answers mean nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,7 @@ class Subject:
         model: in eval mode.
         calibration: float32 [inputs, ...].
         inputs: float32 [inputs, ...]; none of them is in `calibration`.
-        labels: int64 [inputs], or None where nobody knows them and the inputs are random.
+        labels: int64 [inputs], or None where there are none: the inputs are random, or the network is.
     """
 
     model: nn.Module
@@ -93,6 +97,14 @@ def _photographs(pretrained: Callable[[], nn.Module], prepare: Callable[[torch.T
     return load
 
 
+def _masked(sparsity: float) -> Loader:
+    def load(count: int) -> Subject:
+        images = shared_data.imagenet(0, FEW + min(count, FEW)).inputs / 128 - 1
+        return Subject(masked_resnet50(sparsity), images[:FEW], images[FEW:], None)
+
+    return load
+
+
 SUBJECTS: dict[str, Loader] = {
     "digits CNN": _digits,
     "LeNet-5": _mnist(mnist.lenet5),
@@ -105,4 +117,6 @@ SUBJECTS: dict[str, Loader] = {
     "ResNet-56, CIFAR-10": _cifar(pretrained_resnet56, normalized=True),
     "SqueezeNet 1.0, Deep Compression": _photographs(pretrained_squeezenet, caffe_images),
     "EfficientNet-Lite0": _photographs(pretrained_efficientnet_lite0, lite_images),
+    "ResNet-50, masks of 80 %, seeded values": _masked(0.8),
+    "ResNet-50, masks of 90 %, seeded values": _masked(0.9),
 }

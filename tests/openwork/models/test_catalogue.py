@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from openwork.frontend import import_module
 from openwork.golden import run_network
 from openwork.models import shared_data
 from openwork.models.catalogue import SUBJECTS
 from openwork.models.mnist import lenet5, mlp
+from openwork.models.resnet50 import masked_resnet50
 from openwork.models.same_padding import SameConv2d
 from openwork.network import MAX_TAPS
 from openwork.quantization import quantize
@@ -32,7 +34,7 @@ LEAST = {
     "SqueezeNet 1.0, Deep Compression": 50,
     "EfficientNet-Lite0": 85,
 }
-SLOW = {"digits CNN", "LeNet-5", "MLP 784-300-100-10", "ResNet-56, CIFAR-10", *list(SUBJECTS)[-2:]}
+SLOW = {"digits CNN", "LeNet-5", "MLP 784-300-100-10", "ResNet-56, CIFAR-10", *list(SUBJECTS)[-4:]}
 
 
 def by_speed(name: str) -> object:
@@ -45,17 +47,29 @@ def test_float_and_int8_networks_answer_alike(name: str) -> None:
     network = import_module(subject.model, subject.calibration[:1])
     assert all(layer.taps <= MAX_TAPS for layer in network.layers)
     with torch.no_grad():
-        expected = subject.model(subject.inputs[:50]).flatten(1)
+        expected = subject.model(subject.inputs[:10]).flatten(1)
         scores = torch.cat([network.run(batch).flatten(1) for batch in torch.split(subject.inputs, 50)])
-        assert torch.allclose(scores[:50], expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+        assert torch.allclose(scores[:10], expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
     if subject.labels is not None:
         assert 100 * float((scores.argmax(1) == subject.labels).float().mean()) >= LEAST[name]
     quantized = quantize(network, subject.calibration[:100])
     inputs = quantized.quantize_inputs(subject.inputs[:16].numpy())
-    outputs = quantized.dequantize_outputs(run_network(quantized, inputs)).reshape(16, -1)
-    exact = scores[:16].numpy()
+    outputs = quantized.dequantize_outputs(run_network(quantized, inputs)).reshape(len(inputs), -1)
+    exact = scores[: len(inputs)].numpy()
     assert ((outputs - exact) ** 2).mean() < 0.15 * (exact**2).mean()
     assert (outputs.argmax(1) == exact.argmax(1)).mean() >= 0.8 or subject.labels is None
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.parametrize("sparsity", [0.8, 0.9])
+def test_masked_resnet50_has_the_published_layers(sparsity: float) -> None:
+    layers = [
+        module.weight for module in masked_resnet50(sparsity).modules() if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
+    assert len(layers) == 54 and sum(weights.numel() for weights in layers) == 25_502_912
+    nonzeros = sum(int(weights.count_nonzero()) for weights in layers)
+    assert abs(nonzeros / 25_502_912 - (1 - sparsity)) < 1e-3
 
 
 def test_untrained_networks_have_the_published_sizes() -> None:
