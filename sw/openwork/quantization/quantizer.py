@@ -104,19 +104,17 @@ def _quantize_layer(
     before, after = [scales[name] for name in layer.inputs], scales[layer.output]
     counts = [shapes[name][0] for name in layer.inputs]
     channels = sum(counts)
-    # of each channel that a row reads: the scale of its tensor, and what 0.0 is there
-    rows, group_channels = layer.weights.shape[:2]
-    first_channels = np.arange(rows) // (rows // layer.groups) * group_channels
-    read = first_channels[:, None] + np.arange(group_channels)
-    channel_scales = np.repeat([one.scale for one in before], counts)[read]
-    zero_points = np.repeat([one.zero_point for one in before], counts)[read]
-    weights_by_step = layer.weights * torch.tensor(channel_scales)[:, :, None, None]
+    if layer.groups > 1:  # its inputs are in agreement
+        before, counts = before[:1], [layer.weights.shape[1]]
+    channel_scales = np.repeat([one.scale for one in before], counts)
+    zero_points = np.repeat([one.zero_point for one in before], counts)
+    weights_by_step = layer.weights * torch.tensor(channel_scales)[:, None, None]
 
     shift: NDArray[np.int64] = power_of_two_shifts(weights_by_step, after.scale, sum_bits - 10).numpy()
     while True:
         unit = after.scale * np.exp2(-shift.astype(np.float64))  # what one of a sum stands for
         weights = round_to_int8(weights_by_step, torch.tensor(unit)[:, None, None, None]).numpy().astype(np.int8)
-        zero_part = (zero_points[:, :, None, None] * weights.astype(np.int64)).sum(axis=(1, 2, 3))
+        zero_part = (zero_points[:, None, None] * weights.astype(np.int64)).sum(axis=(1, 2, 3))
         bias = np.floor(layer.bias.numpy() / unit + 0.5).astype(np.int64) - zero_part
         too_wide = row_sum_bits(weights, bias, shift, after.zero_point) > sum_bits
         if not too_wide.any():

@@ -56,6 +56,24 @@ def test_batch_norm_limits_padding_and_flatten_are_folded() -> None:
     assert [step.padding for step in pooled.steps if isinstance(step, MaxPool)] == [(1, 1, 2, 2), (0, 1, 1, 0)]
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.ZeroPad2d(1), nn.MaxPool2d(2)],  # a zero may be the largest
+        [nn.ReLU(), nn.MaxPool2d(2), nn.ZeroPad2d((1, 0, 0, 1)), nn.MaxPool2d(2)],
+        [nn.ZeroPad2d((1, 0, 0, 0)), nn.ZeroPad2d((0, 2, 1, 0)), nn.Conv2d(3, 2, 2)],
+        [nn.Conv2d(3, 2, (2, 4), padding="same")],
+        [nn.Conv2d(3, 2, (1, 4), padding="same", dilation=3)],
+        [nn.ZeroPad2d((0, 1, 0, 1)), nn.ReLU(), nn.AvgPool2d(2, 1, padding=1)],
+    ],
+)
+def test_padding_computes_what_the_model_does(layers: list[nn.Module]) -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), *layers).double()
+    batch = inputs("chain", 4)
+    network = import_module(model, batch)
+    assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+
+
 def test_pruned_weights_stay_zero() -> None:
     layers = import_module(trained("chain"), inputs("chain", 1)).layers
     originals = [module.weight for module in trained("chain").modules() if isinstance(module, nn.Conv2d | nn.Linear)]

@@ -32,6 +32,25 @@ def test_concatenated_and_picked_tensors_share() -> None:
         assert (groups[step.inputs[0]] == groups[step.output]) == same
 
 
+class SumOfTwoConcatenations(nn.Module):
+    """Both sides of a sum have two parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Conv2d(1, 1, 1) for _ in range(4))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        a, b, c, d = (part(batch) for part in self.parts)
+        return torch.cat([a, b], dim=1) - torch.cat([c, d], dim=1)
+
+
+def test_both_sides_of_a_sum_may_be_concatenations() -> None:
+    network = import_module(SumOfTwoConcatenations(), torch.zeros(1, 1, 2, 2))
+    groups = sharing_groups(network)
+    numbers = [groups[f"parts.{index}"] for index in range(4)]
+    assert numbers[0] == numbers[1] != numbers[2] == numbers[3]
+
+
 @given(source=sizes, ratio=st.floats(0.001, 100))
 def test_scaling_is_exact_and_hardly_coarser(source: float, ratio: float) -> None:
     base = source * ratio

@@ -69,6 +69,15 @@ def test_weights_fill_int8_and_zeros_stay() -> None:
         assert ((largest >= 64) & (largest <= 127))[nonempty].all()
 
 
+def test_biases_are_the_nearest_integers() -> None:
+    exact = imported("chain")
+    network = quantize(exact, inputs("chain", 20))
+    for layer, float_layer, step in zip(network.layers, exact.layers, network.steps, strict=True):
+        unit = network.tensor(step.output).scale * 2.0**-layer.shift
+        own = layer.bias + layer.input_zero_point * layer.weights.astype(np.int64).sum(axis=(1, 2, 3))
+        assert (np.abs(own - float_layer.bias.numpy() / unit) <= 0.5).all()
+
+
 def test_limits_become_integers() -> None:
     network = quantize(imported("residual"), inputs("residual", 40))
     layers = {layer.name: layer for layer in network.layers}
