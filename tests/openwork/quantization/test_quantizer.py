@@ -180,3 +180,24 @@ def test_progress_counts_batches() -> None:
 
     quantize(imported("chain"), inputs("chain", 33), progress=progress)  # type: ignore[arg-type]
     assert seen == [("calibration: ranges", 3)]
+
+
+class HalfLimited(nn.Module):
+    """A limited map shares its scale with one that is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limited = nn.Conv2d(1, 2, 1)
+        self.free = nn.Conv2d(1, 2, 1)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.cat([functional.hardtanh(self.limited(batch), -0.1, 0.2), self.free(batch)], dim=1)
+
+
+def test_limits_hold_inside_a_shared_range() -> None:
+    torch.manual_seed(1)
+    batch = torch.randn(20, 1, 4, 4)
+    network = quantize(import_module(HalfLimited(), batch), batch)
+    layer, tensor = network.layers[0], network.tensor("limited")
+    assert (layer.low, layer.high) == tuple(round(limit / tensor.scale) + tensor.zero_point for limit in (-0.1, 0.2))
+    assert -128 < layer.low < layer.high < 127
