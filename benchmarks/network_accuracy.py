@@ -15,7 +15,7 @@ import torch
 from rich.progress import track
 
 from openwork.files import encode_network
-from openwork.frontend import import_module
+from openwork.frontend import FloatNetwork, import_module
 from openwork.golden import run_network
 from openwork.models.catalogue import SUBJECTS, Subject
 from openwork.models.shared_data import DataError
@@ -47,16 +47,22 @@ def measure(name: str, subject: Subject) -> list[tuple[str, str, float]]:
         noise = float(((integer_scores - scores) ** 2).sum() / (scores**2).sum())
         results.append((f"int8 noise, {observer}", "dB below scores", -10 * float(np.log10(noise))))
         if observer is Observer.MIN_MAX:
-            layers = quantized.layers
-            results += [
-                ("layers", "", len(layers)),
-                ("weights", "", sum(layer.weights.size for layer in layers)),
-                ("density", "%", 100 * quantized.density),
-                ("useful MACs", "million", sum(layer.macs for layer in layers) / 1e6),
-                ("widest accumulator", "bit", max(int(layer.sum_bits.max()) for layer in layers)),
-                (".int8 file", "KiB", len(encode_network(quantized)) / 1024),
-            ]
+            results += sizes(network, quantized)
     return [("inputs", "", len(subject.inputs)), *results]
+
+
+def sizes(network: FloatNetwork, quantized: IntegerNetwork) -> list[tuple[str, str, float]]:
+    """Name, unit and value of what a quantized network holds; sums have no weights of their own to count."""
+    layers, own = quantized.layers, {layer.output for layer in network.layers}
+    weights = sum(layer.weights.size for layer in layers if layer.name in own)
+    return [
+        ("layers", "", len(layers)),
+        ("weights", "", weights),
+        ("density", "%", 100 * sum(layer.nonzeros for layer in layers if layer.name in own) / weights),
+        ("useful MACs", "million", sum(layer.macs for layer in layers) / 1e6),
+        ("widest accumulator", "bit", max(int(layer.sum_bits.max()) for layer in layers)),
+        (".int8 file", "KiB", len(encode_network(quantized)) / 1024),
+    ]
 
 
 def golden_scores(network: IntegerNetwork, inputs: torch.Tensor, title: str) -> np.ndarray[Any, np.dtype[np.float64]]:
