@@ -114,6 +114,10 @@ def _quantize_layer(
     while True:
         unit = after.scale * np.exp2(-shift.astype(np.float64))  # what one of a sum stands for
         weights = round_to_int8(weights_by_step, torch.tensor(unit)[:, None, None, None]).numpy().astype(np.int8)
+        emptied = (shift > 0) & ~weights.any(axis=(1, 2, 3))
+        if emptied.any():  # nothing is left of their weights, and a bias needs no shift
+            shift = np.where(emptied, 0, shift)
+            continue
         zero_part = (zero_points[:, None, None] * weights.astype(np.int64)).sum(axis=(1, 2, 3))
         bias = np.floor(layer.bias.numpy() / unit + 0.5).astype(np.int64) - zero_part
         too_wide = row_sum_bits(weights, bias, shift, after.zero_point) > sum_bits

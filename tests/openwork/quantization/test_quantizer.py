@@ -116,14 +116,14 @@ def test_sums_averages_and_copies_round_once(name: str) -> None:
 
 
 def test_empty_rows_give_their_bias() -> None:
-    model = nn.Conv2d(1, 2, 1).double()
-    model.weight.detach().copy_(torch.tensor([1.0, 0.0])[:, None, None, None])
-    model.get_parameter("bias").detach().copy_(torch.tensor([0.0, 0.3]))
+    model = nn.Conv2d(1, 3, 1).double()
+    model.weight.detach().copy_(torch.tensor([1.0, 0.0, 1e-30])[:, None, None, None])
+    model.get_parameter("bias").detach().copy_(torch.tensor([0.0, 0.3, 0.3]))
     batch = torch.linspace(-1, 1, 51, dtype=torch.float64).reshape(51, 1, 1, 1)
     network = quantize(import_module(model, batch), batch)
-    assert network.layers[0].shift[1] == 0
+    assert network.layers[0].shift[1:].tolist() == [0, 0]
     outputs = network.dequantize_outputs(run_network(network, network.quantize_inputs(batch.numpy())))
-    assert (np.abs(outputs[:, 1] - 0.3) <= network.tensors[-1].scale / 2).all()
+    assert (np.abs(outputs[:, 1:] - 0.3) <= network.tensors[-1].scale / 2).all()
 
 
 def test_output_scale_is_raised_for_weights_that_cancel() -> None:
