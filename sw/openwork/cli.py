@@ -12,12 +12,9 @@ from types import FrameType
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import PRESETS, ArrayConfig, ConfigError, Technology
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -287,7 +284,7 @@ def quantize(
     with counting() as progress, torch.no_grad():
         quantized = quantization.quantize(network, calibration, chosen, progress=progress)
     write_network(out, quantized)
-    output.print(_network_table(quantized))
+    output.print(str(quantized), highlight=False, markup=False, soft_wrap=True)
     for note in network.notes:
         output.print(f"Note: {note}.", highlight=False, markup=False)
     output.print(f"{out}: {out.stat().st_size / 1024:.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
@@ -346,15 +343,6 @@ def demo(
 
     if not run_demo(output, out):
         raise typer.Exit(1)
-
-
-def _network_table(network: IntegerNetwork) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("step", "shape", "weights", "density", "bits", "scale"):
-        table.add_column(heading, justify="left" if heading in ("step", "shape") else "right", no_wrap=True)
-    for row in network.rows():
-        table.add_row(*row)
-    return table
 
 
 def _choose(what: str, name: str, known: Mapping[str, Choice]) -> Choice:

@@ -79,13 +79,12 @@ class Result:
 
 def run(folder: Path, *arguments: str) -> Result:
     """A command in this process, which has torch loaded; others start programs."""
-    handler, path, argv, width = signal.getsignal(signal.SIGINT), Path.cwd(), sys.argv, os.environ.get("COLUMNS")
+    handler, path, argv = signal.getsignal(signal.SIGINT), Path.cwd(), sys.argv
     out, err, status = StringIO(), StringIO(), 0
     try:
         os.chdir(folder)
         sys.argv = ["openwork", *arguments]
         sys.path.insert(0, str(folder))
-        os.environ["COLUMNS"] = "120"
         with redirect_stdout(out), redirect_stderr(err):
             main()
     except SystemExit as exit:
@@ -95,7 +94,6 @@ def run(folder: Path, *arguments: str) -> Result:
         signal.signal(signal.SIGINT, handler)
         os.chdir(path)
         sys.argv = argv
-        os.environ.pop("COLUMNS") if width is None else os.environ.update(COLUMNS=width)
     return Result(status, out.getvalue(), err.getvalue())
 
 
@@ -109,9 +107,7 @@ def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Pa
     expected = quantize(exact, torch.tensor(values), Observer.PERCENTILE)
     network = read_network(Path(path))
     assert str(network) == str(expected)
-    head, *rows = [line.split() for line in result.stdout.splitlines() if line.strip() and not line.startswith(" ──")]
-    assert head == ["step", "shape", "weights", "density", "bits", "scale"]
-    assert [row[0] for row in rows[:-1]] == [tensor.name for tensor in network.tensors]
+    assert result.stdout.startswith(f"{expected}\n")
 
     result = run(folder, "run", path, "--inputs", "x.npy", "--backend", "golden", "-o", str(tmp_path / "y.npy"))
     assert result.returncode == 0, result.stderr
