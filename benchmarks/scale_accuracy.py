@@ -7,32 +7,31 @@ else. The shortcuts of a ResNet are added before the one rounding, and not round
 """
 
 import json
-import os
 import statistics
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
+from safetensors.torch import load_file
 from torch.nn import functional
 
+from openwork.frontend import import_module
 from openwork.models import digits
-from openwork.quantization import ActivationScale, ScaleKind, activation_scale, fold, weight_scales
+from openwork.models.shared_data import cifar10, data_folder, data_path
+from openwork.quantization import ActivationScale, ScaleKind, activation_scale, weight_scales
 from openwork.quantization.scales import WEIGHT_MAX, round_to_int8
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("OPENWORK_DATA", ROOT.parent / "shared" / "data"))
 RECORD = ROOT / "docs" / "results" / "scale_accuracy.json"
 MAX_SHIFT = 18
 SEEDS = range(5)
 CALIBRATION_IMAGES = 500
 UNITS = {"noise": "dB below signal", "multiplier slots, if two requantize a sum": "% of useful MACs"}
-CIFAR_MEAN, CIFAR_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,19 +150,19 @@ def digits_subjects() -> Iterator[tuple[str, Subject]]:
         dense = digits.train(seed)
         for name, model in (("digits CNN", dense), ("digits CNN, 20 % dense", digits.prune(dense, seed=seed).model)):
             layers = {
-                layer.name: Convolution(
+                layer.output: Convolution(
                     layer.weights.float(), layer.bias.float(), layer.stride, layer.padding[0], layer.groups
                 )
-                for layer in fold(model, (1, 8, 8))
+                for layer in import_module(model, data.test_images[:1]).layers
             }
             yield name, Subject(chain, layers, data.train_images, data.test_images, data.test_labels)
 
 
 def resnet_subjects() -> Iterator[tuple[str, Subject]]:
     """ResNet-20 and ResNet-56 on the lossless CIFAR-10 images."""
-    train, test = (np.load(DATA / "cifar10" / f"cifar10_{part}_lossless.npz") for part in ("train4000", "test1000"))
+    train, test = (cifar10(part, normalized=True) for part in ("train4000", "test1000"))
     for depth in track((20, 56), "CIFAR-10 ResNets"):
-        tensors = read_safetensors(DATA / "cifar10_resnets" / f"resnet{depth}_cifar10_fp32.safetensors")
+        tensors = load_file(data_path(f"cifar10_resnets/resnet{depth}_cifar10_fp32.safetensors"))
         layers = {}
         for name in [key.removesuffix(".weight") for key in tensors if "conv" in key and key.endswith(".weight")]:
             norm = name.replace("conv", "bn")
@@ -175,30 +174,8 @@ def resnet_subjects() -> Iterator[tuple[str, Subject]]:
                 padding=1,
             )
         layers["linear"] = Convolution(tensors["linear.weight"][:, :, None, None], tensors["linear.bias"])
-        calibration = cifar_images(train["x"][:: len(train["x"]) // CALIBRATION_IMAGES])
-        yield (
-            f"ResNet-{depth}, CIFAR-10",
-            Subject(resnet, layers, calibration, cifar_images(test["x"]), torch.tensor(test["y"]).long()),
-        )
-
-
-def cifar_images(images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
-    """uint8 [images, height, width, channels] as the networks were trained on them."""
-    normalized = (torch.tensor(images) / 255 - torch.tensor(CIFAR_MEAN)) / torch.tensor(CIFAR_DEVIATION)
-    return normalized.permute(0, 3, 1, 2).contiguous()
-
-
-def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """The float32 tensors of a safetensors file: a length, a JSON header, the data."""
-    content = path.read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8:start]).items():
-        if name != "__metadata__" and entry["dtype"] == "F32":
-            first, last = (start + offset for offset in entry["data_offsets"])
-            values = np.frombuffer(content[first:last], dtype="<f4").reshape(entry["shape"])
-            tensors[name] = torch.tensor(values)
-    return tensors
+        calibration = train.inputs[:: len(train.labels) // CALIBRATION_IMAGES]
+        yield f"ResNet-{depth}, CIFAR-10", Subject(resnet, layers, calibration, test.inputs, test.labels)
 
 
 def measure(subject: Subject) -> dict[str, float]:
@@ -228,7 +205,7 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {}
     for name, subject in digits_subjects():
         results.setdefault(name, []).append(measure(subject))
-    if (DATA / "cifar10_resnets").is_dir():
+    if (data_folder() / "cifar10_resnets").is_dir():
         for name, subject in resnet_subjects():
             results.setdefault(name, []).append(measure(subject))
     else:

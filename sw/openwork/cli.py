@@ -1,12 +1,14 @@
 """The command line: each command is one call into the packages, which are imported when the command needs them."""
 
 import shlex
+import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -17,6 +19,9 @@ from openwork_hw.arch.config import PRESETS, ArrayConfig, ConfigError, Technolog
 from openwork_hw.arch.nonzeros import Encoding
 
 STATUS_REFUSED = 2
+
+RUN_BATCH = 8
+"""Inputs that run side by side."""
 
 Choice = TypeVar("Choice")
 
@@ -32,10 +37,22 @@ output = Console()
 messages = Console(stderr=True)
 
 
+class Interrupted(BaseException):
+    """The user pressed Ctrl-C; not an Exception, so that nobody takes it for a failure and goes on."""
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
 def main() -> None:
     """Run a command. What our own packages refuse becomes one sentence and exit status 2; a bug stays a traceback."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
+    except Interrupted:
+        messages.print("openwork: interrupted", style="red")
+        sys.exit(STATUS_REFUSED)
     except Exception as error:
         refusal = type(error).__module__.partition(".")[0].startswith("openwork")
         if not refusal and not isinstance(error, OSError):
@@ -51,6 +68,14 @@ def working(what: str) -> Iterator[None]:
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
         progress.add_task(what, total=None)
         yield
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[Sequence[int], str], Iterable[int]]]:
+    """Gives what goes through steps and shows how many are done, under a title."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        yield lambda steps, title: progress.track(steps, description=title)
 
 
 def _print_version(wanted: bool) -> None:
@@ -222,6 +247,89 @@ def synth(
         )
     write_record(result, record or folder / "record.json", current_commit(), shlex.join(["openwork", *sys.argv[1:]]))
     output.print(report.table(result))
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")],
+    calibrate: Annotated[
+        Path, typer.Option(help=".npy file of real inputs like those the model will see, [inputs, ...], 100 or so.")
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .int8 file to write.")],
+    observer: Annotated[
+        str, typer.Option(help="How the ranges of activations are chosen: min-max, percentile or mean-square-error.")
+    ] = "min-max",
+) -> None:
+    """Quantize a PyTorch model to int8, and print its layers.
+
+    The function returns an nn.Module, and is looked for in the working directory first. For example:
+
+      openwork quantize model.pt2 --calibrate images.npy -o model.int8
+
+      openwork quantize my_models.small:trained --calibrate images.npy --observer percentile -o small.int8
+    """
+    from openwork.files import read_array, write_network
+
+    inputs = read_array(calibrate)
+
+    import torch
+
+    from openwork import quantization
+    from openwork.frontend import load
+
+    chosen = _choose("observer", observer, {one.value: one for one in quantization.Observer})
+    calibration = quantization.calibration_inputs(inputs)
+    with working(f"Loading {model}"):
+        network = load(model, calibration[:1])
+    with counting() as progress, torch.no_grad():
+        quantized = quantization.quantize(network, calibration, chosen, progress=progress)
+    write_network(out, quantized)
+    output.print(str(quantized), highlight=False, markup=False, soft_wrap=True)
+    for note in network.notes:
+        output.print(f"Note: {note}.", highlight=False, markup=False)
+    output.print(f"{out}: {out.stat().st_size / 1024:.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    model: Annotated[Path, typer.Argument(help="A .int8 file.")],
+    inputs: Annotated[
+        Path, typer.Option(help=".npy file of inputs, [inputs, ...]: real numbers, or int8 as they are.")
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
+    backend: Annotated[str, typer.Option(help="What computes: golden, the exact model in PyTorch.")] = "golden",
+) -> None:
+    """Run a quantized model on inputs, exactly, and write its outputs.
+
+    For example:
+
+      openwork run model.int8 --inputs images.npy -o scores.npy
+
+      openwork run model.int8 --inputs images.npy --backend golden -o scores.npy
+    """
+    from openwork.files import read_array, read_network, write_array
+
+    network = read_network(model)
+    integers = network.integer_inputs(read_array(inputs))
+
+    import numpy as np
+
+    from openwork.golden import run_network
+
+    compute = _choose("backend", backend, {"golden": run_network})
+    starts = range(0, len(integers), RUN_BATCH)
+    with counting() as progress:
+        batches = [
+            compute(network, integers[start : start + RUN_BATCH]) for start in progress(starts, f"running {model.name}")
+        ]
+    write_array(out, np.concatenate(batches))
+    result = network.tensor(network.outputs[0])
+    output.print(
+        f"{out}: int8 {[len(integers), *network.output_shape]}, each {result.scale:.6g} * (integer - {result.zero_point}).",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()

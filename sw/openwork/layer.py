@@ -1,4 +1,4 @@
-"""What quantization makes and everything after it reads: integer layers, and the chain of them that is a model."""
+"""What quantization makes and everything after it reads: an integer layer."""
 
 from dataclasses import dataclass
 from math import prod
@@ -231,66 +231,6 @@ class IntegerLayer:
             "shift": f"{self.shift.min()} to {self.shift.max()}",
         }
         return "\n".join(f"{name:12} {value}" for name, value in lines.items())
-
-
-@dataclass(frozen=True, eq=False)
-class QuantizedModel:
-    """A chain of integer layers, and what its integers stand for: ``real = scale * (integer - zero_point)``.
-
-    Attributes:
-        layers: each layer's output shape and zero point are the next one's input shape and zero point.
-        scales: of the input and of each layer's output; one more than there are layers.
-
-    Raises:
-        LayerError: the chain is empty or broken.
-    """
-
-    layers: tuple[IntegerLayer, ...]
-    scales: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.layers:
-            raise LayerError("a model needs at least one layer")
-        if len(self.scales) != len(self.layers) + 1 or not all(0 < scale < float("inf") for scale in self.scales):
-            raise LayerError(
-                f"{len(self.layers)} layers need {len(self.layers) + 1} positive scales, not {self.scales}"
-            )
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            if before.output_shape != after.input_shape or before.output_zero_point != after.input_zero_point:
-                raise LayerError(
-                    f"layer {after.name!r} takes {_by(after.input_shape)} with zero point {after.input_zero_point}, "
-                    f"and {before.name!r} gives {_by(before.output_shape)} with zero point {before.output_zero_point}"
-                )
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width of an input."""
-        return self.layers[0].input_shape
-
-    @property
-    def density(self) -> float:
-        """Nonzeros / weights, over all layers."""
-        return sum(layer.nonzeros for layer in self.layers) / sum(layer.weights.size for layer in self.layers)
-
-    def quantize_inputs(self, inputs: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.int8]:
-        """Real inputs [..., channels, height, width] as int8, clipped to what int8 can say."""
-        integers = np.floor(inputs / self.scales[0] + 0.5) + self.layers[0].input_zero_point
-        clipped: NDArray[np.int8] = np.clip(integers, ACTIVATION_MIN, ACTIVATION_MAX).astype(np.int8)
-        return clipped
-
-    def dequantize_outputs(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
-        """What int8 outputs of the last layer stand for."""
-        real: NDArray[np.float64] = self.scales[-1] * (outputs.astype(np.float64) - self.layers[-1].output_zero_point)
-        return real
-
-    def __str__(self) -> str:
-        lines = [f"{'layer':16} {'input':>12} {'output':>12} {'weights':>18} {'density':>8} {'macs':>12}"]
-        for layer in self.layers:
-            lines.append(
-                f"{layer.name:16} {_by(layer.input_shape):>12} {_by(layer.output_shape):>12} "
-                f"{_by(layer.weights.shape):>18} {layer.density:8.3f} {layer.macs:12,}"
-            )
-        return "\n".join(lines)
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -1,12 +1,11 @@
 """Integer layers: geometry and matrix, and what is refused."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from openwork.layer import IntegerLayer, LayerError, QuantizedModel
+from openwork.layer import IntegerLayer, LayerError
 
 
 def a_layer(**changes: Any) -> IntegerLayer:
@@ -92,27 +91,5 @@ def test_refuses_by_name(changes: dict[str, Any], rule: str) -> None:
         a_layer(**changes)
 
 
-def test_model_is_a_chain() -> None:
-    first = a_layer()
-    second = a_layer(name="next", input_shape=(2, 3, 3), input_zero_point=4, groups=1, weights=first.weights[:, :2])
-    model = QuantizedModel((first, second), (1.0, 2.0, 0.5))
-    assert model.input_shape == (6, 3, 4)
-    assert model.density == (6 + 4) / (12 + 8)
-    with pytest.raises(LayerError, match="at least one layer"):
-        QuantizedModel((), (1.0,))
-    with pytest.raises(LayerError, match="2 layers need 3 positive scales"):
-        QuantizedModel((first, second), (1.0, 0.0, 0.5))
-    with pytest.raises(LayerError, match=r"'next' takes 2 x 3 x 3 with zero point 3, and 'odd' gives .* 4"):
-        QuantizedModel((first, replace(second, input_zero_point=3)), (1.0, 2.0, 0.5))
-
-
-def test_inputs_and_outputs_stand_for_real_numbers() -> None:
-    model = QuantizedModel((a_layer(),), (0.5, 0.25))
-    assert model.quantize_inputs(np.array([0.0, 0.24, 0.25, -0.25, 1e9, -1e9])).tolist() == [-7, -7, -6, -7, 127, -128]
-    assert model.dequantize_outputs(np.array([4, 8, 3], dtype=np.int8)).tolist() == [0.0, 1.0, -0.25]
-
-
 def test_prints_as_a_table() -> None:
     assert "6 x 3 x 4 -> 2 x 3 x 3" in str(a_layer()) and "density 0.500" in str(a_layer())
-    lines = str(QuantizedModel((a_layer(),), (0.5, 0.25))).splitlines()
-    assert len(lines) == 2 and lines[1].split()[0] == "odd"

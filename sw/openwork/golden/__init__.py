@@ -1,5 +1,6 @@
-"""The golden model: what every other part must compute, in exact PyTorch integers; never imports the compiler."""
+"""The golden model: what every other part must compute, in exact integers; never imports the compiler."""
 
-from openwork.golden.integer import partial_sums, run_layer, run_model
+from openwork.golden.integer import partial_sums, run_layer
+from openwork.golden.network import run_network, run_step, trace_network
 
-__all__ = ["partial_sums", "run_layer", "run_model"]
+__all__ = ["partial_sums", "run_layer", "run_network", "run_step", "trace_network"]

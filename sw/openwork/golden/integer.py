@@ -1,11 +1,11 @@
-"""Integer layers and models on PyTorch int64 tensors: no floating point, no rounding but the one of requantization."""
+"""Integer layers on PyTorch int64 tensors: no floating point, no rounding but the one of requantization."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from openwork.layer import IntegerLayer, LayerError, QuantizedModel
+from openwork.layer import IntegerLayer, LayerError
 from openwork_hw.arch.arithmetic import requantize
 
 
@@ -55,10 +55,3 @@ def run_layer(layer: IntegerLayer, inputs: NDArray[np.int8]) -> NDArray[np.int8]
         layer.high,
     )
     return outputs.astype(np.int8)
-
-
-def run_model(model: QuantizedModel, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """The int8 outputs of the model's last layer; `inputs` as for the first layer's `run_layer`."""
-    for layer in model.layers:
-        inputs = run_layer(layer, inputs)
-    return inputs

@@ -1,1 +1,1 @@
-"""Models that show the way through Openwork, trained from data that comes with the packages."""
+"""Models that show the way through Openwork: the demo's, and published networks whose weights and data are in a shared folder."""

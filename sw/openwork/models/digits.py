@@ -13,8 +13,9 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from openwork.golden import run_model
-from openwork.layer import QuantizedModel
+from openwork.frontend import import_module
+from openwork.golden import run_network
+from openwork.network import IntegerNetwork
 from openwork.pruning import PrunedModel, apply_masks, prune_model
 from openwork.quantization import quantize
 
@@ -52,7 +53,7 @@ class PreparedDigits:
         test_labels: int64 [images].
     """
 
-    model: QuantizedModel
+    model: IntegerNetwork
     accuracies: Mapping[str, float]
     pruned_density: float
     test_inputs: NDArray[np.int8]
@@ -122,9 +123,9 @@ def prepare(seed: int = 0, epochs: int = 15, density: float = 0.2, progress: Pro
     digits = load()
     trained = train(seed, epochs, progress)
     pruned = prune(trained, density, seed, epochs, progress)
-    quantized = quantize(pruned.model, digits.train_images)
+    quantized = quantize(import_module(pruned.model, digits.train_images[:1]), digits.train_images)
     inputs = quantized.quantize_inputs(digits.test_images.numpy())
-    answers = run_model(quantized, inputs).reshape(len(inputs), -1).argmax(axis=1)
+    answers = run_network(quantized, inputs).reshape(len(inputs), -1).argmax(axis=1)
     labels = digits.test_labels.numpy()
     return PreparedDigits(
         model=quantized,
@@ -144,7 +145,7 @@ def _block(conv: nn.Conv2d) -> nn.Sequential:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Layers this small gain nothing from more threads, and their sums come out the same on every number of cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -154,7 +155,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-@_one_thread()
+@one_thread()
 def _fit(
     model: nn.Module,
     masks: Mapping[str, torch.Tensor],

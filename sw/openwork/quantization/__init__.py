@@ -1,16 +1,20 @@
-"""From a float model to int8: batch norm folded, activations calibrated, requantization by shifts: `quantize`."""
+"""From a float network to int8: activations calibrated, scales in agreement, requantization by shifts: `quantize`."""
 
-from openwork.quantization.folding import FloatLayer, QuantizationError, fold
-from openwork.quantization.quantizer import quantize
+from openwork.quantization.agreement import agree
+from openwork.quantization.errors import QuantizationError
+from openwork.quantization.observers import Observer, observe
+from openwork.quantization.quantizer import calibration_inputs, quantize
 from openwork.quantization.scales import ActivationScale, ScaleKind, activation_scale, weight_scales
 
 __all__ = [
     "ActivationScale",
-    "FloatLayer",
+    "Observer",
     "QuantizationError",
     "ScaleKind",
     "activation_scale",
-    "fold",
+    "agree",
+    "calibration_inputs",
+    "observe",
     "quantize",
     "weight_scales",
 ]

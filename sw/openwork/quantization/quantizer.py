@@ -1,91 +1,153 @@
-"""The one step that may lose accuracy: a float model becomes integers."""
+"""The one step that may lose accuracy: a float network becomes integers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from openwork.layer import IntegerLayer, QuantizedModel, row_sum_bits
-from openwork.quantization.folding import FloatLayer, QuantizationError, fold
-from openwork.quantization.scales import (
-    WEIGHT_MAX,
-    ActivationScale,
-    activation_scale,
-    power_of_two_shifts,
-    round_to_int8,
-)
+from openwork.frontend import FloatAdd, FloatLayer, FloatNetwork
+from openwork.layer import IntegerLayer, row_sum_bits
+from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
+from openwork.quantization.agreement import agree
+from openwork.quantization.errors import QuantizationError
+from openwork.quantization.observers import Observer, Progress, observe
+from openwork.quantization.scales import ActivationScale, power_of_two_shifts, round_to_int8
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 
-def quantize(model: nn.Module, calibration: torch.Tensor, sum_bits: int = 28) -> QuantizedModel:
-    """Quantize a model to int8 activations and weights, with power-of-two requantization.
+def silent(steps: Sequence[int], _title: str) -> Iterable[int]:
+    """The progress that shows nothing."""
+    return steps
 
-    Activations: one scale and zero point a tensor, from the least and largest value that the calibration inputs cause.
-    Weights: one symmetric scale a row, ``2 ** -shift * output scale / input scale``, as fine as int8 allows. Where a
-    row's weights are so large that its shift would be negative, the layer's output scale is raised until it is 0; where
-    a row could overflow its accumulator, its shift is lowered. Weights that are 0 stay 0.
+
+def quantize(
+    network: FloatNetwork,
+    calibration: torch.Tensor,
+    observer: Observer = Observer.MIN_MAX,
+    sum_bits: int = 28,
+    progress: Progress = silent,
+) -> IntegerNetwork:
+    """Quantize a network to int8 activations and weights, with power-of-two requantization.
+
+    Activations: one scale and zero point a tensor, from the range that `observer` finds in what the calibration inputs
+    cause, made to agree where tensors are concatenated or added (see `agree`). Weights: one symmetric scale a row,
+    ``2 ** -shift * output scale / input scale``, as fine as int8 allows. Where a row could overflow its accumulator, its
+    shift is lowered. Weights that are 0 stay 0.
 
     Args:
-        model: what `fold` takes; computed as in eval mode, stays as it is.
-        calibration: float [inputs, channels, height, width] or [inputs, features], like what the model will see.
+        network: of the front end.
+        calibration: float [inputs, channels, height, width] or [inputs, features], like what the network will see.
+        observer: how the ranges of activations are chosen.
         sum_bits: width of the accumulators; shifts end at ``sum_bits - 10``.
+        progress: shows how far the work is.
 
     Raises:
-        QuantizationError: see `fold`; or the calibration inputs are empty or not finite, or a row fits no accumulator.
+        QuantizationError: the calibration inputs have another shape, are empty or not finite, or a row fits no
+            accumulator.
     """
-    if not calibration.numel() or calibration.ndim not in (2, 4):
+    _check_calibration(network, calibration)
+    scales = agree(network, observe(network, calibration.detach(), observer, progress))
+    tensors = [Tensor(name, network.shapes[name], one.scale, one.zero_point) for name, one in scales.items()]
+    steps: list[Step] = []
+    for step in network.steps:
+        if isinstance(step, FloatAdd):
+            step = adding_layer(step, network.shapes)
+        if isinstance(step, FloatLayer):
+            steps.append(LayerStep(step.inputs, step.output, _quantize_layer(step, network.shapes, scales, sum_bits)))
+        else:
+            steps.append(step)
+    return IntegerNetwork(tuple(tensors), tuple(steps), network.outputs)
+
+
+def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
+    """Calibration inputs of a user, float32 or float64, as a tensor.
+
+    Raises:
+        QuantizationError: they have another dtype, or are none.
+    """
+    if array.dtype not in (np.float32, np.float64):
+        raise QuantizationError(f"calibration inputs must be float32 or float64, not {array.dtype}")
+    if array.ndim < 2 or not array.size:
+        raise QuantizationError(f"calibration inputs must be [inputs, ...] and not empty, not {list(array.shape)}")
+    return torch.tensor(array)
+
+
+def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None:
+    shape = network.shapes[network.input]
+    expected = [shape, shape[:1]] if shape[1:] == (1, 1) else [shape]
+    if not calibration.numel() or tuple(calibration.shape[1:]) not in expected:
         raise QuantizationError(
-            f"calibration inputs must be [inputs, channels, height, width] or [inputs, features] and not empty, "
+            f"calibration inputs must be [inputs, {', '.join(map(str, expected[-1]))}] and not empty, "
             f"not {list(calibration.shape)}"
         )
+    if not calibration.is_floating_point():
+        raise QuantizationError(f"calibration inputs must be floating point numbers, not {calibration.dtype}")
     if not bool(torch.isfinite(calibration).all()):
         raise QuantizationError("calibration inputs are NaN or infinite")
-    layers = fold(model, tuple(calibration.shape[1:]))
-    activations = calibration.detach().double().reshape(-1, *layers[0].input_shape)
-    scales = [_range_scale(activations, least=0.0)]
-    integer_layers = []
-    for layer in layers:
-        activations = layer.run(activations)
-        least = scales[-1].scale * float(layer.weights.abs().max()) / WEIGHT_MAX
-        scales.append(_range_scale(activations, least))
-        integer_layers.append(_quantize_layer(layer, scales[-2], scales[-1], sum_bits))
-    return QuantizedModel(tuple(integer_layers), tuple(scale.scale for scale in scales))
 
 
-def _range_scale(activations: torch.Tensor, least: float) -> ActivationScale:
-    return activation_scale(float(activations.min()), float(activations.max()), least)
+def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
+    """A sum as a layer: each row has one weight for either map."""
+    channels = shapes[step.output][0]
+    one = torch.eye(channels, dtype=torch.float64)[:, :, None, None]
+    weights = torch.cat([step.signs[0] * one, step.signs[1] * one], dim=1)
+    bias = torch.zeros(channels, dtype=torch.float64)
+    return replace(FloatLayer(step.inputs, step.output, weights, bias), low=step.low, high=step.high)
 
 
-def _quantize_layer(layer: FloatLayer, before: ActivationScale, after: ActivationScale, sum_bits: int) -> IntegerLayer:
-    ratio = after.scale / before.scale
-    shift: NDArray[np.int64] = power_of_two_shifts(layer.weights, ratio, sum_bits - 10).numpy()
+def _quantize_layer(
+    layer: FloatLayer, shapes: Mapping[str, Shape], scales: Mapping[str, ActivationScale], sum_bits: int
+) -> IntegerLayer:
+    before, after = [scales[name] for name in layer.inputs], scales[layer.output]
+    counts = [shapes[name][0] for name in layer.inputs]
+    channels = sum(counts)
+    if layer.groups > 1:  # its inputs are in agreement
+        before, counts = before[:1], [layer.weights.shape[1]]
+    channel_scales = np.repeat([one.scale for one in before], counts)
+    zero_points = np.repeat([one.zero_point for one in before], counts)
+    weights_by_step = layer.weights * torch.tensor(channel_scales)[:, None, None]
+
+    shift: NDArray[np.int64] = power_of_two_shifts(weights_by_step, after.scale, sum_bits - 10).numpy()
     while True:
-        unit = np.exp2(-shift.astype(np.float64))  # of a sum, in output steps
-        weights = round_to_int8(layer.weights, torch.tensor(ratio * unit)[:, None, None, None]).numpy().astype(np.int8)
-        zero_part = before.zero_point * weights.astype(np.int64).sum(axis=(1, 2, 3))
-        bias = np.floor(layer.bias.numpy() / (after.scale * unit) + 0.5).astype(np.int64) - zero_part
+        unit = after.scale * np.exp2(-shift.astype(np.float64))  # what one of a sum stands for
+        weights = round_to_int8(weights_by_step, torch.tensor(unit)[:, None, None, None]).numpy().astype(np.int8)
+        emptied = (shift > 0) & ~weights.any(axis=(1, 2, 3))
+        if emptied.any():  # nothing is left of their weights, and a bias needs no shift
+            shift = np.where(emptied, 0, shift)
+            continue
+        zero_part = (zero_points[:, None, None] * weights.astype(np.int64)).sum(axis=(1, 2, 3))
+        bias = np.floor(layer.bias.numpy() / unit + 0.5).astype(np.int64) - zero_part
         too_wide = row_sum_bits(weights, bias, shift, after.zero_point) > sum_bits
         if not too_wide.any():
             break
         stuck = np.flatnonzero(too_wide & (shift == 0))
         if stuck.size:
             raise QuantizationError(
-                f"layer {layer.name!r}: row {stuck[0]} overflows an accumulator of {sum_bits} bits even without a "
+                f"layer {layer.output!r}: row {stuck[0]} overflows an accumulator of {sum_bits} bits even without a "
                 f"shift: its bias or its sum of weights is too large for outputs of {after.scale:.3g} a step"
             )
         shift = shift - too_wide
     return IntegerLayer(
-        name=layer.name,
+        name=layer.output,
         weights=weights,
         bias=bias,
         shift=shift,
-        input_zero_point=before.zero_point,
+        input_zero_point=before[0].zero_point,
         output_zero_point=after.zero_point,
-        low=after.zero_point if layer.relu else ACTIVATION_MIN,
-        high=ACTIVATION_MAX,
-        input_shape=layer.input_shape,
+        low=_limit(layer.low, after),
+        high=_limit(layer.high, after),
+        input_shape=(channels, *shapes[layer.inputs[0]][1:]),
         stride=layer.stride,
         padding=layer.padding,
         dilation=layer.dilation,
         groups=layer.groups,
     )
+
+
+def _limit(limit: float, scale: ActivationScale) -> int:
+    """A limit of real numbers as an int8."""
+    integer = np.floor(limit / scale.scale + 0.5) + scale.zero_point  # infinite where there is no limit
+    return int(min(max(integer, ACTIVATION_MIN), ACTIVATION_MAX))

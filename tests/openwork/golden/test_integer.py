@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from openwork.golden import partial_sums, run_layer, run_model
-from openwork.layer import IntegerLayer, LayerError, QuantizedModel
+from openwork.golden import partial_sums, run_layer
+from openwork.layer import IntegerLayer, LayerError
 
 
 def slow_layer(layer: IntegerLayer, inputs: NDArray[np.int8]) -> list[list[list[int]]]:
@@ -119,13 +119,6 @@ def test_batch_is_one_by_one() -> None:
     layer = one_by_one(3, channels=4, shift=2)
     batch = np.random.default_rng(0).integers(-128, 128, (5, 4, 1, 1), np.int8)
     assert run_layer(layer, batch).tolist() == [run_layer(layer, inputs).tolist() for inputs in batch]
-
-
-def test_model_is_its_layers_in_turn() -> None:
-    first, second = one_by_one(3, channels=4, shift=2), one_by_one(-2, channels=1, shift=0, low=0)
-    inputs = np.random.default_rng(0).integers(-128, 128, (5, 4, 1, 1), np.int8)
-    model = QuantizedModel((first, second), (1.0, 1.0, 1.0))
-    assert run_model(model, inputs).tolist() == run_layer(second, run_layer(first, inputs)).tolist()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from openwork.frontend import import_module
 from openwork.models import digits
-from openwork.quantization import fold
 
 
 def test_data_is_real_and_divided_once() -> None:
@@ -18,7 +18,7 @@ def test_data_is_real_and_divided_once() -> None:
 
 
 def test_holds_each_kind_of_layer() -> None:
-    layers = fold(digits.build(), (1, 8, 8))
+    layers = import_module(digits.build(), torch.zeros(1, 1, 8, 8)).layers
     kinds = [(layer.weights.shape[2:], layer.groups, layer.stride) for layer in layers]
     assert kinds == [((3, 3), 1, 1), ((3, 3), 16, 1), ((1, 1), 1, 1), ((3, 3), 1, 2), ((4, 4), 1, 1)]
     assert sum(layer.weights.numel() for layer in layers) == 15136

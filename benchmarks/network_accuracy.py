@@ -1,0 +1,114 @@
+"""What quantization to int8 costs every network: accuracy in float and in int8, by observer, and the noise of the scores.
+
+Int8 is the golden model, so every other part of Openwork computes exactly the same. Networks without labelled data run on
+random inputs, and have the noise only. Name networks to measure those alone; the others then stay in the record as they are.
+"""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from openwork.files import encode_network
+from openwork.frontend import FloatNetwork, import_module
+from openwork.golden import run_network
+from openwork.models.catalogue import SUBJECTS, Subject
+from openwork.models.shared_data import DataError
+from openwork.network import IntegerNetwork
+from openwork.quantization import Observer, quantize
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = ROOT / "docs" / "results" / "network_accuracy.json"
+INPUTS = 1000
+FLOAT_BATCH, INTEGER_BATCH = 50, 8
+
+
+def measure(name: str, subject: Subject) -> list[tuple[str, str, float]]:
+    """Name, unit and value of everything measured of a network."""
+    network = import_module(subject.model, subject.calibration[:1])
+    with torch.no_grad():
+        scores = (
+            torch.cat([subject.model(batch) for batch in torch.split(subject.inputs, FLOAT_BATCH)]).flatten(1).numpy()
+        )
+    results = []
+    if subject.labels is not None:
+        results.append(("float accuracy", "%", accuracy(scores, subject.labels)))
+    for observer in Observer:
+        with torch.no_grad():
+            quantized = quantize(network, subject.calibration, observer)
+        integer_scores = golden_scores(quantized, subject.inputs, f"{name}, {observer}")
+        if subject.labels is not None:
+            results.append((f"int8 accuracy, {observer}", "%", accuracy(integer_scores, subject.labels)))
+        noise = float(((integer_scores - scores) ** 2).sum() / (scores**2).sum())
+        results.append((f"int8 noise, {observer}", "dB below scores", -10 * float(np.log10(noise))))
+        if observer is Observer.MIN_MAX:
+            results += sizes(network, quantized)
+    return [("inputs", "", len(subject.inputs)), *results]
+
+
+def sizes(network: FloatNetwork, quantized: IntegerNetwork) -> list[tuple[str, str, float]]:
+    """Name, unit and value of what a quantized network holds; sums have no weights of their own to count."""
+    layers, own = quantized.layers, {layer.output for layer in network.layers}
+    weights = sum(layer.weights.size for layer in layers if layer.name in own)
+    return [
+        ("layers", "", len(layers)),
+        ("weights", "", weights),
+        ("density", "%", 100 * sum(layer.nonzeros for layer in layers if layer.name in own) / weights),
+        ("useful MACs", "million", sum(layer.macs for layer in layers) / 1e6),
+        ("widest accumulator", "bit", max(int(layer.sum_bits.max()) for layer in layers)),
+        (".int8 file", "KiB", len(encode_network(quantized)) / 1024),
+    ]
+
+
+def golden_scores(network: IntegerNetwork, inputs: torch.Tensor, title: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Real scores [inputs, classes] that the golden model's integers stand for."""
+    integers = network.quantize_inputs(inputs.numpy())
+    starts = range(0, len(integers), INTEGER_BATCH)
+    outputs = [run_network(network, integers[start : start + INTEGER_BATCH]) for start in track(starts, title)]
+    return network.dequantize_outputs(np.concatenate(outputs)).reshape(len(inputs), -1)
+
+
+def accuracy(scores: np.ndarray[Any, Any], labels: torch.Tensor) -> float:
+    """Share of right answers in %."""
+    return 100 * float((scores.argmax(axis=1) == labels.numpy()).mean())
+
+
+def main() -> None:
+    """Measure all networks that were named, or every one; write the record and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"networks: {', '.join(SUBJECTS)}")
+    names = parser.parse_args().names or list(SUBJECTS)
+    if unknown := set(names) - set(SUBJECTS):
+        parser.error(f"there is no network {', '.join(sorted(unknown))}: there are {', '.join(SUBJECTS)}")
+
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    context = {
+        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
+        "tools": [f"torch {torch.__version__}"],
+        "command": "python benchmarks/network_accuracy.py",
+    }
+    kept = json.loads(RECORD.read_text()) if RECORD.exists() else []
+    record = {name: [one for one in kept if one["configuration"] == name] for name in SUBJECTS}
+    for name in names:
+        try:
+            measured = measure(name, SUBJECTS[name](INPUTS))
+        except DataError as error:
+            print(f"{name} left out: {error}")
+            continue
+        record[name] = [
+            {"name": what, "unit": unit, "value": round(value, 2), "configuration": name, **context}
+            for what, unit, value in measured
+        ]
+        for what, unit, value in measured:
+            print(f"{name:40} {what:40} {value:12,.2f} {unit}")
+        lines = [one for entries in record.values() for one in entries]
+        RECORD.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The float network while it is made: tensors get steps, and later nodes change steps that no one else has read."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import fx
+
+from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
+from openwork.frontend.nodes import Unsupported, arguments_of, module_of
+from openwork.network import MAX_TAPS, MaxPool, Reshape, Shape, Upsample
+from openwork_hw.arch.nonzeros import ColumnLayout
+
+Parts = tuple[str, ...]
+"""The tensors that a value of the program stands for, concatenated along channels."""
+
+
+def fits(taps: int, channels: int) -> bool:
+    """Whether a layer can have so many taps and channels."""
+    try:
+        ColumnLayout(taps, channels)
+    except ValueError:
+        return False
+    return taps <= MAX_TAPS
+
+
+class Builder:
+    """The network so far.
+
+    Attributes:
+        batch: size of the first dimension of every tensor, as text, for it may be a symbol.
+        constants: tensors that do not depend on the input.
+        targets: names of the constants that are the model's own.
+        values: what the nodes that do stand for.
+        steps, shapes: of the network, by the name of the tensor.
+        padded: for tensors that are another one with zeros around it: that one, and the zeros at each side.
+        subsampled: nodes that hold every n-th row and m-th column of another node, while n and m differ.
+        notes: of the network.
+    """
+
+    def __init__(self, batch: str) -> None:
+        self.batch = batch
+        self.constants: dict[fx.Node, torch.Tensor] = {}
+        self.targets: dict[fx.Node, str] = {}
+        self.values: dict[fx.Node, Parts] = {}
+        self.steps: dict[str, FloatStep] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.padded: dict[str, tuple[Parts, tuple[int, int, int, int]]] = {}
+        self.subsampled: dict[fx.Node, tuple[fx.Node, int, int]] = {}
+        self.notes: list[str] = []
+
+    def shape(self, node: fx.Node) -> Shape:
+        """Of the map that a node's tensor is."""
+        shape = node.meta["val"].shape
+        if not shape or str(shape[0]) != self.batch or len(shape) not in (2, 4):
+            raise Unsupported(f"a tensor of {list(map(str, shape))} is neither a batch of maps nor of vectors")
+        sizes = [int(size) for size in shape[1:]]
+        return (sizes[0], 1, 1) if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
+
+    def parts(self, node: Any) -> Parts:
+        if not isinstance(node, fx.Node) or node not in self.values:
+            raise Unsupported("a constant or number in the place of a tensor that depends on the input")
+        return self.values[node]
+
+    def constant(self, node: Any) -> torch.Tensor:
+        if node not in self.constants:
+            raise Unsupported("weights that depend on the input")
+        return self.constants[node].double()
+
+    def emit(self, node: fx.Node, step: FloatStep, shape: Shape) -> Parts:
+        """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""
+        module, is_leaf = module_of(node)
+        if weights := next((name for source in node.args if (name := self._target(source)).endswith(".weight")), ""):
+            module, is_leaf = weights.removesuffix(".weight"), True
+        operator_name = arguments_of(node)[0]
+        name = base = module if module and is_leaf else f"{module}.{operator_name}".lstrip(".")
+        number = 2
+        while name in self.shapes:
+            name, number = f"{base}_{number}", number + 1
+        self.steps[name], self.shapes[name] = replace(step, output=name), shape
+        return (name,)
+
+    def _target(self, node: Any) -> str:
+        return self.targets.get(node, "") if isinstance(node, fx.Node) else ""
+
+    def emit_map(self, node: fx.Node, step: MaxPool | Upsample | Reshape, source: Parts) -> Parts:
+        channels = sum(self.shapes[name][0] for name in source)
+        return self.emit(node, step, step.output_shape((channels, *self.shapes[source[0]][1:])))
+
+    def emit_layer(self, node: fx.Node, layer: FloatLayer) -> Parts:
+        _, height, width = self.shapes[layer.inputs[0]]
+        top, left, bottom, right = layer.padding
+        rows, _, kernel_h, kernel_w = layer.weights.shape
+        if layer.taps > MAX_TAPS:
+            raise Unsupported(f"a kernel of {kernel_h} x {kernel_w} taps; a layer has at most {MAX_TAPS}")
+        try:
+            ColumnLayout(taps=layer.taps, channels=layer.weights.shape[1] * layer.groups)
+        except ValueError as error:
+            raise Unsupported(str(error)) from None
+        shape = (
+            rows,
+            (height + top + bottom - layer.dilation * (kernel_h - 1) - 1) // layer.stride + 1,
+            (width + left + right - layer.dilation * (kernel_w - 1) - 1) // layer.stride + 1,
+        )
+        return self.emit(node, layer, shape)
+
+    def read_only_by(self, name: str, reader: fx.Node) -> bool:
+        """Whether no other node reads a tensor, by whatever node it is known."""
+        holders = {node for node, parts in self.values.items() if name in parts}
+        return {user for node in holders for user in node.users} - holders <= {reader}
+
+    def layer_to_change(self, parts: Parts, reader: fx.Node) -> FloatLayer | None:
+        """The layer without limits that makes a tensor which only `reader` reads, if there is one."""
+        step = self.steps.get(parts[0]) if len(parts) == 1 else None
+        if not isinstance(step, FloatLayer) or not self.read_only_by(parts[0], reader):
+            return None
+        return step if (step.low, step.high) == (-math.inf, math.inf) and parts[0] not in self.padded else None
+
+    def channels(self, parts: Parts) -> int:
+        return sum(self.shapes[name][0] for name in parts)
+
+    def low(self, parts: Parts) -> float:
+        """A limit that no value of a map is below."""
+        steps = [self.steps.get(name) for name in parts]
+        lows = [
+            step.low if isinstance(step, FloatLayer | FloatAdd) else self.low(step.inputs) if step else -math.inf
+            for step in steps
+        ]
+        return min(lows)
+
+    def select(self, node: fx.Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
+        """A layer whose rows each copy one channel, or are zero."""
+        weights = torch.zeros(len(rows), self.channels(source), 1, 1, dtype=torch.float64)
+        for row, channel in enumerate(rows):
+            if channel is not None:
+                weights[row, channel] = 1.0
+        bias = torch.zeros(len(rows), dtype=torch.float64)
+        return self.emit_layer(node, FloatLayer(source, "", weights, bias, stride))
+
+    def copy(self, node: fx.Node, source: Parts, **changes: Any) -> Parts:
+        """A layer that copies every channel."""
+        channels = self.channels(source)
+        weights = torch.ones(channels, 1, 1, 1, dtype=torch.float64)
+        bias = torch.zeros(channels, dtype=torch.float64)
+        return self.emit_layer(node, FloatLayer(source, "", weights, bias, groups=channels, **changes))
+
+    def affine(self, node: fx.Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
+        """``factor * source + offset``, both float64 [channels]: folded into the layer before, or a layer of its own."""
+        if layer := self.layer_to_change(source, node):
+            weights, bias = layer.weights * factor[:, None, None, None], layer.bias * factor + offset
+            self.steps[layer.output] = replace(layer, weights=weights, bias=bias)
+            return source
+        layer = FloatLayer(source, "", factor[:, None, None, None], offset, groups=len(factor))
+        return self.emit_layer(node, layer)
+
+    def limit(self, node: fx.Node, source: Parts, low: float, high: float) -> Parts:
+        """Limits, fused into the steps before where no one else sees them, or a layer that copies."""
+        if all(self._can_limit(name, node) for name in source):
+            for name in source:
+                self._limit_tensor(name, low, high)
+            return source
+        return self.copy(node, source, low=low, high=high)
+
+    def _can_limit(self, name: str, reader: fx.Node) -> bool:
+        step = self.steps.get(name)
+        if step is None or name in self.padded or not self.read_only_by(name, reader):
+            return False
+        if isinstance(step, FloatLayer | FloatAdd):
+            return True
+        holder = next(node for node, parts in self.values.items() if name in parts)
+        return all(self._can_limit(before, holder) for before in step.inputs)
+
+    def _limit_tensor(self, name: str, low: float, high: float) -> None:
+        step = self.steps[name]
+        if isinstance(step, FloatLayer | FloatAdd):
+            limits = [min(max(limit, low), high) for limit in (step.low, step.high)]
+            self.steps[name] = replace(step, low=limits[0], high=limits[1])
+        else:  # picking pixels and limiting them may change places
+            for before in step.inputs:
+                self._limit_tensor(before, low, high)
+
+    def per_channel(self, node: fx.Node, value: Any) -> torch.Tensor | None:
+        """A constant of an operator with two operands as float64 [channels]; None if it is no constant."""
+        channels = self.shape(node)[0]
+        if isinstance(value, int | float):
+            return torch.full((channels,), float(value), dtype=torch.float64)
+        if not isinstance(value, fx.Node) or value not in self.constants:
+            return None
+        constant, rank = self.constants[value].double(), len(node.meta["val"].shape)
+        shape = (1,) * (rank - constant.ndim) + tuple(constant.shape)
+        if constant.numel() not in (1, channels) or shape[1] != constant.numel() != 1:
+            raise Unsupported(f"a constant of {list(constant.shape)}; one number for each channel is possible")
+        return constant.reshape(-1).expand(channels).clone()
+
+    def unpadded(self, source: Parts) -> tuple[Parts, tuple[int, int, int, int]]:
+        """What padding with zeros was applied to, and how much of it; no padding for other tensors."""
+        return self.padded.get(source[0], (source, (0, 0, 0, 0))) if len(source) == 1 else (source, (0, 0, 0, 0))

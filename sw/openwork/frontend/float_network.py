@@ -1,0 +1,150 @@
+"""The float network: what the front end makes of a model and quantization makes integers of."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from openwork.network import MaxPool, Reshape, Shape, Upsample, by
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLayer:
+    """A convolution and the limits of what follows it; whatever is linear in one map becomes one.
+
+    Attributes:
+        inputs: tensors, concatenated along channels.
+        output: name of the result.
+        weights: float64 [rows, channels / groups, kernel_h, kernel_w].
+        bias: float64 [rows].
+        stride, padding, dilation, groups: as in `IntegerLayer`.
+        low, high: limits of the output: a ReLU has low 0.0, a ReLU6 has high 6.0, too.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    weights: torch.Tensor
+    bias: torch.Tensor
+    stride: int = 1
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: int = 1
+    groups: int = 1
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    @property
+    def taps(self) -> int:
+        """Taps of the kernel."""
+        return self.weights.shape[2] * self.weights.shape[3]
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Outputs for float inputs [batch, channels, height, width], in their precision."""
+        top, left, bottom, right = self.padding
+        padded = functional.pad(inputs, (left, right, top, bottom)) if any(self.padding) else inputs
+        weights, bias = self.weights.to(inputs.dtype), self.bias.to(inputs.dtype)
+        sums = functional.conv2d(padded, weights, bias, self.stride, 0, self.dilation, self.groups)
+        return sums.clamp(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class FloatAdd:
+    """The sum of two maps of one shape, each a concatenation, and the limits of what follows it.
+
+    Attributes:
+        inputs: tensors of both, those of the first map in front.
+        output: name of the result.
+        parts: how many of `inputs` are the first map.
+        signs: what the maps are multiplied by, 1 or -1.
+        low, high: as in `FloatLayer`.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    parts: int = 1
+    signs: tuple[int, int] = (1, 1)
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Outputs for float inputs: both maps, concatenated along channels."""
+        first, second = inputs.chunk(2, dim=1)
+        return (self.signs[0] * first + self.signs[1] * second).clamp(self.low, self.high)
+
+
+FloatStep = FloatLayer | FloatAdd | MaxPool | Upsample | Reshape
+
+
+@dataclass(frozen=True, eq=False)
+class FloatNetwork:
+    """A graph of steps in the order in which they run, of one input; several tensors stand for their concatenation.
+
+    Attributes:
+        shapes: of every tensor, the input's first.
+        steps: each reads only tensors that are made before it.
+        outputs: the tensors that are the result.
+        notes: what the host has to do, a sentence each.
+    """
+
+    shapes: Mapping[str, Shape]
+    steps: tuple[FloatStep, ...]
+    outputs: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def input(self) -> str:
+        """The tensor that the user fills."""
+        return next(iter(self.shapes))
+
+    @property
+    def layers(self) -> tuple[FloatLayer, ...]:
+        """The steps that have weights."""
+        return tuple(step for step in self.steps if isinstance(step, FloatLayer))
+
+    def tensors(self, inputs: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        """Every tensor when it is made, [batch, *shape]; it is dropped after its last reader.
+
+        Args:
+            inputs: float [batch, channels, height, width], or [batch, features] for a network of one-pixel maps.
+        """
+        value = inputs.reshape(len(inputs), *self.shapes[self.input])
+        yield self.input, value
+        alive = {self.input: value}
+        readers = Counter(name for step in self.steps for name in step.inputs)
+        for step in self.steps:
+            read = [alive[name] for name in step.inputs]
+            result = run_step(step, read[0] if len(read) == 1 else torch.cat(read, dim=1))
+            for name in step.inputs:
+                readers[name] -= 1
+                if not readers[name]:
+                    del alive[name]
+            yield step.output, result
+            if readers[step.output]:
+                alive[step.output] = result
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The network's outputs [batch, channels, height, width]; `inputs` as for `tensors`."""
+        with torch.no_grad():
+            wanted = {name: value for name, value in self.tensors(inputs) if name in self.outputs}
+        return torch.cat([wanted[name] for name in self.outputs], dim=1)
+
+    def __str__(self) -> str:
+        lines = [f"{self.input:24} {by(self.shapes[self.input]):>16}  input"]
+        for step in self.steps:
+            what = by(step.weights.shape) if isinstance(step, FloatLayer) else type(step).__name__
+            lines.append(f"{step.output:24} {by(self.shapes[step.output]):>16}  {what}")
+        return "\n".join([*lines, *self.notes])
+
+
+def run_step(step: FloatStep, inputs: torch.Tensor) -> torch.Tensor:
+    """What a step makes of float inputs [batch, channels, height, width]."""
+    if isinstance(step, FloatLayer | FloatAdd):
+        return step.run(inputs)
+    if isinstance(step, MaxPool):
+        top, left, bottom, right = step.padding
+        padded = functional.pad(inputs, (left, right, top, bottom), value=float("-inf"))
+        return functional.max_pool2d(padded, step.kernel, step.stride)
+    if isinstance(step, Upsample):
+        return inputs.repeat_interleave(step.factor, dim=2).repeat_interleave(step.factor, dim=3)
+    return inputs.reshape(len(inputs), *step.shape)

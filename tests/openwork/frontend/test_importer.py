@@ -1,0 +1,256 @@
+"""An imported network computes what the model does, and one error says all that cannot be imported."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.openwork.frontend.zoo import MODELS, inputs, trained
+from torch import nn
+from torch.nn import functional
+
+from openwork.frontend import FloatAdd, FloatLayer, ImportingError, import_module, import_program
+from openwork.network import MAX_TAPS, MaxPool, Reshape, Upsample
+
+
+def difference(model: nn.Module, batch: torch.Tensor, outputs: torch.Tensor) -> float:
+    """Between a model and what its network makes, softmax at the end added."""
+    with torch.no_grad():
+        expected = model.eval()(batch)
+    outputs = outputs.reshape(expected.shape)
+    if "Residual" in type(model).__name__:
+        outputs = functional.log_softmax(outputs, dim=1)
+    return float((outputs - expected).abs().max())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_network_computes_what_the_model_does(name: str) -> None:
+    model, batch = trained(name), inputs(name, 5)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    network = import_module(model, batch[:1])
+    assert model.training
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+    for tensor_name, values in network.tensors(batch):
+        assert tuple(values.shape[1:]) == network.shapes[tensor_name], tensor_name
+    assert difference(model, batch, network.run(batch)) < 1e-12
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_decomposed_programs_and_open_batches_are_taken_too(name: str) -> None:
+    model, batch = trained(name).eval(), inputs(name, 5)
+    dynamic = torch.export.export(model, (batch,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    for program in (dynamic, dynamic.run_decompositions()):
+        assert difference(model, batch[:3], import_program(program).run(batch[:3])) < 1e-12
+
+
+def test_batch_norm_limits_padding_and_flatten_are_folded() -> None:
+    chain, residual, pooled = (import_module(trained(name), inputs(name, 1)) for name in MODELS if name[0] != "u")
+    assert [layer.output for layer in chain.layers] == ["0", "4", "5.0", "8"]
+    assert [(layer.low, layer.high) for layer in chain.layers[:2]] == [(0, float("inf")), (-float("inf"), float("inf"))]
+    assert chain.layers[-1].weights.shape == (10, 6, 6, 4)
+    assert [type(step).__name__ for step in residual.steps] == [
+        *["FloatLayer"] * 3, "FloatAdd", *["FloatLayer"] * 2, "FloatAdd", *["FloatLayer"] * 2
+    ]  # fmt: skip
+    assert residual.notes == ("log_softmax at the end is left to the host",)
+    assert pooled.layers[1].padding == (1, 0, 0, 1)
+    assert [step.padding for step in pooled.steps if isinstance(step, MaxPool)] == [(1, 1, 2, 2), (0, 1, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.ZeroPad2d(1), nn.MaxPool2d(2)],  # a zero may be the largest
+        [nn.ReLU(), nn.MaxPool2d(2), nn.ZeroPad2d((1, 0, 0, 1)), nn.MaxPool2d(2)],
+        [nn.ZeroPad2d((1, 0, 0, 0)), nn.ZeroPad2d((0, 2, 1, 0)), nn.Conv2d(3, 2, 2)],
+        [nn.Conv2d(3, 2, (2, 4), padding="same")],
+        [nn.Conv2d(3, 2, (1, 4), padding="same", dilation=3)],
+        [nn.ZeroPad2d((0, 1, 0, 1)), nn.ReLU(), nn.AvgPool2d(2, 1, padding=1)],
+    ],
+)
+def test_padding_computes_what_the_model_does(layers: list[nn.Module]) -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), *layers).double()
+    batch = inputs("chain", 4)
+    network = import_module(model, batch)
+    assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+
+
+def test_pruned_weights_stay_zero() -> None:
+    layers = import_module(trained("chain"), inputs("chain", 1)).layers
+    originals = [module.weight for module in trained("chain").modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    for layer, original in zip(layers, originals, strict=True):
+        assert torch.equal(layer.weights.flatten() == 0, original.flatten() == 0)
+
+
+class Crowd(nn.Module):
+    """Values that several nodes read, so that nothing may be fused into them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(2, 2, 3, padding=1)
+        self.norm = nn.BatchNorm2d(2)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        first = self.convolution(batch)
+        limited = functional.relu(self.norm(first))
+        return functional.relu6(torch.cat([limited, first, first], dim=1))
+
+
+def test_what_others_read_is_left_as_it_is() -> None:
+    model = Crowd().double().eval()
+    batch = inputs("chain", 3)
+    network = import_module(model, batch)
+    assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+    assert [step.output for step in network.steps] == ["convolution", "norm", "cat", "relu6"]
+
+
+def test_large_means_are_cut_in_two() -> None:
+    model = nn.AdaptiveAvgPool2d(1)
+    batch = torch.randn(2, 3, 13, 11, dtype=torch.float64)
+    network = import_module(model, batch)
+    assert [layer.weights.shape[2:] for layer in network.layers] == [(13, 1), (1, 11)]
+    assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+    model_with_stride = nn.AvgPool2d((12, 10), stride=3, padding=(2, 1))
+    network = import_module(model_with_stride, batch)
+    assert torch.allclose(network.run(batch), model_with_stride(batch), rtol=1e-12, atol=1e-12)
+    assert all(layer.taps <= MAX_TAPS for layer in network.layers)
+
+
+def test_a_stride_along_a_single_pixel_is_any() -> None:
+    batch = torch.randn(1, 3, 12, 5, dtype=torch.float64)
+    for pool in (nn.AvgPool2d((3, 5)), nn.MaxPool2d((12, 2)), nn.AvgPool2d((12, 5))):
+        model = nn.Sequential(nn.Conv2d(3, 2, 1).double(), pool)
+        network = import_module(model, batch)
+        assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+
+
+def test_means_and_vectors_of_too_many_columns_are_cut_up() -> None:
+    batch = torch.randn(1, 1025, 6, 6, dtype=torch.float64)
+    model = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    network = import_module(model, batch)
+    assert [layer.weights.shape[2:] for layer in network.layers] == [(1, 1), (6, 1), (1, 6)]
+    assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
+    flat = import_module(nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(1025 * 36, 1)), batch)
+    assert [type(step) for step in flat.steps] == [FloatLayer, Reshape, FloatLayer]
+
+
+def test_flattening_a_large_map_is_a_step() -> None:
+    network = import_module(trained("unflattened"), inputs("unflattened", 1))
+    assert [type(step) for step in network.steps] == [
+        FloatLayer,
+        Reshape,
+        FloatLayer,
+        FloatLayer,
+        FloatAdd,
+        Reshape,
+        FloatLayer,
+    ]
+
+
+class Unsupported(nn.Module):
+    """Several operators that no array has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+        self.stretched = nn.Conv2d(4, 4, 1, stride=(1, 2))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        values = functional.gelu(self.convolution(batch))
+        values = functional.relu(values)
+        return torch.sigmoid(values) * self.stretched(self.convolution(batch))[:, :, :, :1]
+
+
+def test_one_error_lists_all_operators_with_their_place() -> None:
+    with pytest.raises(ImportingError) as caught:
+        import_module(Unsupported(), torch.zeros(1, 3, 8, 8))
+    lines = Path(__file__).read_text().splitlines()
+    message = str(caught.value)
+    assert message.startswith("the model has 3 operators that are not supported: gelu at ")
+    for code, what in (
+        ("values = functional.gelu(self.convolution(batch))", "gelu"),
+        ("return torch.sigmoid(values)", "sigmoid"),
+        ("return torch.sigmoid(values)", "conv2d (with stride 1 x 2: both directions must be equal)"),
+    ):
+        (number,) = (index for index, line in enumerate(lines, 1) if line.strip().startswith(code))
+        assert f"{what} at {__file__}:{number}: {lines[number - 1].strip()}" in message
+
+
+class Expression(nn.Module):
+    """A model that is one expression, after a convolution."""
+
+    def __init__(self, expression: Any) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(2, 2, 1)
+        self.expression = expression
+
+    def forward(self, batch: torch.Tensor) -> Any:
+        return self.expression(self.convolution(batch))
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        (lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"), "pad (of mode reflect"),
+        (lambda x: functional.pad(x, (1, 1), value=1.0), "pad (of mode constant, by [1, 1] with 1.0"),
+        (lambda x: functional.avg_pool2d(x, 3, padding=1, count_include_pad=False), "padding that is not counted"),
+        (lambda x: functional.avg_pool2d(x, 3, ceil_mode=True), "with ceil_mode"),
+        (lambda x: functional.max_pool2d(x, 2, dilation=2), "with a dilation"),
+        (lambda x: functional.adaptive_avg_pool2d(x, 3), "from 8 x 8 to 3 x 3"),
+        (lambda x: functional.interpolate(x, size=(8, 16)), "one whole factor is possible"),
+        (lambda x: functional.interpolate(x, scale_factor=2, mode="bilinear"), "upsample_bilinear2d"),
+        (lambda x: functional.softmax(x, 1) + x, "softmax (other than at the end of the model)"),
+        (lambda x: x[:, :, ::2], "slice (every n-th pixel in one direction only)"),
+        (lambda x: functional.relu(x[:, :, ::2]), "slice (every n-th pixel in one direction only)"),
+        (lambda x: x[:, :, 1:], "slice (other than of channels"),
+        (lambda x: torch.cat([x, x], dim=2), "cat (along dimension 2"),
+        (lambda x: x + x[:, :1], "add (of shapes"),
+        (lambda x: x * x, "mul (of two tensors"),
+        (lambda x: x.mean(dim=1), "mean (over dimensions [1]"),
+        (lambda x: x.flatten(2), "flatten (a tensor of ['1', '2', '64'] is neither"),
+        (lambda x: functional.conv2d(x, torch.ones(1, 2, 9, 8)), "conv2d (a kernel of 9 x 8 taps"),
+        (lambda x: functional.conv_transpose2d(x, torch.ones(2, 1, 1, 1)), "conv_transpose2d"),
+        (lambda x: functional.batch_norm(x, None, None, training=True), "in training mode"),
+        (lambda x: functional.dropout(x, training=True), "in training mode"),
+    ],
+)
+def test_refuses_operators(expression: Any, reason: str) -> None:
+    with pytest.raises(ImportingError) as caught:
+        import_module(Expression(expression), torch.zeros(1, 2, 9 if "taps" in reason else 8, 8))
+    assert reason in str(caught.value)
+
+
+class TwoInputs(nn.Module):
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return first + second
+
+
+def test_refuses_models_by_name() -> None:
+    example = torch.zeros(1, 2, 8, 8)
+    with pytest.raises(ImportingError, match="takes 2 inputs"):
+        import_program(torch.export.export(TwoInputs(), (example, example)))
+    with pytest.raises(ImportingError, match="several results"):
+        import_module(Expression(lambda x: (x, x + 1)), example)
+    with pytest.raises(ImportingError, match="nothing to quantize"):
+        import_module(nn.MaxPool2d(2), example)
+    with pytest.raises(ImportingError, match=r"cannot be traced with an input of \[1, 2, 8, 8\]"):
+        import_module(nn.Conv2d(3, 1, 1), example)
+    with pytest.raises(ImportingError, match=r"an input is \[batch, channels, height, width\]"):
+        import_module(nn.Linear(8, 2), torch.zeros(1, 3, 8))
+    spoiled = nn.Conv2d(2, 1, 1)
+    spoiled.weight.detach().fill_(float("nan"))
+    with pytest.raises(ImportingError, match="'conv2d': weights or bias are NaN"):
+        import_module(spoiled, example)
+
+
+def test_steps_print_as_a_table() -> None:
+    lines = str(import_module(trained("residual"), inputs("residual", 1))).splitlines()
+    assert lines[0].split() == ["input", "3", "x", "9", "x", "7", "input"]
+    assert lines[-1] == "log_softmax at the end is left to the host"
+
+
+def test_operators_that_only_pick_pixels_and_limits_change_places() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.MaxPool2d(2), nn.Upsample(scale_factor=3), nn.ReLU6())
+    network = import_module(model, torch.zeros(1, 2, 8, 8))
+    assert [type(step) for step in network.steps] == [FloatLayer, MaxPool, Upsample]
+    assert (network.layers[0].low, network.layers[0].high) == (0, 6)
+    assert not any(isinstance(step, FloatAdd) for step in network.steps)

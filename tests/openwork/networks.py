@@ -1,0 +1,70 @@
+"""Random integer networks of every kind of step, for the tests of all that reads them."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from openwork.layer import IntegerLayer
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
+
+
+@st.composite
+def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
+    """Up to six steps over small maps; concatenations, several readers of one tensor, odd sizes, extreme values."""
+    shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 6)))
+    scale, zero_point = draw(st.sampled_from([(0.1, 0), (3.0e-7, -128), (1 / 3, 127)]))
+    tensors = [Tensor("input", shape, scale, zero_point)]
+    steps: list[Step] = []
+    for number in range(draw(st.integers(1, 6))):
+        first = draw(st.sampled_from(tensors))
+        alike = [one for one in tensors if one.shape[1:] == first.shape[1:] and one.zero_point == first.zero_point
+                 and one.scale == first.scale and one is not first]  # fmt: skip
+        two = bool(alike) and draw(st.booleans())
+        read = (first, draw(st.sampled_from(alike))) if two else (first,)
+        names = tuple(one.name for one in read)
+        source = (sum(one.shape[0] for one in read), *first.shape[1:])
+        step = draw(_steps(f"step {number}/é", names, source, first.zero_point))
+        steps.append(step)
+        keeps = not isinstance(step, LayerStep) or draw(st.booleans())
+        tensors.append(
+            Tensor(step.output, step.output_shape(source), first.scale if keeps else 0.7, _zero_point(step, first))
+        )
+    return IntegerNetwork(tuple(tensors), tuple(steps), (tensors[-1].name,))
+
+
+def _zero_point(step: Step, before: Tensor) -> int:
+    return step.layer.output_zero_point if isinstance(step, LayerStep) else before.zero_point
+
+
+@st.composite
+def _steps(draw: st.DrawFn, name: str, inputs: tuple[str, ...], shape: Shape, zero_point: int) -> Step:
+    channels, height, width = shape
+    kind = draw(st.sampled_from(["layer", "layer", "pool", "upsample", "reshape"]))
+    kernel = (draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width))))
+    if kind == "pool":
+        padding = [draw(st.integers(0, kernel[side % 2] - 1)) for side in range(4)]
+        return MaxPool(inputs, name, kernel, draw(st.integers(1, 3)), (padding[0], padding[1], padding[2], padding[3]))
+    if kind == "upsample" and height * width < 50:
+        return Upsample(inputs, name, draw(st.integers(1, 3)))
+    if kind == "reshape":
+        return Reshape(
+            inputs, name, draw(st.sampled_from([(channels * height * width, 1, 1), (width, channels, height)]))
+        )
+    generator = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    groups = draw(st.sampled_from([1, channels]))
+    rows = groups * draw(st.integers(1, 2))
+    low, high = draw(st.sampled_from([(-128, 127), (-7, 50), (3, 3)]))
+    layer = IntegerLayer(
+        name=name,
+        weights=generator.integers(-128, 128, (rows, channels // groups, *kernel), np.int8),
+        bias=generator.integers(-(1 << 31), 1 << 31, rows) >> generator.integers(0, 30, rows),
+        shift=generator.integers(0, 23, rows),
+        input_zero_point=zero_point,
+        output_zero_point=draw(st.sampled_from([zero_point, 5])),
+        low=low,
+        high=high,
+        input_shape=shape,
+        stride=draw(st.integers(1, 3)),
+        padding=draw(st.tuples(*[st.integers(0, 2)] * 4)),
+        groups=groups,
+    )
+    return LayerStep(inputs, name, layer)

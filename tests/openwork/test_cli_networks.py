@@ -1,0 +1,183 @@
+"""The commands that quantize and run whole networks, as a person types them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.openwork.frontend.zoo import inputs, trained
+
+from openwork.cli import main
+from openwork.files import read_network
+from openwork.frontend import import_module
+from openwork.golden import run_network
+from openwork.quantization import Observer, quantize
+
+MODULE = """
+import time, torch
+from tests.openwork.frontend.zoo import trained
+
+def pooled():
+    return trained("pooled").float()
+
+def program():
+    return torch.export.export(pooled().eval(), (torch.zeros(1, 2, 13, 12),))
+
+def gelu():
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 1, 1), torch.nn.GELU())
+
+def number():
+    return 7
+
+def slow():
+    print("asleep", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a module of models, a `.pt2` file of one, calibration inputs, and files that are wrong in one way each."""
+    path = tmp_path_factory.mktemp("networks")
+    (path / "models_here.py").write_text(MODULE)
+    values = inputs("pooled", 20).numpy().astype(np.float32)
+    np.save(path / "x.npy", values)
+    np.save(path / "integers.npy", np.zeros((2, 2, 13, 12), np.int32))
+    np.save(path / "wide.npy", np.zeros((2, 2, 13, 13), np.float32))
+    np.save(path / "none.npy", np.zeros((0, 2, 13, 12), np.float32))
+    values[3, 1, 2, 2] = np.nan
+    np.save(path / "nan.npy", values)
+    program = torch.export.export(trained("pooled").float().eval(), (torch.zeros(1, 2, 13, 12),))
+    torch.export.save(program, path / "pooled.pt2")
+    (path / "half.pt2").write_bytes((path / "pooled.pt2").read_bytes()[:9000])
+    result = run(path, "quantize", "models_here:pooled", "--calibrate", "x.npy", "-o", "pooled.int8")
+    assert result.returncode == 0, result.stderr
+    (path / "half.int8").write_bytes((path / "pooled.int8").read_bytes()[:900])
+    return path
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[2])]), "COLUMNS": "120"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    """A command in this process, which has torch loaded; others start programs."""
+    handler, path, argv = signal.getsignal(signal.SIGINT), Path.cwd(), sys.argv
+    out, err, status = StringIO(), StringIO(), 0
+    try:
+        os.chdir(folder)
+        sys.argv = ["openwork", *arguments]
+        sys.path.insert(0, str(folder))
+        with redirect_stdout(out), redirect_stderr(err):
+            main()
+    except SystemExit as exit:
+        status = exit.code if isinstance(exit.code, int) else 1
+    finally:
+        sys.path.remove(str(folder))
+        signal.signal(signal.SIGINT, handler)
+        os.chdir(path)
+        sys.argv = argv
+    return Result(status, out.getvalue(), err.getvalue())
+
+
+@pytest.mark.parametrize("name", ["models_here:pooled", "models_here:program", "pooled.pt2"])
+def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / "model.int8")
+    result = run(folder, "quantize", name, "--calibrate", "x.npy", "--observer", "percentile", "-o", path)
+    assert result.returncode == 0, result.stderr
+    values = np.load(folder / "x.npy")
+    exact = import_module(trained("pooled").float(), torch.tensor(values[:1]))
+    expected = quantize(exact, torch.tensor(values), Observer.PERCENTILE)
+    network = read_network(Path(path))
+    assert str(network) == str(expected)
+    assert result.stdout.startswith(f"{expected}\n")
+
+    result = run(folder, "run", path, "--inputs", "x.npy", "--backend", "golden", "-o", str(tmp_path / "y.npy"))
+    assert result.returncode == 0, result.stderr
+    outputs = np.load(tmp_path / "y.npy")
+    assert outputs.dtype == np.int8
+    assert np.array_equal(outputs, run_network(expected, expected.quantize_inputs(values)))
+    np.save(tmp_path / "integers.npy", expected.quantize_inputs(values[:3]))
+    run(folder, "run", path, "--inputs", str(tmp_path / "integers.npy"), "-o", str(tmp_path / "z.npy"))
+    assert np.array_equal(np.load(tmp_path / "z.npy"), outputs[:3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            "quantize models_here:gelu --calibrate x.npy",
+            "the model has an operator that is not supported: gelu in module '1'",
+        ),
+        ("quantize models_here:number --calibrate x.npy", "models_here:number returned a int, not an nn.Module"),
+        ("quantize models_here:other --calibrate x.npy", "module models_here has no function other"),
+        ("quantize nowhere:other --calibrate x.npy", "there is no module nowhere for nowhere:other"),
+        ("quantize model --calibrate x.npy", "a model is a .pt2 file or package.module:function, not model"),
+        ("quantize other.pt2 --calibrate x.npy", "there is no file other.pt2"),
+        ("quantize half.pt2 --calibrate x.npy", "half.pt2 is not a whole .pt2 file"),
+        ("quantize pooled.pt2 --calibrate nan.npy", "calibration inputs are NaN or infinite"),
+        ("quantize pooled.pt2 --calibrate none.npy", "calibration inputs must be [inputs, ...] and not empty"),
+        ("quantize pooled.pt2 --calibrate integers.npy", "calibration inputs must be float32 or float64, not int32"),
+        (
+            "quantize pooled.pt2 --calibrate wide.npy",
+            "calibration inputs must be [inputs, 2, 13, 12] and not empty, not",
+        ),
+        ("quantize pooled.pt2 --calibrate pooled.pt2", "pooled.pt2 is not a whole .npy file of numbers"),
+        ("quantize pooled.pt2 --calibrate x.npy --observer best", "there is no observer best: there are min-max,"),
+        ("run pooled.int8 --inputs nan.npy", "the inputs hold NaN"),
+        ("run pooled.int8 --inputs none.npy", "there are no inputs"),
+        ("run pooled.int8 --inputs wide.npy", "the network takes inputs [batch, 2, 13, 12], not [2, 2, 13, 13]"),
+        ("run pooled.int8 --inputs integers.npy", "the inputs must be float32, float64 or int8, not int32"),
+        ("run pooled.int8 --inputs x.npy --backend board", "there is no backend board: there are golden"),
+        ("run half.int8 --inputs x.npy", "half.int8 is not a whole .int8 file"),
+        ("run other.int8 --inputs x.npy", "there is no file other.int8"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_status_2(folder: Path, arguments: str, sentence: str) -> None:
+    before = {path.name for path in folder.iterdir()}
+    result = run(folder, *arguments.split(), "-o", "result")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"openwork: {sentence}") and result.stderr.count("\n") == 1, result.stderr
+    assert {path.name for path in folder.iterdir()} - {"__pycache__"} == before - {"__pycache__"}
+
+
+def test_an_output_without_a_folder_is_refused(folder: Path) -> None:
+    result = run(folder, "run", "pooled.int8", "--inputs", "x.npy", "-o", "nowhere/y.npy")
+    assert result.returncode == 2
+    assert result.stderr == "openwork: nowhere/y.npy cannot be written: there is no folder nowhere\n"
+
+
+def test_an_interrupted_run_says_so_and_leaves_nothing(folder: Path) -> None:
+    command = [sys.executable, "-m", "openwork", "quantize", "models_here:slow", "--calibrate", "x.npy", "-o", "result"]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "asleep\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (2, "openwork: interrupted\n")
+    assert not [path.name for path in folder.iterdir() if "result" in path.name]
+
+
+@pytest.mark.parametrize("command", ["quantize", "run"])
+def test_help_has_examples(folder: Path, command: str) -> None:
+    result = run(folder, command, "--help")
+    assert result.returncode == 0 and result.stdout.count(f"openwork {command} ") >= 3
