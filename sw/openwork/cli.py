@@ -253,7 +253,7 @@ def synth(
 def quantize(
     model: Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")],
     calibrate: Annotated[
-        Path, typer.Option(help=".npy file of real inputs like those the model will see, [inputs, ...], 100 or so.")
+        Path, typer.Option(help=".npy file of real inputs like those the model will see, one a row, 100 or so.")
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .int8 file to write.")],
     observer: Annotated[
