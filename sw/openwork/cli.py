@@ -294,7 +294,7 @@ def quantize(
 def run(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
     inputs: Annotated[
-        Path, typer.Option(help=".npy file of inputs, [inputs, ...]: real numbers, or int8 as they are.")
+        Path, typer.Option(help=".npy file of inputs, one a row: real numbers, or int8 as they are.")
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
     backend: Annotated[str, typer.Option(help="What computes: golden, the exact model in PyTorch.")] = "golden",

@@ -271,6 +271,7 @@ class RowBuffer(wiring.Component):
         wrong_row, wrong_end, too_long = (
             Signal(name=n, reset_less=True) for n in ("wrong_row", "wrong_end", "too_long")
         )
+        upstream = Signal(4, reset_less=True)
         here = Signal(ROW_BITS, reset_less=True)
         error = Signal(4, reset_less=True)
         position = Signal(ROW_BITS, reset_less=True)
@@ -279,6 +280,7 @@ class RowBuffer(wiring.Component):
             wrong_row.eq(accept & self.i_check_rows & (nonzero.row != record.row)),
             wrong_end.eq(accept & nonzero.last & (nonzero.final != record.last)),
             too_long.eq(used[-1] & ~freed & ~occupied.any() & ~self.settings.single_pixel),
+            upstream.eq(self.upstream_fault),
             here.eq(self.i_position),
         ]
         with m.If(wrong_row):
@@ -288,7 +290,7 @@ class RowBuffer(wiring.Component):
         with m.Elif(too_long):
             m.d.comb += fault.eq(StreamErrorKind.ROW_TOO_LONG)
         with m.Else():
-            m.d.comb += fault.eq(self.upstream_fault)
+            m.d.comb += fault.eq(upstream)
         with m.If((fault != StreamErrorKind.NONE) & ~stopped):
             m.d.sync += [error.eq(fault), position.eq(here), stopped.eq(1)]
         with m.If(stopped):
@@ -306,6 +308,7 @@ class RowBuffer(wiring.Component):
                 wrong_row,
                 wrong_end,
                 too_long,
+                upstream,
                 table_base,
                 records_done,
                 stopped,
