@@ -1,7 +1,7 @@
 """Predicted cycles of layers of the pruned ResNet-50 against the array's Verilog in Icarus, on the array of 21 x 7.
 
 One layer of each kind at least: the first convolution, 1 x 1 and 3 x 3 ones, strided and not, projections, the classifier. Of a
-layer as many rows are run as take some ten thousand cycles. Where its input can be loaded in that time, too, its outputs are
+layer as many rows are run as take some thousand cycles. Where its input can be loaded in that time, too, its outputs are
 compared with the golden model's.
 """
 
@@ -33,7 +33,7 @@ from openwork_hw.arch.nonzeros import Encoding
 
 CONFIG = ArrayConfig(21, 7, feature_words=16384)
 SEED = 51
-RUN_CYCLES = 20_000
+RUN_CYCLES = 6_000
 """Rows are added until a layer takes so long."""
 LOAD_BYTES = 30_000
 """Larger inputs are not loaded: a byte takes a cycle."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from openwork_hw.accelerator import ALL_ENCODINGS
+from openwork_hw.arch.nonzeros import Encoding
+
 
 class Family(StrEnum):
     """Which synthesis command and which placer a part needs."""
@@ -30,6 +33,7 @@ class Device:
         preset: name of the array that fits (`openwork_hw.arch.config.PRESETS`).
         flags: what nextpnr is told about the part.
         target_mhz: the clock that place and route aims at: above what is reached, so that it never stops early.
+        encodings: weight streams that the preset decodes there; all three where there is room.
         rows: where its multipliers and memories are, for a floorplan; empty where the placer does well without.
     """
 
@@ -40,6 +44,7 @@ class Device:
     preset: str
     flags: tuple[str, ...]
     target_mhz: int
+    encodings: tuple[Encoding, ...] = ALL_ENCODINGS
     rows: tuple[MultiplierRow, ...] = ()
 
 
@@ -82,6 +87,7 @@ DEVICES: dict[str, Device] = {
             preset="ice40-up5k",
             flags=("--up5k", "--package", "sg48", "--pcf-allow-unconstrained"),
             target_mhz=48,
+            encodings=(Encoding.PACKED,),
         ),
     )
 }

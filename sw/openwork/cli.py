@@ -195,7 +195,14 @@ def synth(
     sum_bits: SumBits = None,
     single_port: SinglePort = None,
     group_sizes: GroupSizes = None,
-    encoding: Encodings = None,
+    encoding: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoding",
+            help="Weight encoding to decode; repeat it for more.",
+            show_default="all that the part has room for",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Placer seeds: the clock differs from seed to seed.")] = 5,
     out: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the tools' files and logs, one folder a part.")
@@ -231,7 +238,7 @@ def synth(
         group_sizes=tuple(group_sizes) if group_sizes else None,
         technology=Technology(part.family),
     )
-    encodings = _encodings(encoding)
+    encodings = _encodings(encoding) if encoding else part.encodings
     folder = out / part.name
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -293,9 +300,7 @@ def quantize(
 @app.command()
 def run(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
-    inputs: Annotated[
-        Path, typer.Option(help=".npy file of inputs, one a row: real numbers, or int8 as they are.")
-    ],
+    inputs: Annotated[Path, typer.Option(help=".npy file of inputs, one a row: real numbers, or int8 as they are.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
     backend: Annotated[str, typer.Option(help="What computes: golden, the exact model in PyTorch.")] = "golden",
 ) -> None:
