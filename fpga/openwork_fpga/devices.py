@@ -33,7 +33,7 @@ class Device:
         preset: name of the array that fits (`openwork_hw.arch.config.PRESETS`).
         flags: what nextpnr is told about the part.
         target_mhz: the clock that place and route aims at: above what is reached, so that it never stops early.
-        encodings: weight streams that the preset decodes there; all three where there is room.
+        encodings: weight streams that the preset decodes there: all three where there is room and they do not set the clock.
         rows: where its multipliers and memories are, for a floorplan; empty where the placer does well without.
     """
 
@@ -68,6 +68,7 @@ DEVICES: dict[str, Device] = {
             preset="ecp5-85k",
             flags=("--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
             target_mhz=180,
+            encodings=(Encoding.PACKED,),
             rows=(_ecp5_85_row(10, 22), _ecp5_85_row(34, 46), _ecp5_85_row(58, 70)),
         ),
         Device(

@@ -200,7 +200,7 @@ def synth(
         typer.Option(
             "--encoding",
             help="Weight encoding to decode; repeat it for more.",
-            show_default="all that the part has room for",
+            show_default="those that suit the part",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Placer seeds: the clock differs from seed to seed.")] = 5,
