@@ -37,7 +37,7 @@ def test_geometry() -> None:
 
 def test_matrix_holds_tap_and_absolute_channel() -> None:
     matrix, layout = a_layer().matrix()
-    assert matrix.dtype == np.int8 and matrix.shape == (2, 16) == (2, layout.columns)
+    assert matrix.dtype == np.int8 and matrix.shape == (2, 14) == (2, layout.columns)
     # (row, tap, channel): value
     expected = {(0, 0, 0): 1, (0, 1, 1): 2, (0, 0, 2): 3, (1, 0, 4): 5, (1, 1, 4): 6, (1, 1, 5): -7}
     assert np.count_nonzero(matrix) == len(expected)
