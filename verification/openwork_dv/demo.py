@@ -30,6 +30,7 @@ from openwork_hw.arch.nonzeros import Encoding
 CONFIG = PRESETS["demo"]
 IMAGES = 2
 STALL = 0.3
+TABLE_WIDTH = 112
 SIMULATIONS = 2
 """Side by side."""
 
@@ -79,6 +80,8 @@ def run_demo(console: Console, folder: Path, config: ArrayConfig = CONFIG, image
             else:
                 accelerator(config, folder / BUILD_FOLDER.name)
         rows = _run_layers(prepared, config, images, folder / BUILD_FOLDER.name, progress)
+    # Wider than a narrow terminal: a number that is cut off is worse than a line that wraps.
+    console.width = max(console.width, TABLE_WIDTH)
     console.print(_table(rows, config, images))
     accuracies = ", ".join(f"{step} {accuracy:.1%}" for step, accuracy in prepared.accuracies.items())
     console.print(f"Accuracy on {len(prepared.test_labels)} test images: {accuracies}.", highlight=False)
