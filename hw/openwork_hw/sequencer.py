@@ -1,11 +1,13 @@
 """Turns commands into what happens on the chain."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, enum, fifo, stream, wiring
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed
+from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
+from openwork_hw.arch.image import COMMAND_FIELDS, CommandOp
 from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.timing import FIRST_LANE_CYCLES, row_spacing, write_cycles
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, StreamFault, TapEntryLayout
@@ -14,28 +16,25 @@ from openwork_hw.decoder.payloads import TAP_BITS
 CYCLE_BITS = 32
 """Bits of the cycle counter in a report."""
 
-
-class CommandOp(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amaranth is untyped
-    """What a command asks for; `CLEAR` forgets the sticky fault."""
-
-    CLEAR = 0
-    LOAD = 1
-    RUN = 2
-    STORE = 3
+PERIOD_BITS = dict(COMMAND_FIELDS)["period"]
+"""Bits of a MOVE's cycles from word to word."""
 
 
 class CommandLayout(data.StructLayout):
-    """A `LoadCommand`, `RunCommand` or `StoreCommand` in bits. `target` is LOAD's group or STORE's PE.
+    """The fields of `arch.image.COMMAND_FIELDS`, as wide as this array needs them. `target` is LOAD's group.
 
-    RUN: turn_base = (hold - 2) << tap_bits, or single_pixel where hold is 1; `address` is the output's base.
+    RUN: turn_base = (hold - 2) << tap_bits, or single_pixel where hold is 1; `address` is the output's base. MOVE: output_stride
+    is its word_step, channels its lane_step.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__(
             {
-                "op": CommandOp,
+                "op": 3,
+                "operation": 2,
                 "row_groups": range(config.pes + 1),
                 "target": range(config.pes),
+                "pe": range(config.pes),
                 "address": config.address_bits,
                 "words": config.address_bits + 1,
                 "table_entries": config.tap_index_bits + 1,
@@ -49,6 +48,13 @@ class CommandLayout(data.StructLayout):
                 "pad": signed(8),
                 "low": signed(8),
                 "high": signed(8),
+                "fill": signed(8),
+                "full_lanes": range(config.lanes + 1),
+                "full_groups": range(config.pes + 1),
+                "first_lane": range(config.lanes),
+                "move_lanes": range(config.lanes + 1),
+                "move_target": config.address_bits,
+                "period": PERIOD_BITS,
             }
         )
 
@@ -66,8 +72,9 @@ class Sequencer(wiring.Component):
     Function
         LOAD: `words` x lanes bytes of i_features go to `address` .. of every PE of group `target`, as LOAD beats.
         RUN: `table_entries` entries of i_taps become TABLE beats; then settings.running is high until the chain is done.
-        STORE: one MAC beat by 1 for each word of PE `target`, with an identity requantization; the bytes that it emits go to
-        o_features. CLEAR: the sticky fault is forgotten. Each command is answered by one report.
+        STORE: one MAC beat by 1 for each word of PE `pe`, with an identity requantization; the bytes that it emits go to
+        o_features. MOVE: likewise, and those of the lanes asked for come back as LOAD beats, once for each lane. CLEAR: the sticky
+        fault is forgotten. Each command is answered by one report.
     Ports
         i_commands : in, stream of CommandLayout(config)
         i_taps : in, stream of TapEntryLayout(config)
@@ -152,15 +159,50 @@ class Sequencer(wiring.Component):
         promised = Signal(range(queue_depth + 1))
         room = Signal()
         promise = Signal()
+        moving = Signal(reset_less=True)  # the bytes that come back are a MOVE's
+        moved = Signal()  # one of them goes to all PEs
+        drop = Signal()  # it leaves the queue
         m.d.comb += [
             queue.w_data.eq(bytes_back[-1]),
             queue.w_en.eq(byte_valid[-1] & (flushing == 0)),
             self.o_features.payload.eq(queue.r_data),
-            self.o_features.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o_features.ready),
+            self.o_features.valid.eq(queue.r_rdy & ~moving),
+            queue.r_en.eq(Mux(moving, drop, self.o_features.ready)),
         ]
+
+        # MOVE: bytes of the lanes that are asked for become LOAD beats, `lanes` each. A cycle that asks for the next word of the
+        # emitter has no place for one: with words a period apart, all bytes of a word are through before the next one's come.
+        source_lane = Signal(range(max(config.lanes, 2)), reset_less=True)
+        wanted_left = Signal(range(config.lanes + 1), reset_less=True)
+        move_base = Signal(config.address_bits, reset_less=True)
+        move_address = Signal(config.address_bits, reset_less=True)
+        wanted = Signal()
+        m.d.comb += [
+            wanted.eq((source_lane >= command.first_lane) & (wanted_left != 0)),
+            moved.eq(queue.r_rdy & wanted),
+            drop.eq(moving & queue.r_rdy & ~promise & (~wanted | last_lane)),
+        ]
+        with m.If(moving & moved & ~promise):
+            m.d.sync += [lane.eq(lane + 1), last_lane.eq(lane == config.lanes - 2)]
+            with m.If(last_lane):
+                m.d.sync += [
+                    lane.eq(0),
+                    last_lane.eq(config.lanes == 1),
+                    wanted_left.eq(wanted_left - 1),
+                    move_address.eq(move_address + command.channels),
+                ]
+        with m.If(drop):
+            m.d.sync += source_lane.eq(source_lane + 1)
+            with m.If(source_lane == config.lanes - 1):
+                m.d.sync += [
+                    source_lane.eq(0),
+                    wanted_left.eq(command.move_lanes),
+                    move_base.eq(move_base + command.output_stride),
+                    move_address.eq(move_base + command.output_stride),
+                ]
+
         spacing = row_spacing(config.lanes)
-        wait = Signal(range(spacing))
+        wait = Signal(PERIOD_BITS)
         rested = Signal()  # wait is 0
         storing = Signal()  # the state is STORE
         more = Signal()
@@ -169,13 +211,13 @@ class Sequencer(wiring.Component):
             # A cycle late, which is early enough: promises are `spacing` cycles apart, and two of them fit.
             room.eq(promised <= queue_depth - 2 * config.lanes),
             more.eq(words_left != 0),
-            taken.eq(self.o_features.valid & self.o_features.ready),
+            taken.eq(queue.r_rdy & queue.r_en),
             promised.eq(promised + Mux(promise, config.lanes, 0) - taken),
         ]
         m.d.comb += promise.eq(storing & room & more & rested)
         m.d.sync += rested.eq(wait <= 1)
         with m.If(promise):
-            m.d.sync += [wait.eq(spacing - 1), rested.eq(0)]
+            m.d.sync += [wait.eq(Mux(moving, command.period, spacing) - 1), rested.eq(0)]
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
 
@@ -211,6 +253,10 @@ class Sequencer(wiring.Component):
                     entry.eq(0),
                     lane.eq(0),
                     last_lane.eq(config.lanes == 1),
+                    source_lane.eq(0),
+                    wanted_left.eq(incoming.move_lanes),
+                    move_base.eq(incoming.move_target),
+                    move_address.eq(incoming.move_target),
                     cycles.eq(0),
                 ]
                 with m.If(self.i_commands.valid):
@@ -219,12 +265,18 @@ class Sequencer(wiring.Component):
             with m.State("SETTINGS"):
                 is_run = command.op == CommandOp.RUN
                 m.d.sync += [
-                    settings.loading.eq(command.op == CommandOp.LOAD),
+                    settings.loading.eq((command.op == CommandOp.LOAD) | (command.op == CommandOp.MOVE)),
                     settings.output_base.eq(command.address),
                     settings.low.eq(Mux(is_run, command.low, ACTIVATION_MIN)),
                     settings.high.eq(Mux(is_run, command.high, ACTIVATION_MAX)),
+                    settings.maximum.eq(is_run & (command.operation == Operation.MAX)),
+                    settings.pool.eq(is_run & (command.operation == Operation.POOL)),
+                    settings.full_lanes.eq(Mux(is_run, command.full_lanes, config.lanes)),
+                    settings.full_groups.eq(Mux(is_run, command.full_groups, config.pes)),
+                    settings.emitter.eq(command.pe),
+                    moving.eq(command.op == CommandOp.MOVE),
                 ]
-                for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns"):
+                for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
                     m.d.sync += settings[name].eq(command[name])
                 for name in ("turn_base", "single_pixel", "output_stride", "pad"):
                     m.d.sync += settings[name].eq(command[name])
@@ -233,7 +285,7 @@ class Sequencer(wiring.Component):
                         m.next = "LOAD"
                     with m.Case(CommandOp.RUN):
                         m.next = "TABLE"
-                    with m.Case(CommandOp.STORE):
+                    with m.Case(CommandOp.STORE, CommandOp.MOVE):
                         m.d.sync += storing.eq(1)
                         m.next = "STORE"
                     with m.Case(CommandOp.CLEAR):
@@ -269,6 +321,13 @@ class Sequencer(wiring.Component):
                     beat.last.eq(1),
                     beat.end.emit.eq(1),
                 ]
+                with m.If(moving & ~promise):
+                    m.d.comb += [
+                        beat.op.eq(Mux(moved, BeatOp.LOAD, BeatOp.IDLE)),
+                        beat.address.eq(move_address),
+                        beat.weight.eq(queue.r_data),
+                        beat.last.eq(last_lane),
+                    ]
                 with m.If(~more & (words_left == 0) & (promised == 0)):
                     m.d.sync += storing.eq(0)
                     m.next = "REPORT"

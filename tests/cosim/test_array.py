@@ -21,6 +21,8 @@ from openwork_hw.array.payloads import Beat, BeatOp, Neighbour, RowEnd, Settings
 
 CONFIG = ArrayConfig(6, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26)
 
+WHOLE = {"full_lanes": CONFIG.lanes, "full_groups": CONFIG.pes}
+
 
 def settings(step: Pass, **fields: int) -> int:
     run, layout = step.run, step.run.layout
@@ -36,6 +38,7 @@ def settings(step: Pass, **fields: int) -> int:
         output_base=run.output_base,
         output_stride=run.output_stride,
         pad=run.pad,
+        **WHOLE,
         **fields,
     )
 
@@ -63,7 +66,7 @@ def stores(step: Pass) -> list[Mapping[str, int]]:
     cycles: list[Mapping[str, int]] = [{"i__settings": settings(step)}, *repeat({}, CONFIG.pes + 2)]
     end = pack(RowEnd(CONFIG), emit=1)
     for pe in range(CONFIG.pes):
-        cycles.append({"i__settings": pack(Settings(CONFIG), row_groups=1, target=pe, low=-128, high=127)})
+        cycles.append({"i__settings": pack(Settings(CONFIG), row_groups=1, emitter=pe, low=-128, high=127, **WHOLE)})
         for address in range(CONFIG.feature_words):
             here = {"lane_shift": Neighbour.HERE, "pe_shift": Neighbour.HERE}
             beat = pack(Beat(CONFIG), op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end=end, **here)

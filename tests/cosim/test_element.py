@@ -17,6 +17,7 @@ CONFIG = ArrayConfig(1, 5, feature_words=64, sum_bits=24)
 ROWS, PAD, LOW, HIGH = 30, 9, -120, 110
 DRAIN = 60
 """Cycles after which an element has written or emitted everything."""
+WHOLE = {"full_lanes": CONFIG.lanes, "full_groups": 1}
 
 
 def load(words: np.ndarray) -> list[Mapping[str, int]]:
@@ -29,7 +30,7 @@ def load(words: np.ndarray) -> list[Mapping[str, int]]:
 
 
 def store(addresses: range) -> list[Mapping[str, int]]:
-    cycles: list[Mapping[str, int]] = [{"settings": pack(Settings(CONFIG), low=-128, high=127)}]
+    cycles: list[Mapping[str, int]] = [{"settings": pack(Settings(CONFIG), low=-128, high=127, **WHOLE)}]
     end = pack(RowEnd(CONFIG), emit=1)
     for address in addresses:
         beat = pack(Beat(CONFIG), op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end=end)
@@ -42,7 +43,7 @@ def test_rows_with_gaps_give_the_formula(gaps: float, seed: int) -> None:
     """The group's only PE: everything above, below, left and right of it is padding."""
     rng = np.random.default_rng([seed, int(10 * gaps)])
     words = rng.choice([-128, 127, 0, 55], (32, CONFIG.lanes))
-    cycles: list[Mapping[str, int]] = [{"settings": pack(Settings(CONFIG), pad=PAD, low=LOW, high=HIGH)}]
+    cycles: list[Mapping[str, int]] = [{"settings": pack(Settings(CONFIG), pad=PAD, low=LOW, high=HIGH, **WHOLE)}]
     expected = []
     since_last = CONFIG.lanes
     for row in range(ROWS):

@@ -37,7 +37,7 @@ class Lanes(wiring.Component):
         m.d.comb += [multipliers.x.eq(self.x), multipliers.w.eq(self.w)]
         for lane in range(self._config.lanes):
             m.submodules[f"accumulator_{lane}"] = accumulator = Accumulator(
-                self._config.sum_bits, self._config.technology
+                self._config.sum_bits, self._config.technology, max_pooling=False
             )
             m.d.comb += [
                 accumulator.product.eq(multipliers.products[lane]),

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from openwork.compiler.program import LayerProgram, Pass
 from openwork_dv.jobs import Step, StepResult
 from openwork_dv.packing import pack, unpack
-from openwork_hw.arch.commands import LoadCommand, RunCommand, StoreCommand, TapEntry
+from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand, TapEntry
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import CommandOp, command_fields, move_period
 from openwork_hw.arch.nonzeros import RowRecord, StreamErrorKind
 from openwork_hw.array.payloads import Neighbour, RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.sequencer import CommandLayout, CommandOp, Report
+from openwork_hw.sequencer import CommandLayout, Report
 
 SPARE_CYCLES = 1000
 """What a command may take longer than all its bytes and beats before it counts as hung."""
@@ -24,28 +25,20 @@ NEIGHBOURS = {-1: Neighbour.BEFORE, 0: Neighbour.HERE, 1: Neighbour.AFTER}
 
 def load_step(config: ArrayConfig, command: LoadCommand, words: NDArray[np.int8]) -> Step:
     """LOAD: words int8 [words, lanes]."""
-    payload = pack(
-        CommandLayout(config),
-        op=CommandOp.LOAD,
-        row_groups=command.row_groups,
-        target=command.group,
-        address=command.address,
-        words=command.words,
-    )
+    payload = pack(CommandLayout(config), **command_fields(command, config))
     return Step(payload, {"i_features": words.view(np.uint8).reshape(-1).tolist()}, words.size + SPARE_CYCLES)
 
 
 def store_step(config: ArrayConfig, command: StoreCommand) -> Step:
     """STORE."""
-    payload = pack(
-        CommandLayout(config),
-        op=CommandOp.STORE,
-        row_groups=1,
-        target=command.pe,
-        address=command.address,
-        words=command.words,
-    )
+    payload = pack(CommandLayout(config), **command_fields(command, config))
     return Step(payload, {}, command.words * config.lanes + SPARE_CYCLES)
+
+
+def move_step(config: ArrayConfig, command: MoveCommand) -> Step:
+    """MOVE."""
+    payload = pack(CommandLayout(config), **command_fields(command, config))
+    return Step(payload, {}, command.words * move_period(config, command) + SPARE_CYCLES)
 
 
 def clear_step(config: ArrayConfig) -> Step:
@@ -67,30 +60,20 @@ def run_step(config: ArrayConfig, step: Pass, reset_after: int | None = None) ->
 
 def run_payload(config: ArrayConfig, run: RunCommand) -> int:
     """RUN alone."""
-    layout = run.layout
-    return pack(
-        CommandLayout(config),
-        op=CommandOp.RUN,
-        row_groups=run.row_groups,
-        address=run.output_base,
-        table_entries=run.tap_entries,
-        tap_bits=run.tap_bits,
-        channels=layout.channels,
-        channel_bits=layout.channel_bits,
-        columns=layout.columns,
-        turn_base=run.turn_base,
-        single_pixel=run.hold == 1,
-        output_stride=run.output_stride,
-        pad=run.pad,
-        low=run.low,
-        high=run.high,
-    )
+    return pack(CommandLayout(config), **command_fields(run, config))
 
 
 def tap_payload(config: ArrayConfig, entry: TapEntry) -> int:
     """One entry of a tap table."""
     lane_shift, pe_shift = NEIGHBOURS[entry.lane_shift], NEIGHBOURS[entry.pe_shift]
-    return pack(TapEntryLayout(config), address=entry.address, lane_shift=lane_shift, pe_shift=pe_shift)
+    return pack(
+        TapEntryLayout(config),
+        address=entry.address,
+        lane_shift=lane_shift,
+        pe_shift=pe_shift,
+        beyond_right=entry.beyond_right,
+        beyond_bottom=entry.beyond_bottom,
+    )
 
 
 def word_payloads(words: NDArray[np.uint32]) -> list[int]:

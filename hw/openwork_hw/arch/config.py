@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from zlib import crc32
 
 COLUMN_BITS = 16
 """Bits of a column number in every weight stream."""
@@ -14,6 +15,10 @@ WORD_BITS = 32
 
 MULTIPLIER_CYCLES = 4
 """Latency of a multiplier, equal on every device so that cycle counts are."""
+
+
+MAX_PES = 255
+MAX_LANES = 64
 
 
 class Technology(StrEnum):
@@ -51,6 +56,9 @@ class ArrayConfig:
         single_port: the feature memory has one port, so that a write costs a beat.
         group_sizes: the values of row_groups (PEs that share a stream) that the array can be asked for; divisors of `pes`. Only
             PEs that lead a group of such a size have a feeder. Empty for all divisors: then every PE has one.
+        replicas: as many streams can write their outputs into each other's PEs, so that each of these holds the whole map; 1 to 8.
+        max_pooling: the accumulators can keep the largest product instead of the sum.
+        global_pooling: a sum can be taken over all lanes and PEs of a group.
         technology: which primitives are instantiated.
 
     Raises:
@@ -65,16 +73,20 @@ class ArrayConfig:
     sum_bits: int = 28
     single_port: bool = False
     group_sizes: tuple[int, ...] = ()
+    replicas: int = 1
+    max_pooling: bool = True
+    global_pooling: bool = True
     technology: Technology = Technology.GENERIC
 
     def __post_init__(self) -> None:
         ranges = {
-            "pes": (1, 255),
-            "lanes": (1, 64),
+            "pes": (1, MAX_PES),
+            "lanes": (1, MAX_LANES),
             "feature_words": (64, 65536),
             "row_buffer_nonzeros": (16, 4096),
             "tap_entries": (16, 4096),
             "sum_bits": (20, 32),
+            "replicas": (1, 8),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -87,6 +99,17 @@ class ArrayConfig:
         for size in self.group_sizes:
             if size < 1 or self.pes % size:
                 raise ConfigError(f"group_sizes must be divisors of the {self.pes} PEs, not {size}")
+
+        if self.replicas > self.row_spacing:
+            raise ConfigError(
+                f"replicas must be at most {self.row_spacing} with {self.lanes} lanes, not {self.replicas}: outputs of so many "
+                "streams could come faster than a memory takes them"
+            )
+
+    @property
+    def row_spacing(self) -> int:
+        """Least cycles from a row's end to the next one's: an element drains a lane a cycle, and a row follows another in three."""
+        return max(self.lanes, 3)
 
     @property
     def macs(self) -> int:
@@ -110,6 +133,21 @@ class ArrayConfig:
         (0, 3, 6, 7, 9, 12, 14, 15, 18)
         """
         return tuple(sorted({pe for size in self.row_groups for pe in range(0, self.pes, size)}))
+
+    @property
+    def copied_groups(self) -> tuple[int, ...]:
+        """Values of row_groups that divide the PEs into several streams, few enough to write into each other's PEs.
+
+        >>> ArrayConfig(pes=12, lanes=1, replicas=3).copied_groups
+        (4, 6)
+        """
+        return tuple(size for size in self.row_groups if 1 < self.pes // size <= self.replicas)
+
+    @property
+    def fingerprint(self) -> int:
+        """A number that images for this array carry: the CRC-32 of all sizes that software sees."""
+        seen = (field.name for field in fields(self) if field.name != "technology")
+        return crc32(" ".join(f"{name}={getattr(self, name)!r}" for name in seen).encode())
 
     @property
     def address_bits(self) -> int:
@@ -136,9 +174,9 @@ class ArrayConfig:
 
 PRESETS: dict[str, ArrayConfig] = {
     "tiny": ArrayConfig(pes=1, lanes=1, feature_words=64, row_buffer_nonzeros=16, tap_entries=16),
-    "demo": ArrayConfig(pes=4, lanes=4),
-    "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), technology=Technology.ECP5),
-    "ecp5-25k": ArrayConfig(pes=4, lanes=7, technology=Technology.ECP5),
+    "demo": ArrayConfig(pes=4, lanes=4, replicas=4),
+    "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), replicas=3, technology=Technology.ECP5),
+    "ecp5-25k": ArrayConfig(pes=4, lanes=7, replicas=2, technology=Technology.ECP5),
     "ice40-up5k": ArrayConfig(
         pes=1,
         lanes=8,
@@ -147,6 +185,8 @@ PRESETS: dict[str, ArrayConfig] = {
         tap_entries=256,
         sum_bits=24,
         single_port=True,
+        max_pooling=False,
+        global_pooling=False,
         technology=Technology.ICE40,
     ),
 }

@@ -45,6 +45,12 @@ REQUANTIZER_CYCLES = 6
 FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
 """From a row's last beat to lane 0's output: capture 1, choice of the lane 1, requantizer."""
 
+POOL_CYCLES = 2
+"""What a pooled sum takes longer than that of the last lane: the sum over lanes, and over PEs."""
+
+COPY_HOPS = 2
+"""Registers between a PE that writes and those that get a copy."""
+
 COMMAND_CYCLES = 9
 """Of a RUN, besides its tap table, its feeders and the way along the chain: taking the command, starting, stopping."""
 
@@ -52,6 +58,13 @@ COMMAND_CYCLES = 9
 def write_cycles(lanes: int) -> int:
     """From a row's last beat to the write of its outputs."""
     return FIRST_LANE_CYCLES + lanes
+
+
+def settle_cycles(config: ArrayConfig) -> int:
+    """From the write of a pass's last outputs to when nothing of it is on its way any more, copies and pooled sums included."""
+    pool = POOL_CYCLES if config.global_pooling else 0
+    copies = COPY_HOPS + 1 + config.replicas if config.replicas > 1 else 0
+    return pool + copies
 
 
 def row_spacing(lanes: int) -> int:
@@ -64,4 +77,4 @@ def pass_overhead(config: ArrayConfig) -> int:
 
     The chain is passed twice: by what starts the feeders and reports them done, and by what stops them.
     """
-    return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config.lanes) + 2 * config.pes
+    return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config) + 2 * config.pes

@@ -60,8 +60,19 @@ class Chain(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), pes[0].i)
         for above, below in pairwise(pes):
             wiring.connect(m, above.o, below.i)
-            m.d.comb += [below.i_word_above.eq(above.o_word_old), above.i_word_below.eq(below.o_word_own)]
+            m.d.comb += [
+                below.i_word_above.eq(above.o_word_old),
+                above.i_word_below.eq(below.o_word_own),
+                below.i_total.eq(above.o_total),
+            ]
         wiring.connect(m, pes[-1].o, wiring.flipped(self.o))
+
+        # PEs with the same place in their groups hold the same part of the map.
+        for choice, size in enumerate(config.copied_groups):
+            for number, pe in enumerate(pes):
+                for stream in range(1, config.pes // size):
+                    other = pes[(number + stream * size) % config.pes]
+                    m.d.comb += pe.i_copies[choice][stream - 1].eq(other.o_copy)
 
         for place, number in enumerate(config.feeders):
             wiring.connect(m, wiring.flipped(self.i_words[place]), pes[number].i_words)

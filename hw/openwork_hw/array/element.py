@@ -1,23 +1,26 @@
 """A processing element: feature memory, operand shift, lanes, requantizer, write-back."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, ShapeLike, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.timing import FIRST_LANE_CYCLES, OPERAND_CYCLES, SUM_CYCLES, write_cycles
+from openwork_hw.arch.timing import (
+    FIRST_LANE_CYCLES,
+    OPERAND_CYCLES,
+    POOL_CYCLES,
+    REQUANTIZER_CYCLES,
+    SUM_CYCLES,
+    write_cycles,
+)
 from openwork_hw.array.change_delay import ChangeDelay
-from openwork_hw.array.payloads import Beat, BeatOp, Neighbour, RowEnd, Settings
+from openwork_hw.array.copy_receiver import CopyReceiver
+from openwork_hw.array.payloads import Beat, BeatOp, Copy, Neighbour, RowEnd, Settings, word_layout
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.feature_memory import FeatureMemory
 from openwork_hw.primitives.multipliers import Multipliers
 from openwork_hw.primitives.selector import Selector
 from openwork_hw.requantizer import Requantizer
-
-
-def word_layout(lanes: int) -> data.ArrayLayout:
-    """A feature word: one int8 for each lane."""
-    return data.ArrayLayout(signed(8), lanes)
 
 
 class Element(wiring.Component):
@@ -27,7 +30,10 @@ class Element(wiring.Component):
         MAC: for each lane, sum = (first ? 0 : sum) + weight * operand. The operand is the byte at `address` of the lane and PE
         that lane_shift and pe_shift name; `pad` beyond the first and last lane, beyond the group's first and last PE, and where a
         shift says PAD. After `last`, each lane's sum is requantized and the word of all lanes written at end.address
-        (end.write), or sent out (end.emit, if this PE is settings.target).
+        (end.write), or sent out (end.emit, if this PE is settings.emitter). Lanes and PEs whose pixel is outside the map give
+        settings.fill. With settings.maximum a lane keeps its largest product in the place of the sum. With settings.pool the sums of
+        all lanes, and of the PEs before in the group, are added up, and the last PE of a group writes the result in the last lane.
+        Words that other PEs with the same part of the map write are written here, too, when the memory has time.
         LOAD: bytes are gathered to a word, written at `address` with the last one, if this PE's group is settings.target.
     Ports
         beat : in, Beat(config)
@@ -37,6 +43,10 @@ class Element(wiring.Component):
         o_word_own, o_word_old : out, words this PE read, for the PE above (early) and the PE below (late)
         i_word_above, i_word_below : in, the same of the neighbours, whose beats come one cycle earlier and later
         o_byte, o_byte_valid : out, emitted outputs, lane 0 first
+        o_total, i_total : out, in, signed sum_bits; pooled sums to the PE below, from the PE above
+        o_copy : out, Copy(config); what this PE writes
+        i_copies : in, one Copy(config) for each other stream
+        i_copies_enable : in, one bit for each
     Timing
         Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
         written write_cycles(lanes) after it; with config.single_port no beat may be there in that cycle. No combinational path.
@@ -58,6 +68,11 @@ class Element(wiring.Component):
     i_word_below: data.View
     o_byte: Value
     o_byte_valid: Value
+    o_total: Value
+    i_total: Value
+    o_copy: data.View
+    i_copies: list[data.View]
+    i_copies_enable: Value
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
@@ -76,6 +91,11 @@ class Element(wiring.Component):
                 "i_word_below": In(word),
                 "o_byte": Out(signed(8)),
                 "o_byte_valid": Out(1),
+                "o_total": Out(signed(config.sum_bits)),
+                "i_total": In(signed(config.sum_bits)),
+                "o_copy": Out(Copy(config)),
+                "i_copies": In(Copy(config)).array(config.replicas - 1),
+                "i_copies_enable": In(config.replicas - 1),
             }
         )
 
@@ -88,7 +108,9 @@ class Element(wiring.Component):
         m.submodules.memory = features = FeatureMemory(config)
         m.submodules.multipliers = multipliers = Multipliers(config)
         m.submodules.requantizer = requantizer = Requantizer(config)
-        accumulators = [Accumulator(config.sum_bits, config.technology) for _ in range(lanes)]
+        accumulators = [
+            Accumulator(config.sum_bits, config.technology, max_pooling=config.max_pooling) for _ in range(lanes)
+        ]
         for lane, accumulator in enumerate(accumulators):
             m.submodules[f"accumulator_{lane}"] = accumulator
 
@@ -101,7 +123,10 @@ class Element(wiring.Component):
         lane_shift = self._for_each_lane(m, "lane_shift", lane_shifts[-1], Neighbour)
         pe_shift = self._for_each_lane(m, "pe_shift", pe_shifts[-1], Neighbour)
         first = self._for_each_lane(m, "first", firsts[-1], 1)
-        lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes))
+        written_late = POOL_CYCLES if config.global_pooling else 0
+        lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes) + written_late)
+        compares = self._delays(m, "compare", is_mac, 1, SUM_CYCLES - 2) if config.max_pooling else [Const(0)]
+        compare = self._for_each_lane(m, "compare", compares[-1], 1) if config.max_pooling else compares * lanes
 
         # Operands: the PE above read this beat's word a cycle earlier, the PE below reads it a cycle later.
         own = Signal(word, reset_less=True)
@@ -129,12 +154,19 @@ class Element(wiring.Component):
         m.d.comb += [multipliers.x.eq(operands), multipliers.w.eq(weights[-1])]
         captured = [Signal(signed(config.sum_bits), name=f"captured_{lane}", reset_less=True) for lane in range(lanes)]
         for lane, accumulator in enumerate(accumulators):
-            m.d.comb += [accumulator.product.eq(multipliers.products[lane]), accumulator.first.eq(first[lane])]
+            m.d.comb += [
+                accumulator.product.eq(multipliers.products[lane]),
+                accumulator.first.eq(first[lane]),
+                accumulator.maximum.eq(settings.maximum),
+                accumulator.compare.eq(compare[lane]),
+            ]
             with m.If(lasts[SUM_CYCLES]):
                 m.d.sync += captured[lane].eq(accumulator.sum)
 
         # Drain: one lane a cycle through the requantizer.
-        m.submodules.end = end = ChangeDelay(RowEnd(config), use=SUM_CYCLES + 2, window=lanes, spacing=lanes)
+        finishing = data.StructLayout({"end": RowEnd(config), "beyond_right": 1, "outside": 1})
+        m.submodules.end = finish = ChangeDelay(finishing, use=SUM_CYCLES + 2, window=lanes, spacing=lanes)
+        end = finish.o.end
         lane_number = Signal(range(max(lanes, 2)), reset_less=True)
         m.d.sync += lane_number.eq(Mux(lasts[SUM_CYCLES], 0, lane_number + 1))
         chosen = Signal(signed(config.sum_bits), reset_less=True)
@@ -143,19 +175,47 @@ class Element(wiring.Component):
         m.d.comb += drain.select.eq(lane_number)
         m.d.sync += chosen.eq(drain.o)
         m.d.comb += [
-            end.i.eq(beat.end),
-            end.i_change.eq(lasts[0]),
+            finish.i.end.eq(beat.end),
+            finish.i.beyond_right.eq(beat.beyond_right),
+            finish.i.outside.eq(
+                (self.group > settings.full_groups) | ((self.group == settings.full_groups) & beat.beyond_bottom)
+            ),
+            finish.i_change.eq(lasts[0]),
             requantizer.i_sum.eq(chosen),
-            requantizer.i_offset.eq(end.o.offset),
-            requantizer.i_shift.eq(end.o.shift),
+            requantizer.i_offset.eq(end.offset),
+            requantizer.i_shift.eq(end.shift),
             requantizer.i_low.eq(settings.low),
             requantizer.i_high.eq(settings.high),
         ]
+        # Which lane of `chosen` is outside the map: known as late as its activation is.
+        chosen_lane = Signal.like(lane_number, reset_less=True)
+        outside = Signal(REQUANTIZER_CYCLES, reset_less=True)
+        at_edge = (chosen_lane == settings.full_lanes) & finish.o.beyond_right
+        m.d.sync += [
+            chosen_lane.eq(lane_number),
+            outside.eq(
+                Cat((finish.o.outside | (chosen_lane > settings.full_lanes) | at_edge) & ~settings.pool, outside)
+            ),
+        ]
+        activation = Signal(signed(8))
+        m.d.comb += activation.eq(Mux(outside[-1], settings.fill, requantizer.o))
+
+        # Pooled sums: over the lanes as they drain, then from PE to PE, each a cycle after the one above.
+        if config.global_pooling:
+            lane_sum = Signal(signed(config.sum_bits), reset_less=True)
+            total = Signal(signed(config.sum_bits), reset_less=True)
+            m.d.sync += [
+                lane_sum.eq(Mux(chosen_lane == 0, 0, lane_sum) + chosen),
+                total.eq(lane_sum + Mux(self.is_first, 0, self.i_total)),
+            ]
+            m.d.comb += self.o_total.eq(total)
+            with m.If(settings.pool):
+                m.d.comb += requantizer.i_sum.eq(total)
 
         # Write-back: bytes of a loaded word or of the drained lanes are gathered, the first ends up lowest.
         gathered = Signal(word, reset_less=True)
         is_load = beat.op == BeatOp.LOAD
-        incoming = Mux(settings.loading, beat.weight, requantizer.o)
+        incoming = Mux(settings.loading, beat.weight, activation)
         with m.If(~settings.loading | is_load):
             m.d.sync += gathered.eq(Cat(gathered, incoming)[8:])
         written = data.StructLayout({"address": config.address_bits, "write": 1})
@@ -167,23 +227,53 @@ class Element(wiring.Component):
         load_address = Signal(config.address_bits, reset_less=True)
         m.d.sync += [loaded.eq(is_load & beat.last & (self.group == settings.target)), load_address.eq(beat.address)]
         m.d.comb += [
-            place.i.address.eq(end.o.address),
-            place.i.write.eq(end.o.write),
+            place.i.address.eq(end.address),
+            place.i.write.eq(end.write),
             place.i_change.eq(lasts[drain_start]),
+        ]
+        finished = Signal()
+        m.d.comb += finished.eq(lasts[write_cycles(lanes)] & place.o.write)
+        if config.global_pooling:
+            with m.If(settings.pool):
+                m.d.comb += finished.eq(lasts[-1] & place.o.write & self.is_last)
+        own = loaded | finished
+        m.d.comb += [
             features.write_data.eq(gathered),
             features.write_address.eq(Mux(loaded, load_address, place.o.address)),
-            features.write_enable.eq(loaded | (lasts[-1] & place.o.write)),
+            features.write_enable.eq(own),
         ]
 
+        # Copies: what this PE writes goes out, what others write waits for a cycle in which nothing else is written.
+        m.d.sync += [
+            self.o_copy.byte.eq(gathered[lanes - 1]),
+            self.o_copy.write.eq(finished),
+            self.o_copy.address.eq(place.o.address),
+        ]
+        before: Value = own
+        for number in range(config.replicas - 1):
+            m.submodules[f"copies_{number}"] = receiver = CopyReceiver(config)
+            m.d.comb += [
+                receiver.i.eq(self.i_copies[number]),
+                receiver.enable.eq(self.i_copies_enable[number]),
+                receiver.taken.eq(~before),
+            ]
+            with m.If(receiver.valid & ~before):
+                m.d.comb += [
+                    features.write_data.eq(receiver.word),
+                    features.write_address.eq(receiver.address),
+                    features.write_enable.eq(1),
+                ]
+            before = before | receiver.valid
+
         # Emission: the bytes of one row, while its lanes drain.
-        emit = is_mac & beat.last & beat.end.emit & (self.index == settings.target)
+        emit = is_mac & beat.last & beat.end.emit & (self.index == settings.emitter)
         emits = self._delays(m, "emit", emit, 1, FIRST_LANE_CYCLES - 1)
         emitting = Signal(range(lanes + 1), reset_less=True)
         with m.If(emits[-1]):
             m.d.sync += emitting.eq(lanes)
         with m.Elif(emitting != 0):
             m.d.sync += emitting.eq(emitting - 1)
-        m.d.comb += [self.o_byte.eq(requantizer.o), self.o_byte_valid.eq(emitting != 0)]
+        m.d.comb += [self.o_byte.eq(activation), self.o_byte_valid.eq(emitting != 0)]
         return m
 
     def _edge_shift(self, m: Module) -> Signal:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, row_spacing, write_cycles
+from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, row_spacing, settle_cycles, write_cycles
 from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.payloads import Beat, BeatOp, RowEnd, RowRecordLayout, Settings, StreamFault, TapEntryLayout
 from openwork_hw.array.row_buffer import RowBuffer
@@ -33,7 +33,7 @@ class Feeder(wiring.Component):
         clear : in; be as before a pass, which begins when it falls
         o : out, Beat(config)
         done : out; stream and records are consumed and the last beat's outputs written, in this PE and, as seen from a signal that
-            travels along the chain, in all that follow it
+            travels along the chain, in all that follow it; so are their copies
         fault : out, StreamFault(config); kind 0 while there is none; kept until the next clear
     Timing
         From a decoded nonzero to its beat: latency_cycles. One beat a cycle. No stall after `o`.
@@ -118,6 +118,8 @@ class Feeder(wiring.Component):
             new_entry.address.eq(self.chain.address),
             new_entry.lane_shift.eq(self.chain.lane_shift),
             new_entry.pe_shift.eq(self.chain.pe_shift),
+            new_entry.beyond_right.eq(self.chain.beyond_right),
+            new_entry.beyond_bottom.eq(self.chain.beyond_bottom),
             table.write_enable.eq(self.chain.op == BeatOp.TABLE),
             table.write_address.eq(self.chain.end.offset),
             table.write_data.eq(new_entry),
@@ -138,6 +140,8 @@ class Feeder(wiring.Component):
             beat.weight.eq(stages[-1].value),
             beat.lane_shift.eq(found.lane_shift),
             beat.pe_shift.eq(found.pe_shift),
+            beat.beyond_right.eq(found.beyond_right),
+            beat.beyond_bottom.eq(found.beyond_bottom),
             beat.first.eq(stages[-1].first),
             beat.last.eq(stages[-1].last),
         ]
@@ -148,7 +152,7 @@ class Feeder(wiring.Component):
         m.d.comb += [end.i.eq(rows.o.end), end.i_change.eq(rows.o.last), self.o.end.eq(end.o)]
 
         # Done once the last beat's outputs are written. A decoder that finds nothing wrong is done before that.
-        drain_cycles = BEAT_CYCLES + write_cycles(config.lanes)
+        drain_cycles = BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config)
         drained = Signal(range(drain_cycles + 1), reset_less=True)
         all_drained = drained == drain_cycles
         with m.If(self.clear | ~rows.done):

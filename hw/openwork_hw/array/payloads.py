@@ -13,6 +13,11 @@ SHIFT_BITS = 5
 """Bits of a requantization shift."""
 
 
+def word_layout(lanes: int) -> data.ArrayLayout:
+    """A feature word: one int8 for each lane."""
+    return data.ArrayLayout(signed(8), lanes)
+
+
 class Neighbour(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amaranth is untyped
     """Whose operand a shift selects. `BEFORE` is the lane to the left or the PE above."""
 
@@ -42,10 +47,18 @@ class RowRecordLayout(data.StructLayout):
 
 
 class TapEntryLayout(data.StructLayout):
-    """A `TapEntry`: the word address of channel 0 and whose word it is."""
+    """A `TapEntry`: the word address of channel 0, whose word it is, and the pixel's place at the map's edges."""
 
     def __init__(self, config: ArrayConfig) -> None:
-        super().__init__({"address": config.address_bits, "lane_shift": Neighbour, "pe_shift": Neighbour})
+        super().__init__(
+            {
+                "address": config.address_bits,
+                "lane_shift": Neighbour,
+                "pe_shift": Neighbour,
+                "beyond_right": 1,
+                "beyond_bottom": 1,
+            }
+        )
 
 
 class RowEnd(data.StructLayout):
@@ -70,8 +83,9 @@ class Beat(data.StructLayout):
     """One step of the chain; moves on one PE a cycle.
 
     MAC: every lane multiplies its operand at `address`, taken from where the shifts say, by `weight`; `first` starts a
-    new sum, `last` ends it. TABLE: {address, lane_shift, pe_shift} is entry end.offset of the tap table. LOAD: `weight` is the next
-    byte of a feature word, `last` its last lane's, and `address` says where the word goes.
+    new sum, `last` ends it; then beyond_right and beyond_bottom are those of its pixel. TABLE: the fields of a TapEntryLayout are
+    entry end.offset of the tap table. LOAD: `weight` is the next byte of a feature word, `last` its last lane's, and `address` says
+    where the word goes.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -82,6 +96,8 @@ class Beat(data.StructLayout):
                 "weight": signed(8),
                 "lane_shift": Neighbour,
                 "pe_shift": Neighbour,
+                "beyond_right": 1,
+                "beyond_bottom": 1,
                 "first": 1,
                 "last": 1,
                 "end": RowEnd(config),
@@ -92,8 +108,8 @@ class Beat(data.StructLayout):
 class Settings(data.StructLayout):
     """What holds for a whole command; moves along the chain like a beat, so that each PE sees it in step with its beats.
 
-    `running` is high while the feeders feed; when it is low, they are as before a pass. `target` is the group that a LOAD writes or
-    the PE that a STORE reads. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
+    `running` is high while the feeders feed; when it is low, they are as before a pass. `target` is the group that a LOAD writes,
+    `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
     `single_pixel` says that hold is 1 and there is none.
     """
 
@@ -104,6 +120,12 @@ class Settings(data.StructLayout):
                 "loading": 1,
                 "row_groups": range(config.pes + 1),
                 "target": range(config.pes),
+                "emitter": range(config.pes),
+                "maximum": 1,
+                "pool": 1,
+                "full_lanes": range(config.lanes + 1),
+                "full_groups": range(config.pes + 1),
+                "fill": signed(8),
                 "tap_bits": range(TAP_BITS + 1),
                 "channels": config.address_bits + 1,
                 "channel_bits": range(COLUMN_BITS + 1),
@@ -117,6 +139,13 @@ class Settings(data.StructLayout):
                 "high": signed(8),
             }
         )
+
+
+class Copy(data.StructLayout):
+    """What a PE tells those that copy its outputs: `byte` is the newest of the word; with `write` the word is whole."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__({"byte": signed(8), "write": 1, "address": config.address_bits})
 
 
 class StreamFault(data.StructLayout):

@@ -1,14 +1,14 @@
 """A PE of the chain: its registers, its element and, where it can lead a group, its feeder."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
-from openwork_hw.array.element import Element, word_layout
+from openwork_hw.array.element import Element
 from openwork_hw.array.feeder import Feeder
-from openwork_hw.array.payloads import Link, RowRecordLayout
+from openwork_hw.array.payloads import Copy, Link, RowRecordLayout, word_layout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.primitives.registers import without_reset
 
@@ -23,7 +23,8 @@ class ProcessingElement(wiring.Component):
         i : in, Link(config), from the PE before
         o : out, Link(config), to the PE after
         i_words, i_records : in, the feeder's streams; only where `number` is one of config.feeders
-        o_word_own, o_word_old, i_word_above, i_word_below : as Element's
+        o_word_own, o_word_old, i_word_above, i_word_below, o_total, i_total, o_copy : as Element's
+        i_copies : in, for each value of config.copied_groups one Copy(config) for each other stream
     Timing
         What comes in at `i` is at `o` a cycle later. done and fault of this PE are in `o` with the settings that they belong to.
     Cost
@@ -40,6 +41,10 @@ class ProcessingElement(wiring.Component):
     o_word_old: data.View
     i_word_above: data.View
     i_word_below: data.View
+    o_total: Value
+    i_total: Value
+    o_copy: data.View
+    i_copies: list[list[data.View]]
 
     def __init__(self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...]) -> None:
         self._config = config
@@ -53,6 +58,10 @@ class ProcessingElement(wiring.Component):
             "o_word_old": Out(word),
             "i_word_above": In(word),
             "i_word_below": In(word),
+            "o_total": Out(signed(config.sum_bits)),
+            "i_total": In(signed(config.sum_bits)),
+            "o_copy": Out(Copy(config)),
+            "i_copies": In(Copy(config)).array(len(config.copied_groups), config.replicas - 1),
         }
         self._has_feeder = number in config.feeders
         if self._has_feeder:
@@ -120,5 +129,19 @@ class ProcessingElement(wiring.Component):
             element.i_word_below.eq(self.i_word_below),
             self.o_word_own.eq(element.o_word_own),
             self.o_word_old.eq(element.o_word_old),
+            self.o_total.eq(element.o_total),
+            element.i_total.eq(self.i_total),
+            self.o_copy.eq(element.o_copy),
         ]
+
+        # Copies of the streams that the map is divided into now: another division, other PEs with the same part of it.
+        for choice, size in enumerate(config.copied_groups):
+            with m.If(settings.row_groups == size):
+                m.d.comb += element.i_copies_enable.eq((1 << config.pes // size - 1) - 1)
+        for number in range(config.replicas - 1):
+            arriving = Signal(Copy(config), name=f"arriving_{number}", reset_less=True)
+            m.d.comb += element.i_copies[number].eq(arriving)
+            for choice, size in enumerate(config.copied_groups):
+                with m.If(settings.row_groups == size):
+                    m.d.sync += arriving.eq(self.i_copies[choice][number])
         return m

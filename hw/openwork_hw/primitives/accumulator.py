@@ -1,6 +1,6 @@
 """The accumulator of a lane, in plain Amaranth and in the carry cells of ECP5."""
 
-from amaranth.hdl import Const, Instance, Module, Mux, Signal, signed
+from amaranth.hdl import Const, Instance, Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,18 +11,22 @@ _CLEARABLE_ADD = 0xA6AA
 
 
 class Accumulator(wiring.Component):
-    """Add up products; `first` starts a new sum.
+    """Add up products, or keep the largest one; `first` starts anew.
 
     Function
-        sum[t+1] = (0 if first[t] else sum[t]) + product[t], every cycle: a bubble carries product 0 and first 0.
+        sum[t+1] = product[t] if first[t] else sum[t] + product[t], every cycle: a bubble carries product 0 and first 0.
+        With `maximum`: sum[t+1] = product[t] if first[t], or if compare[t] and product[t] > sum[t], else sum[t].
     Ports
-        product : in, signed(16)
+        product : in, signed(16); with `maximum` an int8
         first : in, 1
         sum : out, signed(width); wraps
+        maximum : in, 1; steady. Without `max_pooling` it is not looked at
+        compare : in, 1; there is a product
     Timing
         Latency 1, a product each cycle. No combinational path.
     Cost
         width flip-flops; ECP5: ceil(width / 2) CCU2C, the clear folded into them; elsewhere an adder of width bits.
+        With `max_pooling` a comparator of 8 bits, and a clock enable.
     Limits
         The register is not reset: the sum is undefined until the first `first`.
     """
@@ -30,26 +34,45 @@ class Accumulator(wiring.Component):
     product: Signal
     first: Signal
     sum: Signal
+    maximum: Signal
+    compare: Signal
 
     latency_cycles = 1
 
-    def __init__(self, width: int, technology: Technology) -> None:
+    def __init__(self, width: int, technology: Technology, *, max_pooling: bool) -> None:
         self._width = width
+        self._max_pooling = max_pooling
         self._technology = technology
-        super().__init__({"product": In(signed(16)), "first": In(1), "sum": Out(signed(width))})
+        super().__init__(
+            {
+                "product": In(signed(16)),
+                "first": In(1),
+                "sum": Out(signed(width)),
+                "maximum": In(1),
+                "compare": In(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         total = Signal(signed(self._width), reset_less=True)
         m.d.comb += self.sum.eq(total)
+        # The larger product is taken as the first one is, so that the adder stays as it is: the register waits for it.
+        begins = self.first | self.maximum if self._max_pooling else self.first
         if self._technology is Technology.ECP5:
-            m.d.sync += total.eq(self._clearable_sum(m, total))
+            following: ValueLike = self._clearable_sum(m, total, begins)
         else:
             # 0 + product is written as product: on iCE40 that fits the adder's LUTs, and a clear of the sum does not.
-            m.d.sync += total.eq(Mux(self.first, self.product, total + self.product))
+            following = Mux(begins, self.product, total + self.product)
+        if not self._max_pooling:
+            m.d.sync += total.eq(following)
+            return m
+        larger = self.product[:8].as_signed() > total[:8].as_signed()
+        with m.If(~self.maximum | self.first | (self.compare & larger)):
+            m.d.sync += total.eq(following)
         return m
 
-    def _clearable_sum(self, m: Module, total: Signal) -> Signal:
+    def _clearable_sum(self, m: Module, total: Signal, begins: Value) -> Signal:
         bits = self._width + self._width % 2
         addend = Signal(signed(bits))
         previous = Signal(signed(bits))
@@ -67,11 +90,11 @@ class Accumulator(wiring.Component):
                 i_CIN=carry,
                 i_A0=addend[low],
                 i_B0=previous[low],
-                i_C0=self.first,
+                i_C0=begins,
                 i_D0=Const(1),
                 i_A1=addend[low + 1],
                 i_B1=previous[low + 1],
-                i_C1=self.first,
+                i_C1=begins,
                 i_D1=Const(1),
                 o_S0=following[low],
                 o_S1=following[low + 1],

@@ -25,6 +25,7 @@ class Driver:
         self.config = config
         self.dut = Element(config)
         self.emitted: list[int] = []
+        self.whole = {"full_lanes": config.lanes, "full_groups": config.pes}
 
     async def beat(self, ctx: Any, **fields: Any) -> None:
         """Offer one beat for one cycle."""
@@ -51,7 +52,7 @@ class Driver:
 
     async def read(self, ctx: Any, addresses: range) -> np.ndarray:
         """Read words back by multiplying by one: int8 [count, lanes]."""
-        ctx.set(self.dut.settings, {"target": 9, "low": -128, "high": 127})
+        ctx.set(self.dut.settings, self.whole | {"emitter": 9, "low": -128, "high": 127})
         ctx.set(self.dut.index, 9)
         self.emitted.clear()
         for address in addresses:
@@ -99,7 +100,7 @@ def test_rows_are_multiplied_shifted_requantized_and_written(lanes: int, single_
     async def bench(ctx: Any) -> None:
         await driver.load(ctx, words)
         edges = (int(rng.integers(2)), int(rng.integers(2)))
-        ctx.set(dut.settings, SETTINGS)
+        ctx.set(dut.settings, SETTINGS | driver.whole)
         ctx.set(dut.is_first, edges[0])
         ctx.set(dut.is_last, edges[1])
         for lane in range(lanes):
