@@ -1,0 +1,139 @@
+"""Decides whether what lies in the image memory may run."""
+
+from amaranth.hdl import Elaboratable, Module, Signal, Value, unsigned
+from amaranth.lib import crc, enum, stream, wiring
+from amaranth.lib.crc import catalog
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import COMMAND_WORDS, HEADER_WORDS, MAGIC, VERSION
+from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
+
+
+class ImageStatus(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]  # Amaranth is untyped
+    """What came of a request."""
+
+    GOOD = 0
+    NOT_CHECKED = 1
+    """RUN before a CHECK that found the image good."""
+    MAGIC = 2
+    VERSION = 3
+    CONFIGURATION = 4
+    LENGTH = 5
+    DAMAGED = 6
+    FAULT = 7
+    """A weight stream was malformed; the report of its command says how."""
+
+
+class ImageChecker(wiring.Component):
+    """Read a whole image once: its header, then all words for the check sum.
+
+    Function
+        status = the first rule of `arch.image.check_image` that the words break, or GOOD.
+    Ports
+        start : in; high for one cycle: begin
+        o_regions, i : the memory reader's regions and words
+        done : out; high for one cycle, with `status`
+        status : out, ImageStatus
+        program, program_words : out; the program's region, kept until the next start
+    Timing
+        A word each cycle.
+    Cost
+        One CRC-32 of a word a cycle.
+    Limits
+        -
+    """
+
+    start: Value
+    o_regions: stream.Interface
+    i: stream.Interface
+    done: Value
+    status: Value
+    program: Value
+    program_words: Value
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "o_regions": Out(stream.Signature(Region)),
+                "i": In(stream.Signature(WeightWord)),
+                "done": Out(1),
+                "status": Out(ImageStatus),
+                "program": Out(ADDRESS_BITS),
+                "program_words": Out(ADDRESS_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.sum = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=32))
+        total = Signal(ADDRESS_BITS, reset_less=True)
+        place = Signal(range(HEADER_WORDS), reset_less=True)
+        status = Signal(ImageStatus)
+        word = self.i.payload
+        takes = Signal()
+        m.d.comb += [
+            takes.eq(self.i.valid & self.i.ready),
+            check.data.eq(word.data),
+            check.valid.eq(takes),
+            check.start.eq(self.start),
+            self.status.eq(status),
+        ]
+        region = self.o_regions.payload
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [place.eq(0), status.eq(ImageStatus.GOOD)]
+                with m.If(self.start):
+                    m.next = "ASK_HEADER"
+
+            with m.State("ASK_HEADER"):
+                m.d.comb += [region.address.eq(0), region.words.eq(HEADER_WORDS), self.o_regions.valid.eq(1)]
+                with m.If(self.o_regions.ready):
+                    m.next = "HEADER"
+
+            with m.State("HEADER"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(takes):
+                    m.d.sync += place.eq(place + 1)
+                    rules = (
+                        (0, word.data != MAGIC, ImageStatus.MAGIC),
+                        (1, word.data != VERSION, ImageStatus.VERSION),
+                        (2, word.data != self._config.fingerprint, ImageStatus.CONFIGURATION),
+                        (3, word.data < HEADER_WORDS + COMMAND_WORDS + 1, ImageStatus.LENGTH),
+                        (4, (word.data < HEADER_WORDS) | (word.data >= total), ImageStatus.LENGTH),
+                    )
+                    for index, broken, meaning in rules:
+                        with m.If((place == index) & broken & (status == ImageStatus.GOOD)):
+                            m.d.sync += status.eq(meaning)
+                    with m.If(place == 3):
+                        m.d.sync += total.eq(word.data)
+                    with m.If(place == 4):
+                        m.d.sync += [self.program.eq(word.data), self.program_words.eq(total - word.data - 1)]
+                    with m.If(word.last):
+                        m.next = "ASK_REST"
+
+            with m.State("ASK_REST"):
+                m.d.comb += [
+                    region.address.eq(HEADER_WORDS),
+                    region.words.eq(total - HEADER_WORDS),
+                    self.o_regions.valid.eq(status == ImageStatus.GOOD),
+                ]
+                with m.If(status != ImageStatus.GOOD):
+                    m.next = "DONE"
+                with m.Elif(self.o_regions.ready):
+                    m.next = "REST"
+
+            with m.State("REST"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(takes & word.last):
+                    with m.If(word.data != check.crc):
+                        m.d.sync += status.eq(ImageStatus.DAMAGED)
+                    m.next = "DONE"
+
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(1)
+                m.next = "IDLE"
+        return m

@@ -1,0 +1,88 @@
+"""Reads a region of the image memory as a stream."""
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS
+from openwork_hw.decoder.payloads import WeightWord
+
+ADDRESS_BITS = 32
+"""Bits of a word address in the image memory, and of a count of words."""
+
+Region = data.StructLayout({"address": ADDRESS_BITS, "words": ADDRESS_BITS})
+"""Words of the image memory, one after the other; at least one."""
+
+
+class MemoryReader(wiring.Component):
+    """Ask a memory for the words of a region and hand them on, ahead of who takes them.
+
+    Function
+        For each region: its words in order, `last` with its last one.
+    Ports
+        i_regions : in, stream of Region
+        o_requests : out, stream of word addresses, to the memory
+        i_words : in, stream of words: the memory's answers, in the order of the requests, as late as it likes
+        o : out, stream of WeightWord
+    Timing
+        A word each cycle from a memory that answers each cycle, within `ahead` - 2 cycles. The next region is taken when all words
+        of the one before have come from the memory. Combinational path: none from `o` to the memory.
+    Cost
+        A queue of `ahead` words.
+    Limits
+        -
+    """
+
+    i_regions: stream.Interface
+    o_requests: stream.Interface
+    i_words: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, *, ahead: int) -> None:
+        self._ahead = ahead
+        super().__init__(
+            {
+                "i_regions": In(stream.Signature(Region)),
+                "o_requests": Out(stream.Signature(ADDRESS_BITS)),
+                "i_words": In(stream.Signature(WORD_BITS)),
+                "o": Out(stream.Signature(WeightWord)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.queue = queue = fifo.SyncFIFO(width=WeightWord.size, depth=self._ahead)
+        to_ask = Signal(ADDRESS_BITS)
+        to_come = Signal(ADDRESS_BITS)
+        address = Signal(ADDRESS_BITS, reset_less=True)
+        room = Signal(range(self._ahead + 1), init=self._ahead)
+        asks, comes, goes = (Signal(name=name) for name in ("asks", "comes", "goes"))
+        word = Signal(WeightWord)
+        m.d.comb += [
+            self.i_regions.ready.eq(to_come == 0),
+            self.o_requests.payload.eq(address),
+            self.o_requests.valid.eq((to_ask != 0) & (room != 0)),
+            asks.eq(self.o_requests.valid & self.o_requests.ready),
+            # Places were kept for what was asked for.
+            self.i_words.ready.eq(1),
+            comes.eq(self.i_words.valid),
+            word.data.eq(self.i_words.payload),
+            word.last.eq(to_come == 1),
+            queue.w_en.eq(comes),
+            queue.w_data.eq(word),
+            self.o.payload.eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
+            goes.eq(self.o.valid & self.o.ready),
+        ]
+        m.d.sync += room.eq(room - asks + goes)
+        with m.If(self.i_regions.valid & self.i_regions.ready):
+            region = self.i_regions.payload
+            m.d.sync += [address.eq(region.address), to_ask.eq(region.words), to_come.eq(region.words)]
+        with m.Else():
+            m.d.sync += [
+                address.eq(address + asks),
+                to_ask.eq(Mux(asks, to_ask - 1, to_ask)),
+                to_come.eq(Mux(comes, to_come - 1, to_come)),
+            ]
+        return m

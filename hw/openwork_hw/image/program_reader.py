@@ -1,0 +1,159 @@
+"""Turns the words of a program into commands, tap table entries and regions for the feeders' readers."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS, ArrayConfig
+from openwork_hw.arch.image import COMMAND_FIELDS, COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS, CommandOp
+from openwork_hw.array.payloads import TapEntryLayout
+from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.image.memory_reader import Region
+from openwork_hw.sequencer import CommandLayout
+
+FIELDS = data.StructLayout(dict(COMMAND_FIELDS))
+"""A command as the image holds it."""
+
+
+class ProgramReader(wiring.Component):
+    """Follow a program, one instruction ahead of the sequencer.
+
+    Function
+        For each instruction: the regions of its feeders (words, then records, where there are any), then the command, then its
+        tap table entries. At END `done` is high until `restart`.
+    Ports
+        i : in, stream of WeightWord: the program
+        o_commands : out, stream of CommandLayout(config)
+        o_taps : out, stream of TapEntryLayout(config)
+        o_words, o_records : out, one stream of Region for each feeder
+        restart : in; a program begins
+        done : out
+    Timing
+        COMMAND_WORDS + FEEDER_WORDS * feeders cycles from a RUN's first word to its offer, if no reader is busy; a tap table
+        entry each cycle.
+    Cost
+        A register of a command.
+    Limits
+        What a command says is not checked: the check sum has been, and the compiler made it.
+    """
+
+    i: stream.Interface
+    o_commands: stream.Interface
+    o_taps: stream.Interface
+    o_words: list[stream.Interface]
+    o_records: list[stream.Interface]
+    restart: Value
+    done: Value
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        feeders = len(config.feeders)
+        super().__init__(
+            {
+                "i": In(stream.Signature(WeightWord)),
+                "o_commands": Out(stream.Signature(CommandLayout(config))),
+                "o_taps": Out(stream.Signature(TapEntryLayout(config))),
+                "o_words": Out(stream.Signature(Region)).array(feeders),
+                "o_records": Out(stream.Signature(Region)).array(feeders),
+                "restart": In(1),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        gathered = Signal(COMMAND_WORDS * WORD_BITS, reset_less=True)
+        command = data.View(FIELDS, gathered[: FIELDS.size])
+        inputs = [Signal(WORD_BITS, name=f"input_{place}", reset_less=True) for place in range(FEEDER_WORDS)]
+        place = Signal(range(COMMAND_WORDS), reset_less=True)
+        feeder = Signal(range(max(len(config.feeders), 2)), reset_less=True)
+        entries_left = Signal(range(config.tap_entries + 1), reset_less=True)
+        word = self.i.payload.data
+
+        layout = self.o_commands.payload
+        for name in CommandLayout(config).members:
+            m.d.comb += layout[name].eq(command[name])
+        entry = self.o_taps.payload
+        m.d.comb += [
+            entry.address.eq(word[:16]),
+            Value.cast(entry.lane_shift).eq(word[16:18]),
+            Value.cast(entry.pe_shift).eq(word[18:20]),
+            entry.beyond_right.eq(word[20]),
+            entry.beyond_bottom.eq(word[21]),
+        ]
+        for regions, first, scale in ((self.o_words, 0, 1), (self.o_records, 2, RECORD_WORDS)):
+            for region in regions:
+                m.d.comb += [region.payload.address.eq(inputs[first]), region.payload.words.eq(inputs[first + 1] * scale)]
+
+        with m.FSM():
+            with m.State("COMMAND"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += feeder.eq(0)
+                with m.If(self.i.valid):
+                    m.d.sync += [gathered.eq(Cat(gathered, word)[WORD_BITS:]), place.eq(place + 1)]
+                    with m.If(place == COMMAND_WORDS - 1):
+                        m.d.sync += place.eq(0)
+                        m.next = "DECIDE"
+
+            with m.State("DECIDE"):
+                with m.If(command.op == CommandOp.END):
+                    m.next = "DONE"
+                with m.Elif(command.op == CommandOp.RUN):
+                    m.next = "FEEDER"
+                with m.Else():
+                    m.next = "OFFER"
+
+            with m.State("FEEDER"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += place.eq(place + 1)
+                    for number in range(FEEDER_WORDS):
+                        with m.If(place == number):
+                            m.d.sync += inputs[number].eq(word)
+                    with m.If(place == FEEDER_WORDS - 1):
+                        m.d.sync += place.eq(0)
+                        m.next = "WORDS"
+
+            # A reader that is still busy with the pass before makes all wait; a count of 0 means that this one gets nothing.
+            for state, regions, number, following in (
+                ("WORDS", self.o_words, 1, "RECORDS"),
+                ("RECORDS", self.o_records, 3, "NEXT"),
+            ):
+                with m.State(state):
+                    with m.Switch(feeder):
+                        for index, region in enumerate(regions):
+                            with m.Case(index):
+                                m.d.comb += region.valid.eq(inputs[number] != 0)
+                                with m.If((inputs[number] == 0) | region.ready):
+                                    m.next = following
+
+            with m.State("NEXT"):
+                m.d.sync += feeder.eq(feeder + 1)
+                m.next = "FEEDER"
+                with m.If(feeder == len(config.feeders) - 1):
+                    m.next = "OFFER"
+
+            with m.State("OFFER"):
+                m.d.comb += self.o_commands.valid.eq(1)
+                m.d.sync += entries_left.eq(command.table_entries)
+                with m.If(self.o_commands.ready):
+                    m.next = "COMMAND"
+                    with m.If(command.op == CommandOp.RUN):
+                        m.next = "TAPS"
+
+            with m.State("TAPS"):
+                m.d.comb += [self.o_taps.valid.eq(self.i.valid), self.i.ready.eq(self.o_taps.ready)]
+                with m.If(self.i.valid & self.o_taps.ready):
+                    m.d.sync += entries_left.eq(entries_left - 1)
+                    with m.If(entries_left == 1):
+                        m.next = "COMMAND"
+
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(1)
+                # What follows the program in the last words that were read ahead.
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += place.eq(0)
+                with m.If(self.restart):
+                    m.next = "COMMAND"
+        return m

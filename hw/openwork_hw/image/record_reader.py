@@ -1,0 +1,75 @@
+"""Reads row records from the image memory."""
+
+from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS, ArrayConfig
+from openwork_hw.array.payloads import RowRecordLayout
+from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
+
+
+class RecordReader(wiring.Component):
+    """Ask a memory for a region of row records and hand them on, ahead of who takes them.
+
+    Function
+        For each two words of a region one record, as `arch.image.encode_record` writes it.
+    Ports
+        i_regions : in, stream of Region, in words
+        o_requests, i_words : as MemoryReader's
+        o : out, stream of RowRecordLayout(config)
+        waits : out; a region is being read and no record is at hand
+    Timing
+        A record in two cycles; up to `ahead` / 2 of them without a pause where they have been waiting. Combinational path:
+        o.ready to the queue.
+    Cost
+        A queue of `ahead` words.
+    Limits
+        -
+    """
+
+    i_regions: stream.Interface
+    o_requests: stream.Interface
+    i_words: stream.Interface
+    o: stream.Interface
+    waits: Value
+
+    def __init__(self, config: ArrayConfig, *, ahead: int) -> None:
+        self._config = config
+        self._ahead = ahead
+        super().__init__(
+            {
+                "i_regions": In(stream.Signature(Region)),
+                "o_requests": Out(stream.Signature(ADDRESS_BITS)),
+                "i_words": In(stream.Signature(WORD_BITS)),
+                "o": Out(stream.Signature(RowRecordLayout(config))),
+                "waits": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.reader = reader = MemoryReader(ahead=self._ahead)
+        wiring.connect(m, wiring.flipped(self.i_regions), reader.i_regions)
+        wiring.connect(m, reader.o_requests, wiring.flipped(self.o_requests))
+        wiring.connect(m, wiring.flipped(self.i_words), reader.i_words)
+
+        first = Signal(WORD_BITS, reset_less=True)
+        has_first = Signal()
+        record = Signal(RowRecordLayout(self._config))
+        m.d.comb += [
+            record.row.eq(first[:16]),
+            record.shift.eq(first[16:21]),
+            record.write.eq(first[21]),
+            record.last.eq(first[22]),
+            record.offset.eq(reader.o.payload.data),
+            self.o.payload.eq(record),
+            self.o.valid.eq(has_first & reader.o.valid),
+            reader.o.ready.eq(~has_first | self.o.ready),
+            self.waits.eq(~reader.i_regions.ready & ~self.o.valid),
+        ]
+        with m.If(~has_first & reader.o.valid):
+            m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(1)]
+        with m.Elif(self.o.valid & self.o.ready):
+            m.d.sync += has_first.eq(0)
+        return m
