@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from openwork.compiler.balance import balance
 from openwork.compiler.layout import BlockLayout, CompileError, place
 from openwork.compiler.predict import pass_cycles
+from openwork.compiler.rows import check_sums, encode_streams, even_passes, prepare_streams, row_records
 from openwork.compiler.taps import tap_table
 from openwork.layer import IntegerLayer
-from openwork_hw.arch import encodings
 from openwork_hw.arch.arithmetic import fold_offset
 from openwork_hw.arch.commands import LoadCommand, RunCommand, StoreCommand, TapEntry, check_command
 from openwork_hw.arch.config import ArrayConfig, bits_for
@@ -211,10 +211,12 @@ def compile_layer(
     """
     plan = plan_layer(layer, config, encoding, row_groups)
     layout, columns = plan.layout, layer.layout
-    offsets = _checked_offsets(layer, config)
-    words = _encode(layer.name, encoding, plan.streams, columns)
+    offsets = fold_offset(layer.bias, layer.shift, layer.output_zero_point)
+    magnitudes = np.abs(layer.weights.reshape(layer.rows, -1).astype(np.int64)).sum(axis=1)
+    check_sums(layer.name, config, magnitudes, offsets, layer.shift)
+    words = encode_streams(layer.name, encoding, plan.streams, columns)
     records = tuple(
-        _records(rows.rows, offsets, layer.shift, write=not dummy)
+        row_records(rows.rows, offsets, layer.shift, write=not dummy)
         for rows, dummy in zip(plan.streams, plan.dummies, strict=True)
     )
     passes = []
@@ -253,10 +255,7 @@ def _plan(
     columns = layer.layout
     lengths = np.maximum(np.count_nonzero(matrix, axis=1), 1).astype(np.int64)
     parts = balance(lengths, config.lanes, config.pes // row_groups)
-    try:
-        streams = tuple(encodings.prepare(encoding, _sparse_rows(matrix, part), columns) for part in parts)
-    except ValueError as error:
-        raise CompileError(f"layer {layer.name!r}: {error}") from None
+    streams = prepare_streams(layer.name, encoding, matrix, parts, columns)
     longest = max(int(rows.lengths.max()) for rows in streams)
     tap_bits = bits_for(columns.taps)
     hold = min(layout.pixels, config.tap_entries >> tap_bits)
@@ -267,7 +266,7 @@ def _plan(
         )
     if longest > config.row_buffer_nonzeros:
         hold = 1
-    holds = _even(layout.pixels, hold)
+    holds = even_passes(layout.pixels, hold)
     stored = [rows.lengths for rows in streams]
     cycles = {hold: pass_cycles(config, encoding, hold, hold << tap_bits, stored) for hold in set(holds)}
     return LayerPlan(
@@ -278,68 +277,4 @@ def _plan(
         tuple(not len(part) for part in parts),
         holds,
         tuple(cycles[hold] for hold in holds),
-    )
-
-
-def _even(pixels: int, limit: int) -> tuple[int, ...]:
-    """`pixels` in as few passes of at most `limit` as can be, as even as can be."""
-    passes = -(-pixels // limit)
-    return tuple((pixels * (index + 1)) // passes - (pixels * index) // passes for index in range(passes))
-
-
-def _sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64]) -> SparseRows:
-    """Some rows of a matrix; an empty row holds a padding nonzero in column 0, and no row at all becomes a dummy."""
-    if not len(part):
-        one = np.ones(1, dtype=np.int64)
-        return SparseRows(0 * one, one, 0 * one, np.zeros(1, dtype=np.int8))
-    selected = matrix[part]
-    stored = selected != 0
-    stored[~stored.any(axis=1), 0] = True
-    rows, columns = np.nonzero(stored)
-    return SparseRows(part, np.bincount(rows).astype(np.int64), columns.astype(np.int64), selected[rows, columns])
-
-
-def _encode(
-    name: str, encoding: Encoding, streams: Sequence[SparseRows], columns: ColumnLayout
-) -> tuple[NDArray[np.uint32], ...]:
-    try:
-        return tuple(encodings.encode(encoding, rows, columns) for rows in streams)
-    except ValueError as error:
-        raise CompileError(f"layer {name!r}: {error}") from None
-
-
-def _checked_offsets(layer: IntegerLayer, config: ArrayConfig) -> NDArray[np.int64]:
-    """Each row's folded offset, proved to fit the accumulators together with any sum that the row can have."""
-    if layer.shift.max() > config.max_shift:
-        row = int(layer.shift.argmax())
-        raise CompileError(
-            f"layer {layer.name!r}, row {row}: the shift is {layer.shift[row]}, and {config.sum_bits}-bit accumulators "
-            f"allow {config.max_shift}: use larger weight scales or wider accumulators"
-        )
-    offsets = np.array(
-        [
-            fold_offset(int(bias), int(shift), layer.output_zero_point)
-            for bias, shift in zip(layer.bias, layer.shift, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    reach = np.abs(layer.weights.reshape(layer.rows, -1).astype(np.int64)).sum(axis=1) * 128 + np.abs(offsets)
-    limit = 1 << (config.sum_bits - 1)
-    if reach.max() >= limit:
-        row = int(reach.argmax())
-        raise CompileError(
-            f"layer {layer.name!r}, row {row}: sums can reach {reach[row]}, and {config.sum_bits}-bit accumulators "
-            f"hold less than {limit}: use smaller weights, a larger bias scale or wider accumulators"
-        )
-    return offsets
-
-
-def _records(
-    rows: NDArray[np.int64], offsets: NDArray[np.int64], shifts: NDArray[np.int64], write: bool
-) -> tuple[RowRecord, ...]:
-    return tuple(
-        RowRecord(
-            row=int(row), offset=int(offsets[row]), shift=int(shifts[row]), write=write, last=index == len(rows) - 1
-        )
-        for index, row in enumerate(rows)
     )

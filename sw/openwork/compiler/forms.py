@@ -1,0 +1,229 @@
+"""Steps of a network as matrices: what each row multiplies, and where it finds its operands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.layout import CompileError
+from openwork.layer import IntegerLayer
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Upsample
+from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
+from openwork_hw.arch.commands import Operation
+from openwork_hw.arch.nonzeros import ColumnLayout
+
+COPY_WEIGHT, COPY_SHIFT = 64, 6
+"""A row of this weight and shift hands its operand on unchanged."""
+
+
+class Tap(NamedTuple):
+    """One place that a row reads: which input, and how far from ``stride * (y, x)`` of the output's pixel."""
+
+    input: int
+    down: int
+    right: int
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A step as rows of nonzeros.
+
+    Attributes:
+        name: of the tensor it makes.
+        matrix: int8 [rows, layout.columns].
+        layout: taps and channels of a column.
+        taps: for each tap of the layout, what it reads.
+        offsets, shifts: int64 [rows], of the row records.
+        low, high: int8 limits of the output.
+        pad: what a tap outside the map reads; None where none can be.
+        stride: input pixels for an output pixel, down and across.
+        enlarge: output pixels for an input pixel.
+        operation: what becomes of products. POOL: taps are the pixels of a block, filled in when blocks are known.
+        moved: how the inputs, which are maps, first become vectors: None where they do not.
+    """
+
+    name: str
+    matrix: NDArray[np.int8]
+    layout: ColumnLayout
+    taps: tuple[Tap, ...]
+    offsets: NDArray[np.int64]
+    shifts: NDArray[np.int64]
+    low: int = ACTIVATION_MIN
+    high: int = ACTIVATION_MAX
+    pad: int | None = None
+    stride: int = 1
+    enlarge: int = 1
+    operation: Operation = Operation.SUM
+    moved: str | None = None
+
+
+def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None:
+    """The form of a step; None for a reshape, which is nothing but a move.
+
+    Args:
+        vector: its inputs are vectors, not maps of one pixel.
+
+    Raises:
+        CompileError: there is none.
+    """
+    shapes = [network.tensor(name).shape for name in step.inputs]
+    channels = [shape[0] for shape in shapes]
+    if isinstance(step, LayerStep):
+        layer = step.layer
+        if vector:
+            return _vector_layer(layer, channels)
+        whole_map = layer.kernel == layer.input_shape[1:] and not any(layer.padding) and layer.dilation == 1
+        if whole_map and layer.taps > 1:
+            return _pooled(layer) if len(channels) == 1 and _is_pooling(layer) else _flattened(layer, channels)
+        return _layer(layer, channels)
+    if isinstance(step, MaxPool):
+        if vector:
+            return _copies(step.output, channels, Operation.SUM)
+        kernel_h, kernel_w = step.kernel
+        top, left, _, _ = step.padding
+        places = [(ky - top, kx - left) for ky in range(kernel_h) for kx in range(kernel_w)]
+        form = _copies(step.output, channels, Operation.MAX, places)
+        return replace(form, pad=ACTIVATION_MIN if any(step.padding) else None, stride=step.stride)
+    if isinstance(step, Upsample):
+        if vector and step.factor > 1:
+            raise CompileError(f"step {step.output!r}: a vector cannot be enlarged to a map on the array")
+        return replace(_copies(step.output, channels, Operation.SUM), enlarge=step.factor)
+    assert isinstance(step, Reshape)
+    if step.shape[1:] != (1, 1):
+        raise CompileError(
+            f"step {step.output!r}: the array makes vectors out of maps, not a map of {step.shape[1]} x {step.shape[2]} pixels"
+        )
+    return None
+
+
+def _kernel(layer: IntegerLayer, channels: Sequence[int]) -> list[NDArray[np.int8]]:
+    """For each input the weights int8 [rows, taps, its channels], of all groups."""
+    group_channels, group_rows = layer.channels // layer.groups, layer.rows // layer.groups
+    weights = np.zeros((layer.rows, layer.taps, layer.channels), dtype=np.int8)
+    by_tap = layer.weights.reshape(layer.rows, group_channels, layer.taps).transpose(0, 2, 1)
+    for group in range(layer.groups):
+        rows = slice(group * group_rows, (group + 1) * group_rows)
+        weights[rows, :, group * group_channels : (group + 1) * group_channels] = by_tap[rows]
+    return np.split(weights, np.cumsum(channels)[:-1], axis=2)
+
+
+def _matrix(blocks: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], ColumnLayout]:
+    """Weights of each tap, int8 [rows, channels of what it reads], side by side as a column numbers them."""
+    layout = ColumnLayout(len(blocks), max(block.shape[1] for block in blocks))
+    matrix = np.zeros((len(blocks[0]), len(blocks), 1 << layout.channel_bits), dtype=np.int8)
+    for tap, block in enumerate(blocks):
+        matrix[:, tap, : block.shape[1]] = block
+    return matrix.reshape(len(matrix), -1)[:, : layout.columns], layout
+
+
+def _layer(layer: IntegerLayer, channels: Sequence[int]) -> Form:
+    kernel_w = layer.kernel[1]
+    top, left, _, _ = layer.padding
+    blocks, taps = [], []
+    for number, weights in enumerate(_kernel(layer, channels)):
+        for tap in range(layer.taps):
+            if weights[:, tap].any():  # a residual joins at one tap of many
+                blocks.append(weights[:, tap])
+                ky, kx = divmod(tap, kernel_w)
+                taps.append(Tap(number, layer.dilation * ky - top, layer.dilation * kx - left))
+    if not blocks:
+        blocks, taps = [np.zeros((layer.rows, 1), dtype=np.int8)], [Tap(0, 0, 0)]
+    matrix, layout = _checked(layer.name, blocks)
+    return Form(
+        layer.name,
+        matrix,
+        layout,
+        tuple(taps),
+        _offsets(layer),
+        layer.shift,
+        layer.low,
+        layer.high,
+        pad=layer.input_zero_point if any(layer.padding) else None,
+        stride=layer.stride,
+    )
+
+
+def _vector_layer(layer: IntegerLayer, channels: Sequence[int]) -> Form:
+    """Of a layer over one pixel: what its other taps would read is padding, and joins the offset."""
+    kernel_h, kernel_w = layer.kernel
+    top, left, _, _ = layer.padding
+    centers = [
+        ky * kernel_w + kx
+        for ky in range(kernel_h)
+        for kx in range(kernel_w)
+        if layer.dilation * ky == top and layer.dilation * kx == left
+    ]
+    kernels = _kernel(layer, channels)
+    offsets = _offsets(layer)
+    for tap in range(layer.taps):
+        if tap not in centers:
+            offsets = offsets + layer.input_zero_point * sum(
+                weights[:, tap].astype(np.int64).sum(axis=1) for weights in kernels
+            )
+    center = centers[0] if centers else None
+    blocks = [weights[:, center] if center is not None else 0 * weights[:, 0] for weights in kernels]
+    matrix, layout = _checked(layer.name, blocks)
+    taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
+    return Form(layer.name, matrix, layout, taps, offsets, layer.shift, layer.low, layer.high)
+
+
+def _is_pooling(layer: IntegerLayer) -> bool:
+    by_tap = layer.weights.reshape(layer.rows, -1, layer.taps)
+    return bool((by_tap == by_tap[:, :, :1]).all())
+
+
+def _pooled(layer: IntegerLayer) -> Form:
+    """Equal weights over the whole map: the array adds up over all lanes and PEs. One tap stands for all."""
+    (weights,) = _kernel(layer, [layer.channels])
+    matrix, layout = _checked(layer.name, [weights[:, 0]])
+    return Form(
+        layer.name,
+        matrix,
+        layout,
+        (Tap(0, 0, 0),),
+        _offsets(layer),
+        layer.shift,
+        layer.low,
+        layer.high,
+        operation=Operation.POOL,
+    )
+
+
+def _flattened(layer: IntegerLayer, channels: Sequence[int]) -> Form:
+    """A kernel as large as the map: its inputs become vectors, tap by tap."""
+    blocks = [weights.reshape(layer.rows, -1) for weights in _kernel(layer, channels)]
+    matrix, layout = _checked(layer.name, blocks)
+    taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
+    return Form(
+        layer.name, matrix, layout, taps, _offsets(layer), layer.shift, layer.low, layer.high, moved="pixel by pixel"
+    )
+
+
+def _copies(name: str, channels: Sequence[int], operation: Operation, places: Sequence[tuple[int, int]] = ((0, 0),)) -> Form:
+    """Each row reads one channel, at one or more places; exact, whatever the zero point."""
+    weight, shift = (1, 0) if operation is Operation.MAX else (COPY_WEIGHT, COPY_SHIFT)
+    rows = sum(channels)
+    blocks, taps = [], []
+    first = 0
+    for number, count in enumerate(channels):
+        block = np.zeros((rows, count), dtype=np.int8)
+        block[first + np.arange(count), np.arange(count)] = weight
+        first += count
+        blocks += [block] * len(places)
+        taps += [Tap(number, down, right) for down, right in places]
+    matrix, layout = _checked(name, blocks)
+    offsets = np.full(rows, (1 << shift) >> 1, dtype=np.int64)
+    return Form(name, matrix, layout, tuple(taps), offsets, np.full(rows, shift, np.int64), operation=operation)
+
+
+def _offsets(layer: IntegerLayer) -> NDArray[np.int64]:
+    return fold_offset(layer.bias, layer.shift, layer.output_zero_point)
+
+
+def _checked(name: str, blocks: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], ColumnLayout]:
+    try:
+        return _matrix(blocks)
+    except ValueError as error:
+        raise CompileError(f"layer {name!r}: {error}") from None

@@ -1,0 +1,157 @@
+"""Where the tensors of a network lie: blocks of pixels over lanes and row groups, and word addresses in every PE."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.forms import Form
+from openwork.compiler.layout import CompileError
+from openwork_hw.arch.commands import TapEntry
+from openwork_hw.arch.config import bits_for
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one tensor lies.
+
+    A map: lane l of a PE in row group g owns pixels (g * block[0] + y, l * block[1] + x); the words of a local pixel are its
+    channels; pixels of blocks outside the map hold `fill`. A vector: its words are its channels; they are right in the last lane of
+    the last PE of each group, at least.
+
+    Attributes:
+        tensor: its name.
+        shape: channels, height, width.
+        row_groups, lanes: blocks down and across.
+        block: pixels of a block, down and across.
+        base: word address.
+        fill: int8 for what is outside the map.
+        vector: it is one.
+    """
+
+    tensor: str
+    shape: tuple[int, int, int]
+    row_groups: int
+    lanes: int
+    block: tuple[int, int]
+    base: int
+    fill: int
+    vector: bool
+
+    @property
+    def words(self) -> int:
+        """Feature words in every PE."""
+        return self.shape[0] * self.block[0] * self.block[1]
+
+    @property
+    def used_groups(self) -> int:
+        """Row groups that own a pixel of the map."""
+        return -(-self.shape[1] // self.block[0])
+
+    @property
+    def outside_pixels(self) -> int:
+        """Pixels of all blocks of a stream that are not part of the map."""
+        _, height, width = self.shape
+        return self.row_groups * self.block[0] * self.lanes * self.block[1] - height * width
+
+    def pack(self, tensor: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The words that hold a tensor: int8 [row groups, words, lanes]."""
+        channels, height, width = self.shape
+        block_h, block_w = self.block
+        if self.vector:
+            return np.broadcast_to(tensor.reshape(1, channels, 1), (self.row_groups, channels, self.lanes))
+        canvas = np.full((channels, self.row_groups * block_h, self.lanes * block_w), self.fill, dtype=np.int8)
+        canvas[:, :height, :width] = tensor
+        blocks = canvas.reshape(channels, self.row_groups, block_h, self.lanes, block_w)
+        return blocks.transpose(1, 2, 4, 0, 3).reshape(self.row_groups, self.words, self.lanes)
+
+    def unpack(self, words: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The tensor that words int8 [used groups, words, lanes] hold; of a vector int8 [1, words, lanes]."""
+        channels, height, width = self.shape
+        if self.vector:
+            return np.ascontiguousarray(words[0, :, -1]).reshape(self.shape)
+        block_h, block_w = self.block
+        blocks = words.reshape(-1, block_h, block_w, channels, self.lanes).transpose(3, 0, 1, 4, 2)
+        return np.ascontiguousarray(blocks.reshape(channels, -1, self.lanes * block_w)[:, :height, :width])
+
+
+def block_sizes(
+    shapes: Mapping[str, tuple[int, int, int]],
+    scales: Mapping[str, Fraction],
+    forms: Sequence[tuple[Form, str]],
+    row_groups: int,
+    lanes: int,
+) -> dict[str, tuple[int, int]]:
+    """For each map, the pixels of a block: the smallest in which every tap of every step reaches one neighbour at most.
+
+    Args:
+        shapes: of the maps.
+        scales: how many pixels of the network's input, across as down, a pixel of each map stands for.
+        forms: each step on maps, with the name of one of its inputs.
+    """
+    unit = lcm(*(scale.numerator for scale in scales.values()))
+    sizes = []
+    for axis, blocks in ((0, row_groups), (1, lanes)):
+        size = unit * max(
+            -(-shape[axis + 1] * scales[name].numerator // (blocks * unit * scales[name].denominator))
+            for name, shape in shapes.items()
+        )
+        while not all(
+            (size / scales[name]).denominator == 1
+            and size / scales[name] * blocks >= shape[axis + 1]
+            and size / scales[name] >= 1
+            for name, shape in shapes.items()
+        ) or not all(_reaches_one(form, int(size / scales[source]), axis, blocks) for form, source in forms):
+            size += unit
+        sizes.append(size)
+    return {name: (int(sizes[0] / scale), int(sizes[1] / scale)) for name, scale in scales.items()}
+
+
+def _reaches_one(form: Form, input_block: int, axis: int, blocks: int) -> bool:
+    pixels = input_block * form.enlarge // form.stride
+    if pixels * form.stride != input_block * form.enlarge:
+        return False
+    for pixel in range(pixels):
+        for tap in form.taps:
+            neighbour, _ = offset(form, input_block, axis, pixel, tap[1 + axis], blocks)
+            if abs(neighbour) > 1:
+                return False
+    return True
+
+
+def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks: int) -> tuple[int, int]:
+    """Along one axis, where local output pixel `pixel` finds a tap: (blocks from here, pixel inside that one).
+
+    Where there is one block only, any other is outside the map, so it counts as the next one.
+    """
+    neighbour, local = divmod((form.stride * pixel + tap) // form.enlarge, input_block)
+    if blocks == 1:
+        neighbour = min(max(neighbour, -1), 1)
+    return neighbour, local
+
+
+def tap_entries(
+    form: Form, inputs: Sequence[Place], output: Place, first_pixel: int, hold: int
+) -> tuple[TapEntry, ...]:
+    """The tap table of a pass over local pixels `first_pixel` .. of the output, each pixel's taps filled up to a power of two."""
+    entries: list[TapEntry] = []
+    _, height, width = output.shape
+    block_h, block_w = output.block
+    for pixel in range(first_pixel, first_pixel + hold):
+        y, x = divmod(pixel, block_w)
+        # In the block that the map's edge runs through; vectors have no edge.
+        right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
+        for tap in form.taps:
+            source = inputs[tap.input]
+            down, local_y = offset(form, source.block[0], 0, y, tap.down, source.row_groups)
+            across, local_x = offset(form, source.block[1], 1, x, tap.right, source.lanes)
+            if max(abs(down), abs(across)) > 1:
+                raise CompileError(f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 1")
+            address = source.base + (local_y * source.block[1] + local_x) * source.shape[0]
+            entries.append(TapEntry(address, across, down, right, below))
+        unused = TapEntry(0, 0, 0, right, below)
+        entries.extend([unused] * ((1 << bits_for(form.layout.taps)) - len(form.taps)))
+    return tuple(entries)

@@ -1,0 +1,122 @@
+"""Rows of a matrix on the streams of an array: sparse, encoded, with their records."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.layout import CompileError
+from openwork_hw.arch import encodings
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows
+
+
+def sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64], least: int = 1) -> SparseRows:
+    """Some rows of a matrix; no row at all becomes a dummy.
+
+    Args:
+        matrix: int8 [rows, columns].
+        part: numbers of the rows.
+        least: nonzeros that a row holds at least; missing ones are padding of value 0 in its first free columns.
+    """
+    if not len(part):
+        one = np.ones(1, dtype=np.int64)
+        return SparseRows(0 * one, one, 0 * one, np.zeros(1, dtype=np.int8))
+    selected = matrix[part]
+    stored = selected != 0
+    for row in np.flatnonzero(np.count_nonzero(stored, axis=1) < least):
+        free = np.flatnonzero(~stored[row])
+        stored[row, free[: least - int(stored[row].sum())]] = True
+    rows, columns = np.nonzero(stored)
+    return SparseRows(part, np.bincount(rows).astype(np.int64), columns.astype(np.int64), selected[rows, columns])
+
+
+def prepare_streams(
+    name: str, encoding: Encoding, matrix: NDArray[np.int8], parts: Sequence[NDArray[np.int64]], columns: ColumnLayout,
+    least: int = 1,
+) -> tuple[SparseRows, ...]:
+    """The rows of each stream as the array will see them, padding and fillers included.
+
+    Raises:
+        CompileError: the encoding cannot write these rows.
+    """
+    try:
+        return tuple(encodings.prepare(encoding, sparse_rows(matrix, part, least), columns) for part in parts)
+    except ValueError as error:
+        raise CompileError(f"layer {name!r}: {error}") from None
+
+
+def encode_streams(
+    name: str, encoding: Encoding, streams: Sequence[SparseRows], columns: ColumnLayout
+) -> tuple[NDArray[np.uint32], ...]:
+    """The words of each stream.
+
+    Raises:
+        CompileError: the encoding cannot write these rows.
+    """
+    try:
+        return tuple(encodings.encode(encoding, rows, columns) for rows in streams)
+    except ValueError as error:
+        raise CompileError(f"layer {name!r}: {error}") from None
+
+
+def check_sums(
+    name: str,
+    config: ArrayConfig,
+    magnitudes: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    shifts: NDArray[np.int64],
+) -> None:
+    """Prove that no sum leaves its accumulator and no shift is too large.
+
+    Args:
+        magnitudes: for each row the sum of the absolute values of its weights, each as often as it is used in one sum.
+        offsets, shifts: of each row.
+
+    Raises:
+        CompileError: with the row, the need and the limit.
+    """
+    if shifts.max() > config.max_shift:
+        row = int(shifts.argmax())
+        raise CompileError(
+            f"layer {name!r}, row {row}: the shift is {shifts[row]}, and {config.sum_bits}-bit accumulators "
+            f"allow {config.max_shift}: use larger weight scales or wider accumulators"
+        )
+    reach = magnitudes * 128 + np.abs(offsets)
+    limit = 1 << (config.sum_bits - 1)
+    if reach.max() >= limit:
+        row = int(reach.argmax())
+        raise CompileError(
+            f"layer {name!r}, row {row}: sums can reach {reach[row]}, and {config.sum_bits}-bit accumulators "
+            f"hold less than {limit}: use smaller weights, a larger bias scale or wider accumulators"
+        )
+
+
+def row_records(
+    rows: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    shifts: NDArray[np.int64],
+    write: bool,
+    positions: NDArray[np.int64] | None = None,
+) -> tuple[RowRecord, ...]:
+    """The records of a stream's rows; `positions`: where each row of the matrix is written, its own number if None."""
+    return tuple(
+        RowRecord(
+            row=row if positions is None else int(positions[row]),
+            offset=int(offsets[row]),
+            shift=int(shifts[row]),
+            write=write,
+            last=index == len(rows) - 1,
+        )
+        for index, row in enumerate(rows.tolist())
+    )
+
+
+def even_passes(pixels: int, limit: int) -> tuple[int, ...]:
+    """`pixels` in as few passes of at most `limit` as can be, as even as can be.
+
+    >>> even_passes(10, 4)
+    (3, 3, 4)
+    """
+    passes = -(-pixels // limit)
+    return tuple((pixels * (index + 1)) // passes - (pixels * index) // passes for index in range(passes))
