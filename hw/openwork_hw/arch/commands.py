@@ -167,7 +167,10 @@ def check_command(command: Command, config: ArrayConfig) -> None:
             raise CommandError(
                 f"lanes {command.first_lane} to {command.first_lane + command.lanes - 1} are not all among the {config.lanes} lanes"
             )
-        if min(command.target, command.word_step, command.lane_step) < 0 or command.last_target() >= config.feature_words:
+        if (
+            min(command.target, command.word_step, command.lane_step) < 0
+            or command.last_target() >= config.feature_words
+        ):
             raise CommandError(
                 f"a move reaches word {command.last_target()}, and the feature memory ends at {config.feature_words - 1}"
             )

@@ -138,7 +138,13 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "words": command.words,
             }
         case StoreCommand():
-            return {"op": CommandOp.STORE, "row_groups": 1, "pe": command.pe, "address": command.address, "words": command.words}
+            return {
+                "op": CommandOp.STORE,
+                "row_groups": 1,
+                "pe": command.pe,
+                "address": command.address,
+                "words": command.words,
+            }
         case MoveCommand():
             return {
                 "op": CommandOp.MOVE,
@@ -272,7 +278,9 @@ def check_image(words: NDArray[np.uint32], config: ArrayConfig) -> None:
     if len(words) < HEADER_WORDS + COMMAND_WORDS + 1 or words[0] != MAGIC:
         raise ImageError("these words are not an image: they do not begin as one")
     if words[1] != VERSION:
-        raise ImageError(f"the image is of version {words[1]}, and this program reads version {VERSION}: compile the model again")
+        raise ImageError(
+            f"the image is of version {words[1]}, and this program reads version {VERSION}: compile the model again"
+        )
     if words[2] != config.fingerprint:
         raise ImageError("the image was compiled for another array: compile the model for this one")
     if words[3] != len(words):
@@ -373,7 +381,9 @@ def _command(fields: dict[str, int]) -> Command:
 
 def _tap(word: int) -> TapEntry:
     shifts = (0, -1, 1, 0)
-    return TapEntry(word & 0xFFFF, shifts[word >> 16 & 3], shifts[word >> 18 & 3], bool(word >> 20 & 1), bool(word >> 21 & 1))
+    return TapEntry(
+        word & 0xFFFF, shifts[word >> 16 & 3], shifts[word >> 18 & 3], bool(word >> 20 & 1), bool(word >> 21 & 1)
+    )
 
 
 def _record(word: int, offset: int) -> RowRecord:

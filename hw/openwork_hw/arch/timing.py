@@ -60,6 +60,24 @@ def write_cycles(lanes: int) -> int:
     return FIRST_LANE_CYCLES + lanes
 
 
+LOAD_CYCLES = 1
+"""Of a LOAD, besides its bytes."""
+
+STORE_CYCLES = 6
+"""Of a STORE or MOVE, besides the way of its words: starting, the queue, stopping."""
+
+BETWEEN_CYCLES = 2
+"""From one command's report to the next command, in a program."""
+
+PROGRAM_CYCLES = 40
+"""Of a run besides its commands."""
+
+
+def way_cycles(config: ArrayConfig) -> int:
+    """From a beat that reads a word to the word's first byte in the sequencer's queue: along the whole chain."""
+    return config.pes + FIRST_LANE_CYCLES + 3
+
+
 def settle_cycles(config: ArrayConfig) -> int:
     """From the write of a pass's last outputs to when nothing of it is on its way any more, copies and pooled sums included."""
     pool = POOL_CYCLES if config.global_pooling else 0

@@ -84,7 +84,10 @@ class ProgramReader(wiring.Component):
         ]
         for regions, first, scale in ((self.o_words, 0, 1), (self.o_records, 2, RECORD_WORDS)):
             for region in regions:
-                m.d.comb += [region.payload.address.eq(inputs[first]), region.payload.words.eq(inputs[first + 1] * scale)]
+                m.d.comb += [
+                    region.payload.address.eq(inputs[first]),
+                    region.payload.words.eq(inputs[first + 1] * scale),
+                ]
 
         with m.FSM():
             with m.State("COMMAND"):

@@ -201,7 +201,9 @@ def _flattened(layer: IntegerLayer, channels: Sequence[int]) -> Form:
     )
 
 
-def _copies(name: str, channels: Sequence[int], operation: Operation, places: Sequence[tuple[int, int]] = ((0, 0),)) -> Form:
+def _copies(
+    name: str, channels: Sequence[int], operation: Operation, places: Sequence[tuple[int, int]] = ((0, 0),)
+) -> Form:
     """Each row reads one channel, at one or more places; exact, whatever the zero point."""
     weight, shift = (1, 0) if operation is Operation.MAX else (COPY_WEIGHT, COPY_SHIFT)
     rows = sum(channels)

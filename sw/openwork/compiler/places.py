@@ -149,7 +149,9 @@ def tap_entries(
             down, local_y = offset(form, source.block[0], 0, y, tap.down, source.row_groups)
             across, local_x = offset(form, source.block[1], 1, x, tap.right, source.lanes)
             if max(abs(down), abs(across)) > 1:
-                raise CompileError(f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 1")
+                raise CompileError(
+                    f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 1"
+                )
             address = source.base + (local_y * source.block[1] + local_x) * source.shape[0]
             entries.append(TapEntry(address, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)

@@ -12,18 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.supply import decoder
+from openwork_hw.arch.commands import LoadCommand, MoveCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import move_period
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import (
+    BETWEEN_CYCLES,
     DECODER_CYCLES,
     FREED_CYCLES,
     HEADER_CYCLES,
     LEFT_CYCLES,
+    LOAD_CYCLES,
+    PROGRAM_CYCLES,
     QUEUED_ROWS,
+    STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
     pass_overhead,
     row_spacing,
+    way_cycles,
     write_cycles,
 )
 
@@ -124,3 +131,24 @@ def followed_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: ND
                 writes.append(last + write_cycles(config.lanes))
         finished.append(last)
     return last
+
+
+def load_cycles(config: ArrayConfig, load: LoadCommand) -> int:
+    """Cycles of a LOAD's report: a byte a cycle."""
+    return LOAD_CYCLES + load.words * config.lanes
+
+
+def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:
+    """Cycles of a STORE's report: a word in `row_spacing` cycles, and the way of the last one."""
+    return STORE_CYCLES + (store.words - 1) * config.row_spacing + way_cycles(config) + config.lanes
+
+
+def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
+    """Cycles of a MOVE's report: a word in `move_period` cycles, and the way of the last one and its bytes."""
+    last = config.lanes - move.lanes + move.lanes * config.lanes
+    return STORE_CYCLES + (move.words - 1) * move_period(config, move) + way_cycles(config) + last
+
+
+def program_cycles(config: ArrayConfig, commands: Sequence[int]) -> int:
+    """Cycles from a RUN request to its answer, by the cycles of its commands' reports."""
+    return PROGRAM_CYCLES + sum(commands) + BETWEEN_CYCLES * len(commands)

@@ -32,7 +32,11 @@ def sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64], least: int = 
 
 
 def prepare_streams(
-    name: str, encoding: Encoding, matrix: NDArray[np.int8], parts: Sequence[NDArray[np.int64]], columns: ColumnLayout,
+    name: str,
+    encoding: Encoding,
+    matrix: NDArray[np.int8],
+    parts: Sequence[NDArray[np.int64]],
+    columns: ColumnLayout,
     least: int = 1,
 ) -> tuple[SparseRows, ...]:
     """The rows of each stream as the array will see them, padding and fillers included.

@@ -1,0 +1,116 @@
+"""What the compiler makes for one model: the words that the array runs, and what a host must know to feed it and to read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.places import Place
+from openwork.network import IntegerNetwork, LayerStep
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+
+
+@dataclass(frozen=True)
+class CommandPlan:
+    """One command of the program.
+
+    Attributes:
+        tensor: that it loads, makes or stores.
+        kind: LOAD, RUN, MOVE or STORE.
+        predicted_cycles: of its report, if nothing outside stalls.
+    """
+
+    tensor: str
+    kind: str
+    predicted_cycles: int
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A compiled network.
+
+    Attributes:
+        network: what it computes.
+        config, encoding: what it was compiled for.
+        places: where each tensor lies while it lives, in the order of the network's tensors.
+        commands: of the program, in order.
+        stored: tensors that the STORE commands give back, each with its feature words.
+        orders: of stored vectors whose words are in another order than their channels: the channel of each word.
+        words: uint32, as `arch.image` lays them out.
+    """
+
+    network: IntegerNetwork
+    config: ArrayConfig
+    encoding: Encoding
+    places: tuple[Place, ...]
+    commands: tuple[CommandPlan, ...]
+    stored: tuple[tuple[str, int], ...]
+    orders: Mapping[str, tuple[int, ...]]
+    words: NDArray[np.uint32]
+
+    def place(self, tensor: str) -> Place:
+        """Where a tensor lies."""
+        return next(place for place in self.places if place.tensor == tensor)
+
+    def load_bytes(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
+        """What the LOAD commands take for one input, int8 [channels, height, width], byte by byte."""
+        if inputs.dtype != np.int8 or inputs.shape != self.network.input.shape:
+            raise ValueError(
+                f"the image takes int8 {list(self.network.input.shape)}, not {inputs.dtype} {list(inputs.shape)}"
+            )
+        words = self.place(self.network.input.name).pack(inputs)
+        groups = sum(command.kind == "LOAD" for command in self.commands)
+        return np.ascontiguousarray(words[:groups]).reshape(-1)
+
+    def tensors(self, stored: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+        """The tensors, int8 [channels, height, width], in what the STORE commands gave back, byte by byte."""
+        words = stored.reshape(-1, self.config.lanes)
+        result = {}
+        first = 0
+        for name, count in self.stored:
+            place = self.place(name)
+            block = words[first : first + count]
+            first += count
+            if name in self.orders:
+                ordered = np.empty_like(block)
+                ordered[list(self.orders[name])] = block
+                block = ordered
+            result[name] = place.unpack(block.reshape(-1, place.words, self.config.lanes))
+        return result
+
+    def outputs(self, stored: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The network's output, int8 [channels, height, width], likewise."""
+        tensors = self.tensors(stored)
+        return np.concatenate([tensors[name] for name in self.network.outputs])
+
+    def step_cycles(self) -> dict[str, int]:
+        """Predicted cycles of each step: its RUN and MOVE commands."""
+        cycles = {step.output: 0 for step in self.network.steps}
+        for command in self.commands:
+            if command.kind in ("RUN", "MOVE"):
+                cycles[command.tensor] += command.predicted_cycles
+        return cycles
+
+    @property
+    def compute_cycles(self) -> int:
+        """Predicted cycles of all steps; input already loaded, output still there."""
+        return sum(self.step_cycles().values())
+
+    @property
+    def predicted_cycles(self) -> int:
+        """Predicted cycles of a whole run, from its request to its answer."""
+        from openwork.compiler.predict import program_cycles
+
+        return program_cycles(self.config, [command.predicted_cycles for command in self.commands])
+
+    @property
+    def macs(self) -> int:
+        """Useful multiply-accumulates of one input."""
+        return sum(step.layer.macs for step in self.network.steps if isinstance(step, LayerStep))
+
+    @property
+    def utilization(self) -> float:
+        """Useful multiply-accumulates / what the array could do in `compute_cycles`."""
+        return self.macs / (self.compute_cycles * self.config.macs)
