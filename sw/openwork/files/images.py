@@ -1,0 +1,112 @@
+"""Compiled networks as `.image` files: what the array runs, the network it came from, and where everything lies (`docs/formats.md`)."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from openwork.compiler.places import Place
+from openwork.files.networks import decode_network, encode_network
+from openwork.files.whole import FileError, read_whole, write_whole
+from openwork.image import CommandPlan, Image
+from openwork_hw.arch.config import ArrayConfig, Technology
+from openwork_hw.arch.image import check_image
+from openwork_hw.arch.nonzeros import Encoding
+
+FORMAT = "openwork image"
+VERSION = 1
+METADATA_KEY = "openwork"
+
+
+def encode_image(image: Image) -> bytes:
+    """The content of a `.image` file; equal images give equal bytes."""
+    arrays = {"network": np.frombuffer(encode_network(image.network), np.uint8), "words": image.words}
+    plan = {
+        "config": asdict(image.config),
+        "encoding": image.encoding.name.lower(),
+        "places": [asdict(place) for place in image.places],
+        "commands": [[one.tensor, one.kind, one.predicted_cycles] for one in image.commands],
+        "stored": [list(one) for one in image.stored],
+        "orders": {name: list(order) for name, order in image.orders.items()},
+    }
+    text = json.dumps(plan, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    header = {"format": FORMAT, "version": VERSION, "crc32": _checksum(text, arrays), "plan": text}
+    return save(arrays, {METADATA_KEY: json.dumps(header, ensure_ascii=False)})
+
+
+def decode_image(content: bytes, name: str = "the content") -> Image:
+    """The image in the content of a `.image` file.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+
+    Raises:
+        FileError: the file is not whole, or of another format or version.
+        ImageError: the words are not an image for the array that the file names.
+    """
+    try:
+        arrays = load(content)
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][METADATA_KEY])
+        version = header["version"] if header["format"] == FORMAT else None
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise FileError(f"{name} is not a whole .image file: {type(error).__name__}: {first}") from None
+    if version != VERSION:
+        raise FileError(f"{name} is a .image file of version {version}, and this Openwork reads version {VERSION}")
+    try:
+        if header["crc32"] != _checksum(header["plan"], arrays):
+            raise FileError(f"{name} is damaged: its checksum does not match its content")
+        plan = json.loads(header["plan"])
+        sizes = plan["config"]
+        sizes |= {"group_sizes": tuple(sizes["group_sizes"]), "technology": Technology(sizes["technology"])}
+        if arrays["words"].dtype != np.uint32 or arrays["words"].ndim != 1:
+            raise ValueError("words must be uint32, in one row")
+        image = Image(
+            decode_network(arrays["network"].tobytes(), f"the network in {name}"),
+            ArrayConfig(**sizes),
+            Encoding[plan["encoding"].upper()],
+            tuple(
+                Place(**(one | {"shape": tuple(one["shape"]), "block": tuple(one["block"])})) for one in plan["places"]
+            ),
+            tuple(CommandPlan(*one) for one in plan["commands"]),
+            tuple((tensor, words) for tensor, words in plan["stored"]),
+            {tensor: tuple(order) for tensor, order in plan["orders"].items()},
+            arrays["words"],
+        )
+    except FileError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise FileError(f"{name} holds an image that means nothing: {type(error).__name__}: {error}") from None
+    check_image(image.words, image.config)
+    return image
+
+
+def read_image(path: Path) -> Image:
+    """The image in a `.image` file.
+
+    Raises:
+        FileError: there is no such file, or see `decode_image`.
+    """
+    return decode_image(read_whole(path), str(path))
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write a `.image` file, as a whole or not at all."""
+    write_whole(path, encode_image(image))
+
+
+def _checksum(plan: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """CRC-32 of the plan's text, and then of every tensor's name and bytes in order of their names."""
+    checksum = zlib.crc32(plan.encode())
+    for name in sorted(arrays):
+        checksum = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), checksum))
+    return f"{checksum:08x}"
