@@ -1,12 +1,12 @@
 """The float network: what the front end makes of a model and quantization makes integers of."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
+from openwork.graph import walk
 from openwork.network import MaxPool, Reshape, Shape, Upsample, by
 
 
@@ -109,19 +109,7 @@ class FloatNetwork:
             inputs: float [batch, channels, height, width], or [batch, features] for a network of one-pixel maps.
         """
         value = inputs.reshape(len(inputs), *self.shapes[self.input])
-        yield self.input, value
-        alive = {self.input: value}
-        readers = Counter(name for step in self.steps for name in step.inputs)
-        for step in self.steps:
-            read = [alive[name] for name in step.inputs]
-            result = run_step(step, read[0] if len(read) == 1 else torch.cat(read, dim=1))
-            for name in step.inputs:
-                readers[name] -= 1
-                if not readers[name]:
-                    del alive[name]
-            yield step.output, result
-            if readers[step.output]:
-                alive[step.output] = result
+        return walk(self.input, value, self.steps, _run_on_parts)
 
     def run(self, inputs: torch.Tensor) -> torch.Tensor:
         """The network's outputs [batch, channels, height, width]; `inputs` as for `tensors`."""
@@ -135,6 +123,10 @@ class FloatNetwork:
             what = by(step.weights.shape) if isinstance(step, FloatLayer) else type(step).__name__
             lines.append(f"{step.output:24} {by(self.shapes[step.output]):>16}  {what}")
         return "\n".join([*lines, *self.notes])
+
+
+def _run_on_parts(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
+    return run_step(step, parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
 
 
 def run_step(step: FloatStep, inputs: torch.Tensor) -> torch.Tensor:
