@@ -73,7 +73,39 @@ class FloatAdd:
         return (self.signs[0] * first + self.signs[1] * second).clamp(self.low, self.high)
 
 
-FloatStep = FloatLayer | FloatAdd | MaxPool | Upsample | Reshape
+@dataclass(frozen=True, eq=False)
+class FloatJoin:
+    """A layer with another map added to its sums: a `FloatAdd` that joined the layer before it.
+
+    Attributes:
+        layer: has no limits, and its output is no tensor of the network.
+        skip: tensors of the other map, which has as many channels as `layer` has rows, and as many pixels as its inputs.
+        sign: what the other map is multiplied by, 1 or -1.
+        tap: row and column of the kernel's tap that reads, for each pixel of the output, the same pixel.
+        output: name of the result.
+        low, high: as in `FloatLayer`.
+    """
+
+    layer: FloatLayer
+    skip: tuple[str, ...]
+    sign: int
+    tap: tuple[int, int]
+    output: str
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tensors of the layer, then those of the other map."""
+        return self.layer.inputs + self.skip
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Outputs for float inputs: the layer's and the other map, concatenated along channels."""
+        rows = len(self.layer.weights)
+        return (self.layer.run(inputs[:, :-rows]) + self.sign * inputs[:, -rows:]).clamp(self.low, self.high)
+
+
+FloatStep = FloatLayer | FloatAdd | FloatJoin | MaxPool | Upsample | Reshape
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +131,9 @@ class FloatNetwork:
 
     @property
     def layers(self) -> tuple[FloatLayer, ...]:
-        """The steps that have weights."""
-        return tuple(step for step in self.steps if isinstance(step, FloatLayer))
+        """Of all steps that have weights."""
+        layers = (step.layer if isinstance(step, FloatJoin) else step for step in self.steps)
+        return tuple(layer for layer in layers if isinstance(layer, FloatLayer))
 
     def tensors(self, inputs: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         """Every tensor when it is made, [batch, *shape]; it is dropped after its last reader.
@@ -120,7 +153,9 @@ class FloatNetwork:
     def __str__(self) -> str:
         lines = [f"{self.input:24} {by(self.shapes[self.input]):>16}  input"]
         for step in self.steps:
-            what = by(step.weights.shape) if isinstance(step, FloatLayer) else type(step).__name__
+            layer = step.layer if isinstance(step, FloatJoin) else step
+            what = by(layer.weights.shape) if isinstance(layer, FloatLayer) else type(step).__name__
+            what += f" + {' + '.join(step.skip)}" if isinstance(step, FloatJoin) else ""
             lines.append(f"{step.output:24} {by(self.shapes[step.output]):>16}  {what}")
         return "\n".join([*lines, *self.notes])
 
@@ -131,7 +166,7 @@ def _run_on_parts(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
 
 def run_step(step: FloatStep, inputs: torch.Tensor) -> torch.Tensor:
     """What a step makes of float inputs [batch, channels, height, width]."""
-    if isinstance(step, FloatLayer | FloatAdd):
+    if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
         return step.run(inputs)
     if isinstance(step, MaxPool):
         top, left, bottom, right = step.padding
