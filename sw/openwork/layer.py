@@ -30,7 +30,7 @@ def row_sum_bits(
     Returns:
         int64 [rows], the least bits with ``sum(|weights|) * 128 + |offset| < 2 ** (bits - 1)``.
     """
-    magnitudes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
+    magnitudes = np.abs(weights.astype(np.int16)).reshape(len(weights), -1).sum(axis=1, dtype=np.int64)
     largest = magnitudes * -ACTIVATION_MIN + np.abs(fold_offset(bias, shift, output_zero_point))
     return np.array([int(value).bit_length() + 1 for value in largest], dtype=np.int64)
 
@@ -50,9 +50,9 @@ class IntegerLayer:
     Attributes:
         name: for messages and tables.
         weights: int8 [rows, channels / groups, kernel_h, kernel_w].
-        bias: int64 [rows], 32 bits signed; already holds ``-input_zero_point * sum(weights)``.
+        bias: int64 [rows], 32 bits signed; already holds what the zero points of the inputs add to the sum, negated.
         shift: int64 [rows], 0 to MAX_SHIFT.
-        input_zero_point, output_zero_point: the int8 that stands for 0.0.
+        input_zero_point, output_zero_point: the int8 that stands for 0.0; of the input, what taps outside the map read.
         low, high: int8 limits of the output; ``low == output_zero_point`` is a ReLU.
         input_shape: channels, height, width.
         stride, dilation: the same in both directions, 1 or more.
@@ -173,6 +173,17 @@ class IntegerLayer:
     def output_pixels(self) -> int:
         """Pixels of the output map."""
         return self.output_shape[1] * self.output_shape[2]
+
+    def outside_taps(self) -> NDArray[np.bool_]:
+        """The taps that read outside the map for some output pixel, bool [kernel_h, kernel_w]."""
+        directions = []
+        for axis in (0, 1):
+            first = np.arange(self.kernel[axis]) * self.dilation - self.padding[axis]
+            last = first + (self.output_shape[1 + axis] - 1) * self.stride
+            directions.append((first < 0) | (last >= self.input_shape[1 + axis]))
+        down, across = directions
+        outside: NDArray[np.bool_] = down[:, None] | across[None, :]
+        return outside
 
     @property
     def nonzeros(self) -> int:

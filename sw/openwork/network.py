@@ -1,6 +1,6 @@
 """The quantized network: named int8 tensors, and the steps that make them, in the order in which they run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
 from typing import Any
@@ -119,8 +119,9 @@ class IntegerNetwork:
     """A quantized network of one input: a graph of exact integer steps.
 
     Several tensors in the place of one (as inputs of a step, or as the result) stand for their concatenation along
-    channels; they have the same height and width. Unless a layer without padding reads them, they also have one scale
-    and one zero point.
+    channels; they have the same height and width. Unless a layer reads them, they also have one scale and one zero point;
+    a layer reads outside its map only of inputs that have its own input zero point. A layer may name a tensor more than
+    once: the same map at several channel ranges.
 
     Attributes:
         tensors: the input, then what each step makes, in the order of the steps.
@@ -169,10 +170,27 @@ class IntegerNetwork:
                 f"{what}: its layer is called {step.layer.name!r} and has the output zero point "
                 f"{step.layer.output_zero_point}, and its tensor is called {result.name!r} and has {result.zero_point}"
             )
-        if any(step.layer.padding):
-            self._check_agreement(what, step.inputs)
-            if step.layer.input_zero_point != self.tensor(step.inputs[0]).zero_point:
-                raise NetworkError(f"{what}: its padding must be the zero point of what it reads")
+        for name, weights in self._read_outside(step):
+            if self.tensor(name).zero_point != step.layer.input_zero_point and weights.any():
+                raise NetworkError(
+                    f"{what}: its padding is {step.layer.input_zero_point}, and must be the zero point of what it reads, "
+                    f"which is {self.tensor(name).zero_point} of {name!r}"
+                )
+
+    def _read_outside(self, step: LayerStep) -> Iterator[tuple[str, NDArray[np.int8]]]:
+        """Each input of a layer, and the weights of the taps that read outside its map for some pixel."""
+        layer = step.layer
+        outside = layer.outside_taps()
+        if not outside.any():
+            return
+        first = 0
+        for name in step.inputs:
+            channels = self.tensor(name).shape[0]
+            if layer.groups > 1:
+                yield name, layer.weights[:, :, outside]
+            else:
+                yield name, layer.weights[:, first : first + channels, outside]
+            first += channels
 
     def _check_agreement(self, what: str, names: Sequence[str]) -> None:
         tensors = [self.tensor(name) for name in names]

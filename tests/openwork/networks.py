@@ -9,7 +9,7 @@ from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape,
 
 @st.composite
 def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
-    """Up to six steps over small maps; concatenations, several readers of one tensor, odd sizes, extreme values."""
+    """Up to six steps over small maps: concatenations, a tensor read twice or by several, odd sizes, extreme values."""
     shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 6)))
     scale, zero_point = draw(st.sampled_from([(0.1, 0), (3.0e-7, -128), (1 / 3, 127)]))
     tensors = [Tensor("input", shape, scale, zero_point)]
@@ -19,10 +19,12 @@ def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
         alike = [one for one in tensors if one.shape[1:] == first.shape[1:] and one.zero_point == first.zero_point
                  and one.scale == first.scale and one is not first]  # fmt: skip
         two = bool(alike) and draw(st.booleans())
-        read = (first, draw(st.sampled_from(alike))) if two else (first,)
+        twice = draw(st.integers(0, 4)) == 0
+        read = (first, first) if twice else (first, draw(st.sampled_from(alike))) if two else (first,)
         names = tuple(one.name for one in read)
         source = (sum(one.shape[0] for one in read), *first.shape[1:])
-        step = draw(_steps(f"step {number}/é", names, source, first.zero_point))
+        kinds = ("layer",) if twice else ("layer", "layer", "pool", "upsample", "reshape")
+        step = draw(_steps(f"step {number}/é", names, source, first.zero_point, kinds))
         steps.append(step)
         keeps = not isinstance(step, LayerStep) or draw(st.booleans())
         tensors.append(
@@ -36,9 +38,11 @@ def _zero_point(step: Step, before: Tensor) -> int:
 
 
 @st.composite
-def _steps(draw: st.DrawFn, name: str, inputs: tuple[str, ...], shape: Shape, zero_point: int) -> Step:
+def _steps(
+    draw: st.DrawFn, name: str, inputs: tuple[str, ...], shape: Shape, zero_point: int, kinds: tuple[str, ...]
+) -> Step:
     channels, height, width = shape
-    kind = draw(st.sampled_from(["layer", "layer", "pool", "upsample", "reshape"]))
+    kind = draw(st.sampled_from(kinds))
     kernel = (draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width))))
     if kind == "pool":
         padding = [draw(st.integers(0, kernel[side % 2] - 1)) for side in range(4)]
@@ -55,7 +59,10 @@ def _steps(draw: st.DrawFn, name: str, inputs: tuple[str, ...], shape: Shape, ze
     low, high = draw(st.sampled_from([(-128, 127), (-7, 50), (3, 3)]))
     layer = IntegerLayer(
         name=name,
-        weights=generator.integers(-128, 128, (rows, channels // groups, *kernel), np.int8),
+        weights=generator.integers(-128, 128, (rows, channels // groups, *kernel), np.int8)
+        * generator.binomial(1, draw(st.sampled_from([0.05, 0.5, 1.0])), (rows, channels // groups, *kernel)).astype(
+            np.int8
+        ),
         bias=generator.integers(-(1 << 31), 1 << 31, rows) >> generator.integers(0, 30, rows),
         shift=generator.integers(0, 23, rows),
         input_zero_point=zero_point,

@@ -82,6 +82,19 @@ def test_inputs_and_outputs_stand_for_real_numbers() -> None:
         network.quantize_inputs(np.zeros((2, 4, 3)))
 
 
+@pytest.mark.parametrize("tap", [(0, 1), (1, 0), (1, 1), (1, 2), (2, 1)])
+def test_a_padded_layer_reads_another_zero_point_only_inside_the_map(tap: tuple[int, int]) -> None:
+    weights = np.zeros((1, 6, 3, 3), np.int8)
+    weights[0, 4:] = 1  # of "input", whose zero point is 7
+    weights[0, 3, tap[0], tap[1]] = 1  # of "first", whose zero point is 4
+    changes = {"steps": steps(1, layer=replace(a_layer("both", 6, padding=1), weights=weights))}
+    if tap == (1, 1):
+        assert a_network(**changes).layers[1].padding == (1, 1, 1, 1)
+    else:
+        with pytest.raises(NetworkError, match="which is 4 of 'first'"):
+            a_network(**changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -102,9 +115,9 @@ def test_inputs_and_outputs_stand_for_real_numbers() -> None:
         ({"steps": steps(1, inputs=("first",))}, "'both': its layer takes 6 x 4 x 3, not 4 x 4 x 3"),
         ({"steps": steps(1, layer=a_layer("other", 6))}, "its layer is called 'other'"),
         ({"steps": steps(1, layer=replace(a_layer("both", 6), padding=(1, 0, 0, 0))),
-          "tensors": tensors("both", shape=(1, 5, 3))}, "step 'both' must have one scale"),
+          "tensors": tensors("both", shape=(1, 5, 3))}, "'both': its padding is 7, .* which is 4 of 'first'"),
         ({"steps": steps(0, layer=replace(a_layer("first", 2, 4), input_zero_point=0, padding=(1, 0, 0, 0))),
-          "tensors": tensors("first", shape=(4, 5, 3))}, "'first': its padding must be the zero point"),
+          "tensors": tensors("first", shape=(4, 5, 3))}, "'first': its padding is 0, .* which is 7 of 'input'"),
         ({"steps": steps(2, kernel=(0, 2))}, "'pool': kernel and stride are 1 or more"),
         ({"steps": steps(2, padding=(2, 0, 0, 0))}, "'pool': padding .* a window without a pixel"),
         ({"steps": steps(2, kernel=(5, 1), padding=(0, 0, 0, 0))}, "window 5 x 1 is larger"),

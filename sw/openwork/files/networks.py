@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,30 @@ from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Tensor, Upsample
 
 FORMAT = "openwork integer network"
-VERSION = 1
+VERSION = 2
 METADATA_KEY = "openwork"
 
-STORED = {"weights": np.dtype(np.int8), "bias": np.dtype("<i4"), "shift": np.dtype(np.uint8)}
-"""What of a layer is stored as tensors, each under the layer's name, a point and its own."""
+STORED: dict[str, np.dtype[Any]] = {"bias": np.dtype("<i4"), "shift": np.dtype(np.uint8)}
+"""What of a layer is stored as tensors besides its weights, each under the layer's name, a point and its own."""
+
+DENSE: dict[str, np.dtype[Any]] = {"weights": np.dtype(np.int8)}
+SPARSE: dict[str, np.dtype[Any]] = {
+    "values": np.dtype(np.int8),
+    "columns": np.dtype("<i4"),
+    "row_starts": np.dtype("<i4"),
+}
+"""What the weights are stored as: all of them, or the nonzeros of each row with their places in it."""
+
+LARGEST_LAYER = 1 << 30
+"""Weights of a layer, zeros included, that are unpacked; a network that has a larger one is refused."""
 
 
 def encode_network(network: IntegerNetwork) -> bytes:
     """The content of a `.int8` file; equal networks give equal bytes."""
     arrays = {
-        f"{layer.name}.{name}": np.ascontiguousarray(getattr(layer, name).astype(dtype))
+        f"{layer.name}.{name}": np.ascontiguousarray(array)
         for layer in network.layers
-        for name, dtype in STORED.items()
+        for name, array in _encode_layer(layer).items()
     }
     graph = {
         "tensors": [
@@ -102,12 +114,62 @@ def _checksum(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> str:
     return f"{checksum:08x}"
 
 
+def _encode_layer(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
+    """The arrays that are stored of a layer; its weights in the smaller of the two forms."""
+    arrays: dict[str, NDArray[Any]] = {name: getattr(layer, name).astype(dtype) for name, dtype in STORED.items()}
+    rows = layer.weights.reshape(layer.rows, -1)
+    numbers, columns = np.nonzero(rows)
+    starts = np.searchsorted(numbers, np.arange(layer.rows + 1))
+    found: list[NDArray[Any]] = [rows[numbers, columns], columns, starts]
+    sparse = {name: array.astype(SPARSE[name]) for name, array in zip(SPARSE, found, strict=True)}
+    smaller = sum(array.nbytes for array in sparse.values()) < rows.nbytes
+    return arrays | (sparse if smaller else {"weights": layer.weights})
+
+
+def _decode_arrays(layer: str, shape: tuple[int, ...], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A layer's weights, bias and shift, from what `_encode_layer` made of them."""
+    weights = DENSE if f"{layer}.weights" in arrays else SPARSE
+    stored = {name: arrays[f"{layer}.{name}"] for name in (*STORED, *weights)}
+    for name, dtype in (STORED | weights).items():
+        if stored[name].dtype != dtype:
+            raise ValueError(f"{layer}.{name} holds {stored[name].dtype}, not {dtype}")
+    if weights is SPARSE:
+        stored["weights"] = _dense(shape, *(stored[name] for name in SPARSE)).reshape(shape)
+    if stored["weights"].shape != shape:
+        raise ValueError(f"{layer}.weights is {list(stored['weights'].shape)}, not {list(shape)}")
+    return {name: stored[name] for name in ("weights", *STORED)}
+
+
+def _dense(
+    shape: tuple[int, ...], values: NDArray[np.int8], columns: NDArray[np.int32], starts: NDArray[np.int32]
+) -> NDArray[np.int8]:
+    """Rows of weights, of which the nonzeros are given."""
+    size = prod(shape)
+    if min(shape, default=0) < 1 or size > LARGEST_LAYER:
+        raise ValueError(f"weights of {list(shape)}")
+    if starts.shape != (shape[0] + 1,) or values.ndim != 1 or columns.shape != values.shape:
+        raise ValueError("row starts, columns and values of weights disagree")
+    lengths = starts[1:].astype(np.int64) - starts[:-1]
+    if starts[0] != 0 or starts[-1] != len(values) or lengths.min() < 0:
+        raise ValueError("row starts and values of weights disagree")
+    places = np.repeat(np.arange(shape[0]), lengths) * (size // shape[0]) + columns
+    inside = (columns >= 0) & (columns < size // shape[0])
+    if not inside.all() or (np.diff(places) <= 0).any() or not values.all():
+        raise ValueError(
+            "the nonzeros of weights are not in ascending order of their places, each once, or hold a zero"
+        )
+    dense = np.zeros(size, np.int8)
+    dense[places] = values
+    return dense
+
+
 def _encode_step(step: Step) -> dict[str, Any]:
     entry: dict[str, Any] = {"inputs": list(step.inputs), "output": step.output}
     match step:
         case LayerStep(layer=layer):
             return entry | {
                 "kind": "layer",
+                "weights": list(layer.weights.shape),
                 "stride": layer.stride,
                 "padding": list(layer.padding),
                 "dilation": layer.dilation,
@@ -128,10 +190,7 @@ def _decode_step(entry: Mapping[str, Any], tensors: Mapping[str, Tensor], arrays
     inputs, output = tuple(entry["inputs"]), entry["output"]
     match entry["kind"]:
         case "layer":
-            stored = {name: arrays[f"{output}.{name}"] for name in STORED}
-            for name, dtype in STORED.items():
-                if stored[name].dtype != dtype:
-                    raise ValueError(f"{output}.{name} holds {stored[name].dtype}, not {dtype}")
+            stored = _decode_arrays(output, tuple(entry["weights"]), arrays)
             read = [tensors[name].shape for name in inputs]
             return LayerStep(
                 inputs,

@@ -1,12 +1,12 @@
 """The float network: what the front end makes of a model and quantization makes integers of."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
+from openwork.graph import walk
 from openwork.network import MaxPool, Reshape, Shape, Upsample, by
 
 
@@ -73,7 +73,39 @@ class FloatAdd:
         return (self.signs[0] * first + self.signs[1] * second).clamp(self.low, self.high)
 
 
-FloatStep = FloatLayer | FloatAdd | MaxPool | Upsample | Reshape
+@dataclass(frozen=True, eq=False)
+class FloatJoin:
+    """A layer with another map added to its sums: a `FloatAdd` that joined the layer before it.
+
+    Attributes:
+        layer: has no limits, and its output is no tensor of the network.
+        skip: tensors of the other map, which has as many channels as `layer` has rows, and as many pixels as its inputs.
+        sign: what the other map is multiplied by, 1 or -1.
+        tap: row and column of the kernel's tap that reads, for each pixel of the output, the same pixel.
+        output: name of the result.
+        low, high: as in `FloatLayer`.
+    """
+
+    layer: FloatLayer
+    skip: tuple[str, ...]
+    sign: int
+    tap: tuple[int, int]
+    output: str
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tensors of the layer, then those of the other map."""
+        return self.layer.inputs + self.skip
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Outputs for float inputs: the layer's and the other map, concatenated along channels."""
+        rows = len(self.layer.weights)
+        return (self.layer.run(inputs[:, :-rows]) + self.sign * inputs[:, -rows:]).clamp(self.low, self.high)
+
+
+FloatStep = FloatLayer | FloatAdd | FloatJoin | MaxPool | Upsample | Reshape
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +131,9 @@ class FloatNetwork:
 
     @property
     def layers(self) -> tuple[FloatLayer, ...]:
-        """The steps that have weights."""
-        return tuple(step for step in self.steps if isinstance(step, FloatLayer))
+        """Of all steps that have weights."""
+        layers = (step.layer if isinstance(step, FloatJoin) else step for step in self.steps)
+        return tuple(layer for layer in layers if isinstance(layer, FloatLayer))
 
     def tensors(self, inputs: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         """Every tensor when it is made, [batch, *shape]; it is dropped after its last reader.
@@ -109,19 +142,7 @@ class FloatNetwork:
             inputs: float [batch, channels, height, width], or [batch, features] for a network of one-pixel maps.
         """
         value = inputs.reshape(len(inputs), *self.shapes[self.input])
-        yield self.input, value
-        alive = {self.input: value}
-        readers = Counter(name for step in self.steps for name in step.inputs)
-        for step in self.steps:
-            read = [alive[name] for name in step.inputs]
-            result = run_step(step, read[0] if len(read) == 1 else torch.cat(read, dim=1))
-            for name in step.inputs:
-                readers[name] -= 1
-                if not readers[name]:
-                    del alive[name]
-            yield step.output, result
-            if readers[step.output]:
-                alive[step.output] = result
+        return walk(self.input, value, self.steps, _run_on_parts)
 
     def run(self, inputs: torch.Tensor) -> torch.Tensor:
         """The network's outputs [batch, channels, height, width]; `inputs` as for `tensors`."""
@@ -132,14 +153,20 @@ class FloatNetwork:
     def __str__(self) -> str:
         lines = [f"{self.input:24} {by(self.shapes[self.input]):>16}  input"]
         for step in self.steps:
-            what = by(step.weights.shape) if isinstance(step, FloatLayer) else type(step).__name__
+            layer = step.layer if isinstance(step, FloatJoin) else step
+            what = by(layer.weights.shape) if isinstance(layer, FloatLayer) else type(step).__name__
+            what += f" + {' + '.join(step.skip)}" if isinstance(step, FloatJoin) else ""
             lines.append(f"{step.output:24} {by(self.shapes[step.output]):>16}  {what}")
         return "\n".join([*lines, *self.notes])
 
 
+def _run_on_parts(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
+    return run_step(step, parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
+
+
 def run_step(step: FloatStep, inputs: torch.Tensor) -> torch.Tensor:
     """What a step makes of float inputs [batch, channels, height, width]."""
-    if isinstance(step, FloatLayer | FloatAdd):
+    if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
         return step.run(inputs)
     if isinstance(step, MaxPool):
         top, left, bottom, right = step.padding

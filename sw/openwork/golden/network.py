@@ -1,6 +1,5 @@
 """A whole integer network, step by step, on int8 arrays."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from openwork.golden.integer import run_layer
+from openwork.graph import walk
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, NetworkError, Step, Upsample
 from openwork_hw.arch.arithmetic import ACTIVATION_MIN
 
@@ -53,16 +53,8 @@ def _tensors(network: IntegerNetwork, inputs: NDArray[np.int8]) -> Iterator[tupl
             f"the network takes int8 [batch, {', '.join(map(str, network.input.shape))}], "
             f"not {inputs.dtype} {list(inputs.shape)}"
         )
-    yield network.input.name, inputs
-    alive = {network.input.name: inputs}
-    readers = Counter(name for step in network.steps for name in step.inputs)
-    for step in network.steps:
-        arrays = [alive[name] for name in step.inputs]
-        result = run_step(step, arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1))
-        for name in step.inputs:
-            readers[name] -= 1
-            if not readers[name]:
-                del alive[name]
-        yield step.output, result
-        if readers[step.output]:
-            alive[step.output] = result
+    return walk(network.input.name, inputs, network.steps, _run_on_parts)
+
+
+def _run_on_parts(step: Step, parts: list[NDArray[np.int8]]) -> NDArray[np.int8]:
+    return run_step(step, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))

@@ -4,17 +4,21 @@ from openwork.quantization.agreement import agree
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, observe
 from openwork.quantization.quantizer import calibration_inputs, quantize
+from openwork.quantization.residuals import Plan, join_residuals, plan
 from openwork.quantization.scales import ActivationScale, ScaleKind, activation_scale, weight_scales
 
 __all__ = [
     "ActivationScale",
     "Observer",
+    "Plan",
     "QuantizationError",
     "ScaleKind",
     "activation_scale",
     "agree",
     "calibration_inputs",
+    "join_residuals",
     "observe",
+    "plan",
     "quantize",
     "weight_scales",
 ]

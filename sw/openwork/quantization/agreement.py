@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, floor, frexp, ldexp
 
-from openwork.frontend import FloatAdd, FloatLayer, FloatNetwork
+from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Range
 from openwork.quantization.scales import WEIGHT_MAX, ActivationScale, activation_scale
@@ -45,6 +45,9 @@ def sharing_groups(network: FloatNetwork) -> dict[str, int]:
         if isinstance(step, FloatAdd):
             join(step.inputs[: step.parts])
             join(step.inputs[step.parts :])
+        elif isinstance(step, FloatJoin):
+            join(step.layer.inputs)
+            join(step.skip)
         elif isinstance(step, FloatLayer):
             join(step.inputs)
         else:
@@ -59,7 +62,8 @@ def agree(network: FloatNetwork, ranges: Mapping[str, Range]) -> dict[str, Activ
     Freedom within those percents is used up so that
 
     - a layer whose weights all have one size (an average, a copy) has weights that are whole numbers exactly;
-    - so has the sum of two maps, wherever one of the two is not made yet when its scale is chosen.
+    - so has the sum of two maps, wherever one of the two is not made yet when its scale is chosen;
+    - so has what is added to the sums of a layer, in rows whose own weights leave it 64 or more.
 
     Where a layer's weights are so large that a shift would be negative, its output's scale is raised until it is 0.
 
@@ -108,7 +112,7 @@ class _Agreement:
         self.scales = {}
         self._choose(self.groups[self.network.input], None)
         for step in self.network.steps:
-            if not isinstance(step, FloatLayer | FloatAdd):
+            if not isinstance(step, FloatLayer | FloatAdd | FloatJoin):
                 continue
             group = self.groups[step.output]
             if group not in self.scales:
@@ -119,13 +123,16 @@ class _Agreement:
                 return group
         return None
 
-    def _choose(self, group: int, step: FloatLayer | FloatAdd | None) -> None:
+    def _choose(self, group: int, step: FloatLayer | FloatAdd | FloatJoin | None) -> None:
         base = self._base(group)
         if step is not None:
             base = max(base, self._least(step))
         if isinstance(step, FloatAdd):
             first, second = (self.scales[self.groups[name]] for name in (step.inputs[0], step.inputs[-1]))
             self.scales[group] = adding_scale(first, second, base)
+            return
+        if isinstance(step, FloatJoin):
+            self.scales[group] = scaling_scale(self.scales[self.groups[step.skip[0]]], base)
             return
         if isinstance(step, FloatLayer) and (size := uniform_size(step)) is not None:
             self.scales[group] = self._scaling(group, size, step)
@@ -162,10 +169,12 @@ class _Agreement:
         found = self.group_ranges[group]
         return activation_scale(found.low, found.high, self.floors.get(group, 0.0)).scale
 
-    def _least(self, step: FloatLayer | FloatAdd) -> float:
+    def _least(self, step: FloatLayer | FloatAdd | FloatJoin) -> float:
         """The finest output scale with which no shift of a step's rows is negative."""
         if isinstance(step, FloatAdd):
             return max(self.scales[self.groups[name]] for name in step.inputs) / LARGEST
+        if isinstance(step, FloatJoin):
+            return max(self._least(step.layer), self.scales[self.groups[step.skip[0]]] / LARGEST)
         return self.scales[self.groups[step.inputs[0]]] * float(step.weights.abs().max()) / WEIGHT_MAX
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openwork.frontend import FloatAdd, FloatLayer, FloatNetwork
+from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
-from openwork.quantization.agreement import agree
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, Progress, observe
+from openwork.quantization.residuals import REPETITIONS, joined_weights, plan, skip_weights, weights_by_step
 from openwork.quantization.scales import ActivationScale, power_of_two_shifts, round_to_int8
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
@@ -29,13 +29,15 @@ def quantize(
     observer: Observer = Observer.MIN_MAX,
     sum_bits: int = 28,
     progress: Progress = silent,
+    repetitions: int = REPETITIONS,
 ) -> IntegerNetwork:
     """Quantize a network to int8 activations and weights, with power-of-two requantization.
 
     Activations: one scale and zero point a tensor, from the range that `observer` finds in what the calibration inputs
-    cause, made to agree where tensors are concatenated or added (see `agree`). Weights: one symmetric scale a row,
-    ``2 ** -shift * output scale / input scale``, as fine as int8 allows. Where a row could overflow its accumulator, its
-    shift is lowered. Weights that are 0 stay 0.
+    cause, made to agree where tensors are concatenated or added (see `agree`). Sums join the layer before them where
+    that costs no accuracy (see `plan`); the layer then reads the other map, too, once or several times. Weights: one
+    symmetric scale a row, ``2 ** -shift * output scale / input scale``, as fine as int8 and what joined them allow. Where a
+    row could overflow its accumulator, its shift is lowered. Weights that are 0 stay 0.
 
     Args:
         network: of the front end.
@@ -43,23 +45,26 @@ def quantize(
         observer: how the ranges of activations are chosen.
         sum_bits: width of the accumulators; shifts end at ``sum_bits - 10``.
         progress: shows how far the work is.
+        repetitions: most nonzeros of a row that a residual takes; with 0 every sum is a step of its own.
 
     Raises:
         QuantizationError: the calibration inputs have another shape, are empty or not finite, or a row fits no
             accumulator.
     """
     _check_calibration(network, calibration)
-    scales = agree(network, observe(network, calibration.detach(), observer, progress))
-    tensors = [Tensor(name, network.shapes[name], one.scale, one.zero_point) for name, one in scales.items()]
+    ranges = observe(network, calibration.detach(), observer, progress)
+    decided = plan(network, ranges, sum_bits - 10, repetitions)
+    shapes, scales = decided.network.shapes, decided.scales
     steps: list[Step] = []
-    for step in network.steps:
+    for step in decided.network.steps:
         if isinstance(step, FloatAdd):
-            step = adding_layer(step, network.shapes)
-        if isinstance(step, FloatLayer):
-            steps.append(LayerStep(step.inputs, step.output, _quantize_layer(step, network.shapes, scales, sum_bits)))
+            step = adding_layer(step, shapes)
+        if isinstance(step, FloatLayer | FloatJoin):
+            steps.append(_quantize_layer(step, shapes, scales, sum_bits, decided.shifts.get(step.output)))
         else:
             steps.append(step)
-    return IntegerNetwork(tuple(tensors), tuple(steps), network.outputs)
+    tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in scales.items())
+    return IntegerNetwork(tensors, tuple(steps), network.outputs)
 
 
 def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
@@ -99,26 +104,31 @@ def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
 
 
 def _quantize_layer(
-    layer: FloatLayer, shapes: Mapping[str, Shape], scales: Mapping[str, ActivationScale], sum_bits: int
-) -> IntegerLayer:
-    before, after = [scales[name] for name in layer.inputs], scales[layer.output]
-    counts = [shapes[name][0] for name in layer.inputs]
-    channels = sum(counts)
-    if layer.groups > 1:  # its inputs are in agreement
-        before, counts = before[:1], [layer.weights.shape[1]]
-    channel_scales = np.repeat([one.scale for one in before], counts)
-    zero_points = np.repeat([one.zero_point for one in before], counts)
-    weights_by_step = layer.weights * torch.tensor(channel_scales)[:, None, None]
-
-    shift: NDArray[np.int64] = power_of_two_shifts(weights_by_step, after.scale, sum_bits - 10).numpy()
+    step: FloatLayer | FloatJoin,
+    shapes: Mapping[str, Shape],
+    scales: Mapping[str, ActivationScale],
+    sum_bits: int,
+    shift: NDArray[np.int64] | None,
+) -> LayerStep:
+    """A step of integers; `shift`: of each row to begin with, if it is decided already."""
+    layer, after = step.layer if isinstance(step, FloatJoin) else step, scales[step.output]
+    by_step = weights_by_step(layer, shapes, scales)
+    if shift is None:
+        shift = power_of_two_shifts(by_step, after.scale, sum_bits - 10).numpy()
     while True:
         unit = after.scale * np.exp2(-shift.astype(np.float64))  # what one of a sum stands for
-        weights = round_to_int8(weights_by_step, torch.tensor(unit)[:, None, None, None]).numpy().astype(np.int8)
+        weights = round_to_int8(by_step, torch.tensor(unit)[:, None, None, None]).numpy().astype(np.int8)
+        inputs, groups = layer.inputs, layer.groups
+        if isinstance(step, FloatJoin):
+            skip = step.sign * skip_weights(scales[step.skip[0]].scale / after.scale, shift)
+            weights, copies = joined_weights(weights, groups, skip, step.tap)
+            inputs, groups = layer.inputs + step.skip * copies, 1
         emptied = (shift > 0) & ~weights.any(axis=(1, 2, 3))
         if emptied.any():  # nothing is left of their weights, and a bias needs no shift
             shift = np.where(emptied, 0, shift)
             continue
-        zero_part = (zero_points[:, None, None] * weights.astype(np.int64)).sum(axis=(1, 2, 3))
+        zero_points = np.repeat([scales[name].zero_point for name in inputs], [shapes[name][0] for name in inputs])
+        zero_part = weights.sum(axis=(2, 3), dtype=np.int64) @ zero_points[: weights.shape[1]]  # of groups all are one
         bias = np.floor(layer.bias.numpy() / unit + 0.5).astype(np.int64) - zero_part
         too_wide = row_sum_bits(weights, bias, shift, after.zero_point) > sum_bits
         if not too_wide.any():
@@ -130,21 +140,22 @@ def _quantize_layer(
                 f"shift: its bias or its sum of weights is too large for outputs of {after.scale:.3g} a step"
             )
         shift = shift - too_wide
-    return IntegerLayer(
-        name=layer.output,
+    integers = IntegerLayer(
+        name=step.output,
         weights=weights,
         bias=bias,
         shift=shift,
-        input_zero_point=before[0].zero_point,
+        input_zero_point=scales[layer.inputs[0]].zero_point,
         output_zero_point=after.zero_point,
-        low=_limit(layer.low, after),
-        high=_limit(layer.high, after),
-        input_shape=(channels, *shapes[layer.inputs[0]][1:]),
+        low=_limit(step.low, after),
+        high=_limit(step.high, after),
+        input_shape=(len(zero_points), *shapes[inputs[0]][1:]),
         stride=layer.stride,
         padding=layer.padding,
         dilation=layer.dilation,
-        groups=layer.groups,
+        groups=groups,
     )
+    return LayerStep(inputs, step.output, integers)
 
 
 def _limit(limit: float, scale: ActivationScale) -> int:

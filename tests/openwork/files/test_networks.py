@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from tests.openwork.networks import integer_networks
 
 from openwork.files import FileError, decode_network, encode_network, read_network, write_network, write_whole
 from openwork.frontend import import_module
-from openwork.network import IntegerNetwork, LayerStep
+from openwork.layer import IntegerLayer
+from openwork.network import IntegerNetwork, LayerStep, Tensor
 from openwork.quantization import quantize
 
 
@@ -51,15 +53,79 @@ def test_decode_undoes_encode(network: IntegerNetwork) -> None:
 def test_readable_without_openwork() -> None:
     network = a_network()
     content = encode_network(network)
-    assert header(content)["format"] == "openwork integer network" and header(content)["version"] == 1
+    assert header(content)["format"] == "openwork integer network" and header(content)["version"] == 2
     graph = header(content)["graph"]
     assert graph["tensors"][0] == {
         "name": "input", "shape": [3, 9, 7], "scale": network.input.scale, "zero_point": network.input.zero_point
     }  # fmt: skip
     assert graph["steps"][0]["kind"] == "layer" and graph["steps"][0]["inputs"] == ["input"]
+    assert graph["steps"][0]["weights"] == [4, 3, 3, 3]
     arrays = load(content)
     assert arrays["first.weights"].dtype == np.int8
     assert np.array_equal(arrays["first.weights"], network.layers[0].weights)
+
+
+def a_sparse_network() -> IntegerNetwork:
+    """A layer of 2 rows and 12 columns with the nonzeros 5 and -6; its second row is empty, and so small is it stored."""
+    weights = np.zeros((2, 12, 1, 1), np.int8)
+    weights[0, [3, 11], 0, 0] = 5, -6
+    numbers = np.zeros(2, np.int64)
+    layer = IntegerLayer("sparse", weights, numbers, numbers, 0, 0, -128, 127, (12, 1, 1))
+    tensors = (Tensor("input", (12, 1, 1), 1.0, 0), Tensor("sparse", (2, 1, 1), 1.0, 0))
+    return IntegerNetwork(tensors, (LayerStep(("input",), "sparse", layer),), ("sparse",))
+
+
+def test_weights_are_stored_in_the_smaller_form() -> None:
+    arrays = load(encode_network(a_sparse_network()))
+    assert "sparse.weights" not in arrays
+    assert arrays["sparse.values"].tolist() == [5, -6] and arrays["sparse.values"].dtype == np.int8
+    assert arrays["sparse.columns"].tolist() == [3, 11] and arrays["sparse.columns"].dtype == np.int32
+    assert arrays["sparse.row_starts"].tolist() == [0, 2, 2] and arrays["sparse.row_starts"].dtype == np.int32
+    layer = a_sparse_network().layers[0]
+    dense = replace(
+        layer, weights=np.where(np.arange(12) < 3, 1, layer.weights[:, :, 0, 0])[..., None, None].astype(np.int8)
+    )
+    tensors, outputs = a_sparse_network().tensors, ("sparse",)
+    full = IntegerNetwork(
+        tensors, (LayerStep(("input",), "sparse", dense),), outputs
+    )  # 7 x 5 + 12 bytes are more than 24
+    assert load(encode_network(full))["sparse.weights"].tolist() == dense.weights.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("columns", np.array([3, 12], np.int32), "ascending order"),
+        ("columns", np.array([-1, 11], np.int32), "ascending order"),
+        ("columns", np.array([11, 3], np.int32), "ascending order"),
+        ("columns", np.array([3, 3], np.int32), "ascending order"),
+        ("columns", np.array([3], np.int32), "disagree"),
+        ("columns", np.array([3, 11], np.int64), "sparse.columns holds int64, not int32"),
+        ("values", np.array([5, 0], np.int8), "hold a zero"),
+        ("values", np.array([[5], [-6]], np.int8), "disagree"),
+        ("row_starts", np.array([0, 2], np.int32), "disagree"),
+        ("row_starts", np.array(0, np.int32), "disagree"),
+        ("row_starts", np.array([0, 3, 2], np.int32), "disagree"),
+        ("row_starts", np.array([1, 2, 2], np.int32), "disagree"),
+        ("row_starts", np.array([0, 1, 1], np.int32), "disagree"),
+        ("weights", [2, 12], "weights must be"),
+        ("weights", [2, 1 << 40, 1, 1], "weights of"),
+        ("weights", [0, 12, 1, 1], "weights of"),
+        ("weights", [], "weights of"),
+    ],
+)
+def test_refuses_sparse_weights_that_mean_nothing(name: str, change: Any, reason: str) -> None:
+    from openwork.files.networks import _checksum
+
+    content = encode_network(a_sparse_network())
+    arrays, graph = load(content), header(content)["graph"]
+    if name == "weights":
+        graph["steps"][0]["weights"] = change
+    else:
+        arrays[f"sparse.{name}"] = change
+    entries = header(content) | {"graph": graph, "crc32": _checksum(graph, arrays)}
+    with pytest.raises(FileError, match=f"x.int8 holds a network that means nothing: .*{reason}"):
+        decode_network(save(arrays, {"openwork": json.dumps(entries)}), "x.int8")
 
 
 @given(data=st.data())
@@ -94,7 +160,7 @@ def changed(**entries: Any) -> bytes:
         (b"\x93NUMPY" + bytes(100), "is not a whole .int8 file"),
         (save({"a": np.zeros(3)}), "is not a whole .int8 file: KeyError"),
         (changed(format="gguf"), "of version None"),
-        (changed(version=2), "is a .int8 file of version 2, and this Openwork reads version 1"),
+        (changed(version=1), "is a .int8 file of version 1, and this Openwork reads version 2"),
         (changed(graph=header(CONTENT)["graph"] | {"outputs": ["left"]}), "is damaged: its checksum"),
     ],
 )
@@ -109,6 +175,10 @@ def test_refuses_other_files(content: bytes, reason: str) -> None:
         (lambda graph: graph["steps"][0].update(kind="attention"), "no step of kind 'attention'"),
         (lambda graph: graph["steps"][0].update(stride=-1), "stride must be"),
         (lambda graph: graph["steps"][0].update(padding=[1]), "ValueError"),
+        (
+            lambda graph: graph["steps"][0].update(weights=[4, 3, 9, 1]),
+            r"first.weights is \[4, 3, 3, 3\], not \[4, 3, 9, 1\]",
+        ),
         (lambda graph: graph["steps"][0].pop("low"), "KeyError: 'low'"),
         (lambda graph: graph["steps"].pop(), "NetworkError"),
         (lambda graph: graph.update(outputs=7), "TypeError"),
@@ -155,3 +225,8 @@ def test_the_example_of_the_document_reads_a_file(
     monkeypatch.chdir(tmp_path)
     exec(example, {})
     assert capsys.readouterr().out.splitlines()[:2] == ["layer ['input'] -> first", "layer ['first'] -> slice"]
+    for network in (a_network(), a_sparse_network()):
+        write_network(tmp_path / "model.int8", network)
+        names: dict[str, Any] = {}
+        exec(example, names)
+        assert np.array_equal(names["weights"], network.layers[-1].weights)

@@ -70,6 +70,31 @@ class Unflattened(nn.Module):
         return result
 
 
+class Joined(nn.Module):
+    """Sums with a layer before them that they can join: padded, dilated, grouped, subtracted, of signed maps, of vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 6, 3, padding=1)
+        self.padded = nn.Conv2d(6, 6, 3, padding=1)
+        self.grouped = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3)
+        self.inner = nn.Conv2d(6, 3, 1)
+        self.outer = nn.Conv2d(3, 6, (1, 3), padding=(0, 1))
+        self.left = nn.Conv2d(6, 4, 1)
+        self.right = nn.Conv2d(6, 4, 1)
+        self.last = nn.Linear(4, 4)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        maps = functional.relu(self.first(inputs))
+        maps = functional.relu(self.padded(maps) + maps)
+        signed = maps - self.grouped(maps)
+        signed = signed + self.outer(functional.relu6(self.inner(signed)))
+        maps = functional.hardtanh(self.left(signed) - self.right(signed), -0.5, 2.0)
+        vector = maps.mean(dim=(2, 3))
+        result: torch.Tensor = self.last(vector) + vector
+        return result
+
+
 def chain() -> nn.Module:
     """One layer after the other, with half of the weights 0."""
     model = nn.Sequential(
@@ -92,6 +117,7 @@ def chain() -> nn.Module:
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "chain": (chain, (2, 8, 8)),
     "residual": (Residual, (3, 9, 7)),
+    "joined": (Joined, (2, 9, 8)),
     "pooled": (Pooled, (2, 13, 12)),
     "unflattened": (Unflattened, (12,)),
 }

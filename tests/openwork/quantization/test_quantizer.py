@@ -1,5 +1,8 @@
 """The quantized network stays within the error that rounding allows, layer by layer."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +10,11 @@ from tests.openwork.frontend.zoo import MODELS, inputs, trained
 from torch import nn
 from torch.nn import functional
 
-from openwork.frontend import FloatAdd, FloatLayer, FloatNetwork, import_module
+from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep, import_module
 from openwork.golden import run_network, trace_network
-from openwork.network import IntegerNetwork, LayerStep
-from openwork.quantization import QuantizationError, quantize
-from openwork.quantization.quantizer import adding_layer
+from openwork.network import IntegerNetwork, LayerStep, Shape
+from openwork.quantization import Observer, QuantizationError, observe, plan, quantize
+from openwork.quantization.quantizer import adding_layer, silent
 
 
 def imported(name: str) -> FloatNetwork:
@@ -23,19 +26,37 @@ def real(network: IntegerNetwork, name: str, integers: np.ndarray) -> torch.Tens
     return torch.tensor(tensor.scale * (integers.astype(np.float64) - tensor.zero_point))
 
 
+def as_layer(step: FloatStep, shapes: Mapping[str, Shape]) -> FloatLayer | None:
+    """A linear step as one layer over all its inputs."""
+    if isinstance(step, FloatAdd):
+        return adding_layer(step, shapes)
+    if not isinstance(step, FloatJoin):
+        return step if isinstance(step, FloatLayer) else None
+    layer, rows = step.layer, len(step.layer.weights)
+    own = torch.zeros(rows, layer.weights.shape[1] * layer.groups, *layer.weights.shape[2:], dtype=torch.float64)
+    for row in range(rows):
+        first = row // (rows // layer.groups) * layer.weights.shape[1]
+        own[row, first : first + layer.weights.shape[1]] = layer.weights[row]
+    skip = torch.zeros(rows, rows, *layer.weights.shape[2:], dtype=torch.float64)
+    skip[:, :, step.tap[0], step.tap[1]] = step.sign * torch.eye(rows, dtype=torch.float64)
+    return replace(layer, inputs=step.inputs, output=step.output, weights=torch.cat([own, skip], dim=1), groups=1,
+                   low=step.low, high=step.high)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_each_layer_is_within_its_rounding(name: str) -> None:
     exact = imported(name)
     network = quantize(exact, inputs(name, 40))
+    exact = plan(exact, observe(exact, inputs(name, 40), Observer.MIN_MAX, silent), 18).network
     traced = trace_network(network, network.quantize_inputs(inputs(name, 20).numpy()))
     compared = 0
     for step, float_step in zip(network.steps, exact.steps, strict=True):
         if not isinstance(step, LayerStep):
             continue
         layer = step.layer
-        float_layer = adding_layer(float_step, exact.shapes) if isinstance(float_step, FloatAdd) else float_step
-        assert isinstance(float_layer, FloatLayer)
-        reals = torch.cat([real(network, source, traced[source]) for source in step.inputs], dim=1)
+        float_layer = as_layer(float_step, exact.shapes)
+        assert float_layer is not None
+        reals = torch.cat([real(network, source, traced[source]) for source in float_step.inputs], dim=1)
         after = network.tensor(step.output)
         limits = [after.scale * (limit - layer.output_zero_point) for limit in (layer.low, layer.high)]
         expected = float_layer.run(reals).clamp(*limits).numpy()
@@ -48,7 +69,7 @@ def test_each_layer_is_within_its_rounding(name: str) -> None:
             (float_layer.weights != 0).double(),
             stride=layer.stride,
             dilation=layer.dilation,
-            groups=layer.groups,
+            groups=float_layer.groups,
         )
         limit_error = after.scale  # limits are rounded, too
         bound = (limit_error + after.scale + unit / smallest * reached + unit).numpy() / 2
