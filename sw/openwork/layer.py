@@ -103,7 +103,9 @@ class IntegerLayer:
             f"the kernel {_by(self.kernel)} with dilation {self.dilation} is larger than the padded map",
         )
         try:
-            self.layout  # noqa: B018, computed to have it checked
+            # One that sums over its whole map has no columns of its own: the array adds up over lanes, or makes a vector of it.
+            if not self.covers_map:
+                self.layout  # noqa: B018, computed to have it checked
         except ValueError as error:
             raise LayerError(f"layer {self.name!r}: {error}") from None
 
@@ -156,6 +158,11 @@ class IntegerLayer:
     def taps(self) -> int:
         """Taps of the kernel; tap ``ky * kernel_w + kx``."""
         return prod(self.kernel)
+
+    @property
+    def covers_map(self) -> bool:
+        """The kernel is as large as the map, so that there is one output pixel."""
+        return self.kernel == self.input_shape[1:] and not any(self.padding) and self.dilation == 1
 
     @property
     def output_shape(self) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ class Operation(IntEnum):
     SUM = 0
     """They are added up: one sum a lane."""
     MAX = 1
-    """The largest one is kept: max pooling, with weights of 1."""
+    """The largest one is kept: max pooling, with weights of 1. Nonzeros of value 0 have no part."""
     POOL = 2
     """They are added up over all lanes and PEs of a group; the sum is written in the group's last PE, last lane."""
 

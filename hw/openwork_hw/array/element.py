@@ -31,7 +31,7 @@ class Element(wiring.Component):
         that lane_shift and pe_shift name; `pad` beyond the first and last lane, beyond the group's first and last PE, and where a
         shift says PAD. After `last`, each lane's sum is requantized and the word of all lanes written at end.address
         (end.write), or sent out (end.emit, if this PE is settings.emitter). Lanes and PEs whose pixel is outside the map give
-        settings.fill. With settings.maximum a lane keeps its largest product in the place of the sum. With settings.pool the sums of
+        settings.fill. With settings.maximum a lane keeps its largest product in the place of the sum, those by 0 left out. With settings.pool the sums of
         all lanes, and of the PEs before in the group, are added up, and the last PE of a group writes the result in the last lane.
         Words that other PEs with the same part of the map write are written here, too, when the memory has time.
         LOAD: bytes are gathered to a word, written at `address` with the last one, if this PE's group is settings.target.
@@ -119,13 +119,23 @@ class Element(wiring.Component):
         weights = self._delays(m, "weight", Mux(is_mac, beat.weight, 0), signed(8), OPERAND_CYCLES)
         lane_shifts = self._delays(m, "lane_shift", beat.lane_shift, Neighbour, OPERAND_CYCLES - 1)
         pe_shifts = self._delays(m, "pe_shift", self._edge_shift(m), Neighbour, OPERAND_CYCLES - 2)
-        firsts = self._delays(m, "first", beat.first & is_mac, 1, SUM_CYCLES - 2)
+        begins = Signal()
+        counts = Signal()  # not for a sum: there a weight of 0 has no effect
+        m.d.comb += [begins.eq(beat.first), counts.eq(is_mac & (beat.weight != 0))]
+        if config.max_pooling:
+            # A filler has no part in a maximum: one at a row's beginning leaves the beginning to the next nonzero.
+            waiting = Signal(reset_less=True)
+            with m.If(is_mac):
+                m.d.sync += waiting.eq((beat.first | waiting) & ~counts)
+            with m.If(settings.maximum):
+                m.d.comb += begins.eq((beat.first | waiting) & counts)
+        firsts = self._delays(m, "first", begins & is_mac, 1, SUM_CYCLES - 2)
         lane_shift = self._for_each_lane(m, "lane_shift", lane_shifts[-1], Neighbour)
         pe_shift = self._for_each_lane(m, "pe_shift", pe_shifts[-1], Neighbour)
         first = self._for_each_lane(m, "first", firsts[-1], 1)
         written_late = POOL_CYCLES if config.global_pooling else 0
         lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes) + written_late)
-        compares = self._delays(m, "compare", is_mac, 1, SUM_CYCLES - 2) if config.max_pooling else [Const(0)]
+        compares = self._delays(m, "compare", counts, 1, SUM_CYCLES - 2) if config.max_pooling else [Const(0)]
         compare = self._for_each_lane(m, "compare", compares[-1], 1) if config.max_pooling else compares * lanes
 
         # Operands: the PE above read this beat's word a cycle earlier, the PE below reads it a cycle later.

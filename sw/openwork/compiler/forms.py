@@ -74,8 +74,7 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
         layer = step.layer
         if vector:
             return _vector_layer(layer, channels)
-        whole_map = layer.kernel == layer.input_shape[1:] and not any(layer.padding) and layer.dilation == 1
-        if whole_map and layer.taps > 1:
+        if layer.covers_map and layer.taps > 1:
             return _pooled(layer) if len(channels) == 1 and _is_pooling(layer) else _flattened(layer, channels)
         return _layer(layer, channels)
     if isinstance(step, MaxPool):

@@ -93,10 +93,12 @@ class Builder:
         _, height, width = self.shapes[layer.inputs[0]]
         top, left, bottom, right = layer.padding
         rows, _, kernel_h, kernel_w = layer.weights.shape
-        if layer.taps > MAX_TAPS:
+        covers_map = (kernel_h, kernel_w) == (height, width) and not any(layer.padding) and layer.dilation == 1
+        if layer.taps > MAX_TAPS and not covers_map:
             raise Unsupported(f"a kernel of {kernel_h} x {kernel_w} taps; a layer has at most {MAX_TAPS}")
         try:
-            ColumnLayout(taps=layer.taps, channels=layer.weights.shape[1] * layer.groups)
+            if not covers_map:
+                ColumnLayout(taps=layer.taps, channels=layer.weights.shape[1] * layer.groups)
         except ValueError as error:
             raise Unsupported(str(error)) from None
         shape = (

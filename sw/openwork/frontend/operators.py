@@ -185,7 +185,7 @@ def _average(
     padding: Sequence[int],
     divisor: float,
 ) -> Parts:
-    """The sum under a window by `divisor`: one layer, or one along each direction if the window is large."""
+    """The sum under a window by `divisor`: one layer, or one along each direction if the window is large and not the whole map."""
     source, (top, left, bottom, right) = build.unpadded(source)
     top, left, bottom, right = top + padding[0], left + padding[1], bottom + padding[0], right + padding[1]
     channels = build.channels(source)
@@ -194,7 +194,8 @@ def _average(
     def ones(height: int, width: int, by_what: float) -> torch.Tensor:
         return torch.full((channels, 1, height, width), 1 / by_what, dtype=torch.float64)
 
-    if not fits(kernel[0] * kernel[1], channels) and min(kernel) > 1:
+    whole = tuple(kernel) == build.shapes[source[0]][1:] and not any((top, left, bottom, right))
+    if not whole and not fits(kernel[0] * kernel[1], channels) and min(kernel) > 1:
         weights = ones(kernel[0], 1, kernel[0])
         layer = FloatLayer(source, "", weights, bias, 1, (top, 0, bottom, 0), 1, channels)
         source = build.emit_layer(node, layer)

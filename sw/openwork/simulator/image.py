@@ -105,9 +105,10 @@ def _run(
         owners = np.repeat(np.arange(len(records)), rows.lengths)
         for pixel, operands in enumerate(_operands(run, instruction.taps, own)):
             if run.operation is Operation.MAX:
-                products = operands[rows.columns].astype(np.int64) * rows.values.astype(np.int64)[:, None]
+                real = rows.values != 0
+                products = operands[rows.columns[real]].astype(np.int64) * rows.values[real].astype(np.int64)[:, None]
                 sums = np.full((len(records), products.shape[1]), ACTIVATION_MIN, dtype=np.int64)
-                np.maximum.at(sums, owners, products)
+                np.maximum.at(sums, owners[real], products)
             else:
                 sums = _sums(rows.values, rows.columns, owners, len(records), operands)
             sums = sums.reshape(len(records), run.row_groups, config.lanes)
