@@ -1,4 +1,4 @@
-"""A model by the name that a person types: a `.pt2` file, or `package.module:function`."""
+"""A model as a person has it: a module, an exported program, or the name of a `.pt2` file or of a function."""
 
 import importlib
 import json
@@ -25,26 +25,28 @@ class LoadingError(ValueError):
     """A model that cannot be had under its name; the message holds the name and the reason."""
 
 
-def load(name: str, example: torch.Tensor) -> FloatNetwork:
+def load(model: str | Path | nn.Module | ExportedProgram, example: torch.Tensor) -> FloatNetwork:
     """The network of a model.
 
     Args:
-        name: path of a `.pt2` file of `torch.export.save`; or ``package.module:function``, looked for in the working
-            directory first, whose function is called without arguments and returns an nn.Module or an ExportedProgram.
+        model: itself; or the path of a `.pt2` file of `torch.export.save`; or ``package.module:function``, looked for in the
+            working directory first, whose function is called without arguments and returns an nn.Module or an
+            ExportedProgram.
         example: inputs like those that the model will see, to trace an nn.Module with.
 
     Raises:
         LoadingError: there is no such model, or the file is not whole or not safe.
         ImportingError: see `import_program`.
     """
-    if Path(name).suffix == ".pt2":
-        return import_program(read_program(Path(name)))
-    model = _call(name)
-    if isinstance(model, ExportedProgram):
-        return import_program(model)
-    if isinstance(model, nn.Module):
-        return import_module(model, example)
-    raise LoadingError(f"{name} returned a {type(model).__name__}, not an nn.Module or an ExportedProgram")
+    result: Any = model
+    if isinstance(model, str | Path):
+        result = read_program(Path(model)) if Path(model).suffix == ".pt2" else _call(str(model))
+    if isinstance(result, ExportedProgram):
+        return import_program(result)
+    if isinstance(result, nn.Module):
+        return import_module(result, example)
+    what = f"{model} returned" if isinstance(model, str | Path) else "a model is"
+    raise LoadingError(f"{what} a {type(result).__name__}, not an nn.Module or an ExportedProgram")
 
 
 def read_program(path: Path) -> ExportedProgram:

@@ -1,0 +1,79 @@
+"""What a script calls: each function does what the command of its name does. Packages are imported when one needs them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from openwork.network import IntegerNetwork
+
+
+def quantize(
+    model: "str | Path | torch.nn.Module | torch.export.ExportedProgram",
+    calibration: "NDArray[Any] | torch.Tensor",
+    observer: str = "min-max",
+) -> "IntegerNetwork":
+    """Quantize a PyTorch model to int8, as `openwork quantize` does.
+
+    A softmax or argmax at the model's end is left to whoever reads the scores.
+
+    >>> import torch, openwork
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 10))
+    >>> network = openwork.quantize(model, torch.rand(100, 1, 8, 8))
+    >>> network.input.shape, network.output_shape, [layer.name for layer in network.layers]
+    ((1, 8, 8), (10, 1, 1), ['0', '3'])
+
+    Args:
+        model: a module, which stays as it is; an exported program; or a name, as the command takes it: the path of a `.pt2`
+            file, or ``package.module:function``.
+        calibration: float32 or float64 [inputs, channels, height, width] or [inputs, features], like what the model will
+            see, 100 inputs or so.
+        observer: how the ranges of activations are chosen: min-max, percentile or mean-square-error.
+
+    Raises:
+        ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all ValueErrors.
+    """
+    import numpy as np
+    import torch
+
+    from openwork import quantization
+    from openwork.frontend import load
+
+    array = calibration.detach().cpu().numpy() if isinstance(calibration, torch.Tensor) else np.asarray(calibration)
+    known = [one.value for one in quantization.Observer]
+    if observer not in known:
+        raise quantization.QuantizationError(f"there is no observer {observer}: there are {', '.join(known)}")
+    inputs = quantization.calibration_inputs(array)
+    with torch.no_grad():
+        return quantization.quantize(load(model, inputs[:1]), inputs, quantization.Observer(observer))
+
+
+def load_network(path: str | Path) -> "IntegerNetwork":
+    """The network in a `.int8` file.
+
+    Raises:
+        FileError: there is no such file, or it is damaged, of another version, or holds a network that means nothing.
+    """
+    from openwork.files import read_network
+
+    return read_network(Path(path))
+
+
+def save_network(network: "IntegerNetwork", path: str | Path) -> None:
+    """Write a `.int8` file, as a whole or not at all.
+
+    >>> import tempfile, torch, openwork
+    >>> network = openwork.quantize(torch.nn.Linear(3, 2), torch.rand(100, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     openwork.save_network(network, f"{folder}/model.int8")
+    ...     openwork.load_network(f"{folder}/model.int8").output_shape
+    (2, 1, 1)
+
+    Raises:
+        FileError: there is no folder to write it into.
+    """
+    from openwork.files import write_network
+
+    write_network(Path(path), network)
