@@ -64,6 +64,12 @@ RULES = {
     ),
     # What a script calls comes from all sides, and `import openwork` from none of them.
     "openwork.api": Rule(may=(), lazily=("torch", "numpy", "openwork")),
+    # The one place that knows what can run an image; torch and the gateware are there when one that needs them is asked for.
+    "openwork.backends": Rule(
+        may=("numpy", "openwork", "openwork_hw.arch"),
+        not_even=("openwork.cli",),
+        lazily=("openwork_dv", "openwork_hw.image"),
+    ),
     "openwork.__main__": Rule(may=("openwork.cli",)),
     # The golden model's tensors and the demo's table come in here.
     "openwork_dv": Rule(

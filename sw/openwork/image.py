@@ -54,6 +54,11 @@ class Image:
         """Where a tensor lies."""
         return next(place for place in self.places if place.tensor == tensor)
 
+    @property
+    def row_groups(self) -> int:
+        """PEs that share a stream while maps are computed."""
+        return self.places[0].row_groups
+
     def load_bytes(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
         """What the LOAD commands take for one input, int8 [channels, height, width], byte by byte."""
         if inputs.dtype != np.int8 or inputs.shape != self.network.input.shape:

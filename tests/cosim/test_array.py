@@ -96,7 +96,7 @@ def test_passes_equal_the_image_simulator(stall: float, seed: int) -> None:
                 10 * run.limit_cycles,
             )
         )
-        wanted.append(run_pass(step, CONFIG, encoding, features))
+        wanted.append(run_pass(step.instruction, CONFIG, encoding, features))
     simulation = build(f"chain {CONFIG!r}", lambda: Chain(CONFIG, encodings=tuple(Encoding)))
     results: list[ArrayResult] = simulation.run("array", (len(CONFIG.feeders), jobs))
     for result, expected in zip(results, wanted, strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openwork.cli import array_config
+from openwork.cli.arrays import array_config
 from openwork_hw.arch.config import PRESETS
 
 

@@ -106,7 +106,7 @@ def expected_features(step: Pass, config: ArrayConfig, features: NDArray[np.int8
             raise StreamError(StreamErrorKind.ROW_TOO_LONG, int(long[0]))
         words.append(encodings.encode(Encoding.CSR, rows, layout))
     as_csr = Pass(step.run, step.taps, tuple(words), step.records, step.predicted_cycles)
-    return run_pass(as_csr, config, Encoding.CSR, features)
+    return run_pass(as_csr.instruction, config, Encoding.CSR, features)
 
 
 def output_addresses(step: Pass) -> NDArray[np.int64]:

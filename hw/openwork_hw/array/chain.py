@@ -70,9 +70,9 @@ class Chain(wiring.Component):
         # PEs with the same place in their groups hold the same part of the map.
         for choice, size in enumerate(config.copied_groups):
             for number, pe in enumerate(pes):
-                for stream in range(1, config.pes // size):
-                    other = pes[(number + stream * size) % config.pes]
-                    m.d.comb += pe.i_copies[choice][stream - 1].eq(other.o_copy)
+                for distance in range(1, config.pes // size):
+                    other = pes[(number + distance * size) % config.pes]
+                    m.d.comb += pe.i_copies[choice][distance - 1].eq(other.o_copy)
 
         for place, number in enumerate(config.feeders):
             wiring.connect(m, wiring.flipped(self.i_words[place]), pes[number].i_words)

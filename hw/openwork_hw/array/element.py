@@ -31,9 +31,10 @@ class Element(wiring.Component):
         that lane_shift and pe_shift name; `pad` beyond the first and last lane, beyond the group's first and last PE, and where a
         shift says PAD. After `last`, each lane's sum is requantized and the word of all lanes written at end.address
         (end.write), or sent out (end.emit, if this PE is settings.emitter). Lanes and PEs whose pixel is outside the map give
-        settings.fill. With settings.maximum a lane keeps its largest product in the place of the sum, those by 0 left out. With settings.pool the sums of
-        all lanes, and of the PEs before in the group, are added up, and the last PE of a group writes the result in the last lane.
-        Words that other PEs with the same part of the map write are written here, too, when the memory has time.
+        settings.fill. With settings.maximum a lane keeps its largest product in the place of the sum, those by 0 left out. With
+        settings.pool the sums of all lanes, and of the PEs before in the group, are added up, and the last PE of a group writes
+        the result in the last lane. Words that other PEs with the same part of the map write are written here, too, when the
+        memory has time.
         LOAD: bytes are gathered to a word, written at `address` with the last one, if this PE's group is settings.target.
     Ports
         beat : in, Beat(config)

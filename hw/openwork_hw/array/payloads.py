@@ -109,8 +109,9 @@ class Settings(data.StructLayout):
     """What holds for a whole command; moves along the chain like a beat, so that each PE sees it in step with its beats.
 
     `running` is high while the feeders feed; when it is low, they are as before a pass. `target` is the group that a LOAD writes,
-    `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
-    `single_pixel` says that hold is 1 and there is none.
+    `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products, full_lanes, full_groups and fill where
+    the map ends. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits; `single_pixel` says
+    that hold is 1 and there is none.
     """
 
     def __init__(self, config: ArrayConfig) -> None:

@@ -135,7 +135,7 @@ class ProcessingElement(wiring.Component):
         ]
 
         # Copies of the streams that the map is divided into now: another division, other PEs with the same part of it.
-        for choice, size in enumerate(config.copied_groups):
+        for size in config.copied_groups:
             with m.If(settings.row_groups == size):
                 m.d.comb += element.i_copies_enable.eq((1 << config.pes // size - 1) - 1)
         for number in range(config.replicas - 1):

@@ -8,7 +8,15 @@ from openwork_hw.arch.config import ArrayConfig
 
 
 class CompileError(ValueError):
-    """A layer that this array cannot run; the message holds the layer, the need and the limit."""
+    """A layer or network that this array cannot run; the message holds the layer, the need and the limit.
+
+    Attributes:
+        need: feature words that would do, where these are what lacks; else 0.
+    """
+
+    def __init__(self, message: str, *, need: int = 0) -> None:
+        super().__init__(message)
+        self.need = need
 
 
 @dataclass(frozen=True)

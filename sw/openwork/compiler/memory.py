@@ -39,8 +39,6 @@ def allocate(lifetimes: Sequence[Lifetime]) -> dict[str, int]:
     return {one.name: address for one, address in placed}
 
 
-def need(lifetimes: Sequence[Lifetime], addresses: dict[str, int]) -> tuple[int, str]:
-    """Words that an allocation takes, and the name of the tensor that lies highest."""
-    ends = {one.name: addresses[one.name] + one.words for one in lifetimes}
-    highest = max(ends, key=lambda name: ends[name])
-    return ends[highest], highest
+def need(lifetimes: Sequence[Lifetime], addresses: dict[str, int]) -> int:
+    """Words that an allocation takes."""
+    return max(addresses[one.name] + one.words for one in lifetimes)

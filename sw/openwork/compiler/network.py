@@ -15,7 +15,7 @@ from openwork.compiler.places import Place, block_sizes, tap_entries
 from openwork.compiler.predict import load_cycles, move_cycles, pass_cycles, store_cycles
 from openwork.compiler.rows import check_sums, encode_streams, even_passes, prepare_streams, row_records
 from openwork.image import CommandPlan, Image
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Upsample, by
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, Step
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, Operation, RunCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
@@ -92,7 +92,8 @@ def compile_network(
         try:
             division = _Division(network, config, encoding, forms, vectors, groups)
         except CompileError as error:
-            reason = reason or error
+            if reason is None or (error.need and error.need < (reason.need or error.need + 1)):
+                reason = error
             continue
         if best is None or division.predicted_cycles < best.predicted_cycles:
             best = division
@@ -218,7 +219,8 @@ class _Division:
         taps = max(pixels, -(-(self._config.lanes + POOL_CYCLES) // form.layout.channels))
         if taps > MAX_TAPS:
             raise CompileError(
-                f"layer {form.name!r}: {pixels} pixels a lane are summed, and a row has at most {MAX_TAPS} taps: use more row groups"
+                f"layer {form.name!r}: {pixels} pixels a lane are summed, and a row has at most {MAX_TAPS} taps: "
+                "use more row groups"
             )
         layout = ColumnLayout(taps, form.layout.channels)
         single = np.zeros((len(form.matrix), 1 << layout.channel_bits), dtype=np.int8)
@@ -283,8 +285,8 @@ class _Division:
             )
         if form.layout.channels > config.feature_words:
             raise CompileError(
-                f"layer {form.name!r} reads {form.layout.channels} channels, and a PE has {config.feature_words} feature words: use an "
-                "array with more of them"
+                f"layer {form.name!r} reads {form.layout.channels} channels, and a PE has {config.feature_words} feature "
+                "words: use an array with more of them"
             )
         if max(int(rows.lengths.max()) for rows in streams) > config.row_buffer_nonzeros:
             hold = 1
@@ -343,14 +345,15 @@ class _Division:
                     words = int(np.prod(self._places[name].shape))
                     lifetimes.append(Lifetime(_vector_name(name, plan.step), words, index, index))
         addresses = allocate(lifetimes)
-        needed, highest = need(lifetimes, addresses)
+        needed = need(lifetimes, addresses)
         if needed > self._config.feature_words:
             largest = max(range(-1, len(steps)), key=lambda now: _alive(lifetimes, now))
             what = steps[largest].output if largest >= 0 else self._network.input.name
             raise CompileError(
                 f"the network needs {needed:,} feature words a PE ({needed * self._config.lanes:,} bytes), and there are "
-                f"{self._config.feature_words:,}: most at layer {what!r}, with {_alive(lifetimes, largest):,} words alive; use a smaller "
-                f"input, or an array with {1 << (needed - 1).bit_length():,} feature words"
+                f"{self._config.feature_words:,}: most at layer {what!r}, with {_alive(lifetimes, largest):,} words alive; "
+                f"use a smaller input, or an array with {1 << (needed - 1).bit_length():,} feature words",
+                need=needed,
             )
         self._addresses = addresses
         self._places = {name: replace(place, base=addresses[name]) for name, place in self._places.items()}

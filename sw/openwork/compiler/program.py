@@ -15,7 +15,8 @@ from openwork.layer import IntegerLayer
 from openwork_hw.arch.arithmetic import fold_offset
 from openwork_hw.arch.commands import LoadCommand, RunCommand, StoreCommand, TapEntry, check_command
 from openwork_hw.arch.config import ArrayConfig, bits_for
-from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows
+from openwork_hw.arch.image import FeederInput, Instruction
+from openwork_hw.arch.nonzeros import Encoding, RowRecord, SparseRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,11 @@ class Pass:
     words: tuple[NDArray[np.uint32], ...]
     records: tuple[tuple[RowRecord, ...], ...]
     predicted_cycles: int
+
+    @property
+    def instruction(self) -> Instruction:
+        """The pass as an image holds it."""
+        return Instruction(self.run, self.taps, tuple(map(FeederInput, self.words, self.records)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Compiled networks as `.image` files: what the array runs, the network it came from, and where everything lies (`docs/formats.md`)."""
+"""Compiled networks as `.image` files: the array's words, the network, where everything lies (`docs/formats.md`)."""
 
 import json
 import zlib
@@ -27,7 +27,10 @@ METADATA_KEY = "openwork"
 
 def encode_image(image: Image) -> bytes:
     """The content of a `.image` file; equal images give equal bytes."""
-    arrays = {"network": np.frombuffer(encode_network(image.network), np.uint8), "words": image.words}
+    arrays: dict[str, NDArray[Any]] = {
+        "network": np.frombuffer(encode_network(image.network), np.uint8),
+        "words": image.words,
+    }
     plan = {
         "config": asdict(image.config),
         "encoding": image.encoding.name.lower(),

@@ -23,7 +23,7 @@ from openwork_hw.arch.commands import (
     check_command,
 )
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import FeederInput, Instruction, disassemble
+from openwork_hw.arch.image import Instruction, disassemble
 from openwork_hw.arch.nonzeros import Encoding
 
 
@@ -32,10 +32,7 @@ def run_program(program: LayerProgram, inputs: NDArray[np.int8]) -> NDArray[np.i
     loads = program.loads(inputs)
     instructions = [
         *(Instruction(command) for command, _ in loads),
-        *(
-            Instruction(step.run, step.taps, tuple(map(FeederInput, step.words, step.records)))
-            for step in program.passes
-        ),
+        *(step.instruction for step in program.passes),
         *(Instruction(store) for store in program.stores),
     ]
     loaded = np.concatenate([words.reshape(-1) for _, words in loads])
@@ -81,14 +78,17 @@ def run_instructions(
                         target = command.target + word * command.word_step + lane * command.lane_step
                         features[:, target] = features[command.pe, command.address + word, command.first_lane + lane]
             case RunCommand():
-                _run(command, instruction, config, encoding, features)
+                features = run_pass(instruction, config, encoding, features)
     return np.concatenate(stored).reshape(-1)
 
 
-def _run(
-    run: RunCommand, instruction: Instruction, config: ArrayConfig, encoding: Encoding, features: NDArray[np.int8]
-) -> None:
-    """Change the feature memories, int8 [pes, feature_words, lanes], as a pass does."""
+def run_pass(
+    instruction: Instruction, config: ArrayConfig, encoding: Encoding, features: NDArray[np.int8]
+) -> NDArray[np.int8]:
+    """The feature memories, int8 [pes, feature_words, lanes], after a RUN."""
+    run = instruction.command
+    assert isinstance(run, RunCommand)
+    check_command(run, config)
     if len(instruction.taps) != run.tap_entries:
         raise ValueError(f"the pass needs {run.tap_entries} tap entries, and has {len(instruction.taps)}")
     streams = config.pes // run.row_groups
@@ -116,19 +116,21 @@ def _run(
                 sums = np.broadcast_to(sums.sum(axis=(1, 2), keepdims=True), sums.shape)
             total = wrap(sums.reshape(len(records), -1) + offsets, config.sum_bits)
             outputs = requantize_folded(total, np.zeros_like(offsets), shifts, run.low, run.high)
-            outputs = outputs.reshape(sums.shape).astype(np.int8)
+            activations = outputs.reshape(sums.shape).astype(np.int8)
             entry = instruction.taps[pixel << run.tap_bits]
             if run.operation is not Operation.POOL:
-                outputs[:, run.full_groups + (not entry.beyond_bottom) :] = run.fill
-                outputs[:, :, run.full_lanes + (not entry.beyond_right) :] = run.fill
-            written.append((stream, run.output_base + pixel * run.output_stride + targets, outputs[keep]))
-    for stream, addresses, outputs in written:
+                activations[:, run.full_groups + (not entry.beyond_bottom) :] = run.fill
+                activations[:, :, run.full_lanes + (not entry.beyond_right) :] = run.fill
+            written.append((stream, run.output_base + pixel * run.output_stride + targets, activations[keep]))
+    result = features.copy()
+    for stream, addresses, values in written:
         for other in range(streams) if shared else (stream,):
-            pes = features[other * run.row_groups : (other + 1) * run.row_groups]
+            pes = result[other * run.row_groups : (other + 1) * run.row_groups]
             if run.operation is Operation.POOL:
-                pes[-1, addresses, -1] = outputs[:, -1, -1]
+                pes[-1, addresses, -1] = values[:, -1, -1]
             else:
-                pes[:, addresses] = outputs.transpose(1, 0, 2)
+                pes[:, addresses] = values.transpose(1, 0, 2)
+    return result
 
 
 def _sums(

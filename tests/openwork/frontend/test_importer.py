@@ -109,7 +109,7 @@ def test_large_means_are_cut_in_two() -> None:
     model = nn.AdaptiveAvgPool2d(1)
     batch = torch.randn(2, 3, 13, 11, dtype=torch.float64)
     network = import_module(model, batch)
-    assert [layer.weights.shape[2:] for layer in network.layers] == [(13, 1), (1, 11)]
+    assert [layer.weights.shape[2:] for layer in network.layers] == [(13, 11)]  # the whole map at once
     assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
     model_with_stride = nn.AvgPool2d((12, 10), stride=3, padding=(2, 1))
     network = import_module(model_with_stride, batch)
@@ -126,10 +126,13 @@ def test_a_stride_along_a_single_pixel_is_any() -> None:
 
 
 def test_means_and_vectors_of_too_many_columns_are_cut_up() -> None:
-    batch = torch.randn(1, 1025, 6, 6, dtype=torch.float64)
+    batch = torch.randn(1, 1025, 12, 6, dtype=torch.float64)
+    halves = import_module(nn.AvgPool2d((7, 6)), batch)
+    assert [layer.weights.shape[2:] for layer in halves.layers] == [(7, 1), (1, 6)]
+    batch = batch[:, :, :6]
     model = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1))
     network = import_module(model, batch)
-    assert [layer.weights.shape[2:] for layer in network.layers] == [(1, 1), (6, 1), (1, 6)]
+    assert [layer.weights.shape[2:] for layer in network.layers] == [(1, 1), (6, 6)]
     assert torch.allclose(network.run(batch), model(batch), rtol=1e-12, atol=1e-12)
     flat = import_module(nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(1025 * 36, 1)), batch)
     assert [type(step) for step in flat.steps] == [FloatLayer, Reshape, FloatLayer]
@@ -209,7 +212,7 @@ class Expression(nn.Module):
         (lambda x: x * x, "mul (of two tensors"),
         (lambda x: x.mean(dim=1), "mean (over dimensions [1]"),
         (lambda x: x.flatten(2), "flatten (a tensor of ['1', '2', '64'] is neither"),
-        (lambda x: functional.conv2d(x, torch.ones(1, 2, 9, 8)), "conv2d (a kernel of 9 x 8 taps"),
+        (lambda x: functional.conv2d(x, torch.ones(1, 2, 9, 8), padding=4), "conv2d (a kernel of 9 x 8 taps"),
         (lambda x: functional.conv_transpose2d(x, torch.ones(2, 1, 1, 1)), "conv_transpose2d"),
         (lambda x: functional.batch_norm(x, None, None, training=True), "in training mode"),
         (lambda x: functional.dropout(x, training=True), "in training mode"),

@@ -1,0 +1,256 @@
+"""What can run an image: the golden model, the image simulator, the gateware itself. And whether they agree."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.image import Image
+from openwork_hw.arch.config import Technology
+
+BACKENDS = ("golden", "model", "rtl")
+"""The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
+native code."""
+
+BATCH = 8
+"""Inputs that the golden model runs side by side."""
+
+
+class BackendError(ValueError):
+    """A backend that cannot run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the array reported about one command.
+
+    Attributes:
+        cycles: it took.
+        stalls: cycles of them in which it waited for something outside.
+    """
+
+    cycles: int
+    stalls: int
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One input through an image.
+
+    Attributes:
+        tensors: int8 [channels, height, width] of what the image stores, by name.
+        reports: one for each command; empty where there is no clock.
+        cycles: of the whole run; 0 where there is no clock.
+    """
+
+    tensors: dict[str, NDArray[np.int8]]
+    reports: tuple[Report, ...] = ()
+    cycles: int = 0
+
+
+Progress = Callable[[int, int, str], None]
+"""Is told how much is done, of how much, and what."""
+
+
+def run(
+    image: Image, inputs: NDArray[np.int8], backend: str, progress: Progress | None = None, *, workers: int = 1
+) -> Iterator[Outcome]:
+    """Run inputs through an image.
+
+    Args:
+        image: compiled.
+        inputs: int8 [batch, channels, height, width].
+        backend: one of `BACKENDS`.
+        progress: is told how far it is.
+        workers: processes that share the inputs; `rtl` only.
+
+    Raises:
+        BackendError: there is no such backend, or it cannot run here.
+    """
+    tell = progress or (lambda _done, _total, _what: None)
+    match backend:
+        case "golden":
+            yield from _golden(image, inputs, tell)
+        case "model":
+            yield from _model(image, inputs, tell)
+        case "rtl":
+            yield from _rtl(image, inputs, tell, workers)
+        case _:
+            raise BackendError(f"there is no backend {backend}: there are {', '.join(BACKENDS)}")
+
+
+def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[Outcome]:
+    from openwork.golden import trace_network
+
+    names = [name for name, _ in image.stored]
+    for start in range(0, len(inputs), BATCH):
+        tell(start, len(inputs), "golden model")
+        batch = inputs[start : start + BATCH]
+        tensors = trace_network(image.network, batch)
+        yield from (Outcome({name: tensors[name][index] for name in names}) for index in range(len(batch)))
+
+
+def _model(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[Outcome]:
+    from openwork.simulator.image import run_image
+
+    for index, one in enumerate(inputs):
+        tell(index, len(inputs), "image simulator")
+        yield Outcome(image.tensors(run_image(image, one)))
+
+
+def _rtl(
+    image: Image,
+    inputs: NDArray[np.int8],
+    tell: Progress,
+    workers: int,
+    trace: tuple[int, int, Path] | None = None,
+) -> Iterator[Outcome]:
+    from openwork_dv import native
+    from openwork_hw.image.checker import ImageStatus
+
+    tell(0, 1, "compiling the gateware")
+    simulation = native.build(replace(image.config, technology=Technology.GENERIC), (image.encoding,))
+    commands = len(image.commands) * len(inputs)
+    results = simulation.run(
+        image.words,
+        [image.load_bytes(one) for one in inputs],
+        workers=workers,
+        progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
+        trace=None if trace is None else native.Window(trace[0], trace[1]),
+        trace_path=None if trace is None else trace[2],
+    )
+    for result in results:
+        if result.status is not ImageStatus.GOOD:
+            faults = [
+                f"command {index} ({image.commands[index].tensor}): {report.kind.name.lower()} in PE {report.pe} after "
+                f"{report.position} rows"
+                for index, report in enumerate(result.reports)
+                if report.kind
+            ]
+            raise BackendError(f"the gateware refused the image: {result.status.name.lower()}; {'; '.join(faults[:1])}")
+        reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
+        yield Outcome(image.tensors(result.outputs), reports, result.cycles)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where two backends first differ: the earliest tensor of the first such input, and its first pixel in memory order.
+
+    Attributes:
+        input: number of the input.
+        tensor: name.
+        channel, row, column: of the value.
+        values: of the two backends.
+    """
+
+    input: int
+    tensor: str
+    channel: int
+    row: int
+    column: int
+    values: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TensorComparison:
+    """How the backends agree about one tensor over all inputs.
+
+    Attributes:
+        tensor, shape: which.
+        values: compared, for each pair of backends.
+        differences: of them.
+        cycles, predicted: of its commands in the first input, where a backend has a clock; else 0.
+    """
+
+    tensor: str
+    shape: tuple[int, int, int]
+    values: int
+    differences: int
+    cycles: int
+    predicted: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All tensors of a network, by several backends.
+
+    Attributes:
+        tensors: in the order in which they are made.
+        first: the first difference, or None.
+    """
+
+    tensors: tuple[TensorComparison, ...]
+    first: Difference | None
+
+    @property
+    def agrees(self) -> bool:
+        """Every value is the same and every cycle predicted."""
+        return self.first is None and all(one.cycles in (0, one.predicted) for one in self.tensors)
+
+
+def compare(
+    image: Image,
+    inputs: NDArray[np.int8],
+    backends: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    workers: int = 1,
+    trace: Path | None = None,
+) -> Comparison:
+    """Run inputs through an image that stores every tensor (`compile_network` with `watch`) by several backends, and compare.
+
+    Args:
+        backends: two or more; the first is what the others are compared with.
+        trace: where to write the waves of the commands that make the first tensor that differs, if `rtl` is one of them.
+
+    Raises:
+        BackendError: there are fewer than two backends, or one cannot run.
+    """
+    if len(backends) < 2:
+        raise BackendError(f"comparing needs two backends, not {len(backends)}: name them like golden,rtl")
+    names = [tensor.name for tensor in image.network.tensors[1:]]
+    differences = dict.fromkeys(names, 0)
+    cycles = dict.fromkeys(names, 0)
+    first: Difference | None = None
+    runs: Iterable[tuple[Outcome, ...]] = zip(
+        *(run(image, inputs, backend, progress, workers=workers) for backend in backends), strict=True
+    )
+    for number, (reference, *others) in enumerate(runs):
+        for other in others:
+            for name in names:
+                expected, found = reference.tensors[name], other.tensors[name]
+                wrong = np.argwhere(expected != found)
+                differences[name] += len(wrong)
+                if len(wrong) and first is None:
+                    channel, row, column = (int(place) for place in wrong[0])
+                    values = int(expected[channel, row, column]), int(found[channel, row, column])
+                    first = Difference(number, name, channel, row, column, values)
+            if number == 0:
+                for command, report in zip(image.commands, other.reports, strict=False):
+                    if command.kind in ("RUN", "MOVE"):
+                        cycles[command.tensor] += report.cycles
+    predicted = image.step_cycles()
+    if first is not None and trace is not None and "rtl" in backends:
+        made = [
+            index
+            for index, command in enumerate(image.commands)
+            if command.tensor == first.tensor and command.kind != "STORE"
+        ]
+        tell = progress or (lambda _done, _total, _what: None)
+        list(_rtl(image, inputs[first.input : first.input + 1], tell, 1, (made[0], made[-1], trace)))
+    return Comparison(
+        tuple(
+            TensorComparison(
+                name,
+                image.network.tensor(name).shape,
+                len(inputs) * (len(backends) - 1) * int(np.prod(image.network.tensor(name).shape)),
+                differences[name],
+                cycles[name],
+                predicted[name],
+            )
+            for name in names
+        ),
+        first,
+    )

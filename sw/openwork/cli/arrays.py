@@ -1,0 +1,56 @@
+"""Options that say what array is meant."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from openwork.cli.terminal import choose
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+
+Preset = Annotated[str, typer.Option(help=f"Array to start from: {', '.join(PRESETS)}.")]
+Pes = Annotated[int | None, typer.Option(help="Processing elements in the chain.")]
+Lanes = Annotated[int | None, typer.Option(help="Multiply-accumulators in a PE.")]
+FeatureWords = Annotated[int | None, typer.Option(help="Words of a PE's feature memory.")]
+RowBufferNonzeros = Annotated[int | None, typer.Option(help="Longest row that can be replayed.")]
+TapEntries = Annotated[int | None, typer.Option(help="Entries of the tap table.")]
+SumBits = Annotated[int | None, typer.Option(help="Width of an accumulator.")]
+SinglePort = Annotated[
+    bool | None, typer.Option("--single-port/--two-ports", help="Ports of the feature memory.", show_default=False)
+]
+GroupSizes = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--group-size", help="PEs that may share a stream; repeat it for more.", show_default="all divisors of PEs"
+    ),
+]
+Replicas = Annotated[
+    int | None, typer.Option(help="Streams whose outputs are copied to each other.", show_default="the preset's")
+]
+Encodings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoding", help="Weight encoding to decode, csr, triplet or packed; repeat it for more.", show_default="all"
+    ),
+]
+
+
+def array_config(preset: str, **sizes: Any) -> ArrayConfig:
+    """The preset, with the sizes that were named in place of its own.
+
+    A preset's `group_sizes` are divisors of its own `pes`: another number of PEs may be divided in all ways, unless said.
+
+    Raises:
+        ConfigError: no such preset, or a size that no array can have.
+    """
+    named = {name: size for name, size in sizes.items() if size is not None}
+    if "pes" in named:
+        named.setdefault("group_sizes", ())
+    return replace(choose("preset", preset, PRESETS), **named)
+
+
+def chosen_encodings(names: list[str] | None) -> tuple[Encoding, ...]:
+    """The encodings of these names; all, if none is named."""
+    known = {kind.name.lower(): kind for kind in Encoding}
+    return tuple(sorted({choose("encoding", name, known) for name in names or known}))

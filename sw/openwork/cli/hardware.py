@@ -1,0 +1,164 @@
+"""Commands that make hardware, and the demo."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from openwork.cli.arrays import (
+    Encodings,
+    FeatureWords,
+    GroupSizes,
+    Lanes,
+    Pes,
+    Preset,
+    RowBufferNonzeros,
+    SinglePort,
+    SumBits,
+    TapEntries,
+    array_config,
+    chosen_encodings,
+)
+from openwork.cli.terminal import app, choose, messages, output, working
+from openwork_hw.arch.config import PRESETS, Technology
+
+
+@app.command()
+def verilog(
+    preset: Preset = "demo",
+    pes: Pes = None,
+    lanes: Lanes = None,
+    feature_words: FeatureWords = None,
+    row_buffer_nonzeros: RowBufferNonzeros = None,
+    tap_entries: TapEntries = None,
+    sum_bits: SumBits = None,
+    single_port: SinglePort = None,
+    group_sizes: GroupSizes = None,
+    technology: Annotated[Technology | None, typer.Option(help="Primitives to instantiate.")] = None,
+    encoding: Encodings = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder to write NAME.v into.")] = Path("build"),
+    name: Annotated[
+        str | None, typer.Option(help="Name of the top module and its file.", show_default="openwork_PESxLANES")
+    ] = None,
+) -> None:
+    """Write the array as synthesizable Verilog.
+
+    Sizes that are not named are the preset's. For example:
+
+      openwork verilog --pes 4 --lanes 4 -o build/
+
+      openwork verilog --preset ecp5-85k --encoding packed
+
+      openwork verilog --preset demo --lanes 6 --feature-words 4096 --name my_array
+    """
+    config = array_config(
+        preset,
+        pes=pes,
+        lanes=lanes,
+        feature_words=feature_words,
+        row_buffer_nonzeros=row_buffer_nonzeros,
+        tap_entries=tap_entries,
+        sum_bits=sum_bits,
+        single_port=single_port,
+        group_sizes=tuple(group_sizes) if group_sizes else None,
+        technology=technology,
+    )
+    encodings = chosen_encodings(encoding)
+    path = out / f"{name or f'openwork_{config.pes}x{config.lanes}'}.v"
+
+    from openwork_fpga.verilog import write_verilog
+
+    with working(f"Writing {config} to {path}"):
+        write_verilog(config, path, encodings)
+    output.print(f"{path}: {config}, {path.stat().st_size / 1024:.0f} KiB", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def synth(
+    device: Annotated[str, typer.Option(help="Part: lfe5u-85f, lfe5u-25f or ice40up5k.")],
+    preset: Annotated[
+        str | None, typer.Option(help=f"Array to start from: {', '.join(PRESETS)}.", show_default="the part's own")
+    ] = None,
+    pes: Pes = None,
+    lanes: Lanes = None,
+    feature_words: FeatureWords = None,
+    row_buffer_nonzeros: RowBufferNonzeros = None,
+    tap_entries: TapEntries = None,
+    sum_bits: SumBits = None,
+    single_port: SinglePort = None,
+    group_sizes: GroupSizes = None,
+    encoding: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoding",
+            help="Weight encoding to decode; repeat it for more.",
+            show_default="those that suit the part",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Placer seeds: the clock differs from seed to seed.")] = 5,
+    out: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the tools' files and logs, one folder a part.")
+    ] = Path("build"),
+    record: Annotated[
+        Path | None, typer.Option(help="JSON file to keep the result in.", show_default="record.json beside the logs")
+    ] = None,
+) -> None:
+    """Synthesize, place and route an array, and print what it takes and how fast it runs.
+
+    Prints LUTs, flip-flops, multipliers, memories, the clock over all seeds, and the critical path. For example:
+
+      openwork synth --device lfe5u-85f
+
+      openwork synth --device ice40up5k --seeds 1 --encoding packed
+
+      openwork synth --device lfe5u-25f --pes 3 --lanes 8 --record my_array.json
+    """
+    from openwork_fpga import report
+    from openwork_fpga.devices import DEVICES
+    from openwork_fpga.synth import current_commit, synthesize, write_record
+
+    part = choose("device", device, DEVICES)
+    config = array_config(
+        preset or part.preset,
+        pes=pes,
+        lanes=lanes,
+        feature_words=feature_words,
+        row_buffer_nonzeros=row_buffer_nonzeros,
+        tap_entries=tap_entries,
+        sum_bits=sum_bits,
+        single_port=single_port,
+        group_sizes=tuple(group_sizes) if group_sizes else None,
+        technology=Technology(part.family),
+    )
+    encodings = chosen_encodings(encoding) if encoding else part.encodings
+    folder = out / part.name
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        task = progress.add_task("synthesis", total=None)
+        result = synthesize(
+            config,
+            part,
+            folder,
+            lambda what, done, steps: progress.update(task, description=what, completed=done, total=steps),
+            seeds=range(1, seeds + 1),
+            encodings=encodings,
+        )
+    write_record(result, record or folder / "record.json", current_commit(), shlex.join(["openwork", *sys.argv[1:]]))
+    output.print(report.table(result))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the Verilog and the simulation.")] = Path(
+        "build"
+    ),
+) -> None:
+    """Train, prune and quantize a CNN, run it as Verilog in a simulator, and compare every output with the golden model."""
+    from openwork_dv.demo import run_demo
+
+    if not run_demo(output, out):
+        raise typer.Exit(1)

@@ -1,0 +1,235 @@
+"""Commands that take a network from a PyTorch model to its outputs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from openwork.cli.arrays import (
+    FeatureWords,
+    GroupSizes,
+    Lanes,
+    Pes,
+    Preset,
+    Replicas,
+    RowBufferNonzeros,
+    SumBits,
+    TapEntries,
+    array_config,
+    chosen_encodings,
+)
+from openwork.cli.terminal import app, choose, counting, output, steps, working
+
+BACKENDS = {
+    "golden": "the exact model in PyTorch",
+    "model": "the image simulator",
+    "rtl": "the gateware as native code, cycle by cycle",
+}
+BACKENDS_HELP = ", ".join(f"{name}: {what}" for name, what in BACKENDS.items())
+
+Inputs = Annotated[Path, typer.Option(help=".npy file of inputs, one a row: real numbers, or int8 as they are.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes of the rtl backend that share the inputs.")]
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")],
+    calibrate: Annotated[
+        Path, typer.Option(help=".npy file of real inputs like those the model will see, one a row, 100 or so.")
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .int8 file to write.")],
+    observer: Annotated[
+        str, typer.Option(help="How the ranges of activations are chosen: min-max, percentile or mean-square-error.")
+    ] = "min-max",
+) -> None:
+    """Quantize a PyTorch model to int8, and print its layers.
+
+    The function returns an nn.Module, and is looked for in the working directory first. For example:
+
+      openwork quantize model.pt2 --calibrate images.npy -o model.int8
+
+      openwork quantize my_models.small:trained --calibrate images.npy --observer percentile -o small.int8
+    """
+    from openwork.files import read_array, write_network
+
+    inputs = read_array(calibrate)
+
+    import torch
+
+    from openwork import quantization
+    from openwork.frontend import load
+
+    chosen = choose("observer", observer, {one.value: one for one in quantization.Observer})
+    calibration = quantization.calibration_inputs(inputs)
+    with working(f"Loading {model}"):
+        network = load(model, calibration[:1])
+    with counting() as progress, torch.no_grad():
+        quantized = quantization.quantize(network, calibration, chosen, progress=progress)
+    write_network(out, quantized)
+    output.print(str(quantized), highlight=False, markup=False, soft_wrap=True)
+    for note in network.notes:
+        output.print(f"Note: {note}.", highlight=False, markup=False)
+    output.print(f"{out}: {out.stat().st_size / 1024:.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command("compile")
+def compile_(
+    model: Annotated[Path, typer.Argument(help="A .int8 file.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .image file to write.")],
+    preset: Preset = "demo",
+    pes: Pes = None,
+    lanes: Lanes = None,
+    feature_words: FeatureWords = None,
+    row_buffer_nonzeros: RowBufferNonzeros = None,
+    tap_entries: TapEntries = None,
+    sum_bits: SumBits = None,
+    group_sizes: GroupSizes = None,
+    replicas: Replicas = None,
+    encoding: Annotated[str, typer.Option(help="Of the weight streams: csr, triplet or packed.")] = "packed",
+) -> None:
+    """Compile a quantized model for an array, and print its layers.
+
+    Sizes that are not named are the preset's. For example:
+
+      openwork compile model.int8 --preset ecp5-85k -o model.image
+
+      openwork compile model.int8 --preset ecp5-85k --feature-words 65536 -o model.image
+    """
+    from openwork.files import read_network, write_image
+
+    config = array_config(
+        preset,
+        pes=pes,
+        lanes=lanes,
+        feature_words=feature_words,
+        row_buffer_nonzeros=row_buffer_nonzeros,
+        tap_entries=tap_entries,
+        sum_bits=sum_bits,
+        group_sizes=tuple(group_sizes) if group_sizes else None,
+        replicas=replicas,
+    )
+    (chosen,) = chosen_encodings([encoding])
+    network = read_network(model)
+
+    from openwork.compiler.network import compile_network
+    from openwork.report import layer_table
+
+    with counting() as progress:
+        image = compile_network(network, config, chosen, progress=progress)
+    write_image(out, image)
+    output.print(layer_table(image))
+    output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    model: Annotated[Path, typer.Argument(help="A .image file, or a .int8 file for the golden model.")],
+    inputs: Inputs,
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
+    backend: Annotated[str, typer.Option(help=f"What computes: {BACKENDS_HELP}.")] = "golden",
+    workers: Workers = 1,
+) -> None:
+    """Run a model on inputs, exactly, and write its outputs.
+
+    For example:
+
+      openwork run model.image --inputs images.npy --backend rtl -o scores.npy
+
+      openwork run model.int8 --inputs images.npy -o scores.npy
+    """
+    from openwork import backends
+    from openwork.files import FileError, read_array, read_image, read_network, write_array
+
+    choose("backend", backend, BACKENDS)
+    if model.suffix == ".int8" and backend != "golden":
+        raise FileError(
+            f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
+        )
+    image = None if model.suffix == ".int8" else read_image(model)
+    network = read_network(model) if image is None else image.network
+    integers = network.integer_inputs(read_array(inputs))
+
+    import numpy as np
+
+    with steps() as progress:
+        if image is None:
+            from openwork.golden import run_network
+
+            batches = []
+            for start in range(0, len(integers), backends.BATCH):
+                progress(start, len(integers), f"running {model.name}")
+                batches.append(run_network(network, integers[start : start + backends.BATCH]))
+            results = np.concatenate(batches)
+        else:
+            outcomes = backends.run(image, integers, backend, progress, workers=workers)
+            results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
+    write_array(out, results)
+    result = network.tensor(network.outputs[0])
+    output.print(
+        f"{out}: int8 {[len(integers), *network.output_shape]}, each {result.scale:.6g} * (integer - {result.zero_point}).",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command("compare")
+def compare_(
+    model: Annotated[Path, typer.Argument(help="A .image file.")],
+    inputs: Inputs,
+    backends: Annotated[
+        str, typer.Option(help=f"Two or more, with commas; the first is the reference. {BACKENDS_HELP}.")
+    ] = "golden,rtl",
+    workers: Workers = 1,
+    trace: Annotated[
+        str | None, typer.Option(help="first-difference: record the waves of the first layer that differs.")
+    ] = None,
+    waves: Annotated[Path, typer.Option(help="The .vcd file for --trace.")] = Path("first-difference.vcd"),
+) -> None:
+    """Compare every layer's every output by several backends, and the cycles with the prediction. Exit status 1 if any differs.
+
+    For example:
+
+      openwork compare model.image --inputs images.npy --backends golden,rtl
+
+      openwork compare model.image --inputs images.npy --backends golden,model,rtl --trace first-difference
+    """
+    from openwork.backends import compare
+    from openwork.files import read_array, read_image
+
+    names = backends.split(",")
+    for name in names:
+        choose("backend", name, BACKENDS)
+    if trace is not None:
+        choose("trace", trace, {"first-difference": None})
+    image = read_image(model)
+    integers = image.network.integer_inputs(read_array(inputs))
+
+    from openwork.compiler.network import compile_network
+
+    watched = compile_network(image.network, image.config, image.encoding, row_groups=image.row_groups, watch=True)
+    with steps() as progress:
+        found = compare(watched, integers, names, progress, workers=workers, trace=waves if trace else None)
+    table = Table(box=SIMPLE_HEAD, caption=f"{len(integers)} inputs; cycles of the first, none without a clock.")
+    table.add_column("layer")
+    for title in ("shape", "values compared", "differences", "cycles", "predicted"):
+        table.add_column(title, justify="right")
+    for tensor in found.tensors:
+        numbers = (tensor.values, tensor.differences, tensor.cycles, tensor.predicted)
+        table.add_row(escape(tensor.tensor), "x".join(map(str, tensor.shape)), *(f"{number:,}" for number in numbers))
+    output.print(table)
+    if found.first is not None:
+        one = found.first
+        output.print(
+            f"The first difference is in input {one.input}, layer {one.tensor!r}, channel {one.channel}, pixel ({one.row}, "
+            f"{one.column}): {names[0]} says {one.values[0]}, and another {one.values[1]}.",
+            highlight=False,
+            markup=False,
+        )
+        if trace:
+            output.print(f"Its waves are in {waves}.", highlight=False, markup=False)
+    if not found.agrees:
+        raise typer.Exit(1)
