@@ -138,16 +138,17 @@ class ImageRunner(wiring.Component):
             m.d.comb += accelerator.i_commands.payload.op.eq(CommandOp.CLEAR)
         stalls = Signal(CYCLE_BITS, reset_less=True)
         stalled = Signal(reset_less=True)
+        is_run = Signal(reset_less=True)  # else readers that wait do so for what comes next
         m.d.sync += stalled.eq(
             Cat(
-                *starved,
+                is_run & Cat(*starved).any(),
                 accelerator.i_taps.ready & ~accelerator.i_taps.valid,
                 self.i_features.ready & ~self.i_features.valid,
                 self.o_features.valid & ~self.o_features.ready,
             ).any()
         )
         with m.If(accelerator.i_commands.valid & accelerator.i_commands.ready):
-            m.d.sync += stalls.eq(0)
+            m.d.sync += [stalls.eq(0), is_run.eq(program.o_commands.payload.op == CommandOp.RUN)]
         with m.Elif(stalled & ~accelerator.o_reports.valid):
             m.d.sync += stalls.eq(stalls + 1)
         m.d.comb += [

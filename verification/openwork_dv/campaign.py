@@ -9,9 +9,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from openwork.compiler.program import Pass
+from openwork_dv.building import BUILD_FOLDER
 from openwork_dv.coverage import Coverage, layer_bins, stall_bins
 from openwork_dv.jobs import Job, JobResult, Step, StepResult
-from openwork_dv.runner import BUILD_FOLDER, run_jobs
+from openwork_dv.runner import run_jobs
 from openwork_dv.scoreboard import expected_features, layer_complaints, output_addresses, step_complaints
 from openwork_dv.stimulus import CORRUPTIONS, Case, random_case
 from openwork_dv.transactions import (

@@ -17,8 +17,9 @@ from openwork.compiler.program import compile_layer
 from openwork.golden import run_layer
 from openwork.layer import IntegerLayer
 from openwork.models.digits import PreparedDigits, prepare
+from openwork_dv.building import BUILD_FOLDER
 from openwork_dv.jobs import Job
-from openwork_dv.runner import BUILD_FOLDER, accelerator, run_jobs
+from openwork_dv.runner import accelerator, run_jobs
 from openwork_dv.scoreboard import layer_complaints, layer_outputs
 from openwork_dv.stimulus import Case
 from openwork_dv.transactions import answer, layer_steps

@@ -1,16 +1,12 @@
 """Builds a component's Verilog with Icarus and runs a bench on it; what was built once is kept."""
 
-import fcntl
-import hashlib
 import logging
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +14,11 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from cocotb_tools.runner import Runner, get_runner
 
-import openwork_hw
+from openwork_dv.building import BUILD_FOLDER, SimulationError, built
 from openwork_dv.jobs import Job, JobResult
 from openwork_fpga.yosys import run_script
 from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
-
-BUILD_FOLDER = Path("build") / "simulation"
-"""Where simulations are built, from the folder that the command runs in."""
 
 TO_VERILOG = """read_rtlil top.il
 proc
@@ -42,10 +35,6 @@ write_verilog -noattr top.v
 
 The passes of `opt` one by one, without `opt_dff`: it stops at two flip-flops that are constant from different initial values.
 """
-
-
-class SimulationError(RuntimeError):
-    """A simulation that could not be built or run; the message holds the path of its log."""
 
 
 @dataclass(frozen=True)
@@ -113,26 +102,23 @@ def build(name: str, component: Callable[[], wiring.Component], folder: Path = B
     """
     if shutil.which("iverilog") is None:
         raise SimulationError("Icarus Verilog is not installed: apt-get install iverilog")
-    key = hashlib.sha256(f"{name}\n{_gateware_version()}".encode()).hexdigest()[:16]
-    simulation = Simulation((folder / key).absolute())
-    simulation.folder.mkdir(parents=True, exist_ok=True)
-    compiled = simulation.folder / "sim.vvp"
-    with _locked(simulation.folder / "lock"):
-        if not compiled.exists():
-            (simulation.folder / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
-            run_script(TO_VERILOG, simulation.folder)
-            log = simulation.folder / "build.log"
-            try:
-                _icarus().build(
-                    sources=[simulation.verilog],
-                    hdl_toplevel="top",
-                    build_dir=simulation.folder,
-                    timescale=("1ns", "1ps"),
-                    log_file=log,
-                )
-            except (RuntimeError, SystemExit):
-                raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
-    return simulation
+
+    def make(part: Path) -> None:
+        (part / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
+        run_script(TO_VERILOG, part)
+        log = part / "build.log"
+        try:
+            _icarus().build(
+                sources=[part / "top.v"],
+                hdl_toplevel="top",
+                build_dir=part,
+                timescale=("1ns", "1ps"),
+                log_file=log,
+            )
+        except (RuntimeError, SystemExit):
+            raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
+
+    return Simulation(built(folder, name, make))
 
 
 def _icarus() -> Runner:
@@ -140,22 +126,3 @@ def _icarus() -> Runner:
     runner = get_runner("icarus")
     runner.log.setLevel(logging.CRITICAL + 1)
     return runner
-
-
-@cache
-def _gateware_version() -> str:
-    """Changes whenever the gateware's source or what turns it into Verilog does."""
-    digest = hashlib.sha256()
-    root = Path(openwork_hw.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update(f"{metadata.version('amaranth')} {metadata.version('pyosys')}".encode())
-    return digest.hexdigest()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time builds into a folder."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

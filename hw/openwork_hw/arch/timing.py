@@ -69,7 +69,7 @@ STORE_CYCLES = 6
 BETWEEN_CYCLES = 2
 """From one command's report to the next command, in a program."""
 
-PROGRAM_CYCLES = 40
+PROGRAM_CYCLES = 36
 """Of a run besides its commands."""
 
 

@@ -20,8 +20,7 @@ class RecordReader(wiring.Component):
         o : out, stream of RowRecordLayout(config)
         waits : out; a region is being read and no record is at hand
     Timing
-        A record in two cycles; up to `ahead` / 2 of them without a pause where they have been waiting. Combinational path:
-        o.ready to the queue.
+        A record in two cycles; the next one follows at once where its words have come. Combinational path: o.ready to the queue.
     Cost
         A queue of `ahead` words.
     Limits
@@ -54,22 +53,29 @@ class RecordReader(wiring.Component):
         wiring.connect(m, reader.o_requests, wiring.flipped(self.o_requests))
         wiring.connect(m, wiring.flipped(self.i_words), reader.i_words)
 
+        # The next record is put together while this one waits to be taken: a row's first nonzero already asks for it.
         first = Signal(WORD_BITS, reset_less=True)
         has_first = Signal()
-        record = Signal(RowRecordLayout(self._config))
+        record = Signal(RowRecordLayout(self._config), reset_less=True)
+        whole = Signal()
         m.d.comb += [
-            record.row.eq(first[:16]),
-            record.shift.eq(first[16:21]),
-            record.write.eq(first[21]),
-            record.last.eq(first[22]),
-            record.offset.eq(reader.o.payload.data),
             self.o.payload.eq(record),
-            self.o.valid.eq(has_first & reader.o.valid),
-            reader.o.ready.eq(~has_first | self.o.ready),
+            reader.o.ready.eq(~has_first | ~self.o.valid | self.o.ready),
+            whole.eq(has_first & reader.o.valid & reader.o.ready),
             self.waits.eq(~reader.i_regions.ready & ~self.o.valid),
         ]
-        with m.If(~has_first & reader.o.valid):
-            m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(1)]
-        with m.Elif(self.o.valid & self.o.ready):
+        with m.If(~has_first):
+            m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(reader.o.valid)]
+        with m.Elif(whole):
             m.d.sync += has_first.eq(0)
+        with m.If(whole):
+            m.d.sync += [
+                record.row.eq(first[:16]),
+                record.shift.eq(first[16:21]),
+                record.write.eq(first[21]),
+                record.last.eq(first[22]),
+                record.offset.eq(reader.o.payload.data),
+            ]
+        with m.If(whole | self.o.ready):
+            m.d.sync += self.o.valid.eq(whole)
         return m

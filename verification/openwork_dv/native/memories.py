@@ -1,0 +1,29 @@
+"""Memories for compiled simulations."""
+
+from amaranth.hdl import ClockSignal, Elaboratable, Instance, Shape
+from amaranth.lib import memory
+
+
+class PlainMemories:
+    """A platform whose memories of zeros are `plain_memory` of memory.v, where they have one port to write and one to read."""
+
+    def get_memory(self, words: memory.Memory) -> Elaboratable:
+        """What Amaranth asks for each memory."""
+        writes, reads = words.write_ports, words.read_ports
+        plain = len(writes) == len(reads) == 1 and len(writes[0].en) == 1 and not reads[0].transparent_for
+        if not plain or {writes[0].domain, reads[0].domain} != {"sync"} or any(words.init):
+            return words.elaborate(None)
+        write, read = writes[0], reads[0]
+        return Instance(
+            "plain_memory",
+            p_WIDTH=Shape.cast(words.shape).width,
+            p_DEPTH=words.depth,
+            p_ADDRESS_BITS=max(len(read.addr), 1),
+            i_clk=ClockSignal(),
+            i_write_enable=write.en,
+            i_write_address=write.addr,
+            i_write_data=write.data,
+            i_read_enable=read.en,
+            i_read_address=read.addr,
+            o_read_data=read.data,
+        )
