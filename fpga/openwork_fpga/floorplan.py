@@ -11,7 +11,7 @@ from openwork_fpga.devices import Device
 from openwork_hw.arch.config import ArrayConfig
 
 _CELL = re.compile(
-    r"(^|\.)pe_(?P<pe>\d+)\.(element\.(multipliers\.multiplier|memory\.memory\.memory)|feeder\.rows\.ring\.memory)_(?P<bit>\d+)$"
+    r"(^|\.)pe_(?P<pe>\d+)\.(element\.(multipliers\.multiplier|memory\.memory\.memory)|feeder\.(rows\.ring|table)\.memory)_(?P<bit>\d+)$"
 )
 """Names of the cells that get a place: multipliers by lane, memories by the first bit that they hold."""
 
@@ -20,7 +20,7 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
     """The bel of each cell that has a place, by the cell's name; nothing where the part or the array gives no pattern.
 
     PEs lie one beside the other along the rows of multipliers, to and fro, so that neighbours stay neighbours; a PE's feature
-    memory lies beside its multipliers, and its row buffer, where it has one, next to that.
+    memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that.
 
     Args:
         cells: names of multipliers and memories in the netlist.
@@ -28,7 +28,7 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
     found = [(name, match) for name in cells if (match := _CELL.search(name))]
     multipliers = _ordered(found, "multiplier_")
     features = _ordered(found, "element.memory")
-    rings = _ordered(found, "ring")
+    feeders = _ordered(found, "feeder")
     row_pes = min((len(row.multipliers) // config.lanes for row in device.rows), default=0)
     if not row_pes or row_pes * len(device.rows) < config.pes:
         return {}
@@ -42,7 +42,7 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
             # What a row has left is shared out between its PEs.
             first = place * len(row.multipliers) // row_pes
             result |= dict(zip(multipliers.get(pe, []), row.multipliers[first:], strict=False))
-            result |= dict(zip(features.get(pe, []) + rings.get(pe, []), memories, strict=False))
+            result |= dict(zip(features.get(pe, []) + feeders.get(pe, []), memories, strict=False))
     return result
 
 

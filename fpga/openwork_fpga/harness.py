@@ -4,13 +4,17 @@ from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+HOP_REGISTERS = 5
+"""Registers of a shared bus from one element of an array to the next, which may be right across the part."""
+
 
 class PinPoor(wiring.Component):
     """Feed all inputs of a component from one pin and fold all its outputs to one pin.
 
     Function
         Inputs are the bits of one long shift register. The payloads of an array of input streams share one bus, as a
-        distributor would drive them: it passes the elements one after the other, a register each. Valids are separate.
+        distributor would drive them: it passes the elements one after the other, `HOP_REGISTERS` on the way to each, as a
+        board's shell would have on its way across the part. Valids are separate.
         Outputs are registered and folded by exclusive-or, four to one register a level.
     Ports
         clk, reset : in, 1; the component's clock, and its reset after two registers
@@ -19,7 +23,7 @@ class PinPoor(wiring.Component):
     Timing
         Every path between the harness and the component has a register at the harness's end.
     Cost
-        A flip-flop for each input bit and each bus bit and element; outputs / 3 LUTs.
+        A flip-flop for each input bit, `HOP_REGISTERS` for each bus bit and element; outputs / 3 LUTs.
     Limits
         For measurements only: it carries no meaning through.
     """
@@ -51,10 +55,11 @@ class PinPoor(wiring.Component):
         for name, elements in buses.items():
             bus = heads[name]
             for index, element in enumerate(elements):
-                following = Signal(len(bus), name=f"{name}_bus_{index}")
-                m.d.pins += following.eq(bus)
-                m.d.comb += element.eq(following)
-                bus = following
+                for hop in range(HOP_REGISTERS):
+                    following = Signal(len(bus), name=f"{name}_bus_{index}_{hop}")
+                    m.d.pins += following.eq(bus)
+                    bus = following
+                m.d.comb += element.eq(bus)
 
         level = Signal(max(1, len(Cat(*outputs))), name="outputs")
         m.d.pins += level.eq(Cat(*outputs))

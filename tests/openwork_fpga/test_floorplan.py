@@ -11,7 +11,7 @@ CONFIG = PRESETS["ecp5-85k"]
 
 
 def cells(config: ArrayConfig) -> list[str]:
-    """Names as synthesis gives them: a multiplier and a memory for each lane, and the row buffers."""
+    """Names as synthesis gives them: a multiplier and a memory for each lane, and the feeders' memories."""
     lanes = [
         name
         for pe in range(config.pes)
@@ -21,7 +21,9 @@ def cells(config: ArrayConfig) -> list[str]:
             f"component.chain.pe_{pe}.element.memory.memory.memory_{9 * lane}",
         )
     ]
-    return lanes + [f"component.chain.pe_{pe}.feeder.rows.ring.memory_0" for pe in config.feeders]
+    return lanes + [
+        f"component.chain.pe_{pe}.feeder.{name}.memory_0" for pe in config.feeders for name in ("rows.ring", "table")
+    ]
 
 
 def column(bel: str) -> int:
@@ -38,7 +40,7 @@ def test_each_cell_has_a_place_of_its_own() -> None:
 def test_a_pe_and_its_neighbour_lie_together() -> None:
     found = places(DEVICE, CONFIG, cells(CONFIG))
     spans = [
-        [column(bel) for name, bel in found.items() if f".pe_{pe}." in name and "ring" not in name]
+        [column(bel) for name, bel in found.items() if f".pe_{pe}." in name]
         for pe in range(CONFIG.pes)
     ]
     assert max(max(span) - min(span) for span in spans) < 24  # of 126 columns
@@ -49,8 +51,7 @@ def test_a_pe_and_its_neighbour_lie_together() -> None:
 def test_no_pattern_no_places() -> None:
     """Other cells stay free, and so does everything where the chain does not fit the rows or the part has none."""
     assert (
-        places(DEVICE, CONFIG, ["component.sequencer.queue.storage", "component.chain.pe_0.feeder.table.memory_0"])
-        == {}
+        places(DEVICE, CONFIG, ["component.sequencer.queue.storage", "component.chain.pe_0.feeder.decoder.state"]) == {}
     )
     too_long = ArrayConfig(22, 7)
     assert places(DEVICE, too_long, cells(too_long)) == {}

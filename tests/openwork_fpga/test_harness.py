@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_fpga import yosys
-from openwork_fpga.harness import PinPoor
+from openwork_fpga.harness import HOP_REGISTERS, PinPoor
 
 WORDS = 3
 
@@ -47,7 +47,7 @@ def test_counts_of_registers(tmp_path: Path) -> None:
     registers = sum(count for kind, count in design["num_cells_by_type"].items() if "DFF" in kind)
     component = 8 * WORDS
     inputs = 8 + WORDS + 8  # number, valids, one shared bus
-    bus = 8 * WORDS
+    bus = 8 * WORDS * HOP_REGISTERS
     outputs = (8 + 1) * WORDS  # sums and readys
     folds = 7 + 2 + 1
     reset = 2
