@@ -1,6 +1,6 @@
 """A top with few pins around any component, so that it can be placed and routed alone."""
 
-from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, Instance, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +16,8 @@ class PinPoor(wiring.Component):
         distributor would drive them: it passes the elements one after the other, `HOP_REGISTERS` on the way to each, as a
         board's shell would have on its way across the part. Valids are separate.
         Outputs are registered and folded by exclusive-or, four to one register a level.
+        With `global_reset`, the reset reaches the flip-flops through ECP5's net for it, as in Amaranth's platforms for
+        these parts; else it is routed to all that have one.
     Ports
         clk, reset : in, 1; the component's clock, and its reset after two registers
         pin_i : in, 1
@@ -33,18 +35,28 @@ class PinPoor(wiring.Component):
     pin_i: Signal
     pin_o: Signal
 
-    def __init__(self, component: wiring.Component) -> None:
+    def __init__(self, component: wiring.Component, *, global_reset: bool) -> None:
         self._component = component
+        self._global_reset = global_reset
         super().__init__({"clk": In(1), "reset": In(1), "pin_i": In(1), "pin_o": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.component = self._component
-        m.domains.sync = sync = ClockDomain()
+        m.domains.sync = sync = ClockDomain(reset_less=self._global_reset)
         m.domains.pins = pins = ClockDomain(reset_less=True)
-        reset = Signal(2)
-        m.d.pins += reset.eq(Cat(self.reset, reset))
-        m.d.comb += [sync.clk.eq(self.clk), pins.clk.eq(self.clk), sync.rst.eq(reset[1])]
+        m.d.comb += [sync.clk.eq(self.clk), pins.clk.eq(self.clk)]
+        released = Signal(2)
+        if self._global_reset:
+            # These two are what the net does not reset. It is active low.
+            for stage, before in enumerate((~self.reset, released[0])):
+                m.submodules[f"reset_{stage}"] = Instance(
+                    "FD1S3AX", p_GSR="DISABLED", i_CK=self.clk, i_D=before, o_Q=released[stage]
+                )
+            m.submodules.global_reset = Instance("SGSR", i_CLK=self.clk, i_GSR=released[1])
+        else:
+            m.d.pins += released.eq(Cat(~self.reset, released))
+            m.d.comb += sync.rst.eq(~released[1])
 
         singles, buses, outputs = self._ports()
         heads = {name: Signal(len(elements[0]), name=f"{name}_bus") for name, elements in buses.items()}

@@ -106,7 +106,8 @@ def implement(
     steps = 1 + len(seeds)
     progress("synthesis", 0, steps)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "design.il").write_text(rtlil.convert(PinPoor(component), name="top", emit_src=False))
+    top = PinPoor(component, global_reset=device.family is Family.ECP5)
+    (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
     yosys.run_script(f"read_rtlil design.il\n{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
     if floorplan is not None:
         _fix_places(folder / "netlist.json", floorplan)

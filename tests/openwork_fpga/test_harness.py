@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -36,8 +37,10 @@ class Adder(wiring.Component):
         return m
 
 
-def test_counts_of_registers(tmp_path: Path) -> None:
-    (tmp_path / "top.il").write_text(rtlil.convert(PinPoor(Adder()), name="top", emit_src=False))
+@pytest.mark.parametrize("global_reset", [False, True])
+def test_counts_of_registers(tmp_path: Path, global_reset: bool) -> None:
+    top = PinPoor(Adder(), global_reset=global_reset)
+    (tmp_path / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False))
     script = (
         "read_rtlil top.il\nhierarchy -top top\nproc\nflatten\nopt -full\nsimplemap\ntee -q -o cells.json stat -json\n"
     )
@@ -50,6 +53,8 @@ def test_counts_of_registers(tmp_path: Path) -> None:
     bus = 8 * WORDS * HOP_REGISTERS
     outputs = (8 + 1) * WORDS  # sums and readys
     folds = 7 + 2 + 1
-    reset = 2
+    reset = 0 if global_reset else 2
     assert registers == component + inputs + bus + outputs + folds + reset
+    instances = {"SGSR": 1, "FD1S3AX": 2} if global_reset else {}
+    assert {kind: design["num_cells_by_type"][kind] for kind in instances} == instances
     assert design["num_port_bits"] == 4
