@@ -73,7 +73,7 @@ DEVICES: dict[str, Device] = {
             encodings=(Encoding.PACKED,),
             # Router 1 does not end for some seeds of a design as full as this one; router 2 does. Its `--tmg-ripup` is not for a
             # target that is out of reach: it takes out and routes again what misses the target, to no end.
-            options=("--router", "router2", "--placer-heap-critexp", "4"),
+            options=("--router", "router2"),
             rows=(_ecp5_85_row(10, 22), _ecp5_85_row(34, 46), _ecp5_85_row(58, 70)),
         ),
         Device(

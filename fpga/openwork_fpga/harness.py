@@ -25,7 +25,8 @@ class PinPoor(wiring.Component):
     Timing
         Every path between the harness and the component has a register at the harness's end.
     Cost
-        A flip-flop for each input bit, `HOP_REGISTERS` for each bus bit and element; outputs / 3 LUTs.
+        A flip-flop for each input bit, one more for each bus bit, and `HOP_REGISTERS` for each bus bit and element; outputs / 3
+        LUTs and one for each bus bit.
     Limits
         For measurements only: it carries no meaning through.
     """
@@ -65,10 +66,18 @@ class PinPoor(wiring.Component):
         m.d.pins += shift.eq(Cat(self.pin_i, shift))
         m.d.comb += inputs.eq(shift)
         for name, elements in buses.items():
-            bus = heads[name]
+            # A bus bit is no bit of the shift register: its registers would be other bits of that, one cell to synthesis, and all
+            # elements would hang on the same flip-flops.
+            bus = Signal(len(heads[name]), name=f"{name}_head")
+            m.d.pins += bus.eq(heads[name] ^ self.pin_i.replicate(len(bus)))
             for index, element in enumerate(elements):
-                for hop in range(HOP_REGISTERS):
-                    following = Signal(len(bus), name=f"{name}_bus_{index}_{hop}")
+                for hop in reversed(range(HOP_REGISTERS)):
+                    # The last register keeps its name: a floorplan may want to say where it is.
+                    following = Signal(
+                        len(bus),
+                        name=f"{name}_bus_{index}_{hop}" if hop else f"{name}_{index}_port",
+                        attrs={} if hop else {"keep": 1},
+                    )
                     m.d.pins += following.eq(bus)
                     bus = following
                 m.d.comb += element.eq(bus)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from openwork_fpga.devices import DEVICES
-from openwork_fpga.floorplan import places
+from openwork_fpga.floorplan import PORT_COLUMNS, places
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 
 DEVICE = DEVICES["lfe5u-85f"]
@@ -56,3 +56,13 @@ def test_no_pattern_no_places() -> None:
     too_long = ArrayConfig(22, 7)
     assert places(DEVICE, too_long, cells(too_long)) == {}
     assert places(DEVICES["ice40up5k"], PRESETS["ice40-up5k"], cells(PRESETS["ice40-up5k"])) == {}
+
+
+def test_port_registers_lie_with_their_feeder() -> None:
+    ports = [f"i_words_{place}_port[{bit}]" for place in range(len(CONFIG.feeders)) for bit in range(33)]
+    found = places(DEVICE, CONFIG, cells(CONFIG) + ports)
+    assert len(set(found.values())) == len(cells(CONFIG)) + len(ports)
+    for place, pe in enumerate(CONFIG.feeders):
+        ring = column(found[f"component.chain.pe_{pe}.feeder.rows.ring.memory_0"])
+        columns = [column(found[name]) for name in ports if f"words_{place}_" in name]
+        assert max(abs(ring - x) for x in columns) < PORT_COLUMNS
