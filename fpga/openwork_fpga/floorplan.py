@@ -29,8 +29,8 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
     """The bel of each cell that has a place, by the cell's name; nothing where the part or the array gives no pattern.
 
     PEs lie one beside the other along the rows of multipliers, to and fro, so that neighbours stay neighbours; a PE's feature
-    memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that. So do the harness's
-    registers at the feeder's streams: these are wide, and would draw the feeder to where they come from.
+    memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that. Below these lie
+    the harness's registers at the feeder's streams, which are wide and would draw the feeder to where they come from.
 
     Args:
         cells: names of multipliers and memories in the netlist, and of the bits of the harness's registers.

@@ -39,10 +39,7 @@ def test_each_cell_has_a_place_of_its_own() -> None:
 
 def test_a_pe_and_its_neighbour_lie_together() -> None:
     found = places(DEVICE, CONFIG, cells(CONFIG))
-    spans = [
-        [column(bel) for name, bel in found.items() if f".pe_{pe}." in name]
-        for pe in range(CONFIG.pes)
-    ]
+    spans = [[column(bel) for name, bel in found.items() if f".pe_{pe}." in name] for pe in range(CONFIG.pes)]
     assert max(max(span) - min(span) for span in spans) < 24  # of 126 columns
     middles = [sum(span) / len(span) for span in spans]
     assert max(abs(left - right) for left, right in pairwise(middles)) < 24
