@@ -163,7 +163,7 @@ class NativeSimulation:
         trace_path: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> list[RunResult]:
-        """Check an image, then run it for each input. Where the check finds fault with it, nothing runs: all results are the check's.
+        """Check an image, then run it for each input. Where the check finds fault with it, all results are the check's.
 
         Args:
             image: uint32 [words].
