@@ -18,7 +18,7 @@ from openwork.compiler.network import compile_network
 from openwork.golden import run_network, trace_network
 from openwork.image import Image
 from openwork.models.catalogue import SUBJECTS
-from openwork.models.shared_data import DATA
+from openwork.models.shared_data import data_folder
 from openwork.network import IntegerNetwork
 from openwork_dv.native import Check, NativeSimulation, Put, Run, Stalls, build
 from openwork_hw.arch.config import PRESETS, ArrayConfig
@@ -146,7 +146,7 @@ def test_a_malformed_stream_is_a_fault_and_harms_nothing_after_it() -> None:
         assert (image.outputs(good.outputs) == run_network(image.network, inputs)[0]).all()
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="needs the folder of shared data")
+@pytest.mark.skipif(not data_folder().is_dir(), reason="needs the folder of shared data")
 @pytest.mark.parametrize(
     ("name", "config"),
     [
