@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,9 @@ class Stalls:
             raise ValueError(
                 f"stalls need a probability from 0 to below 1, a seed from 0 and a latency from 1, not {self}"
             )
+
+
+NO_STALLS = Stalls()
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,13 @@ class NativeSimulation:
         image: NDArray[np.uint32],
         inputs: Sequence[NDArray[np.int8]],
         *,
-        stalls: Stalls = Stalls(),  # noqa: B008  # frozen
+        stalls: Stalls = NO_STALLS,
         workers: int = 1,
         trace: Window | None = None,
         trace_path: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> list[RunResult]:
-        """Check an image, then run it for each input. Where the check finds fault with it, nothing runs, and every result is the check's.
+        """Check an image, then run it for each input. Where the check finds fault, nothing runs, and each result is the check's.
 
         Args:
             image: uint32 [words].
@@ -198,7 +202,7 @@ class NativeSimulation:
                             )
                         )
 
-            steps = [Put(image), Check(), *(Run(inputs[index]) for index in parts[number])]
+            steps: list[Step] = [Put(image), Check(), *(Run(inputs[index]) for index in parts[number])]
             mine = Stalls(stalls.probability, stalls.seed + number, stalls.latency)
             check, *results = self.perform(steps, stalls=mine, trace=trace, trace_path=trace_path, progress=tell)
             return results if check.status == ImageStatus.GOOD else [check] * len(results)
@@ -210,7 +214,7 @@ class NativeSimulation:
         self,
         steps: Sequence[Step],
         *,
-        stalls: Stalls = Stalls(),  # noqa: B008  # frozen
+        stalls: Stalls = NO_STALLS,
         trace: Window | None = None,
         trace_path: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -291,7 +295,7 @@ class NativeSimulation:
             yield RunResult(ImageStatus(answer["status"]), answer["cycles"], results, outputs)
 
 
-def _command_result(fields: dict[str, dict[str, dict[str, int]]]) -> CommandResult:
+def _command_result(fields: dict[str, Any]) -> CommandResult:
     report = fields["report"]
     fault = report["fault"]
     return CommandResult(
