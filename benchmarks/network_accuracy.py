@@ -52,13 +52,22 @@ def measure(name: str, subject: Subject) -> list[tuple[str, str, float]]:
 
 
 def sizes(network: FloatNetwork, quantized: IntegerNetwork) -> list[tuple[str, str, float]]:
-    """Name, unit and value of what a quantized network holds; sums have no weights of their own to count."""
-    layers, own = quantized.layers, {layer.output for layer in network.layers}
-    weights = sum(layer.weights.size for layer in layers if layer.name in own)
+    """Name, unit and value of what a quantized network holds; what sums add has no weights of its own to count."""
+    layers, made = quantized.layers, {tensor.name for tensor in quantized.tensors}
+    own = {layer.output: layer for layer in network.layers if layer.output in made}
+    for layer in network.layers:  # one that a sum has joined is called after the sum
+        readers = (step.output for step in network.steps if layer.output in step.inputs)
+        own |= {reader: layer for reader in readers if layer.output not in made}
+    weights = sum(layer.weights.numel() for layer in own.values())
+    nonzeros = sum(
+        int(np.count_nonzero(layer.weights[:, : own[layer.name].weights.shape[1] * own[layer.name].groups]))
+        for layer in layers
+        if layer.name in own
+    )
     return [
         ("layers", "", len(layers)),
         ("weights", "", weights),
-        ("density", "%", 100 * sum(layer.nonzeros for layer in layers if layer.name in own) / weights),
+        ("density", "%", 100 * nonzeros / weights),
         ("useful MACs", "million", sum(layer.macs for layer in layers) / 1e6),
         ("widest accumulator", "bit", max(int(layer.sum_bits.max()) for layer in layers)),
         (".int8 file", "KiB", len(encode_network(quantized)) / 1024),

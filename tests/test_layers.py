@@ -62,6 +62,8 @@ RULES = {
         may=("rich", "typer", "openwork", "openwork_hw.arch"),
         lazily=("numpy", "torch", "openwork_dv", "openwork_fpga"),
     ),
+    # The report is drawn by matplotlib, whose SVG goes into the page; its table is the one that the command line prints with rich.
+    "openwork.report": Rule(may=("numpy", "matplotlib", "rich", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # What a script calls comes from all sides, and `import openwork` from none of them.
     "openwork.api": Rule(may=(), lazily=("torch", "numpy", "openwork")),
     # The one place that knows what can run an image; torch and the gateware are there when one that needs them is asked for.

@@ -32,6 +32,7 @@ class Device:
         package, speed: as nextpnr calls them; iCE40 UltraPlus has one speed grade.
         preset: name of the array that fits (`openwork_hw.arch.config.PRESETS`).
         flags: what nextpnr is told about the part.
+        options: how nextpnr places and routes there, where its own choice was measured to be worse.
         target_mhz: the clock that place and route aims at: above what is reached, so that it never stops early.
         encodings: weight streams that the preset decodes there: all three where there is room and they do not set the clock.
         rows: where its multipliers and memories are, for a floorplan; empty where the placer does well without.
@@ -45,6 +46,7 @@ class Device:
     flags: tuple[str, ...]
     target_mhz: int
     encodings: tuple[Encoding, ...] = ALL_ENCODINGS
+    options: tuple[str, ...] = ()
     rows: tuple[MultiplierRow, ...] = ()
 
 
@@ -69,6 +71,9 @@ DEVICES: dict[str, Device] = {
             flags=("--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
             target_mhz=180,
             encodings=(Encoding.PACKED,),
+            # Router 1 does not end for some seeds of a design as full as this one; router 2 does. Its `--tmg-ripup` is not for a
+            # target that is out of reach: it takes out and routes again what misses the target, to no end.
+            options=("--router", "router2"),
             rows=(_ecp5_85_row(10, 22), _ecp5_85_row(34, 46), _ecp5_85_row(58, 70)),
         ),
         Device(

@@ -11,24 +11,35 @@ from openwork_fpga.devices import Device
 from openwork_hw.arch.config import ArrayConfig
 
 _CELL = re.compile(
-    r"(^|\.)pe_(?P<pe>\d+)\.(element\.(multipliers\.multiplier|memory\.memory\.memory)|feeder\.rows\.ring\.memory)_(?P<bit>\d+)$"
+    r"(^|\.)pe_(?P<pe>\d+)\.(element\.(multipliers\.multiplier|memory\.memory\.memory)|feeder\.(rows\.ring|table)\.memory)_(?P<bit>\d+)$"
 )
 """Names of the cells that get a place: multipliers by lane, memories by the first bit that they hold."""
+
+_PORT = re.compile(r"^i_(words|records)_(?P<place>\d+)_port\[(?P<bit>\d+)\]$")
+"""Names of the harness's registers at a feeder's streams."""
+
+PORT_COLUMNS = 12
+"""Columns of tiles for a feeder's port registers, one in each of a tile's four slices."""
+
+PORT_ROWS_BELOW = 4
+"""Rows from the memories to the first port registers: in the midst of where a feeder has room."""
 
 
 def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[str, str]:
     """The bel of each cell that has a place, by the cell's name; nothing where the part or the array gives no pattern.
 
     PEs lie one beside the other along the rows of multipliers, to and fro, so that neighbours stay neighbours; a PE's feature
-    memory lies beside its multipliers, and its row buffer, where it has one, next to that.
+    memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that. Below these lie
+    the harness's registers at the feeder's streams, which are wide and would draw the feeder to where they come from.
 
     Args:
-        cells: names of multipliers and memories in the netlist.
+        cells: names of multipliers and memories in the netlist, and of the bits of the harness's registers.
     """
+    cells = list(cells)
     found = [(name, match) for name in cells if (match := _CELL.search(name))]
     multipliers = _ordered(found, "multiplier_")
     features = _ordered(found, "element.memory")
-    rings = _ordered(found, "ring")
+    feeders = _ordered(found, "feeder")
     row_pes = min((len(row.multipliers) // config.lanes for row in device.rows), default=0)
     if not row_pes or row_pes * len(device.rows) < config.pes:
         return {}
@@ -42,7 +53,23 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
             # What a row has left is shared out between its PEs.
             first = place * len(row.multipliers) // row_pes
             result |= dict(zip(multipliers.get(pe, []), row.multipliers[first:], strict=False))
-            result |= dict(zip(features.get(pe, []) + rings.get(pe, []), memories, strict=False))
+            result |= dict(zip(features.get(pe, []) + feeders.get(pe, []), memories, strict=False))
+    return result | _port_places(config, cells, {pe: result[names[0]] for pe, names in feeders.items()})
+
+
+def _port_places(config: ArrayConfig, cells: list[str], beside: dict[int, str]) -> dict[str, str]:
+    """Bels of the registers at the feeders' streams, below the memory that each PE has `beside`."""
+    result: dict[str, str] = {}
+    ports = [(name, match) for name in cells if (match := _PORT.match(name))]
+    for place, pe in enumerate(config.feeders):
+        names = [name for name, match in ports if int(match["place"]) == place]
+        if not names or pe not in beside:
+            continue
+        x, y = (int(part[1:]) for part in beside[pe].split("/")[:2])
+        for number, name in enumerate(names):
+            tile, part = divmod(number, 4)
+            row, column = divmod(tile, PORT_COLUMNS)
+            result[name] = f"X{x - PORT_COLUMNS + 2 + column}/Y{y + PORT_ROWS_BELOW + row}/SLICE{'ABCD'[part]}.FF0"
     return result
 
 

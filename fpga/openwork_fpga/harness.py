@@ -1,8 +1,11 @@
 """A top with few pins around any component, so that it can be placed and routed alone."""
 
-from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, Instance, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+HOP_REGISTERS = 5
+"""Registers of a shared bus from one element of an array to the next, which may be right across the part."""
 
 
 class PinPoor(wiring.Component):
@@ -10,8 +13,11 @@ class PinPoor(wiring.Component):
 
     Function
         Inputs are the bits of one long shift register. The payloads of an array of input streams share one bus, as a
-        distributor would drive them: it passes the elements one after the other, a register each. Valids are separate.
+        distributor would drive them: it passes the elements one after the other, `HOP_REGISTERS` on the way to each, as a
+        board's shell would have on its way across the part. Valids are separate.
         Outputs are registered and folded by exclusive-or, four to one register a level.
+        With `global_reset`, the reset reaches the flip-flops through ECP5's net for it, as in Amaranth's platforms for
+        these parts; else it is routed to all that have one.
     Ports
         clk, reset : in, 1; the component's clock, and its reset after two registers
         pin_i : in, 1
@@ -19,7 +25,8 @@ class PinPoor(wiring.Component):
     Timing
         Every path between the harness and the component has a register at the harness's end.
     Cost
-        A flip-flop for each input bit and each bus bit and element; outputs / 3 LUTs.
+        A flip-flop for each input bit, one more for each bus bit, and `HOP_REGISTERS` for each bus bit and element; outputs / 3
+        LUTs and one for each bus bit.
     Limits
         For measurements only: it carries no meaning through.
     """
@@ -29,18 +36,28 @@ class PinPoor(wiring.Component):
     pin_i: Signal
     pin_o: Signal
 
-    def __init__(self, component: wiring.Component) -> None:
+    def __init__(self, component: wiring.Component, *, global_reset: bool) -> None:
         self._component = component
+        self._global_reset = global_reset
         super().__init__({"clk": In(1), "reset": In(1), "pin_i": In(1), "pin_o": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.component = self._component
-        m.domains.sync = sync = ClockDomain()
+        m.domains.sync = sync = ClockDomain(reset_less=self._global_reset)
         m.domains.pins = pins = ClockDomain(reset_less=True)
-        reset = Signal(2)
-        m.d.pins += reset.eq(Cat(self.reset, reset))
-        m.d.comb += [sync.clk.eq(self.clk), pins.clk.eq(self.clk), sync.rst.eq(reset[1])]
+        m.d.comb += [sync.clk.eq(self.clk), pins.clk.eq(self.clk)]
+        released = Signal(2)
+        if self._global_reset:
+            # These two are what the net does not reset. It is active low.
+            for stage, before in enumerate((~self.reset, released[0])):
+                m.submodules[f"reset_{stage}"] = Instance(
+                    "FD1S3AX", p_GSR="DISABLED", i_CK=self.clk, i_D=before, o_Q=released[stage]
+                )
+            m.submodules.global_reset = Instance("SGSR", i_CLK=self.clk, i_GSR=released[1])
+        else:
+            m.d.pins += released.eq(Cat(~self.reset, released))
+            m.d.comb += sync.rst.eq(~released[1])
 
         singles, buses, outputs = self._ports()
         heads = {name: Signal(len(elements[0]), name=f"{name}_bus") for name, elements in buses.items()}
@@ -49,12 +66,21 @@ class PinPoor(wiring.Component):
         m.d.pins += shift.eq(Cat(self.pin_i, shift))
         m.d.comb += inputs.eq(shift)
         for name, elements in buses.items():
-            bus = heads[name]
+            # A bus bit is no bit of the shift register: its registers would be other bits of that, one cell to synthesis, and all
+            # elements would hang on the same flip-flops.
+            bus = Signal(len(heads[name]), name=f"{name}_head")
+            m.d.pins += bus.eq(heads[name] ^ self.pin_i.replicate(len(bus)))
             for index, element in enumerate(elements):
-                following = Signal(len(bus), name=f"{name}_bus_{index}")
-                m.d.pins += following.eq(bus)
-                m.d.comb += element.eq(following)
-                bus = following
+                for hop in reversed(range(HOP_REGISTERS)):
+                    # The last register keeps its name: a floorplan may want to say where it is.
+                    following = Signal(
+                        len(bus),
+                        name=f"{name}_bus_{index}_{hop}" if hop else f"{name}_{index}_port",
+                        attrs={} if hop else {"keep": 1},
+                    )
+                    m.d.pins += following.eq(bus)
+                    bus = following
+                m.d.comb += element.eq(bus)
 
         level = Signal(max(1, len(Cat(*outputs))), name="outputs")
         m.d.pins += level.eq(Cat(*outputs))

@@ -1,6 +1,7 @@
 """Take any component through synthesis, placement and routing."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def implement(
     progress: Progress,
     floorplan: Floorplan | None = None,
 ) -> Implementation:
-    """Synthesize a component once inside `PinPoor`, then place and route it with each seed, two at a time.
+    """Synthesize a component once inside `PinPoor`, then place and route it with each seed, two at a time where there are
+    processors for two.
 
     All intermediate files, logs among them, lie in `folder`.
 
@@ -106,13 +108,14 @@ def implement(
     steps = 1 + len(seeds)
     progress("synthesis", 0, steps)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "design.il").write_text(rtlil.convert(PinPoor(component), name="top", emit_src=False))
+    top = PinPoor(component, global_reset=device.family is Family.ECP5)
+    (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
     yosys.run_script(f"read_rtlil design.il\n{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
     if floorplan is not None:
         _fix_places(folder / "netlist.json", floorplan)
     progress("place and route", 1, steps)
     results: dict[int, Routed] = {}
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=min(2, len(os.sched_getaffinity(0)))) as pool:
         running = {pool.submit(nextpnr.route, device, folder, "netlist.json", seed): seed for seed in seeds}
         try:
             for finished in as_completed(running):
@@ -126,11 +129,23 @@ def implement(
 
 
 def _fix_places(netlist: Path, floorplan: Floorplan) -> None:
-    """Give the cells of a netlist file the places that the floorplan names."""
+    """Give the cells of a netlist file the places that the floorplan names.
+
+    A bit of a harness's port register goes by the name of its net, since its cell's is made up in synthesis.
+    """
     design = json.loads(netlist.read_text())
-    cells = design["modules"]["top"]["cells"]
-    for name, bel in floorplan(cells).items():
-        cells[name]["attributes"]["BEL"] = bel
+    top = design["modules"]["top"]
+    cells = top["cells"]
+    registers = {cell["connections"]["Q"][0]: name for name, cell in cells.items() if cell["type"] == "TRELLIS_FF"}
+    named = {name: name for name in cells} | {
+        f"{net}[{bit}]": registers[driver]
+        for net, entry in top["netnames"].items()
+        if net.endswith("_port")
+        for bit, driver in enumerate(entry["bits"])
+        if driver in registers
+    }
+    for name, bel in floorplan(named).items():
+        cells[named[name]]["attributes"]["BEL"] = bel
     netlist.write_text(json.dumps(design))
 
 

@@ -32,7 +32,8 @@ Answer = data.StructLayout({"status": ImageStatus, "cycles": CYCLE_BITS})
 
 
 class CommandReport(data.StructLayout):
-    """The report of a command: its own, and cycles in which the array waited for something outside."""
+    """The report of a command: its own, and cycles in which the array was ready for a word, a tap table entry or a feature that was
+    not there, or had a feature that nobody took."""
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__({"report": Report(config), "stalls": CYCLE_BITS})
@@ -109,7 +110,7 @@ class ImageRunner(wiring.Component):
             wiring.connect(m, program.o_records[feeder], record_reader.i_regions)
             wiring.connect(m, word_reader.o, accelerator.i_words[feeder])
             wiring.connect(m, record_reader.o, accelerator.i_records[feeder])
-            starved += [accelerator.i_words[feeder].ready & ~word_reader.o.valid, record_reader.waits]
+            starved.append(accelerator.i_words[feeder].ready & ~word_reader.o.valid)
         wiring.connect(m, wiring.flipped(self.i_features), accelerator.i_features)
         wiring.connect(m, accelerator.o_features, wiring.flipped(self.o_features))
 
@@ -138,17 +139,16 @@ class ImageRunner(wiring.Component):
             m.d.comb += accelerator.i_commands.payload.op.eq(CommandOp.CLEAR)
         stalls = Signal(CYCLE_BITS, reset_less=True)
         stalled = Signal(reset_less=True)
-        is_run = Signal(reset_less=True)  # else readers that wait do so for what comes next
         m.d.sync += stalled.eq(
             Cat(
-                is_run & Cat(*starved).any(),
+                *starved,
                 accelerator.i_taps.ready & ~accelerator.i_taps.valid,
                 self.i_features.ready & ~self.i_features.valid,
                 self.o_features.valid & ~self.o_features.ready,
             ).any()
         )
         with m.If(accelerator.i_commands.valid & accelerator.i_commands.ready):
-            m.d.sync += [stalls.eq(0), is_run.eq(program.o_commands.payload.op == CommandOp.RUN)]
+            m.d.sync += stalls.eq(0)
         with m.Elif(stalled & ~accelerator.o_reports.valid):
             m.d.sync += stalls.eq(stalls + 1)
         m.d.comb += [

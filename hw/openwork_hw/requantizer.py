@@ -8,6 +8,7 @@ from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.timing import REQUANTIZER_CYCLES
 from openwork_hw.array.payloads import SHIFT_BITS
+from openwork_hw.primitives.registers import without_reset
 from openwork_hw.primitives.selector import Selector
 
 _WINDOW_BITS = 15
@@ -98,12 +99,13 @@ class Requantizer(wiring.Component):
         high = Signal(signed(8), reset_less=True)
         m.d.sync += [low.eq(self.i_low), high.eq(self.i_high)]
         candidate = Signal(signed(8), reset_less=True)
+        activation = without_reset(m, self.o, "activation")
         too_low = Signal(reset_less=True)
         too_high = Signal(reset_less=True)
         m.d.sync += [
             candidate.eq(saturated),
             too_low.eq(saturated < low),
             too_high.eq(saturated > high),
-            self.o.eq(Mux(too_low, low, Mux(too_high, high, candidate))),
+            activation.eq(Mux(too_low, low, Mux(too_high, high, candidate))),
         ]
         return m

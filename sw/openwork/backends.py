@@ -107,18 +107,18 @@ def _rtl(
     workers: int,
     trace: tuple[int, int, Path] | None = None,
 ) -> Iterator[Outcome]:
-    from openwork_dv import native
+    from openwork_dv.native import Window, build
     from openwork_hw.image.checker import ImageStatus
 
     tell(0, 1, "compiling the gateware")
-    simulation = native.build(replace(image.config, technology=Technology.GENERIC), (image.encoding,))
+    simulation = build(replace(image.config, technology=Technology.GENERIC), (image.encoding,))
     commands = len(image.commands) * len(inputs)
     results = simulation.run(
         image.words,
         [image.load_bytes(one) for one in inputs],
         workers=workers,
         progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
-        trace=None if trace is None else native.Window(trace[0], trace[1]),
+        trace=None if trace is None else Window(trace[0], trace[1]),
         trace_path=None if trace is None else trace[2],
     )
     for result in results:

@@ -20,11 +20,13 @@ class CommandPlan:
         tensor: that it loads, makes or stores.
         kind: LOAD, RUN, MOVE or STORE.
         predicted_cycles: of its report, if nothing outside stalls.
+        table_entries: of a RUN's tap table; else 0.
     """
 
     tensor: str
     kind: str
     predicted_cycles: int
+    table_entries: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ class Image:
         """Predicted cycles of a whole run, from its request to its answer."""
         from openwork.compiler.predict import program_cycles
 
-        return program_cycles(self.config, [command.predicted_cycles for command in self.commands])
+        return program_cycles(self.config, [(one.predicted_cycles, one.table_entries) for one in self.commands])
 
     @property
     def macs(self) -> int:

@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_fpga import yosys
-from openwork_fpga.harness import PinPoor
+from openwork_fpga.harness import HOP_REGISTERS, PinPoor
 
 WORDS = 3
 
@@ -36,10 +37,14 @@ class Adder(wiring.Component):
         return m
 
 
-def test_counts_of_registers(tmp_path: Path) -> None:
-    (tmp_path / "top.il").write_text(rtlil.convert(PinPoor(Adder()), name="top", emit_src=False))
+@pytest.mark.parametrize("global_reset", [False, True])
+def test_counts_of_registers(tmp_path: Path, global_reset: bool) -> None:
+    top = PinPoor(Adder(), global_reset=global_reset)
+    (tmp_path / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False))
     script = (
-        "read_rtlil top.il\nhierarchy -top top\nproc\nflatten\nopt -full\nsimplemap\ntee -q -o cells.json stat -json\n"
+        "read_rtlil top.il\nhierarchy -top top\nproc\nflatten\nopt -full\nsimplemap\n"
+        # A flip-flop a bit: now those are taken together that have the same input.
+        "opt -full\ntee -q -o cells.json stat -json\n"
     )
     yosys.run_script(script, tmp_path)
     text = (tmp_path / "cells.json").read_text()
@@ -47,9 +52,11 @@ def test_counts_of_registers(tmp_path: Path) -> None:
     registers = sum(count for kind, count in design["num_cells_by_type"].items() if "DFF" in kind)
     component = 8 * WORDS
     inputs = 8 + WORDS + 8  # number, valids, one shared bus
-    bus = 8 * WORDS
-    outputs = (8 + 1) * WORDS  # sums and readys
+    bus = 8 + 8 * WORDS * HOP_REGISTERS
+    outputs = 8 * WORDS + 1  # sums; readys are one constant
     folds = 7 + 2 + 1
-    reset = 2
+    reset = 0 if global_reset else 2
     assert registers == component + inputs + bus + outputs + folds + reset
+    instances = {"SGSR": 1, "FD1S3AX": 2} if global_reset else {}
+    assert {kind: design["num_cells_by_type"][kind] for kind in instances} == instances
     assert design["num_port_bits"] == 4

@@ -67,9 +67,15 @@ STORE_CYCLES = 6
 """Of a STORE or MOVE, besides the way of its words: starting, the queue, stopping."""
 
 BETWEEN_CYCLES = 2
-"""From one command's report to the next command, in a program."""
+"""From the cycles of one command's report to the next command, in a program that has been read so far."""
 
-PROGRAM_CYCLES = 36
+READ_CYCLES = 9
+"""Reading a command from a program: its words, and deciding what it is."""
+
+FEEDER_CYCLES = 7
+"""Reading what one feeder gets: its words, and handing it on."""
+
+PROGRAM_CYCLES = 8
 """Of a run besides its commands."""
 
 

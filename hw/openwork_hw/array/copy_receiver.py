@@ -1,11 +1,12 @@
 """Takes in the outputs of a PE that computes other rows of the same part of the map."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.array.payloads import Copy, word_layout
+from openwork_hw.primitives.registers import without_reset
 
 
 class CopyReceiver(wiring.Component):
@@ -60,7 +61,8 @@ class CopyReceiver(wiring.Component):
         m.d.sync += gathered.eq(whole)
         arrives = Signal()
         m.d.comb += arrives.eq(self.enable & self.i.write)
-        m.d.sync += self.valid.eq(Mux(arrives, 1, self.valid & ~self.taken))
+        valid = without_reset(m, self.valid, "valid")
+        m.d.sync += valid.eq(arrives | (valid & ~self.taken))
         with m.If(arrives):
             m.d.sync += [word.eq(whole), address.eq(self.i.address)]
         return m

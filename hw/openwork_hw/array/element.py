@@ -19,6 +19,7 @@ from openwork_hw.array.payloads import Beat, BeatOp, Copy, Neighbour, RowEnd, Se
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.feature_memory import FeatureMemory
 from openwork_hw.primitives.multipliers import Multipliers
+from openwork_hw.primitives.registers import without_reset
 from openwork_hw.primitives.selector import Selector
 from openwork_hw.requantizer import Requantizer
 
@@ -144,7 +145,8 @@ class Element(wiring.Component):
         shifted = Signal(word, reset_less=True)
         operands = Signal(word)
         m.d.comb += [features.read_address.eq(beat.address), self.o_word_own.eq(features.read_data)]
-        m.d.sync += [own.eq(features.read_data), self.o_word_old.eq(own)]
+        old = without_reset(m, self.o_word_old, "old")
+        m.d.sync += [own.eq(features.read_data), old.eq(own)]
         # Both choices in the order of Neighbour.
         for lane in range(lanes):
             m.submodules[f"pe_select_{lane}"] = pe_select = Selector(8, len(Neighbour), config.technology)
@@ -255,11 +257,8 @@ class Element(wiring.Component):
         ]
 
         # Copies: what this PE writes goes out, what others write waits for a cycle in which nothing else is written.
-        m.d.sync += [
-            self.o_copy.byte.eq(gathered[lanes - 1]),
-            self.o_copy.write.eq(finished),
-            self.o_copy.address.eq(place.o.address),
-        ]
+        copy = without_reset(m, self.o_copy, "copy")
+        m.d.sync += [copy.byte.eq(gathered[lanes - 1]), copy.write.eq(finished), copy.address.eq(place.o.address)]
         before: Value = own
         for number in range(config.replicas - 1):
             m.submodules[f"copies_{number}"] = receiver = CopyReceiver(config)

@@ -25,7 +25,7 @@ class MemoryReader(wiring.Component):
         i_words : in, stream of words: the memory's answers, in the order of the requests, as late as it likes
         o : out, stream of WeightWord
     Timing
-        A word each cycle from a memory that answers each cycle, within `ahead` - 2 cycles. The next region is taken when all words
+        A word each cycle from a memory that answers each cycle, within `ahead` - 2 cycles. One more region waits until all words
         of the one before have come from the memory. Combinational path: none from `o` to the memory.
     Cost
         A queue of `ahead` words.
@@ -56,10 +56,13 @@ class MemoryReader(wiring.Component):
         to_come = Signal(ADDRESS_BITS)
         address = Signal(ADDRESS_BITS, reset_less=True)
         room = Signal(range(self._ahead + 1), init=self._ahead)
-        asks, comes, goes = (Signal(name=name) for name in ("asks", "comes", "goes"))
+        region = Signal(Region, reset_less=True)
+        waits = Signal()
+        begins, asks, comes, goes = (Signal(name=name) for name in ("begins", "asks", "comes", "goes"))
         word = Signal(WeightWord)
         m.d.comb += [
-            self.i_regions.ready.eq(to_come == 0),
+            self.i_regions.ready.eq(~waits),
+            begins.eq(waits & (to_come == 0)),
             self.o_requests.payload.eq(address),
             self.o_requests.valid.eq((to_ask != 0) & (room != 0)),
             asks.eq(self.o_requests.valid & self.o_requests.ready),
@@ -76,8 +79,10 @@ class MemoryReader(wiring.Component):
             goes.eq(self.o.valid & self.o.ready),
         ]
         m.d.sync += room.eq(room - asks + goes)
-        with m.If(self.i_regions.valid & self.i_regions.ready):
-            region = self.i_regions.payload
+        with m.If(~waits):
+            m.d.sync += [region.eq(self.i_regions.payload), waits.eq(self.i_regions.valid)]
+        with m.If(begins):
+            m.d.sync += waits.eq(0)
             m.d.sync += [address.eq(region.address), to_ask.eq(region.words), to_come.eq(region.words)]
         with m.Else():
             m.d.sync += [

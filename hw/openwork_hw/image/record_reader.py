@@ -1,6 +1,6 @@
 """Reads row records from the image memory."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,7 +18,6 @@ class RecordReader(wiring.Component):
         i_regions : in, stream of Region, in words
         o_requests, i_words : as MemoryReader's
         o : out, stream of RowRecordLayout(config)
-        waits : out; a region is being read and no record is at hand
     Timing
         A record in two cycles; the next one follows at once where its words have come. Combinational path: o.ready to the queue.
     Cost
@@ -31,7 +30,6 @@ class RecordReader(wiring.Component):
     o_requests: stream.Interface
     i_words: stream.Interface
     o: stream.Interface
-    waits: Value
 
     def __init__(self, config: ArrayConfig, *, ahead: int) -> None:
         self._config = config
@@ -42,7 +40,6 @@ class RecordReader(wiring.Component):
                 "o_requests": Out(stream.Signature(ADDRESS_BITS)),
                 "i_words": In(stream.Signature(WORD_BITS)),
                 "o": Out(stream.Signature(RowRecordLayout(config))),
-                "waits": Out(1),
             }
         )
 
@@ -62,7 +59,6 @@ class RecordReader(wiring.Component):
             self.o.payload.eq(record),
             reader.o.ready.eq(~has_first | ~self.o.valid | self.o.ready),
             whole.eq(has_first & reader.o.valid & reader.o.ready),
-            self.waits.eq(~reader.i_regions.ready & ~self.o.valid),
         ]
         with m.If(~has_first):
             m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(reader.o.valid)]

@@ -395,9 +395,8 @@ class _Division:
 
     def _add(self, name: str, instruction: Instruction, cycles: int) -> None:
         self._instructions.append(instruction)
-        self._commands.append(
-            CommandPlan(name, type(instruction.command).__name__.removesuffix("Command").upper(), cycles)
-        )
+        kind = type(instruction.command).__name__.removesuffix("Command").upper()
+        self._commands.append(CommandPlan(name, kind, cycles, len(instruction.taps)))
 
     def _run(self, plan: StepPlan) -> None:
         config, step, form = self._config, plan.step, plan.form

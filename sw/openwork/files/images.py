@@ -35,7 +35,7 @@ def encode_image(image: Image) -> bytes:
         "config": asdict(image.config),
         "encoding": image.encoding.name.lower(),
         "places": [asdict(place) for place in image.places],
-        "commands": [[one.tensor, one.kind, one.predicted_cycles] for one in image.commands],
+        "commands": [[one.tensor, one.kind, one.predicted_cycles, one.table_entries] for one in image.commands],
         "stored": [list(one) for one in image.stored],
         "orders": {name: list(order) for name, order in image.orders.items()},
     }

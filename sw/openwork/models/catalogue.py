@@ -1,14 +1,14 @@
 """Every network that Openwork measures itself by, under one name each, with inputs to calibrate and to test it on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from openwork.models import digits, mnist, shared_data
 from openwork.models.cifar_resnet import pretrained_resnet20, pretrained_resnet56
-from openwork.models.efficientnet_lite import lite_images, pretrained_efficientnet_lite0
+from openwork.models.efficientnet_lite import lite_images, pretrained_efficientnet_lite0, pruned_efficientnet_lite0
 from openwork.models.mlperf_tiny import (
     pretrained_autoencoder,
     pretrained_ds_cnn,
@@ -17,13 +17,16 @@ from openwork.models.mlperf_tiny import (
 )
 from openwork.models.resnet50 import masked_resnet50
 from openwork.models.squeezenet import caffe_images, pretrained_squeezenet
+from openwork.models.transformer import WIDTH, masked_encoder
 
 CALIBRATION_INPUTS = 200
 PHOTOGRAPHS = 100
 """Of the photographs to calibrate with; they come from the end of the list, and the test images from its start."""
 
 FEW = 16
-"""Photographs for networks whose answers mean nothing."""
+"""Photographs, or sequences of tokens, for networks whose answers mean nothing."""
+
+TOKENS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,16 @@ def _masked(sparsity: float) -> Loader:
     return load
 
 
+def _lite_pruned(count: int) -> Subject:
+    subject = _photographs(pretrained_efficientnet_lite0, lite_images)(count)
+    return replace(subject, model=pruned_efficientnet_lite0(subject.calibration))
+
+
+def _sequences(count: int) -> Subject:
+    tokens = torch.randn(FEW + min(count, FEW), WIDTH, TOKENS, 1, generator=torch.Generator().manual_seed(0))
+    return Subject(masked_encoder(), tokens[:FEW], tokens[FEW:], None)
+
+
 SUBJECTS: dict[str, Loader] = {
     "digits CNN": _digits,
     "LeNet-5": _mnist(mnist.lenet5),
@@ -117,6 +130,8 @@ SUBJECTS: dict[str, Loader] = {
     "ResNet-56, CIFAR-10": _cifar(pretrained_resnet56, normalized=True),
     "SqueezeNet 1.0, Deep Compression": _photographs(pretrained_squeezenet, caffe_images),
     "EfficientNet-Lite0": _photographs(pretrained_efficientnet_lite0, lite_images),
+    "EfficientNet-Lite0, pruned to 50 %": _lite_pruned,
     "ResNet-50, masks of 80 %, seeded values": _masked(0.8),
     "ResNet-50, masks of 90 %, seeded values": _masked(0.9),
+    "transformer encoder, masks of 90 %, seeded values": _sequences,
 }

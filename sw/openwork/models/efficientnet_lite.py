@@ -6,6 +6,7 @@ from torch import nn
 
 from openwork.models.same_padding import SameConv2d
 from openwork.models.shared_data import data_path
+from openwork.pruning import prune_model
 
 STAGES = (
     (1, 3, 1, 1, 32, 16),
@@ -19,6 +20,8 @@ STAGES = (
 """Blocks, kernel, stride of the first block, expansion, channels, rows."""
 
 NORM_EPS = 1e-3
+NORM_BATCH = 50
+"""Images that the statistics of batch norms are measured on at a time."""
 
 
 class Block(nn.Module):
@@ -85,3 +88,27 @@ def pretrained_efficientnet_lite0() -> nn.Module:
     tensors = load_file(data_path("efficientnet_lite0/efficientnet_lite0_fp16w.safetensors"))
     model.load_state_dict({name: values.to(model.state_dict()[name].dtype) for name, values in tensors.items()})
     return model.eval()
+
+
+def pruned_efficientnet_lite0(images: torch.Tensor, density: float = 0.5) -> nn.Module:
+    """The published weights, pruned by magnitude in one shot: of the convolutions of one tap and the classifier together.
+
+    The other layers hold 4 % of the weights, and stay. The statistics of the batch norms are measured again, on `images`;
+    nothing is trained.
+    """
+    model = pretrained_efficientnet_lite0()
+    names = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1))
+    ]
+    pruned = prune_model(model, density, "global", names=names).model
+    norms = [module for module in pruned.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average over all batches
+        norm.train()
+    with torch.no_grad():
+        for batch in torch.split(images, NORM_BATCH):
+            pruned(batch)
+    return pruned.eval()

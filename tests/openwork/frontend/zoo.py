@@ -88,7 +88,7 @@ class Joined(nn.Module):
         maps = functional.relu(self.first(inputs))
         maps = functional.relu(self.padded(maps) + maps)
         signed = maps - self.grouped(maps)
-        signed = signed + self.outer(functional.relu6(self.inner(signed)))
+        signed = self.outer(functional.relu6(self.inner(signed))) - signed
         maps = functional.hardtanh(self.left(signed) - self.right(signed), -0.5, 2.0)
         vector = maps.mean(dim=(2, 3))
         result: torch.Tensor = self.last(vector) + vector

@@ -11,6 +11,7 @@ from openwork.frontend import import_module
 from openwork.golden import run_network
 from openwork.models import shared_data
 from openwork.models.catalogue import SUBJECTS
+from openwork.models.efficientnet_lite import pretrained_efficientnet_lite0
 from openwork.models.mnist import lenet5, mlp
 from openwork.models.resnet50 import masked_resnet50
 from openwork.models.same_padding import SameConv2d
@@ -33,8 +34,9 @@ LEAST = {
     "ResNet-56, CIFAR-10": 90,
     "SqueezeNet 1.0, Deep Compression": 50,
     "EfficientNet-Lite0": 85,
+    "EfficientNet-Lite0, pruned to 50 %": 50,
 }
-SLOW = {"digits CNN", "LeNet-5", "MLP 784-300-100-10", "ResNet-56, CIFAR-10", *list(SUBJECTS)[-4:]}
+SLOW = {"digits CNN", "LeNet-5", "MLP 784-300-100-10", "ResNet-56, CIFAR-10", *list(SUBJECTS)[-6:]}
 
 
 def by_speed(name: str) -> object:
@@ -61,6 +63,30 @@ def test_float_and_int8_networks_answer_alike(name: str) -> None:
     exact = scores[: len(inputs)].numpy()
     assert ((outputs - exact) ** 2).mean() < 0.15 * (exact**2).mean()
     assert (outputs.argmax(1) == exact.argmax(1)).mean() >= 0.8 or subject.labels is None
+
+
+@needs_data
+@pytest.mark.slow
+def test_pruned_efficientnet_has_half_of_its_large_layers() -> None:
+    model = SUBJECTS["EfficientNet-Lite0, pruned to 50 %"](1).model
+    kept = {name: module.weight for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    pruned = [weights for weights in kept.values() if weights.ndim == 2 or weights.shape[2:] == (1, 1)]
+    assert sum(int(weights.count_nonzero()) for weights in pruned) == sum(weights.numel() for weights in pruned) // 2
+    for name, module in pretrained_efficientnet_lite0().named_modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1):
+            assert torch.equal(kept[name], module.weight)
+
+
+@needs_data
+def test_masked_encoder_has_the_published_layers_and_keeps_its_maps_at_their_size() -> None:
+    subject = SUBJECTS["transformer encoder, masks of 90 %, seeded values"](2)
+    weights = [module.weight for module in subject.model.modules() if isinstance(module, nn.Conv2d)]
+    assert len(weights) == 36 and sum(one.numel() for one in weights) == 6 * (4 * 512**2 + 2 * 512 * 2048)
+    assert abs(sum(int(one.count_nonzero()) for one in weights) / sum(one.numel() for one in weights) - 0.1) < 0.02
+    with torch.no_grad():
+        assert 0.5 < float(subject.model(subject.inputs).std()) < 4
+    network = quantize(import_module(subject.model, subject.calibration[:1]), subject.calibration)
+    assert network.input.shape == network.output_shape == (512, 64, 1)
 
 
 @needs_data

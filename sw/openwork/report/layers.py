@@ -1,0 +1,140 @@
+"""What a compiled image costs, step by step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.image import Image
+from openwork.network import IntegerNetwork, LayerStep, Shape, Step, describe
+from openwork.report.memory import alive, memory_spans
+from openwork_hw.arch.commands import RunCommand
+from openwork_hw.arch.encodings import entropy_bound_bits
+from openwork_hw.arch.image import disassemble
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One step of a compiled network.
+
+    Attributes:
+        number: of the step, from 1.
+        step: its name, that of the tensor it makes.
+        kind: ``layer``, or what a step without weights does.
+        shape: of what it makes: channels, height, width.
+        weights, nonzeros: of the step's matrix, zeros included and not; both 0 where there are none.
+        own_weights, own_nonzeros: without what sums and averages of the model became (see `own_weights`).
+        row_groups, streams: PEs that share a weight stream, and how many streams there are; both 0 for a step of moves only.
+        holds: local pixels of each pass over the weights.
+        stream_words: of the weight streams; every pass reads the same ones.
+        macs: useful multiply-accumulates of one input.
+        cycles: predicted, moves included.
+        bound_cycles: ``macs`` divided by the MACs of the array: no array of as many multipliers takes fewer.
+        share: of the cycles of all steps, 0 to 1.
+        memory_words: feature words a PE that hold something while the step runs.
+    """
+
+    number: int
+    step: str
+    kind: str
+    shape: Shape
+    weights: int
+    nonzeros: int
+    own_weights: int
+    own_nonzeros: int
+    row_groups: int
+    streams: int
+    holds: tuple[int, ...]
+    stream_words: int
+    macs: int
+    cycles: int
+    bound_cycles: float
+    share: float
+    memory_words: int
+
+    @property
+    def utilization(self) -> float:
+        """Useful multiply-accumulates / what the array could do in the step's cycles."""
+        return self.bound_cycles / self.cycles if self.cycles else 0.0
+
+    @property
+    def density(self) -> float | None:
+        """Nonzeros / weights, of the model's own; None without."""
+        return self.own_nonzeros / self.own_weights if self.own_weights else None
+
+    @property
+    def nonzero_bits(self) -> float | None:
+        """Bits of the weight streams for each nonzero, padding and headers included; None without nonzeros."""
+        return 32 * self.stream_words / self.nonzeros if self.nonzeros else None
+
+    @property
+    def bound_bits(self) -> float | None:
+        """Fewest bits a nonzero for random values at random positions of the matrix; None without nonzeros."""
+        if not self.nonzeros or not self.stream_words:
+            return None
+        return 8.0 if self.nonzeros == self.weights else entropy_bound_bits(self.nonzeros / self.weights)
+
+
+def layer_rows(image: Image) -> list[LayerRow]:
+    """A row for each step, in the order in which they run."""
+    runs: dict[str, list[tuple[RunCommand, int]]] = {}
+    for plan, instruction in zip(image.commands, disassemble(image.words, image.config), strict=True):
+        if isinstance(instruction.command, RunCommand):
+            words = sum(len(feeder.words) for feeder in instruction.feeders)
+            runs.setdefault(plan.tensor, []).append((instruction.command, words))
+    spans = memory_spans(image)
+    cycles = image.step_cycles()
+    total = image.compute_cycles
+    rows = []
+    for number, step in enumerate(image.network.steps, start=1):
+        layer = step.layer if isinstance(step, LayerStep) else None
+        passes = runs.get(step.output, [])
+        macs = layer.macs if layer else 0
+        own = own_weights(image.network, step)
+        rows.append(
+            LayerRow(
+                number=number,
+                step=step.output,
+                kind="layer" if isinstance(step, LayerStep) else describe(step),
+                shape=image.network.tensor(step.output).shape,
+                weights=layer.weights.size if layer else 0,
+                nonzeros=layer.nonzeros if layer else 0,
+                own_weights=own.size,
+                own_nonzeros=int(np.count_nonzero(own)),
+                row_groups=passes[0][0].row_groups if passes else 0,
+                streams=image.config.pes // passes[0][0].row_groups if passes else 0,
+                holds=tuple(run.hold for run, _ in passes),
+                stream_words=passes[0][1] if passes else 0,
+                macs=macs,
+                cycles=cycles[step.output],
+                bound_cycles=macs / image.config.macs,
+                share=cycles[step.output] / total,
+                memory_words=alive(spans, number),
+            )
+        )
+    return rows
+
+
+def own_weights(network: IntegerNetwork, step: Step) -> NDArray[np.int8]:
+    """The weights of a step that are the model's, in one row: not what its sums and averages became.
+
+    A sum is an input of as many channels as there are rows, each row reading its own channel at one place; an average is a layer in
+    which each row reads its own channel, and all weights are equal.
+    """
+    none = np.zeros(0, np.int8)
+    if not isinstance(step, LayerStep):
+        return none
+    layer = step.layer
+    if layer.groups > 1 or len(step.inputs) == 1:
+        by_channel = layer.groups == layer.rows == layer.channels
+        average = by_channel and layer.taps > 1 and (layer.weights == layer.weights.flat[0]).all()
+        return none if average else layer.weights.reshape(-1)
+    ends = np.cumsum([network.tensor(name).shape[0] for name in step.inputs])
+    blocks = np.split(layer.weights.reshape(layer.rows, layer.channels, layer.taps), ends[:-1], axis=1)
+    return np.concatenate([none, *(block.reshape(-1) for block in blocks if not _is_sum(block))])
+
+
+def _is_sum(block: NDArray[np.int8]) -> bool:
+    """Of weights int8 [rows, channels, taps] of one input."""
+    rows, channels, taps = np.nonzero(block)
+    return block.shape[0] == block.shape[1] and bool((rows == channels).all()) and len(np.unique(taps)) <= 1
