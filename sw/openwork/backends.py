@@ -111,7 +111,8 @@ def _rtl(
     from openwork_hw.image.checker import ImageStatus
 
     tell(0, 1, "compiling the gateware")
-    simulation = build(replace(image.config, technology=Technology.GENERIC), (image.encoding,))
+    config = replace(image.config, technology=Technology.GENERIC)
+    simulation = build(config, (image.encoding,), waves=trace is not None)
     commands = len(image.commands) * len(inputs)
     results = simulation.run(
         image.words,

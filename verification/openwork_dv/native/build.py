@@ -1,9 +1,10 @@
-"""Compiles an ImageRunner to a program of this machine: Amaranth, Yosys' CXXRTL, g++."""
+"""Compiles an ImageRunner to a program of this machine: Amaranth, Yosys, Verilator, g++."""
 
+import os
+import re
 import shutil
 import subprocess
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 
 from amaranth.back import rtlil
@@ -17,7 +18,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image_runner import ImageRunner
 
-TO_CPP = """read_verilog memory.v
+TO_VERILOG = """read_verilog memory.v
 read_rtlil top.il
 hierarchy -top top
 proc
@@ -26,53 +27,65 @@ flatten
 opt_expr
 opt_merge
 opt_clean
+{hide}
 clean -purge
-splitnets -driver
-opt_clean
-write_cxxrtl -g3 -header top.cc
+write_verilog -noattr top.v
 """
-"""One flat module, its wires split where parts of them depend on each other: then one evaluation a cycle settles all."""
+"""One flat module. Wires without a name of their own may be optimized away, which halves the time to build and to run."""
 
-COMPILE = ("g++", "-std=c++17", "-O3", "-march=native", "-fno-exceptions")
+VERILATE = ("--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
+COMPILE = ("-CFLAGS", "-std=c++17 -O3 -march=native", "-MAKEFLAGS", "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O3")
 
 
 def build(
-    config: ArrayConfig, encodings: tuple[Encoding, ...] = ALL_ENCODINGS, folder: Path = BUILD_FOLDER
+    config: ArrayConfig,
+    encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+    folder: Path = BUILD_FOLDER,
+    *,
+    waves: bool = False,
 ) -> NativeSimulation:
     """The whole-network top of this configuration as a program, built now unless it was built before.
 
+    Args:
+        waves: it can record waves, of all wires by their own names; it is slower then.
+
     Raises:
-        SimulationError: the compiler is not there or refused the program.
+        SimulationError: Verilator or the compiler is not there, or refused the program.
     """
-    if shutil.which("g++") is None:
-        raise SimulationError("the C++ compiler g++ is not installed: apt-get install g++")
+    for tool, package in (("verilator", "verilator"), ("g++", "g++"), ("make", "make")):
+        if shutil.which(tool) is None:
+            raise SimulationError(f"{tool} is not installed, which compiles the gateware: apt-get install {package}")
     sources = [Path(str(file)) for file in resources.files(__package__).iterdir() if file.is_file()]
-    depends_on = [repr(config), repr(encodings), files_version(*sorted(sources)), _compiler()]
+    depends_on = [repr(config), repr(encodings), repr(waves), files_version(*sorted(sources)), _tools()]
 
     def make(part: Path) -> None:
         for name in ("main.cpp", "memory.v"):
             shutil.copy(Path(__file__).parent / name, part)
         top = ImageRunner(config, encodings=encodings)
         (part / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False, platform=PlainMemories()))
-        run_script(TO_CPP, part)
+        run_script(TO_VERILOG.format(hide="" if waves else "rename -hide w:*"), part)
+        (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
         log = part / "build.log"
+        command = ["verilator", *VERILATE, *COMPILE, "--top-module", "top", "--prefix", "Vtop", "--Mdir", "objects"]
+        command += ["-j", str(len(os.sched_getaffinity(0))), *(["--trace"] if waves else []), "top.v", "main.cpp"]
         with log.open("w") as output:
-            command = [*COMPILE, f"-I{_runtime()}", "main.cpp", "top.cc", "-o", "simulation"]
             process = subprocess.run(command, cwd=part, stdout=output, stderr=subprocess.STDOUT, check=False)
         if process.returncode:
-            raise SimulationError(f"g++ refused the simulation (log: {log})")
+            raise SimulationError(f"Verilator or g++ refused the simulation (log: {log})")
+        (part / "objects" / "Vtop").rename(part / "simulation")
+        shutil.rmtree(part / "objects")
 
     return NativeSimulation(config, built(folder, "\n".join(depends_on), make) / "simulation")
 
 
-def _runtime() -> Path:
-    """The folder of CXXRTL's headers, which come with Yosys."""
-    spec = find_spec("pyosys")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "share" / "include" / "backends" / "cxxrtl" / "runtime"
+def _ports(verilog: str) -> str:
+    """A C macro that lists the ports of the top: the name of each, and Verilator's for it, in which two underscores are escaped."""
+    names = re.findall(r"^  (?:input|output) (?:signed )?(?:\[\d+:\d+\] )?(\w+);$", verilog, re.MULTILINE)
+    lines = [f'PORT("{name}", {name.replace("__", "___05F")})' for name in names]
+    return "#define PORTS \\\n" + " \\\n".join(f"    {line}" for line in lines) + "\n"
 
 
-def _compiler() -> str:
-    """Version of the compiler, and what this machine's processor is for it."""
-    command = ["g++", "-march=native", "-Q", "--version", "--help=target"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def _tools() -> str:
+    """Versions of Verilator and the compiler, and what this machine's processor is for it."""
+    commands = (["verilator", "--version"], ["g++", "-march=native", "-Q", "--version", "--help=target"])
+    return "".join(subprocess.run(one, capture_output=True, text=True, check=True).stdout for one in commands)

@@ -1,7 +1,7 @@
 // The host and the memory around a compiled ImageRunner: feeds it requests, images and features, and writes down what it answers.
 //
 //   simulation STEPS RESULTS [--stall P] [--seed N] [--latency CYCLES] [--patience CYCLES]
-//              [--trace FILE FIRST LAST RUN PATTERN]
+//              [--trace FILE FIRST LAST RUN]
 //
 // STEPS and RESULTS are files of little-endian 32-bit words.
 //
@@ -16,10 +16,15 @@
 // On standard output, a line for each: "progress CYCLES REQUESTS COMMANDS" now and then and at the end, or, where nothing
 // moved on any stream for the patience, "hang CYCLES REQUEST COMMAND".
 
-#include "top.h"
+#include "Vtop.h"
+#include "ports.h"  // the wires of each port, by name
 
-#include <cxxrtl/cxxrtl_vcd.h>
+#include <verilated.h>
+#if VM_TRACE
+#include <verilated_vcd_c.h>
+#endif
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -27,8 +32,8 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -51,7 +56,6 @@ struct Options {
     uint64_t patience = 1'000'000;
     std::string trace;
     uint64_t first = 0, last = 0, run = 0;
-    std::string pattern;
 };
 
 Options read_options(int count, char **values) {
@@ -75,7 +79,6 @@ Options read_options(int count, char **values) {
             options.first = number();
             options.last = number();
             options.run = number();
-            options.pattern = next();
         } else stop("the simulation has no option " + name);
     }
     return options;
@@ -121,48 +124,71 @@ private:
 
 // The design ---------------------------------------------------------------------------------------------------------------
 
-// A stream's wires in the design.
-struct Stream {
-    uint32_t *payload, *valid, *ready;
-    size_t words;  // of the payload
+// A port's bits: as many bytes as Verilator keeps for them, lowest first.
+struct Wire {
+    void *bits;
+    size_t bytes;
 
-    bool moves() const { return *valid & *ready; }
+    uint32_t get() const {
+        uint32_t value = 0;
+        std::memcpy(&value, bits, std::min<size_t>(bytes, 4));
+        return value;
+    }
+    void set(uint32_t value) { std::memcpy(bits, &value, std::min<size_t>(bytes, 4)); }
+    void append_to(Words &words) const {
+        size_t start = words.size();
+        words.resize(start + (bytes + 3) / 4);
+        std::memcpy(&words[start], bits, bytes);
+    }
+};
+
+struct Stream {
+    Wire payload, valid, ready;
+
+    bool moves() const { return valid.get() & ready.get(); }
 };
 
 class Design {
 public:
-    Design() {
-        top_.debug_info(&items_, nullptr, "");
-        *wire("clk").curr = 1;
+    Design() : top_(&context_) {
+#if VM_TRACE
+        context_.traceEverOn(true);
+#endif
+#define PORT(name, member) wires_.emplace(name, Wire{&top_.member, sizeof top_.member});
+        PORTS
+#undef PORT
     }
 
-    cxxrtl::debug_item &wire(const std::string &name) {
-        auto found = items_.table.find(name);
-        if (found == items_.table.end()) stop("the design has no port " + name);
-        return found->second.at(0);
+    Wire wire(const std::string &name) const {
+        auto found = wires_.find(name);
+        if (found == wires_.end()) stop("the design has no port " + name);
+        return found->second;
     }
 
-    bool has(const std::string &name) const { return items_.count(name); }
+    bool has(const std::string &name) const { return wires_.count(name); }
 
-    Stream stream(const std::string &name) {
-        auto &payload = wire(name + "__payload");
-        return {payload.curr, wire(name + "__valid").curr, wire(name + "__ready").curr, (payload.width + 31) / 32};
+    Stream stream(const std::string &name) const {
+        return {wire(name + "__payload"), wire(name + "__valid"), wire(name + "__ready")};
     }
 
-    // Work out all wires of a cycle from the registers and the inputs, and what the registers will be.
+    // Work out all wires of a cycle from the registers and the inputs.
     void evaluate() {
-        top_.prev_p_clk.set(0u);  // every evaluation sees a rising edge: half as many of them as with a clock that falls, too
-        if (!top_.eval()) stop("the design has combinational loops");
+        top_.clk = 0;
+        top_.eval();
     }
 
     // The clock's edge: the registers take what was worked out.
-    void tick() { top_.commit(); }
+    void tick() {
+        top_.clk = 1;
+        top_.eval();
+    }
 
-    const cxxrtl::debug_items &items() const { return items_; }
+    Vtop &top() { return top_; }
 
 private:
-    cxxrtl_design::p_top top_;
-    cxxrtl::debug_items items_;
+    VerilatedContext context_;
+    Vtop top_;
+    std::map<std::string, Wire> wires_;
 };
 
 // Both sides of streams ----------------------------------------------------------------------------------------------------
@@ -174,18 +200,21 @@ public:
 
     // Called once a cycle, before the evaluation.
     void drive(bool there_is, uint32_t payload) {
-        if (!*stream_.valid && there_is && !pauses_()) {
-            *stream_.valid = 1;
-            *stream_.payload = payload;
+        if (freed_) stream_.valid.set(0);
+        freed_ = false;
+        if (!stream_.valid.get() && there_is && !pauses_()) {
+            stream_.valid.set(1);
+            stream_.payload.set(payload);
         }
     }
 
-    // After the evaluation: whether the payload has been taken. The input is free again then, after the edge.
+    // After the evaluation: whether the payload has been taken. The input is free again then, from the next cycle on.
     bool taken() const { return stream_.moves(); }
-    void free() { *stream_.valid = 0; }
+    void free() { freed_ = true; }
 
 private:
     Stream stream_;
+    bool freed_ = false;
     Chance pauses_;
 };
 
@@ -194,10 +223,10 @@ class Sink {
 public:
     Sink(Stream stream, Chance chance) : stream_(stream), pauses_(chance) {}
 
-    void drive(bool wants) { *stream_.ready = wants && !pauses_(); }
+    void drive(bool wants) { stream_.ready.set(wants && !pauses_()); }
     bool takes() const { return stream_.moves(); }
-    uint32_t payload() const { return *stream_.payload; }
-    void append_to(Words &words) const { words.insert(words.end(), stream_.payload, stream_.payload + stream_.words); }
+    uint32_t payload() const { return stream_.payload.get(); }
+    void append_to(Words &words) const { stream_.payload.append_to(words); }
 
 private:
     Stream stream_;
@@ -245,34 +274,38 @@ private:
 
 // Waves --------------------------------------------------------------------------------------------------------------------
 
-// A VCD file of the cycles in which some commands of one RUN are carried out.
+// A VCD file of the cycles in which some commands of one RUN are carried out; a cycle takes ten units of time.
 class Waves {
 public:
-    Waves(const Options &options, Design &design) : options_(options), file_(options.trace, std::ios::binary) {
-        if (!file_) stop(options.trace + " cannot be written");
-        writer_.timescale(1, "ns");
-        std::regex pattern(options.pattern);
-        writer_.add(design.items(), [&](const std::string &name, const cxxrtl::debug_item &item) {
-            return item.type != cxxrtl::debug_item::MEMORY && std::regex_search(name, pattern);
-        });
+    Waves(const Options &options, Design &design) : options_(options) {
+#if VM_TRACE
+        design.top().trace(&file_, 99);
+        file_.open(options.trace.c_str());
+        if (!file_.isOpen()) stop(options.trace + " cannot be written");
+#else
+        (void)design;
+        stop("this simulation was built without waves");
+#endif
     }
 
     void sample(uint64_t cycle, uint64_t run, uint64_t command) {
         if (run != options_.run || command < options_.first || command > options_.last) return;
-        writer_.sample(cycle);
-        if (writer_.buffer.size() > (1 << 20)) flush();
+#if VM_TRACE
+        file_.dump(10 * cycle);
+#endif
     }
 
     void flush() {
-        file_ << writer_.buffer;
-        writer_.buffer.clear();
-        if (!file_.flush()) stop(options_.trace + " cannot be written");
+#if VM_TRACE
+        file_.flush();
+#endif
     }
 
 private:
     const Options &options_;
-    std::ofstream file_;
-    cxxrtl::vcd_writer writer_;
+#if VM_TRACE
+    VerilatedVcdC file_;
+#endif
 };
 
 // The host -----------------------------------------------------------------------------------------------------------------
@@ -339,12 +372,12 @@ private:
     Chance chance() { return Chance(options_.stall, options_.seed * 1000 + streams_++); }
 
     void reset() {
-        *design_.wire("rst").curr = 1;
+        design_.wire("rst").set(1);
         for (int cycle = 0; cycle < 4; cycle++) {
             design_.evaluate();
             design_.tick();
         }
-        *design_.wire("rst").curr = 0;
+        design_.wire("rst").set(0);
     }
 
     // One request up to its answer. False if nothing moves any more.

@@ -87,14 +87,11 @@ class Window:
 
     Attributes:
         run: which RUN, counted from 0.
-        pattern: a regular expression; recorded are the wires whose name (parts of the hierarchy, one space between them)
-            contains it. The default takes the top's ports.
     """
 
     first_command: int
     last_command: int
     run: int = 0
-    pattern: str = "^[^ ]+$"
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,7 @@ class NativeSimulation:
             image: uint32 [words].
             inputs: for each run the int8 (or uint8) bytes that its LOAD commands take.
             workers: processes that share the inputs.
-            trace, trace_path: write a VCD file of some commands; one worker only.
+            trace, trace_path: write a VCD file of some commands; one worker only, and built with `waves`.
             progress: called a few times a second.
 
         Raises:
@@ -238,7 +235,7 @@ class NativeSimulation:
             ]
             if trace is not None and trace_path is not None:
                 command += ["--trace", str(trace_path.absolute()), str(trace.first_command), str(trace.last_command)]
-                command += [str(trace.run), trace.pattern]
+                command.append(str(trace.run))
             complaint = scratch / "complaint"
             hang: tuple[int, int, int] | None = None
             with (
