@@ -78,9 +78,6 @@ class Stalls:
             )
 
 
-NO_STALLS = Stalls()
-
-
 @dataclass(frozen=True)
 class Window:
     """The commands of one RUN whose cycles are recorded, first and last included.
@@ -157,13 +154,13 @@ class NativeSimulation:
         image: NDArray[np.uint32],
         inputs: Sequence[NDArray[np.int8]],
         *,
-        stalls: Stalls = NO_STALLS,
+        stalls: Stalls = Stalls(),  # frozen
         workers: int = 1,
         trace: Window | None = None,
         trace_path: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> list[RunResult]:
-        """Check an image, then run it for each input. Where the check finds fault, nothing runs, and each result is the check's.
+        """Check an image, then run it for each input. Where the check finds fault with it, all results are the check's.
 
         Args:
             image: uint32 [words].
@@ -211,7 +208,7 @@ class NativeSimulation:
         self,
         steps: Sequence[Step],
         *,
-        stalls: Stalls = NO_STALLS,
+        stalls: Stalls = Stalls(),  # frozen
         trace: Window | None = None,
         trace_path: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
