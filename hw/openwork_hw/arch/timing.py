@@ -45,8 +45,8 @@ REQUANTIZER_CYCLES = 6
 FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
 """From a row's last beat to lane 0's output: capture 1, choice of the lane 1, requantizer."""
 
-POOL_CYCLES = 2
-"""What a pooled sum takes longer than that of the last lane: the sum over lanes, and over PEs."""
+POOL_CYCLES = 3
+"""What a pooled sum takes longer than that of the last lane: the sum over lanes, over PEs, and the way back to the choice."""
 
 COPY_HOPS = 2
 """Registers between a PE that writes and those that get a copy."""

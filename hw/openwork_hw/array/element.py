@@ -17,6 +17,7 @@ from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.copy_receiver import CopyReceiver
 from openwork_hw.array.payloads import Beat, BeatOp, Copy, Neighbour, RowEnd, Settings, word_layout
 from openwork_hw.primitives.accumulator import Accumulator
+from openwork_hw.primitives.clearable_adder import ClearableAdder
 from openwork_hw.primitives.feature_memory import FeatureMemory
 from openwork_hw.primitives.multipliers import Multipliers
 from openwork_hw.primitives.registers import without_reset
@@ -180,10 +181,15 @@ class Element(wiring.Component):
         finishing = data.StructLayout({"end": RowEnd(config), "beyond_right": 1, "outside": 1})
         m.submodules.end = finish = ChangeDelay(finishing, use=SUM_CYCLES + 2, window=lanes, spacing=lanes)
         end = finish.o.end
-        lane_number = Signal(range(max(lanes, 2)), reset_less=True)
-        m.d.sync += lane_number.eq(Mux(lasts[SUM_CYCLES], 0, lane_number + 1))
+        # After the last lane the choice rests: on the pooled sum, where there is one.
+        choices = lanes + config.global_pooling
+        lane_number = Signal(range(max(lanes + 1, 2)), reset_less=True)
+        with m.If(lasts[SUM_CYCLES]):
+            m.d.sync += lane_number.eq(0)
+        with m.Elif(lane_number != lanes):
+            m.d.sync += lane_number.eq(lane_number + 1)
         chosen = Signal(signed(config.sum_bits), reset_less=True)
-        m.submodules.drain = drain = Selector(config.sum_bits, lanes, config.technology)
+        m.submodules.drain = drain = Selector(config.sum_bits, choices, config.technology)
         m.d.comb += [drain.i[lane].eq(captured[lane]) for lane in range(lanes)]
         m.d.comb += drain.select.eq(lane_number)
         m.d.sync += chosen.eq(drain.o)
@@ -217,13 +223,19 @@ class Element(wiring.Component):
         if config.global_pooling:
             lane_sum = Signal(signed(config.sum_bits), reset_less=True)
             total = Signal(signed(config.sum_bits), reset_less=True)
-            m.d.sync += [
-                lane_sum.eq(Mux(chosen_lane == 0, 0, lane_sum) + chosen),
-                total.eq(lane_sum + Mux(self.is_first, 0, self.i_total)),
+            m.submodules.over_lanes = over_lanes = ClearableAdder(config.sum_bits, config.technology)
+            m.submodules.over_pes = over_pes = ClearableAdder(config.sum_bits, config.technology)
+            m.d.comb += [
+                over_lanes.a.eq(chosen),
+                over_lanes.b.eq(lane_sum),
+                over_lanes.clear.eq(chosen_lane == 0),
+                over_pes.a.eq(lane_sum),
+                over_pes.b.eq(self.i_total),
+                over_pes.clear.eq(self.is_first),
+                drain.i[lanes].eq(total),
+                self.o_total.eq(total),
             ]
-            m.d.comb += self.o_total.eq(total)
-            with m.If(settings.pool):
-                m.d.comb += requantizer.i_sum.eq(total)
+            m.d.sync += [lane_sum.eq(over_lanes.o), total.eq(over_pes.o)]
 
         # Write-back: bytes of a loaded word or of the drained lanes are gathered, the first ends up lowest.
         gathered = Signal(word, reset_less=True)

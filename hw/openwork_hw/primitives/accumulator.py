@@ -1,13 +1,11 @@
 """The accumulator of a lane, in plain Amaranth and in the carry cells of ECP5."""
 
-from amaranth.hdl import Const, Instance, Module, Mux, Signal, Value, ValueLike, signed
+from amaranth.hdl import Module, Mux, Signal, ValueLike, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import Technology
-
-_CLEARABLE_ADD = 0xA6AA
-"""LUT of a CCU2C half with D = 1: A ^ (B & ~C), and A as the carry where the two addends are equal."""
+from openwork_hw.primitives.clearable_adder import ClearableAdder
 
 
 class Accumulator(wiring.Component):
@@ -60,7 +58,9 @@ class Accumulator(wiring.Component):
         # The larger product is taken as the first one is, so that the adder stays as it is: the register waits for it.
         begins = self.first | self.maximum if self._max_pooling else self.first
         if self._technology is Technology.ECP5:
-            following: ValueLike = self._clearable_sum(m, total, begins)
+            m.submodules.adder = adder = ClearableAdder(self._width, self._technology)
+            m.d.comb += [adder.a.eq(self.product), adder.b.eq(total), adder.clear.eq(begins)]
+            following: ValueLike = adder.o
         else:
             # 0 + product is written as product: on iCE40 that fits the adder's LUTs, and a clear of the sum does not.
             following = Mux(begins, self.product, total + self.product)
@@ -71,34 +71,3 @@ class Accumulator(wiring.Component):
         with m.If(~self.maximum | self.first | (self.compare & larger)):
             m.d.sync += total.eq(following)
         return m
-
-    def _clearable_sum(self, m: Module, total: Signal, begins: Value) -> Signal:
-        bits = self._width + self._width % 2
-        addend = Signal(signed(bits))
-        previous = Signal(signed(bits))
-        following = Signal(bits)
-        m.d.comb += [addend.eq(self.product), previous.eq(total)]
-        carry = Const(0)
-        for low in range(0, bits, 2):
-            carry_out = Signal(name=f"carry_{low + 2}")
-            m.submodules[f"add_{low}"] = Instance(
-                "CCU2C",
-                p_INIT0=Const(_CLEARABLE_ADD, 16),
-                p_INIT1=Const(_CLEARABLE_ADD, 16),
-                p_INJECT1_0="NO",
-                p_INJECT1_1="NO",
-                i_CIN=carry,
-                i_A0=addend[low],
-                i_B0=previous[low],
-                i_C0=begins,
-                i_D0=Const(1),
-                i_A1=addend[low + 1],
-                i_B1=previous[low + 1],
-                i_C1=begins,
-                i_D1=Const(1),
-                o_S0=following[low],
-                o_S1=following[low + 1],
-                o_COUT=carry_out,
-            )
-            carry = carry_out
-        return following

@@ -70,6 +70,8 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
     """
     shapes = [network.tensor(name).shape for name in step.inputs]
     channels = [shape[0] for shape in shapes]
+    if vector and not isinstance(step, Reshape) and network.tensor(step.output).shape[1:] != (1, 1):
+        raise CompileError(f"step {step.output!r}: a vector cannot be enlarged to a map on the array")
     if isinstance(step, LayerStep):
         layer = step.layer
         if vector:
@@ -86,8 +88,6 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
         form = _copies(step.output, channels, Operation.MAX, places)
         return replace(form, pad=ACTIVATION_MIN if any(step.padding) else None, stride=step.stride)
     if isinstance(step, Upsample):
-        if vector and step.factor > 1:
-            raise CompileError(f"step {step.output!r}: a vector cannot be enlarged to a map on the array")
         return replace(_copies(step.output, channels, Operation.SUM), enlarge=step.factor)
     assert isinstance(step, Reshape)
     if step.shape[1:] != (1, 1):

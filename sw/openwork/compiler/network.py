@@ -420,10 +420,9 @@ class _Division:
             self._add(name, Instruction(move), move_cycles(config, move))
         output = replace(places[name], row_groups=plan.row_groups)
         inputs = [replace(one, row_groups=plan.row_groups) for one in inputs]
-        words = encode_streams(name, self._encoding, plan.streams, form.layout)
-        positions = None
-        if plan.order is not None:
-            positions = np.argsort(plan.order)
+        positions = np.arange(len(form.matrix)) if plan.order is None else np.argsort(plan.order)
+        placed = [replace(rows, rows=positions[rows.rows]) for rows in plan.streams]
+        words = encode_streams(name, self._encoding, placed, form.layout)
         feeders = tuple(
             FeederInput(stream, row_records(rows.rows, form.offsets, form.shifts, not dummy, positions))
             for stream, rows, dummy in zip(words, plan.streams, plan.dummies, strict=True)

@@ -1,0 +1,43 @@
+"""`.image` files: read back as written, and refused in a sentence when damaged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.openwork.compiler.test_network import classifier
+
+from openwork.compiler.network import compile_network
+from openwork.files import FileError, decode_image, encode_image, read_image, write_image
+from openwork_hw.arch.config import PRESETS
+from openwork_hw.arch.image import ImageError
+
+
+def test_an_image_is_read_as_it_was_written(tmp_path: Path) -> None:
+    image = compile_network(classifier(), PRESETS["demo"])
+    write_image(tmp_path / "a.image", image)
+    found = read_image(tmp_path / "a.image")
+    assert encode_image(found) == encode_image(image)
+    assert (found.config, found.places, found.commands) == (image.config, image.places, image.commands)
+
+
+def test_five_hundred_damaged_files_are_refused() -> None:
+    content = bytearray(encode_image(compile_network(classifier(), PRESETS["demo"])))
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        damaged = bytearray(content)
+        if rng.random() < 0.7:
+            damaged[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        else:
+            del damaged[rng.integers(len(content)) :]
+        try:
+            found = decode_image(bytes(damaged), "it")
+        except (FileError, ImageError) as error:
+            assert "it" in str(error) or "image" in str(error)
+            continue
+        assert encode_image(found) == bytes(content)  # a bit of the header's blanks, or of a key's order
+
+
+def test_another_file_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "x.image").write_bytes(b"not an image")
+    with pytest.raises(FileError, match=r"x\.image is not a whole \.image file"):
+        read_image(tmp_path / "x.image")

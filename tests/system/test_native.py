@@ -1,0 +1,166 @@
+"""Whole networks on the gateware, compiled to native code: every output is the golden model's, every cycle the predicted one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tests.openwork.compiler.test_network import classifier, flat
+from tests.openwork.networks import integer_networks
+
+from openwork.compiler.layout import CompileError
+from openwork.compiler.network import compile_network
+from openwork.golden import run_network, trace_network
+from openwork.image import Image
+from openwork.models.catalogue import SUBJECTS
+from openwork.models.shared_data import DATA
+from openwork.network import IntegerNetwork
+from openwork_dv.native import Check, NativeSimulation, Put, Run, Stalls, build
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.image import FeederInput, assemble, disassemble
+from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
+from openwork_hw.image.checker import ImageStatus
+
+pytestmark = pytest.mark.slow
+
+CONFIG = ArrayConfig(6, 3, feature_words=4096, replicas=3, sum_bits=32, tap_entries=128)
+"""Two ways to divide maps with copies, one without; vectors in six streams."""
+
+SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
+LANES_5 = ArrayConfig(25, 5, group_sizes=(1, 5, 25), replicas=1, feature_words=4096)
+
+
+@cache
+def simulation(config: ArrayConfig) -> NativeSimulation:
+    return build(config, (Encoding.PACKED,) if config in (SQUARE, LANES_5) else tuple(Encoding))
+
+
+def inputs_of(network: IntegerNetwork, count: int, seed: int) -> NDArray[np.int8]:
+    return np.random.default_rng(seed).integers(-128, 128, (count, *network.input.shape)).astype(np.int8)
+
+
+def runs_right(image: Image, config: ArrayConfig, inputs: NDArray[np.int8], stalls: Stalls | None = None) -> None:
+    """All that an image stores is right; without stalls, so are all cycles."""
+    expected = trace_network(image.network, inputs)
+    features = [image.load_bytes(one) for one in inputs]
+    results = simulation(config).run(image.words, features, stalls=stalls or Stalls())
+    for number, result in enumerate(results):
+        assert result.status == ImageStatus.GOOD
+        for name, tensor in image.tensors(result.outputs).items():
+            assert (tensor == expected[name][number]).all(), name
+        if stalls is None:
+            assert [one.cycles for one in result.reports] == [one.predicted_cycles for one in image.commands]
+            assert result.cycles == image.predicted_cycles
+            assert not any(one.stalls for one in result.reports)
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+@pytest.mark.parametrize("network", [classifier(), flat()], ids=["classifier", "flat"])
+def test_every_tensor_and_every_cycle_is_right(network: IntegerNetwork, encoding: Encoding) -> None:
+    image = compile_network(network, CONFIG, encoding, watch=True)
+    runs_right(image, CONFIG, inputs_of(network, 3, seed=1))
+
+
+@pytest.mark.parametrize("groups", [2, 3, 6])
+def test_maps_may_be_divided_in_every_way(groups: int) -> None:
+    image = compile_network(classifier(), CONFIG, row_groups=groups, watch=True)
+    runs_right(image, CONFIG, inputs_of(image.network, 1, seed=2))
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
+def test_pauses_of_host_and_memory_change_no_output(probability: float) -> None:
+    image = compile_network(classifier(), CONFIG, watch=True)
+    runs_right(image, CONFIG, inputs_of(image.network, 2, seed=3), Stalls(probability, seed=3, latency=9))
+
+
+@given(network=integer_networks(), encoding=st.sampled_from(list(Encoding)), seed=st.integers(0, 99))
+@settings(max_examples=80, deadline=None)
+def test_random_networks(network: IntegerNetwork, encoding: Encoding, seed: int) -> None:
+    try:
+        image = compile_network(network, CONFIG, encoding, watch=True)
+    except CompileError:
+        return
+    runs_right(image, CONFIG, inputs_of(network, 2, seed))
+
+
+def checked(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """With the check sum that the words ask for."""
+    return np.concatenate([words[:-1], np.array([crc32(words[:-1].astype("<u4").tobytes())], np.uint32)])
+
+
+def test_an_image_that_is_not_whole_or_not_ours_does_not_run() -> None:
+    image = compile_network(flat(), CONFIG)
+    features = image.load_bytes(inputs_of(image.network, 1, seed=4)[0])
+
+    def changed(place: int, word: int) -> NDArray[np.uint32]:
+        words = image.words.copy()
+        words[place] = word
+        return checked(words)
+
+    damaged = image.words.copy()
+    damaged[len(damaged) // 2] ^= 4
+    bad = {
+        ImageStatus.MAGIC: changed(0, 7),
+        ImageStatus.VERSION: changed(1, 2),
+        ImageStatus.CONFIGURATION: changed(2, 1),
+        ImageStatus.LENGTH: changed(4, len(image.words)),
+        ImageStatus.DAMAGED: damaged,
+    }
+    results = simulation(CONFIG).perform([Run(features)])
+    assert results[0].status == ImageStatus.NOT_CHECKED
+    for status, words in bad.items():
+        check, run = simulation(CONFIG).perform([Put(words), Check(), Run(features)])
+        assert (check.status, run.status) == (status, ImageStatus.NOT_CHECKED)
+        assert not run.reports and not run.outputs.size
+
+
+def malformed(image: Image) -> Iterator[NDArray[np.uint32]]:
+    """Images whose check sum is right and one of whose streams is not."""
+    instructions = list(disassemble(image.words, image.config))
+    place = next(index for index, one in enumerate(instructions) if one.feeders)
+    for change in (0xFFFFFFFF, 1 << 28):
+        words = instructions[place].feeders[0].words.copy()
+        words[0] ^= np.uint32(change)
+        feeders = (FeederInput(words, instructions[place].feeders[0].records), *instructions[place].feeders[1:])
+        changed = [*instructions]
+        changed[place] = replace(changed[place], feeders=feeders)
+        yield assemble(changed, image.config)
+
+
+def test_a_malformed_stream_is_a_fault_and_harms_nothing_after_it() -> None:
+    image = compile_network(flat(), CONFIG)
+    inputs = inputs_of(image.network, 1, seed=5)
+    features = image.load_bytes(inputs[0])
+    for words in malformed(image):
+        steps = [Put(words), Check(), Run(features), Put(image.words), Check(), Run(features)]
+        first_check, fault, second_check, good = simulation(CONFIG).perform(steps)
+        assert (first_check.status, second_check.status) == (ImageStatus.GOOD, ImageStatus.GOOD)
+        assert fault.status == ImageStatus.FAULT
+        assert StreamErrorKind.HEADER in {report.kind for report in fault.reports}
+        assert good.status == ImageStatus.GOOD
+        assert (image.outputs(good.outputs) == run_network(image.network, inputs)[0]).all()
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the folder of shared data")
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("digits CNN", PRESETS["demo"]),
+        ("ResNet-8, MLPerf Tiny", SQUARE),
+        ("DS-CNN, MLPerf Tiny", SQUARE),
+        ("autoencoder 640, MLPerf Tiny", SQUARE),
+        ("ResNet-20, CIFAR-10", SQUARE),
+    ],
+)
+def test_real_networks(name: str, config: ArrayConfig) -> None:
+    from openwork import quantize
+
+    subject = SUBJECTS[name](2)
+    network = quantize(subject.model, subject.calibration[:64])
+    image = compile_network(network, config, watch=True)
+    runs_right(image, config, network.integer_inputs(subject.inputs.numpy()))
