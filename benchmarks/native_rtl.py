@@ -39,6 +39,9 @@ CONFIGS = {
 }
 """Arrays, and for each the rows, channels and map size of the convolution."""
 
+AS_THE_BENCH = native.Stalls(latency=2)
+"""The bench's memory takes two cycles to answer."""
+
 Result = TypeVar("Result")
 
 
@@ -83,21 +86,24 @@ def measure(name: str, runs: int, command: str) -> list[Measurement]:
     """Build and run one array both ways.
 
     Raises:
-        AssertionError: the two do not give the same.
+        SystemExit: the two do not give the same.
     """
     config, sizes = CONFIGS[name]
     image, features = image_of(config, *sizes)
     with tempfile.TemporaryDirectory() as folder:
         build_seconds, simulation = processor_seconds(lambda: native.build(config, (Encoding.PACKED,), Path(folder)))
-        native_seconds, results = processor_seconds(lambda: simulation.run(image, [features] * runs))
+        native_seconds, results = processor_seconds(
+            lambda: simulation.run(image, [features] * runs, stalls=AS_THE_BENCH)
+        )
     icarus = runner.image_runner(config, (Encoding.PACKED,))
     requests = [Const.cast(request).value for request in (Request.CHECK, Request.RUN)]
     job = ImageJob(1 + 2 * len(config.feeders), image.tolist(), requests, features.tolist(), limit_cycles=10**6)
     verilog: ImageResult
     icarus_seconds, verilog = processor_seconds(lambda: icarus.run("image_runner", job))
     cycles = unpack(Answer, verilog.answers[1])["cycles"]
-    assert verilog.problems == () and {result.cycles for result in results} == {cycles}
-    assert all(np.array_equal(result.outputs, np.array(verilog.features, np.uint8).view(np.int8)) for result in results)
+    outputs = np.array(verilog.features, np.uint8).view(np.int8)
+    if verilog.problems or any(one.cycles != cycles or not np.array_equal(one.outputs, outputs) for one in results):
+        raise SystemExit(f"{name}: the compiled top and Icarus do not agree {verilog.problems}")
 
     native_rate = runs * cycles / native_seconds
     icarus_rate = verilog.cycles / icarus_seconds
