@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up all that Openwork needs: the Icarus Verilog simulator and a virtual environment in .venv with the pinned versions.
+# Set up all that Openwork needs: the Icarus Verilog simulator, a C++ compiler and a virtual environment in .venv with the pinned versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,7 @@ fi
 
 missing=()
 command -v iverilog >/dev/null || missing+=(iverilog)
+command -v g++ >/dev/null || missing+=(g++)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$(version_of "$python")-venv")
 [ ${#missing[@]} -eq 0 ] || need_packages "${missing[@]}"
 

@@ -125,3 +125,33 @@ class ArrayResult:
     done: bool
     emitted: tuple[int, ...]
     left: int
+
+
+@dataclass(frozen=True)
+class ImageJob:
+    """Requests for the whole-network top, one after the other, without stalls.
+
+    Attributes:
+        ports: of the memory.
+        words: the image.
+        requests: payloads of i_requests.
+        features: payloads of i_features, of all requests.
+        limit_cycles: without all answers after so many cycles, it hangs.
+    """
+
+    ports: int
+    words: Sequence[int]
+    requests: Sequence[int]
+    features: Sequence[int]
+    limit_cycles: int
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """Payloads that came out, the cycles it took, and what the monitors saw."""
+
+    answers: tuple[int, ...]
+    reports: tuple[int, ...]
+    features: tuple[int, ...]
+    cycles: int
+    problems: tuple[str, ...]

@@ -19,6 +19,8 @@ from openwork_dv.jobs import Job, JobResult
 from openwork_fpga.yosys import run_script
 from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.image_runner import ImageRunner
 
 TO_VERILOG = """read_rtlil top.il
 proc
@@ -92,6 +94,11 @@ def run_jobs(config: ArrayConfig, jobs: Sequence[Job], folder: Path = BUILD_FOLD
     """Run jobs on the whole core, one after the other in one simulation."""
     results: list[JobResult] = accelerator(config, folder).run("accelerator", (len(config.feeders), list(jobs)))
     return results
+
+
+def image_runner(config: ArrayConfig, encodings: tuple[Encoding, ...], folder: Path = BUILD_FOLDER) -> Simulation:
+    """The whole-network top of this configuration, compiled."""
+    return build(f"image_runner {config!r} {encodings!r}", lambda: ImageRunner(config, encodings=encodings), folder)
 
 
 def build(name: str, component: Callable[[], wiring.Component], folder: Path = BUILD_FOLDER) -> Simulation:

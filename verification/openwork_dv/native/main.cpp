@@ -13,8 +13,8 @@
 // RESULTS holds for each CHECK and RUN:
 //   the answer's payload, reports, their payloads, output bytes, those bytes padded to words
 //
-// On standard output, a line for each: "progress CYCLES REQUESTS COMMANDS" now and then; at the end "done CYCLES SECONDS",
-// or "hang CYCLES REQUEST COMMAND" where nothing moved on any stream for the patience.
+// On standard output, a line for each: "progress CYCLES REQUESTS COMMANDS" now and then and at the end, or, where nothing
+// moved on any stream for the patience, "hang CYCLES REQUEST COMMAND".
 
 #include "Vtop.h"
 #include "ports.h"  // the wires of each port, by name
@@ -359,9 +359,10 @@ public:
     }
 
     const Words &results() const { return results_; }
-    uint64_t cycles() const { return cycle_; }
-    void progress(const char *what) const {
-        printf("%s %llu %llu %llu\n", what, (unsigned long long)cycle_, (unsigned long long)answered_, (unsigned long long)commands_);
+
+    // How far it is.
+    void tell() const {
+        printf("progress %llu %llu %llu\n", (unsigned long long)cycle_, (unsigned long long)answered_, (unsigned long long)commands_);
         fflush(stdout);
     }
 
@@ -431,7 +432,7 @@ private:
             }
             if (cycle_ % 4096 == 0 && Clock::now() - told_ > std::chrono::milliseconds(200)) {
                 told_ = Clock::now();
-                progress("progress");
+                tell();
             }
         }
         inputs_.free();  // an answer ends the run, also where it has not taken all
@@ -462,11 +463,8 @@ int main(int count, char **values) {
     Options options = read_options(count, values);
     auto design = std::make_unique<Design>();  // too large for the stack
     Host host(options, *design);
-    auto start = std::chrono::steady_clock::now();
-    bool whole = host.perform();
-    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (host.perform()) host.tell();
     std::ofstream file(options.results, std::ios::binary);
     file.write(reinterpret_cast<const char *>(host.results().data()), host.results().size() * 4);
     if (!file.flush()) stop(options.results + " cannot be written");
-    if (whole) printf("done %llu %f\n", (unsigned long long)host.cycles(), seconds);
 }
