@@ -339,6 +339,8 @@ class Sequencer(wiring.Component):
                     beat.address.eq(self.i_taps.payload.address),
                     beat.lane_shift.eq(self.i_taps.payload.lane_shift),
                     beat.pe_shift.eq(self.i_taps.payload.pe_shift),
+                    beat.beyond_right.eq(self.i_taps.payload.beyond_right),
+                    beat.beyond_bottom.eq(self.i_taps.payload.beyond_bottom),
                     beat.end.offset.eq(entry),
                 ]
                 with m.If(self.i_taps.valid):
