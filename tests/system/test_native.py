@@ -135,7 +135,7 @@ def test_a_malformed_stream_is_a_fault_and_harms_nothing_after_it() -> None:
     image = compile_network(flat(), CONFIG)
     inputs = inputs_of(image.network, 1, seed=5)
     features = image.load_bytes(inputs[0])
-    steps = [Put(malformed(image)), Check(), Run(features), Put(image.words), Check(), Run(features)]
+    steps: list[Step] = [Put(malformed(image)), Check(), Run(features), Put(image.words), Check(), Run(features)]
     first_check, fault, second_check, good = simulation(CONFIG).perform(steps)
     assert (first_check.status, second_check.status) == (ImageStatus.GOOD, ImageStatus.GOOD)
     assert fault.status == ImageStatus.FAULT

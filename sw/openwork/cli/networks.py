@@ -233,3 +233,38 @@ def compare_(
             output.print(f"Its waves are in {waves}.", highlight=False, markup=False)
     if not found.agrees:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    model: Annotated[Path, typer.Argument(help="A .image file.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
+    clock: Annotated[float | None, typer.Option(min=0.001, help="MHz of the array: makes cycles time.")] = None,
+    accuracy: Annotated[
+        list[str] | None, typer.Option(help="NAME=PERCENT to show, as in float=91.5; repeat it for more.")
+    ] = None,
+) -> None:
+    """Write one page about a compiled model: cycles, utilization, density, memory, bits a nonzero, layer by layer.
+
+    For example:
+
+      openwork report model.image -o report.html
+
+      openwork report model.image --clock 96 --accuracy float=91.5 --accuracy int8=91.4 -o report.html
+    """
+    from openwork.files import FileError, read_image
+    from openwork.report import write_report
+
+    shares = {}
+    for text in accuracy or ():
+        name, _, percent = text.rpartition("=")
+        try:
+            shares[name] = float(percent) / 100
+            if not 0 <= shares[name] <= 1:
+                raise ValueError
+        except ValueError:
+            raise FileError(f"accuracy is NAME=PERCENT, from 0 to 100 as in float=91.5, not {text}") from None
+    image = read_image(model)
+    with working(f"Drawing {model}"):
+        write_report(out, image, name=model.stem, clock_mhz=clock, accuracy=shares or None)
+    output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
