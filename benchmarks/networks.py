@@ -1,0 +1,139 @@
+"""Whole networks on the array: every output of every layer in RTL against the golden model, every cycle against the prediction.
+
+For each network: quantize, compile, run some inputs on the gateware compiled to native code, compare. The record is kept after
+each network; one that disagrees stops the run.
+"""
+
+import argparse
+import json
+import resource
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from resnet50_cycles import ROOT, Measurement, write_atomically
+from rich.console import Console
+from rich.table import Table
+
+import openwork
+from openwork.backends import compare
+from openwork.compiler.network import compile_network
+from openwork.models.catalogue import CALIBRATION_INPUTS, SUBJECTS
+from openwork.network import IntegerNetwork
+from openwork.report.layers import own_weights
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+
+RECORD = ROOT / "docs" / "results" / "networks.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An array for a network, and how many inputs run on it."""
+
+    config: ArrayConfig
+    inputs: int = 2
+
+
+SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
+LARGE = ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3, feature_words=65536)
+VECTORS = ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)
+
+CASES = {
+    "digits CNN": Case(PRESETS["demo"], 8),
+    "LeNet-5": Case(PRESETS["demo"], 8),
+    "MLP 784-300-100-10": Case(VECTORS, 8),
+    "ResNet-8, MLPerf Tiny": Case(SQUARE, 4),
+    "DS-CNN, MLPerf Tiny": Case(ArrayConfig(25, 5, group_sizes=(5, 25), replicas=5), 4),
+    "MobileNetV1-0.25 96 x 96, MLPerf Tiny": Case(
+        ArrayConfig(12, 12, group_sizes=(3, 6, 12), replicas=4, feature_words=8192), 4
+    ),
+    "autoencoder 640, MLPerf Tiny": Case(VECTORS, 4),
+    "ResNet-20, CIFAR-10": Case(SQUARE, 4),
+    "ResNet-56, CIFAR-10": Case(SQUARE),
+    "SqueezeNet 1.0, Deep Compression": Case(LARGE, 20),
+    "EfficientNet-Lite0, pruned to 50 %": Case(LARGE, 1),
+    "transformer encoder, masks of 90 %, seeded values": Case(LARGE, 1),
+    "ResNet-50, masks of 80 %, seeded values": Case(LARGE, 1),
+    "ResNet-50, masks of 90 %, seeded values": Case(LARGE, 1),
+}
+"""The best array of those tried of at most 148 MACs; one with more than 2,048 words fits no board preset."""
+
+
+def dense_bytes(network: IntegerNetwork) -> int:
+    """Bytes of all weights as float32, dense; sums that joined a row and averages have none of their own."""
+    return 4 * sum(own_weights(network, step).size for step in network.steps)
+
+
+def measure(name: str, case: Case, workers: int, command: str) -> list[Measurement]:
+    """Compile one network, run it, compare.
+
+    Raises:
+        SystemExit: an output or a cycle differs.
+    """
+    subject = SUBJECTS[name](case.inputs)
+    network = openwork.quantize(subject.model, subject.calibration[:CALIBRATION_INPUTS])
+    start = time.process_time()
+    image = compile_network(network, case.config)
+    compile_seconds = time.process_time() - start
+    watched = compile_network(network, case.config, row_groups=image.row_groups, watch=True)
+    inputs = network.integer_inputs(subject.inputs[: case.inputs].numpy())
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = compare(watched, inputs, ("golden", "rtl"), workers=workers)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rtl_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    mismatches = sum(one.differences for one in found.tensors)
+    cycles = sum(one.cycles for one in found.tensors)
+    if not found.agrees or cycles != image.compute_cycles:
+        raise SystemExit(
+            f"{name}: {mismatches} outputs differ, {cycles} cycles, {image.compute_cycles} predicted; {found.first}"
+        )
+    setting = f"{case.config}, {case.config.feature_words} feature words, packed; {len(inputs)} inputs in RTL"
+    figures = (
+        ("cycles in RTL", "cycles", cycles),
+        ("cycles predicted", "cycles", image.compute_cycles),
+        ("with loading and storing", "cycles", image.predicted_cycles),
+        ("utilization", "%", 100 * image.utilization),
+        ("time at 100 MHz", "ms", image.compute_cycles / 1e5),
+        ("outputs compared in RTL", "", sum(one.values for one in found.tensors)),
+        ("mismatches", "", mismatches),
+        ("image", "KiB", image.words.nbytes / 1024),
+        ("dense float32 / image", "x", dense_bytes(network) / image.words.nbytes),
+        ("feature words needed", "", max(place.base + place.words for place in image.places)),
+        ("compile", "processor seconds", compile_seconds),
+        ("RTL, build included", "processor seconds", rtl_seconds),
+    )
+    return [
+        Measurement(f"{name}: {what}", unit, float(np.round(value, 3)), setting, command)
+        for what, unit, value in figures
+    ]
+
+
+def main() -> None:
+    """Measure the networks that are named, or all, and keep the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="networks, as the beginnings of their names; all by default"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes that share the inputs of a network")
+    arguments = parser.parse_args()
+    console = Console()
+    kept = [Measurement(**one) for one in json.loads(RECORD.read_text())] if RECORD.exists() else []
+    for name, case in CASES.items():
+        if arguments.names and not any(name.startswith(start) for start in arguments.names):
+            continue
+        command = shlex.join(["python", "benchmarks/networks.py", name])
+        console.print(f"{name} on {case.config}", highlight=False)
+        results = measure(name, case, arguments.workers, command)
+        kept = [one for one in kept if not one.name.startswith(f"{name}: ")] + results
+        kept.sort(key=lambda one: list(CASES).index(one.name.rpartition(": ")[0]))
+        write_atomically(RECORD, kept)
+        table = Table("figure", "value", "unit")
+        for one in results:
+            table.add_row(one.name.removeprefix(f"{name}: "), f"{one.value:,g}", one.unit)
+        console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
