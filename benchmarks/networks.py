@@ -8,7 +8,6 @@ import argparse
 import json
 import resource
 import shlex
-import sys
 import time
 from dataclasses import dataclass
 
@@ -66,6 +65,11 @@ def dense_bytes(network: IntegerNetwork) -> int:
     return 4 * sum(own_weights(network, step).size for step in network.steps)
 
 
+def network_of(one: Measurement) -> str:
+    """The network that a line of the record is about."""
+    return one.configuration.partition("; ")[0]
+
+
 def measure(name: str, case: Case, workers: int, command: str) -> list[Measurement]:
     """Compile one network, run it, compare.
 
@@ -89,7 +93,7 @@ def measure(name: str, case: Case, workers: int, command: str) -> list[Measureme
         raise SystemExit(
             f"{name}: {mismatches} outputs differ, {cycles} cycles, {image.compute_cycles} predicted; {found.first}"
         )
-    setting = f"{case.config}, {case.config.feature_words} feature words, packed; {len(inputs)} inputs in RTL"
+    setting = f"{name}; {case.config}, {case.config.feature_words} feature words, {len(inputs)} inputs"
     figures = (
         ("cycles in RTL", "cycles", cycles),
         ("cycles predicted", "cycles", image.compute_cycles),
@@ -104,10 +108,7 @@ def measure(name: str, case: Case, workers: int, command: str) -> list[Measureme
         ("compile", "processor seconds", compile_seconds),
         ("RTL, build included", "processor seconds", rtl_seconds),
     )
-    return [
-        Measurement(f"{name}: {what}", unit, float(np.round(value, 3)), setting, command)
-        for what, unit, value in figures
-    ]
+    return [Measurement(what, unit, float(np.round(value, 3)), setting, command) for what, unit, value in figures]
 
 
 def main() -> None:
@@ -126,14 +127,14 @@ def main() -> None:
         command = shlex.join(["python", "benchmarks/networks.py", name])
         console.print(f"{name} on {case.config}", highlight=False)
         results = measure(name, case, arguments.workers, command)
-        kept = [one for one in kept if not one.name.startswith(f"{name}: ")] + results
-        kept.sort(key=lambda one: list(CASES).index(one.name.rpartition(": ")[0]))
+        kept = [one for one in kept if network_of(one) != name] + results
+        kept.sort(key=lambda one: list(CASES).index(network_of(one)))
         write_atomically(RECORD, kept)
         table = Table("figure", "value", "unit")
         for one in results:
-            table.add_row(one.name.removeprefix(f"{name}: "), f"{one.value:,g}", one.unit)
+            table.add_row(one.name, f"{one.value:,g}", one.unit)
         console.print(table)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -65,7 +65,7 @@ RULES = {
     # The report is drawn by matplotlib, whose SVG goes into the page; its table is the one that the command line prints with rich.
     "openwork.report": Rule(may=("numpy", "matplotlib", "rich", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # What a script calls comes from all sides, and `import openwork` from none of them.
-    "openwork.api": Rule(may=(), lazily=("torch", "numpy", "openwork")),
+    "openwork.api": Rule(may=(), lazily=("torch", "numpy", "openwork", "openwork_hw.arch")),
     # The one place that knows what can run an image; torch and the gateware are there when one that needs them is asked for.
     "openwork.backends": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),

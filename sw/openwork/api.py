@@ -7,7 +7,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from openwork.image import Image
     from openwork.network import IntegerNetwork
+    from openwork_hw.arch.config import ArrayConfig
 
 
 def quantize(
@@ -77,3 +79,57 @@ def save_network(network: "IntegerNetwork", path: str | Path) -> None:
     from openwork.files import write_network
 
     write_network(Path(path), network)
+
+
+def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", encoding: str = "packed") -> "Image":
+    """Compile a quantized network for an array, as `openwork compile` does.
+
+    >>> import numpy as np, torch, openwork
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 10))
+    >>> image = openwork.compile(openwork.quantize(model, torch.rand(100, 1, 8, 8)), "demo")
+    >>> outputs = image.run(torch.rand(3, 1, 8, 8).numpy(), backend="model")
+    >>> outputs.shape, image.compute_cycles > 0
+    ((3, 10, 1, 1), True)
+
+    Args:
+        network: quantized.
+        array: the name of a preset, or sizes of one's own.
+        encoding: of the weight streams: csr, triplet or packed.
+
+    Raises:
+        CompileError, ConfigError: what does not fit, in a sentence; both ValueErrors.
+    """
+    from openwork.compiler.network import compile_network
+    from openwork_hw.arch.config import PRESETS, ConfigError
+    from openwork_hw.arch.nonzeros import Encoding
+
+    if isinstance(array, str):
+        if array not in PRESETS:
+            raise ConfigError(f"there is no preset {array}: there are {', '.join(PRESETS)}")
+        array = PRESETS[array]
+    known = {kind.name.lower(): kind for kind in Encoding}
+    if encoding not in known:
+        raise ConfigError(f"there is no encoding {encoding}: there are {', '.join(known)}")
+    return compile_network(network, array, known[encoding])
+
+
+def load_image(path: str | Path) -> "Image":
+    """The image in a `.image` file.
+
+    Raises:
+        FileError, ImageError: there is no such file, or it is damaged, of another version, or for another array than it says.
+    """
+    from openwork.files import read_image
+
+    return read_image(Path(path))
+
+
+def save_image(image: "Image", path: str | Path) -> None:
+    """Write a `.image` file, as a whole or not at all.
+
+    Raises:
+        FileError: there is no folder to write it into.
+    """
+    from openwork.files import write_image
+
+    write_image(Path(path), image)

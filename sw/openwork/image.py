@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,21 @@ class Image:
         """The network's output, int8 [channels, height, width], likewise."""
         tensors = self.tensors(stored)
         return np.concatenate([tensors[name] for name in self.network.outputs])
+
+    def run(self, inputs: NDArray[Any], backend: str = "golden") -> NDArray[np.int8]:
+        """The network's outputs, int8 [batch, channels, height, width], by one of `backends.BACKENDS`.
+
+        Args:
+            inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
+                [batch, features].
+
+        Raises:
+            NetworkError, BackendError: inputs that the network does not take, or a backend that cannot run here.
+        """
+        from openwork.backends import run
+
+        outcomes = run(self, self.network.integer_inputs(inputs), backend)
+        return np.stack([np.concatenate([one.tensors[name] for name in self.network.outputs]) for one in outcomes])
 
     def step_cycles(self) -> dict[str, int]:
         """Predicted cycles of each step: its RUN and MOVE commands."""

@@ -13,8 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from openwork.backends import Comparison, compare
+from openwork.compiler.network import compile_network
 from openwork.compiler.program import compile_layer
 from openwork.golden import run_layer
+from openwork.image import Image
 from openwork.layer import IntegerLayer
 from openwork.models.digits import PreparedDigits, prepare
 from openwork_dv.building import BUILD_FOLDER
@@ -30,6 +33,7 @@ from openwork_hw.arch.nonzeros import Encoding
 
 CONFIG = PRESETS["demo"]
 IMAGES = 2
+NETWORK_IMAGES = 20
 STALL = 0.3
 TABLE_WIDTH = 112
 SIMULATIONS = 2
@@ -81,16 +85,37 @@ def run_demo(console: Console, folder: Path, config: ArrayConfig = CONFIG, image
             else:
                 accelerator(config, folder / BUILD_FOLDER.name)
         rows = _run_layers(prepared, config, images, folder / BUILD_FOLDER.name, progress)
+        whole, network = _run_network(prepared, config, progress)
     # Wider than a narrow terminal: a number that is cut off is worse than a line that wraps.
     console.width = max(console.width, TABLE_WIDTH)
     console.print(_table(rows, config, images))
     accuracies = ", ".join(f"{step} {accuracy:.1%}" for step, accuracy in prepared.accuracies.items())
     console.print(f"Accuracy on {len(prepared.test_labels)} test images: {accuracies}.", highlight=False)
+    values = sum(one.values for one in network.tensors)
+    console.print(
+        f"The whole network as one image, run by the gateware alone on {NETWORK_IMAGES} images: {values:,} outputs of "
+        f"{len(network.tensors)} layers compared, {sum(one.differences for one in network.tensors)} mismatches; "
+        f"{sum(one.cycles for one in network.tensors):,} cycles an image, {whole.compute_cycles:,} predicted.",
+        highlight=False,
+    )
     console.print(f"{verilog}: the array's Verilog, {verilog.stat().st_size / 1024:.0f} KiB.", highlight=False)
     complaints = [text for row in rows for run in row.runs.values() for text in run.complaints]
     for complaint in complaints:
         console.print(complaint, style="red", markup=False)
-    return not complaints
+    return not complaints and network.agrees
+
+
+def _run_network(prepared: PreparedDigits, config: ArrayConfig, progress: Progress) -> tuple[Image, Comparison]:
+    """The network compiled to an image that stores every layer's outputs, and what the gateware makes of it."""
+    image = compile_network(prepared.model, config, watch=True)
+    bar = progress.add_task("the whole network, compiled to native code", total=None)
+
+    def tell(done: int, total: int, _what: str) -> None:
+        progress.update(bar, completed=done, total=total)
+
+    found = compare(image, prepared.test_inputs[:NETWORK_IMAGES], ("golden", "rtl"), tell)
+    progress.update(bar, completed=1, total=1)
+    return image, found
 
 
 def _run_layers(
