@@ -63,6 +63,8 @@ def decode_image(content: bytes, name: str = "the content") -> Image:
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         first = str(error).strip().partition("\n")[0]
         raise FileError(f"{name} is not a whole .image file: {type(error).__name__}: {first}") from None
+    if version is None:
+        raise FileError(f"{name} is not a whole .image file: it is a file of another kind")
     if version != VERSION:
         raise FileError(f"{name} is a .image file of version {version}, and this Openwork reads version {VERSION}")
     try:

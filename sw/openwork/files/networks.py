@@ -72,6 +72,8 @@ def decode_network(content: bytes, name: str = "the content") -> IntegerNetwork:
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         first = str(error).strip().partition("\n")[0]
         raise FileError(f"{name} is not a whole .int8 file: {type(error).__name__}: {first}") from None
+    if version is None:
+        raise FileError(f"{name} is not a whole .int8 file: it is a file of another kind")
     if version != VERSION:
         raise FileError(f"{name} is a .int8 file of version {version}, and this Openwork reads version {VERSION}")
     try:

@@ -32,6 +32,22 @@ def test_sums(run_icarus: Callable[..., dict[str, list[int | None]]], technology
     assert sums[delay:] == expected[:-delay]
 
 
+@pytest.mark.parametrize("technology", list(Technology))
+def test_maxima(run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology) -> None:
+    generator = random.Random(f"maxima {technology}")
+    cycles = 400
+    product = [generator.choice([-128, 127, generator.randrange(-128, 128)]) for _ in range(cycles)]
+    compare = [int(generator.random() < 0.7) for _ in range(cycles)]
+    first = [int(cycle == 0 or (bool(compare[cycle]) and generator.random() < 0.2)) for cycle in range(cycles)]
+    largest, expected = 0, []
+    for p, f, c in zip(product, first, compare, strict=True):
+        largest = p if f or (c and p > largest) else largest
+        expected.append(largest & (1 << 24) - 1)
+    inputs = {"product": product, "first": first, "compare": compare, "maximum": [1] * cycles}
+    sums = run_icarus(Accumulator(24, technology, max_pooling=True), inputs)["sum"]
+    assert sums[1:] == expected[:-1]
+
+
 PROOF = """
 read_verilog -lib +/ecp5/cells_sim.v
 setattr -mod -unset lib_whitebox -unset whitebox -unset blackbox =LUT4 =LUT2 =CCU2C

@@ -1,0 +1,118 @@
+"""The commands that compile networks and run images, as a person types them."""
+
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.openwork.compiler.test_network import classifier
+
+from openwork.backends import BackendError, compare
+from openwork.cli import main
+from openwork.compiler.network import compile_network
+from openwork.files import read_image, write_network
+from openwork.golden import run_network
+from openwork_hw.arch.config import PRESETS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quantized network, inputs for it, and its image."""
+    path = tmp_path_factory.mktemp("images")
+    write_network(path / "a.int8", classifier())
+    np.save(path / "x.npy", np.random.default_rng(1).integers(-128, 128, (3, 3, 13, 11)).astype(np.int8))
+    np.save(path / "wide.npy", np.zeros((1, 3, 13, 12), np.int8))
+    assert openwork("compile", path / "a.int8", "-o", path / "a.image")[0] == 0
+    return path
+
+
+def openwork(*arguments: object) -> tuple[int, str]:
+    """Exit status, and what the command said."""
+    said = StringIO()
+    before, sys.argv = sys.argv, ["openwork", *map(str, arguments)]
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            main()
+    except SystemExit as stop:
+        return int(stop.code or 0), said.getvalue()
+    finally:
+        sys.argv = before
+    return 0, said.getvalue()
+
+
+def test_compile_writes_what_the_compiler_makes(folder: Path) -> None:
+    image = read_image(folder / "a.image")
+    assert (image.words == compile_network(classifier(), PRESETS["demo"]).words).all()
+
+
+@pytest.mark.parametrize("backend", ["golden", "model"])
+def test_run_gives_the_golden_outputs(folder: Path, backend: str) -> None:
+    status, _ = openwork(
+        "run", folder / "a.image", "--inputs", folder / "x.npy", "--backend", backend, "-o", folder / "y.npy"
+    )
+    assert status == 0
+    assert (np.load(folder / "y.npy") == run_network(classifier(), np.load(folder / "x.npy"))).all()
+
+
+def test_compare_finds_no_difference(folder: Path) -> None:
+    status, said = openwork("compare", folder / "a.image", "--inputs", folder / "x.npy", "--backends", "golden,model")
+    assert status == 0
+    assert "first difference" not in said
+
+
+def test_report_is_written(folder: Path) -> None:
+    status, _ = openwork(
+        "report", folder / "a.image", "--clock", 100, "--accuracy", "float=90", "-o", folder / "r.html"
+    )
+    assert status == 0
+    assert "<html" in (folder / "r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("compile", "a.int8", "--preset", "huge", "-o", "b.image"), "there is no preset huge"),
+        (("compile", "a.int8", "--feature-words", 64, "-o", "b.image"), "feature words a PE"),
+        (("compile", "a.image", "-o", "b.image"), "not a whole .int8 file"),
+        (("run", "a.int8", "--inputs", "x.npy", "--backend", "rtl", "-o", "y.npy"), "is not compiled"),
+        (("run", "a.image", "--inputs", "wide.npy", "-o", "y.npy"), "the network takes inputs"),
+        (("run", "a.image", "--inputs", "x.npy", "--backend", "board", "-o", "y.npy"), "there is no backend board"),
+        (("run", "none.image", "--inputs", "x.npy", "-o", "y.npy"), "there is no file"),
+        (("compare", "a.image", "--inputs", "x.npy", "--backends", "golden"), "needs two backends"),
+        (("compare", "a.image", "--inputs", "x.npy", "--trace", "all"), "there is no trace all"),
+        (("report", "a.image", "--accuracy", "float=nine", "-o", "r2.html"), "accuracy is NAME=PERCENT"),
+        (("report", "a.image", "--accuracy", "float=900", "-o", "r2.html"), "accuracy is NAME=PERCENT"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_status_2(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], sentence: str
+) -> None:
+    monkeypatch.chdir(folder)
+    status, said = openwork(*arguments)
+    assert status == 2
+    assert sentence in " ".join(said.split())
+    assert not (folder / "b.image").exists()
+    assert not (folder / "r2.html").exists()
+
+
+def test_the_first_difference_is_named(folder: Path) -> None:
+    """Against an image whose weights are others than its network's."""
+    image = compile_network(classifier(), PRESETS["demo"], watch=True)
+    other = classifier()
+    weights = other.steps[2].layer.weights.copy()  # type: ignore[union-attr]
+    weights[4, 2, 1, 1] += 1
+    object.__setattr__(other.steps[2].layer, "weights", weights)  # type: ignore[union-attr]
+    changed = compile_network(other, PRESETS["demo"], watch=True)
+    mixed = type(image)(**{**vars(image), "words": changed.words})
+    found = compare(mixed, np.load(folder / "x.npy"), ("golden", "model"))
+    assert not found.agrees
+    assert found.first is not None
+    assert (found.first.input, found.first.tensor, found.first.channel) == (0, "c", 4)
+    assert next(one.tensor for one in found.tensors if one.differences) == "c"
+
+
+def test_one_backend_cannot_be_compared(folder: Path) -> None:
+    with pytest.raises(BackendError, match="two backends"):
+        compare(read_image(folder / "a.image"), np.load(folder / "x.npy"), ("golden",))
