@@ -159,7 +159,7 @@ def changed(**entries: Any) -> bytes:
         (b"", "is not a whole .int8 file"),
         (b"\x93NUMPY" + bytes(100), "is not a whole .int8 file"),
         (save({"a": np.zeros(3)}), "is not a whole .int8 file: KeyError"),
-        (changed(format="gguf"), "of version None"),
+        (changed(format="gguf"), "a file of another kind"),
         (changed(version=1), "is a .int8 file of version 1, and this Openwork reads version 2"),
         (changed(graph=header(CONTENT)["graph"] | {"outputs": ["left"]}), "is damaged: its checksum"),
     ],
