@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from openwork.compiler.places import Place
+from openwork.files.container import METADATA_KEY, open_container
 from openwork.files.networks import decode_network, encode_network
 from openwork.files.whole import FileError, read_whole, write_whole
 from openwork.image import CommandPlan, Image
@@ -22,7 +22,6 @@ from openwork_hw.arch.nonzeros import Encoding
 
 FORMAT = "openwork image"
 VERSION = 1
-METADATA_KEY = "openwork"
 
 
 def encode_image(image: Image) -> bytes:
@@ -55,18 +54,7 @@ def decode_image(content: bytes, name: str = "the content") -> Image:
         FileError: the file is not whole, or of another format or version.
         ImageError: the words are not an image for the array that the file names.
     """
-    try:
-        arrays = load(content)
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][METADATA_KEY])
-        version = header["version"] if header["format"] == FORMAT else None
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise FileError(f"{name} is not a whole .image file: {type(error).__name__}: {first}") from None
-    if version is None:
-        raise FileError(f"{name} is not a whole .image file: it is a file of another kind")
-    if version != VERSION:
-        raise FileError(f"{name} is a .image file of version {version}, and this Openwork reads version {VERSION}")
+    arrays, header = open_container(content, name, suffix=".image", file_format=FORMAT, version=VERSION)
     try:
         if header["crc32"] != _checksum(header["plan"], arrays):
             raise FileError(f"{name} is damaged: its checksum does not match its content")

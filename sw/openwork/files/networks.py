@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
+from openwork.files.container import METADATA_KEY, open_container
 from openwork.files.whole import FileError, read_whole, write_whole
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Tensor, Upsample
 
 FORMAT = "openwork integer network"
 VERSION = 2
-METADATA_KEY = "openwork"
 
 STORED: dict[str, np.dtype[Any]] = {"bias": np.dtype("<i4"), "shift": np.dtype(np.uint8)}
 """What of a layer is stored as tensors besides its weights, each under the layer's name, a point and its own."""
@@ -64,18 +63,7 @@ def decode_network(content: bytes, name: str = "the content") -> IntegerNetwork:
     Raises:
         FileError: the file is not whole, of another format or version, or holds a network that means nothing.
     """
-    try:
-        arrays = load(content)
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][METADATA_KEY])
-        version = header["version"] if header["format"] == FORMAT else None
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise FileError(f"{name} is not a whole .int8 file: {type(error).__name__}: {first}") from None
-    if version is None:
-        raise FileError(f"{name} is not a whole .int8 file: it is a file of another kind")
-    if version != VERSION:
-        raise FileError(f"{name} is a .int8 file of version {version}, and this Openwork reads version {VERSION}")
+    arrays, header = open_container(content, name, suffix=".int8", file_format=FORMAT, version=VERSION)
     try:
         if header["crc32"] != _checksum(header["graph"], arrays):
             raise FileError(f"{name} is damaged: its checksum does not match its content")
