@@ -56,6 +56,8 @@ RULES = {
         may=("numpy", "openwork", "openwork_hw.arch"),
         not_even=WITH_TORCH,
     ),
+    # Boards are on serial ports.
+    "openwork.host": Rule(may=("numpy", "serial", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The command line is the one place that knows all sides. It imports them when a command needs them, so that
     # `openwork --help` starts at once and works where the simulator or the FPGA tools are not installed.
     "openwork.cli": Rule(
@@ -70,7 +72,7 @@ RULES = {
     "openwork.backends": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),
         not_even=("openwork.cli",),
-        lazily=("openwork_dv", "openwork_hw.image"),
+        lazily=("openwork_dv",),
     ),
     "openwork.__main__": Rule(may=("openwork.cli",)),
     # The golden model's tensors and the demo's table come in here.

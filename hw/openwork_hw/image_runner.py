@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
-from openwork_hw.arch.image import CommandOp
+from openwork_hw.arch.image import CommandOp, ImageStatus
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
-from openwork_hw.image.checker import ImageChecker, ImageStatus
+from openwork_hw.image.checker import ImageChecker
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
 from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader

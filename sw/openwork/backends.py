@@ -108,7 +108,7 @@ def _rtl(
     trace: tuple[int, int, Path] | None = None,
 ) -> Iterator[Outcome]:
     from openwork_dv.native import Window, build
-    from openwork_hw.image.checker import ImageStatus
+    from openwork_hw.arch.image import ImageStatus
 
     tell(0, 1, "compiling the gateware")
     config = replace(image.config, technology=Technology.GENERIC)

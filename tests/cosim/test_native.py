@@ -31,9 +31,8 @@ from openwork_dv.packing import unpack
 from openwork_dv.runner import image_runner
 from openwork_dv.stimulus import Case, random_case
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import FeederInput, Instruction, assemble
+from openwork_hw.arch.image import FeederInput, ImageStatus, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
-from openwork_hw.image.checker import ImageStatus
 from openwork_hw.image_runner import Answer, CommandReport, Request
 
 CONFIG = ArrayConfig(2, 3, feature_words=2048, row_buffer_nonzeros=32, tap_entries=64, sum_bits=22)

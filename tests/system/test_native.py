@@ -22,9 +22,8 @@ from openwork.network import IntegerNetwork
 from openwork_dv.native import Check, NativeSimulation, Put, Run, Stalls, build
 from openwork_dv.native.simulation import Step
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import FeederInput, assemble, disassemble
+from openwork_hw.arch.image import FeederInput, ImageStatus, assemble, disassemble
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
-from openwork_hw.image.checker import ImageStatus
 
 pytestmark = pytest.mark.slow
 

@@ -62,6 +62,21 @@ class CommandOp(IntEnum):
     END = 7
 
 
+class ImageStatus(IntEnum):
+    """What came of a request to check or run an image."""
+
+    GOOD = 0
+    NOT_CHECKED = 1
+    """It was to run before a check that found it good."""
+    MAGIC = 2
+    VERSION = 3
+    CONFIGURATION = 4
+    LENGTH = 5
+    DAMAGED = 6
+    FAULT = 7
+    """A weight stream was malformed; the report of its command says how."""
+
+
 COMMAND_FIELDS = (
     ("op", 3),
     ("operation", 2),

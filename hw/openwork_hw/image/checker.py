@@ -1,29 +1,14 @@
 """Decides whether what lies in the image memory may run."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value, unsigned
-from amaranth.lib import crc, enum, stream, wiring
+from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.lib import crc, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import COMMAND_WORDS, HEADER_WORDS, MAGIC, VERSION
+from openwork_hw.arch.image import COMMAND_WORDS, HEADER_WORDS, MAGIC, VERSION, ImageStatus
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
-
-
-class ImageStatus(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]  # Amaranth is untyped
-    """What came of a request."""
-
-    GOOD = 0
-    NOT_CHECKED = 1
-    """RUN before a CHECK that found the image good."""
-    MAGIC = 2
-    VERSION = 3
-    CONFIGURATION = 4
-    LENGTH = 5
-    DAMAGED = 6
-    FAULT = 7
-    """A weight stream was malformed; the report of its command says how."""
 
 
 class ImageChecker(wiring.Component):

@@ -1,4 +1,4 @@
-"""Compiles an ImageRunner to a program of this machine: Amaranth, Yosys, Verilator, g++."""
+"""Compiles a component to a program of this machine: Amaranth, Yosys, Verilator, g++."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from amaranth.back import rtlil
+from amaranth.lib import wiring
 
 from openwork_dv.building import BUILD_FOLDER, SimulationError, built, files_version
 from openwork_dv.native.memories import PlainMemories
@@ -62,22 +63,34 @@ def build(
     Raises:
         SimulationError: the compiler is not there, or refused the program.
     """
+    top = ImageRunner(config, encodings=encodings)
+    program = build_program(f"{config!r} {encodings!r}", top, "main.cpp", folder, waves=waves)
+    return NativeSimulation(config, program)
+
+
+def build_program(
+    name: str, top: wiring.Component, main: str, folder: Path = BUILD_FOLDER, *, waves: bool = False
+) -> Path:
+    """The executable of a component and of `main`, a C++ file of this package; the same name means the same component.
+
+    Raises:
+        SimulationError: the compiler is not there, or refused the program.
+    """
     if shutil.which("g++") is None:
         raise SimulationError("the C++ compiler g++ is not installed: apt-get install g++")
     sources = [Path(str(file)) for file in resources.files(__package__).iterdir() if file.is_file()]
-    depends_on = [repr(config), repr(encodings), repr(waves), files_version(*sorted(sources)), _tools()]
+    depends_on = [name, main, repr(waves), files_version(*sorted(sources)), _tools()]
 
     def make(part: Path) -> None:
-        for name in ("main.cpp", "memory.v"):
-            shutil.copy(Path(__file__).parent / name, part)
-        top = ImageRunner(config, encodings=encodings)
+        shutil.copy(Path(__file__).parent / main, part / "main.cpp")
+        shutil.copy(Path(__file__).parent / "memory.v", part)
         (part / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False, platform=PlainMemories()))
         run_script(TO_VERILOG, part)
         (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
         _verilate(part, waves)
         _compile(part, waves)
 
-    return NativeSimulation(config, built(folder, "\n".join(depends_on), make) / "simulation")
+    return built(folder, "\n".join(depends_on), make) / "simulation"
 
 
 def _verilate(part: Path, waves: bool) -> None:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from openwork_dv.building import SimulationError
 from openwork_dv.packing import unpack
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import HEADER_WORDS
+from openwork_hw.arch.image import HEADER_WORDS, ImageStatus
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.image.checker import ImageStatus
 from openwork_hw.image_runner import Answer, CommandReport
 
 

@@ -1,0 +1,317 @@
+"""The link: how a host and a board with the byte shell talk over any line that carries bytes.
+
+The host asks and the board answers, never unasked. A *request* is a header, a payload and the CRC-32 of both, wrapped in COBS
+(consistent overhead byte stuffing), so that a zero byte ends it and is nowhere else:
+
+    byte     request holds
+    0        kind
+    1        sequence number; RESET: number of the new session, 1 to 255; HELLO: 0
+    2, 3     length
+    4 .. 7   address
+    8 ..     payload: WRITE whole words, FEED `length` bytes, the others none
+    last 4   CRC-32 (zlib's) of all before it
+
+A *response* is not stuffed: the board would have to look ahead, and the host can look back.
+
+    byte     response holds
+    0        MARKER
+    1        number of the session
+    2        sequence number that the board expects next: all before it have been received
+    3        kind of the request [3:0], BUSY [4]
+    4, 5     lower half of the request's address
+    6, 7     bytes of the payload
+    8 ..     payload
+    last 4   CRC-32 of all before it
+
+All numbers are little endian. What each kind asks for:
+
+    HELLO    who are you: the response holds an `Identity`. May come at any time; its address is returned as it is
+    RESET    begin a session: forget what has not been carried out, stop the array, expect sequence number 0. No response
+    WRITE    put words into the image memory from word `address` on. No response
+    PEEK     read `length` bytes, whole words, of the image memory from word `address` on
+    START    give the array a request when it has finished the one before: `address` 0 is CHECK, 1 is RUN. No response
+    FEED     give the array input bytes. No response
+    READ     results from byte `address[15:0]` on, when `length` of them are there, or the array is idle, or a HELLO waits
+             behind: then as many as there are. Those before byte `address[31:16]` are forgotten
+
+All but HELLO and RESET are carried out once and in order: the board drops one whose sequence number is not the one that it
+expects, and the host sends again from there on. Results are one string of bytes, counted from the session's begin, modulo 65,536:
+for each command of the program its STORE's bytes, then its report; at the end the answer.
+
+    report   cycles, stalls (32 bits each), kind of the fault (8), its PE (8), its position (16)
+    answer   status (32), cycles (32)
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from zlib import crc32
+
+from openwork_hw.arch.config import ArrayConfig, ConfigError
+from openwork_hw.arch.nonzeros import Encoding
+
+LINK_VERSION = 1
+
+MARKER = 0xA5
+"""A byte that seldom begins anything else in int8 results."""
+
+HEADER = struct.Struct("<BBHI")
+RESPONSE_HEADER = struct.Struct("<BBBBHH")
+CRC = struct.Struct("<I")
+REPORT = struct.Struct("<IIBBH")
+ANSWER = struct.Struct("<II")
+
+BUSY = 1 << 4
+SEQUENCED = 1 << 3
+"""The bit of a kind that says: once and in order."""
+
+SEQUENCES = 256
+WINDOW = 127
+"""Requests that may be on their way without a word from the board: fewer than half of all numbers, so that old and new differ."""
+
+RESULT_POSITIONS = 1 << 16
+
+
+class LinkError(ValueError):
+    """Bytes that break the protocol."""
+
+
+class Kind(IntEnum):
+    """Of a request."""
+
+    HELLO = 0
+    RESET = 1
+    WRITE = 8
+    PEEK = 9
+    START = 10
+    FEED = 11
+    READ = 12
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the host asks for; the module's text says what the fields mean for each kind."""
+
+    kind: Kind
+    sequence: int = 0
+    length: int = 0
+    address: int = 0
+    payload: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the board answers.
+
+    Attributes:
+        session, expected: of the board, when it answered.
+        kind, echo: of the request: its kind and the lower half of its address.
+        busy: the array has something to do, or its answer has not been put to the results yet.
+        payload: identity, words or results.
+    """
+
+    session: int
+    expected: int
+    kind: Kind
+    busy: bool
+    echo: int
+    payload: bytes
+
+
+def stuff(content: bytes) -> bytes:
+    """COBS: the content without zeros, each run of up to 254 bytes behind its length + 1, then the zero that ends it.
+
+    >>> stuff(bytes([1, 0, 0, 2])).hex(" ")
+    '02 01 01 02 02 00'
+    """
+    stuffed = bytearray()
+    for run in content.split(b"\0"):
+        while len(run) >= 254:
+            stuffed += b"\xff" + run[:254]
+            run = run[254:]
+        stuffed += bytes([len(run) + 1]) + run
+    return bytes(stuffed) + b"\0"
+
+
+def unstuff(stuffed: bytes) -> bytes:
+    """Undo `stuff`, the ending zero left out.
+
+    >>> unstuff(bytes([2, 1, 1, 2, 2])).hex(" ")
+    '01 00 00 02'
+
+    Raises:
+        LinkError: a run ends too early.
+    """
+    content = bytearray()
+    at, zero = 0, False
+    while at < len(stuffed):
+        code = stuffed[at]
+        run = stuffed[at + 1 : at + code]
+        if code == 0 or len(run) != code - 1:
+            raise LinkError("a run of bytes ends too early")
+        content += b"\0" * zero + run
+        zero = code != 255
+        at += code
+    return bytes(content)
+
+
+def encode_request(request: Request) -> bytes:
+    """The bytes on the line, the ending zero included."""
+    header = HEADER.pack(request.kind, request.sequence, request.length, request.address)
+    content = header + request.payload
+    return stuff(content + CRC.pack(crc32(content)))
+
+
+def decode_request(stuffed: bytes) -> Request:
+    """The request in what stands before a zero.
+
+    Raises:
+        LinkError: it is damaged, or of no kind.
+    """
+    content = unstuff(stuffed)
+    if len(content) < HEADER.size + CRC.size or CRC.unpack(content[-4:])[0] != crc32(content[:-4]):
+        raise LinkError("the request is damaged")
+    kind, sequence, length, address = HEADER.unpack_from(content)
+    try:
+        return Request(Kind(kind), sequence, length, address, content[HEADER.size : -CRC.size])
+    except ValueError:
+        raise LinkError(f"there is no request of kind {kind}") from None
+
+
+def encode_response(response: Response) -> bytes:
+    """The bytes on the line."""
+    flags = response.kind | BUSY * response.busy
+    header = RESPONSE_HEADER.pack(
+        MARKER, response.session, response.expected, flags, response.echo, len(response.payload)
+    )
+    content = header + response.payload
+    return content + CRC.pack(crc32(content))
+
+
+def decode_response(content: bytes) -> tuple[Response, int] | None:
+    """The response that these bytes begin with, and how many bytes it has; None where they end too early.
+
+    Raises:
+        LinkError: they do not begin with a response.
+    """
+    if content and content[0] != MARKER:
+        raise LinkError("no response begins here")
+    if len(content) < RESPONSE_HEADER.size:
+        return None
+    _, session, expected, flags, echo, length = RESPONSE_HEADER.unpack_from(content)
+    end = RESPONSE_HEADER.size + length
+    try:
+        kind = Kind(flags & ~BUSY)
+    except ValueError:
+        raise LinkError(f"there is no response of kind {flags}") from None
+    if len(content) < end + CRC.size:
+        return None
+    if CRC.unpack_from(content, end)[0] != crc32(content[:end]):
+        raise LinkError("the response is damaged")
+    payload = content[RESPONSE_HEADER.size : end]
+    return Response(session, expected, kind, bool(flags & BUSY), echo, payload), end + CRC.size
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a board says about itself.
+
+    Attributes:
+        config: its array; `technology` is not told and stays generic.
+        encodings: weight streams that it decodes.
+        memory_words: of its image memory.
+        receive_bytes: of its receive buffer, in which requests lie until they are carried out, stuffing undone.
+        result_bytes: of its result buffer.
+        clock_hz: its clock.
+        writable: the image memory can be written over the link.
+        reports: the results hold a report for each command; else only what STORE commands give, and answers.
+        peek: the board knows PEEK.
+    """
+
+    config: ArrayConfig
+    encodings: tuple[Encoding, ...]
+    memory_words: int
+    receive_bytes: int
+    result_bytes: int
+    clock_hz: int
+    writable: bool = True
+    reports: bool = True
+    peek: bool = True
+
+
+def encode_identity(identity: Identity) -> bytes:
+    """LINK_VERSION, then the fingerprint (32 bits), then numbers as LEB128: those of the identity, then those of the array.
+
+    Numbers are in the order of the fields of `Identity` and `ArrayConfig`, `technology` left out; a tuple is its length and
+    its items, a truth value 0 or 1.
+    """
+    encodings = [encoding.value for encoding in identity.encodings]
+    numbers = [len(encodings), *encodings]
+    for name in ("memory_words", "receive_bytes", "result_bytes", "clock_hz", "writable", "reports", "peek"):
+        numbers.append(int(getattr(identity, name)))
+    for name in _seen():
+        value = getattr(identity.config, name)
+        numbers += [len(value), *value] if isinstance(value, tuple) else [int(value)]
+    return (
+        bytes([LINK_VERSION])
+        + struct.pack("<I", identity.config.fingerprint)
+        + b"".join(_leb128(number) for number in numbers)
+    )
+
+
+def decode_identity(content: bytes) -> Identity:
+    """Undo `encode_identity`.
+
+    Raises:
+        LinkError: the board speaks another version, or describes no array.
+    """
+    if not content or content[0] != LINK_VERSION:
+        version = content[0] if content else "none"
+        raise LinkError(
+            f"the board speaks version {version} of the link, and this program version {LINK_VERSION}: "
+            "build its bitstream again with this version"
+        )
+    numbers = _numbers(content[5:])
+    try:
+        encodings = tuple(Encoding(next(numbers)) for _ in range(next(numbers)))
+        memory_words, receive_bytes, result_bytes, clock_hz = (next(numbers) for _ in range(4))
+        writable, reports, peek = (bool(next(numbers)) for _ in range(3))
+        sizes: dict[str, int | bool | tuple[int, ...]] = {}
+        for name, kind in _seen().items():
+            value = next(numbers)
+            if kind is tuple:
+                sizes[name] = tuple(next(numbers) for _ in range(value))
+            else:
+                sizes[name] = kind(value)
+        config = ArrayConfig(**sizes)  # type: ignore[arg-type]  # the kinds are those of the defaults
+    except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
+        raise LinkError(f"the board describes no array that this program knows: {error}") from None
+    if content[1:5] != struct.pack("<I", config.fingerprint):
+        raise LinkError("the board's array has sizes that this program does not know: build its bitstream again")
+    return Identity(config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek)
+
+
+def _seen() -> dict[str, type[int] | type[bool] | type[tuple[int, ...]]]:
+    """The sizes of an array that a host sees, and what they are."""
+    example = ArrayConfig(pes=1, lanes=1)
+    return {field.name: type(getattr(example, field.name)) for field in fields(example) if field.name != "technology"}
+
+
+def _leb128(number: int) -> bytes:
+    """Seven bits a byte, lowest first; the upper bit says that more follow."""
+    content = bytearray()
+    while number > 127:
+        content.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*content, number])
+
+
+def _numbers(content: bytes) -> Iterator[int]:
+    number = shift = 0
+    for byte in content:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield number
+            number = shift = 0

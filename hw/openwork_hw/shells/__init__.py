@@ -1,0 +1,1 @@
+"""What stands around the core at the edge of a chip."""

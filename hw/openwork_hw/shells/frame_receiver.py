@@ -1,0 +1,140 @@
+"""From bytes on a line to requests that are whole, in order and carried out once."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Signal
+from amaranth.lib import crc, data, stream, wiring
+from amaranth.lib.crc import catalog
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ConfigError, Technology, bits_for
+from openwork_hw.arch.link import SEQUENCED, Kind
+from openwork_hw.primitives.block_memory import BlockMemory
+
+FrameByte = data.StructLayout({"byte": 8, "last": 1})
+"""A byte of a frame, or of what is in it."""
+
+
+class FrameReceiver(wiring.Component):
+    """Undo the stuffing of requests, check them, and queue those that are whole and in order.
+
+    Function
+        Each byte of a request goes into the queue as it comes; the zero behind it keeps all of them, or drops them where the CRC
+        is wrong, the sequence number is not `expected` or the queue is full. A RESET empties the queue and begins a session.
+    Ports
+        i : in, stream of 8: what comes from the line
+        o : out, stream of FrameByte: header, payload and CRC of one request after the other
+        expected : out, 8: the sequence number that the next request must have
+        session : out, 8: the number that the last RESET gave
+        reset : out, 1; high for one cycle: a RESET has come
+        hello : out, 1; likewise, a HELLO
+    Timing
+        A byte of `i` in 9 cycles, of `o` in 3. No combinational path but from o.ready.
+    Cost
+        A CRC-32 of a bit a cycle, `bytes` x 9 bits of block memory.
+    Limits
+        `bytes` is a power of two. A request as long as that, header and CRC included, never gets in.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    expected: Signal
+    session: Signal
+    reset: Signal
+    hello: Signal
+
+    def __init__(self, bytes: int, technology: Technology) -> None:
+        if bytes < 32 or bytes & (bytes - 1):
+            raise ConfigError(f"a receive buffer has a power of two of bytes, 32 or more, not {bytes}")
+        self._bytes = bytes
+        self._technology = technology
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(FrameByte)),
+                "expected": Out(8),
+                "session": Out(8),
+                "reset": Out(1),
+                "hello": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.crc = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=1))
+        m.submodules.queue = queue = BlockMemory(FrameByte.size, self._bytes, self._technology)
+
+        # The queue: [take, kept) are whole requests, [kept, put) is the one that comes in.
+        pointer_bits = bits_for(self._bytes)
+        put, kept, take = (Signal(pointer_bits, name=name) for name in ("put", "kept", "take"))
+        write = Signal(FrameByte)
+        m.d.comb += [
+            queue.write_address.eq(put),
+            queue.write_data.eq(write),
+            queue.read_address.eq(take),
+            self.o.payload.eq(queue.read_data),
+        ]
+        settled = Signal(BlockMemory.latency_cycles)
+        m.d.comb += self.o.valid.eq(settled[-1] & (take != kept))
+        m.d.sync += settled.eq(Cat(1, settled))
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [take.eq(take + 1), settled.eq(0)]
+
+        # COBS: bytes that are left of this run, and whether a zero stands behind it.
+        left = Signal(8)
+        zero_behind = Signal()
+        byte = Signal(8)  # of the request
+        comes = Signal()
+
+        # One byte is held back, because the next one says whether it is the last. It goes round once while the CRC takes it.
+        held = Signal(8)
+        holds = Signal()
+        turns_left = Signal(range(9))
+        m.d.comb += [self.i.ready.eq(turns_left == 0), check.data.eq(held[0]), check.valid.eq(turns_left != 0)]
+
+        place = Signal(range(3))  # in the header, of the byte that comes
+        number = Signal(8)  # the sequence number, or the new session's
+        is_reset, sequenced = Signal(), Signal()
+        wanted = Signal(init=1)  # the request may come in
+        full, whole = Signal(), Signal()
+        m.d.comb += [full.eq(put + 1 == take), write.byte.eq(held)]
+        with m.If(turns_left != 0):
+            m.d.sync += [turns_left.eq(turns_left - 1), held.eq(Cat(held[1:], held[0]))]
+        with m.Elif(self.i.valid):
+            with m.If(self.i.payload == 0):
+                # The end of a request, or of what is left of one.
+                m.d.comb += [
+                    check.start.eq(1),
+                    whole.eq(holds & wanted & ~full & (left == 0) & check.match_detected),
+                    write.last.eq(1),
+                    queue.write_enable.eq(whole),
+                ]
+                m.d.sync += [left.eq(0), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1), put.eq(kept)]
+                with m.If(whole & is_reset):
+                    m.d.comb += self.reset.eq(1)
+                    m.d.sync += [put.eq(0), kept.eq(0), take.eq(0), settled.eq(0)]
+                    m.d.sync += [self.expected.eq(0), self.session.eq(number)]
+                with m.Elif(whole):
+                    m.d.comb += self.hello.eq(~sequenced)
+                    m.d.sync += [put.eq(put + 1), kept.eq(put + 1), self.expected.eq(self.expected + sequenced)]
+            with m.Elif(left == 0):
+                m.d.sync += [left.eq(self.i.payload - 1), zero_behind.eq(self.i.payload != 255)]
+                m.d.comb += comes.eq(zero_behind)
+            with m.Else():
+                m.d.sync += left.eq(left - 1)
+                m.d.comb += [byte.eq(self.i.payload), comes.eq(1)]
+
+        with m.If(comes):
+            m.d.comb += queue.write_enable.eq(holds & wanted)
+            m.d.sync += [held.eq(byte), holds.eq(1), turns_left.eq(8)]
+            with m.If(holds):
+                m.d.sync += put.eq(put + 1)
+                with m.If(full):
+                    m.d.sync += wanted.eq(0)
+            with m.If(place != 2):
+                m.d.sync += place.eq(place + 1)
+            with m.If(place == 0):
+                m.d.sync += [is_reset.eq(byte == Kind.RESET), sequenced.eq((byte & SEQUENCED) != 0)]
+            with m.If(place == 1):
+                m.d.sync += number.eq(byte)
+                with m.If(sequenced & (byte != self.expected)):
+                    m.d.sync += wanted.eq(0)
+        return m

@@ -1,0 +1,63 @@
+"""Puts the CRC behind each response."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Signal
+from amaranth.lib import crc, stream, wiring
+from amaranth.lib.crc import catalog
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.shells.frame_receiver import FrameByte
+
+CRC_BYTES = 4
+
+
+class FrameSender(wiring.Component):
+    """Hand on the bytes of responses, and behind the last one of each its CRC-32.
+
+    Ports
+        i : in, stream of FrameByte
+        o : out, stream of 8
+    Timing
+        A byte in 10 cycles. No combinational path.
+    Cost
+        A CRC-32 of a bit a cycle.
+    Limits
+        -
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(stream.Signature(FrameByte)), "o": Out(stream.Signature(8))})
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.crc = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=1))
+        byte = Signal(8)
+        last = Signal()
+        turns_left = Signal(range(9))
+        crc_left = Signal(range(CRC_BYTES + 1))
+        m.d.comb += [
+            self.o.payload.eq(byte),
+            check.data.eq(byte[0]),
+            check.valid.eq((turns_left != 0) & (crc_left == 0)),
+        ]
+        with m.If(turns_left != 0):
+            m.d.sync += [turns_left.eq(turns_left - 1), byte.eq(Cat(byte[1:], byte[0]))]
+            with m.If(turns_left == 1):
+                m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.valid):
+            with m.If(self.o.ready):
+                m.d.sync += self.o.valid.eq(0)
+                m.d.comb += check.start.eq(crc_left == 1)
+                with m.If(crc_left != 0):
+                    m.d.sync += crc_left.eq(crc_left - 1)
+                with m.Elif(last):
+                    m.d.sync += [crc_left.eq(CRC_BYTES), last.eq(0)]
+        with m.Elif(crc_left != 0):
+            m.d.sync += [byte.eq(check.crc.word_select((CRC_BYTES - crc_left)[:2], 8)), self.o.valid.eq(1)]
+        with m.Else():
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                m.d.sync += [byte.eq(self.i.payload.byte), last.eq(self.i.payload.last), turns_left.eq(8)]
+        return m

@@ -1,0 +1,80 @@
+"""An image memory on the chip."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.lib import memory, stream, wiring
+
+from openwork_hw.arch.config import WORD_BITS, ConfigError, bits_for
+from openwork_hw.shells.memory import memory_ports
+
+
+class ImageMemory(wiring.Component):
+    """Hold an image in block memory, and serve many readers through one port.
+
+    Function
+        Requests are taken one a cycle, from the readers in turn, and answered. Addresses beyond `words` wrap around.
+    Ports
+        as `shells.memory` says
+    Timing
+        A word each cycle, 3 cycles after its request was taken; a write each cycle. Combinational paths: from the `valid` of
+        all readers to the `ready` of each.
+    Cost
+        words x 32 bits of memory; for each reader a turn and a leg of the address multiplexer.
+    Limits
+        Reading a word in the cycle in which it is written gives the old or the new one.
+    """
+
+    i_requests: list[stream.Interface]
+    o_words: list[stream.Interface]
+    i_writes: stream.Interface
+    forget: Signal
+
+    def __init__(self, words: int, readers: int, image: Sequence[int] = ()) -> None:
+        """`image`: what the memory holds from the start; zeros behind it."""
+        if words < 1 or len(image) > words:
+            raise ConfigError(f"a memory of {words} words does not hold an image of {len(image)}")
+        self._words = words
+        self._readers = readers
+        self._image = [int(word) for word in image]
+        super().__init__(memory_ports(readers))
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.memory = words = memory.Memory(shape=WORD_BITS, depth=self._words, init=self._image)
+        write, read = words.write_port(), words.read_port()
+        address_bits = bits_for(self._words)
+        m.d.comb += [
+            self.i_writes.ready.eq(1),
+            write.en.eq(self.i_writes.valid),
+            write.addr.eq(self.i_writes.payload.address[:address_bits]),
+            write.data.eq(self.i_writes.payload.word),
+        ]
+
+        # The first reader that asks and has not had its turn in this round; where there is none, a new round begins.
+        asking, waiting, had, turn = (Signal(self._readers, name=name) for name in ("asking", "waiting", "had", "turn"))
+        m.d.comb += waiting.eq(asking & ~had)
+        with m.If(waiting.any()):
+            m.d.comb += turn.eq(waiting & -waiting)
+            m.d.sync += had.eq(had | turn)
+        with m.Else():
+            m.d.comb += turn.eq(asking & -asking)
+            m.d.sync += had.eq(turn)
+        address = Signal(address_bits)
+        asked, reading, found = (Signal(self._readers, name=name) for name in ("asked", "reading", "found"))
+        m.d.sync += [asked.eq(turn), reading.eq(asked), found.eq(reading)]
+        word = Signal(WORD_BITS, reset_less=True)
+        m.d.comb += read.addr.eq(address)
+        m.d.sync += word.eq(read.data)
+        for reader in range(self._readers):
+            m.d.comb += [
+                asking[reader].eq(self.i_requests[reader].valid),
+                self.i_requests[reader].ready.eq(turn[reader]),
+                self.o_words[reader].payload.eq(word),
+                self.o_words[reader].valid.eq(found[reader]),
+            ]
+            with m.If(turn[reader]):
+                m.d.sync += address.eq(self.i_requests[reader].payload[:address_bits])
+        with m.If(self.forget):
+            m.d.sync += [asked.eq(0), reading.eq(0), found.eq(0)]
+        return m

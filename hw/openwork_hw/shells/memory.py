@@ -1,0 +1,59 @@
+"""What a shell and its image memory say to each other, so that one memory may take another's place.
+
+A memory is a component with these ports:
+
+    i_requests : in, streams of word addresses, one for each reader
+    o_words : out, streams of words, one for each reader: the answers to its requests in their order, as late as the memory likes.
+        A reader takes a word in the cycle in which it is offered, because it asks for no more than it has room for
+    i_writes : in, stream of WordWrite; a memory that cannot be written takes and drops them
+    forget : in, 1; while it is high, 16 cycles at least, requests that have not been answered are forgotten. What is stored stays
+
+(They are ports of the component and not one interface, because Amaranth cannot connect arrays inside of a flipped interface.)
+"""
+
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS, ArrayConfig
+from openwork_hw.image.memory_reader import ADDRESS_BITS
+
+WordWrite = data.StructLayout({"address": ADDRESS_BITS, "word": WORD_BITS})
+"""A word for the image memory."""
+
+
+def memory_readers(config: ArrayConfig, *, peek: bool) -> int:
+    """Readers of a shell's memory: those of its ImageRunner, in its order, then the link's own where it has one."""
+    return 1 + 2 * len(config.feeders) + peek
+
+
+def memory_ports(readers: int) -> dict[str, Any]:
+    """The ports of a memory, for its signature."""
+    return {
+        "i_requests": In(stream.Signature(ADDRESS_BITS)).array(readers),
+        "o_words": Out(stream.Signature(WORD_BITS)).array(readers),
+        "i_writes": In(stream.Signature(WordWrite)),
+        "forget": In(1),
+    }
+
+
+def shell_memory_ports(readers: int) -> dict[str, Any]:
+    """The ports of a shell for its memory."""
+    return {
+        "o_memory_requests": Out(stream.Signature(ADDRESS_BITS)).array(readers),
+        "i_memory_words": In(stream.Signature(WORD_BITS)).array(readers),
+        "o_memory_writes": Out(stream.Signature(WordWrite)),
+        "memory_forget": Out(1),
+    }
+
+
+def connect_memory(m: Module, shell: Any, memory: Any) -> None:
+    """Join a shell and its memory."""
+    for asks, takes in zip(shell.o_memory_requests, memory.i_requests, strict=True):
+        wiring.connect(m, asks, takes)
+    for gives, takes in zip(memory.o_words, shell.i_memory_words, strict=True):
+        wiring.connect(m, gives, takes)
+    wiring.connect(m, shell.o_memory_writes, memory.i_writes)
+    m.d.comb += memory.forget.eq(shell.memory_forget)

@@ -1,0 +1,261 @@
+"""Carries out the host's requests, one after the other."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS, bits_for
+from openwork_hw.arch.link import HEADER, MARKER, RESPONSE_HEADER, Kind
+from openwork_hw.image.memory_reader import ADDRESS_BITS
+from openwork_hw.image_runner import Request
+from openwork_hw.shells.frame_receiver import FrameByte
+from openwork_hw.shells.memory import WordWrite
+from openwork_hw.shells.result_buffer import ResultBuffer
+
+_HEADER = data.StructLayout({"kind": 4, "unused": 12, "length": 16, "address": 32})
+"""A request's header; its sequence number has been looked at."""
+
+
+class RequestServer(wiring.Component):
+    """Carry out requests in order, and make the responses of those that have one.
+
+    Function
+        `arch.link` says what each kind of request asks for. One that its frame ends too early for is dropped.
+    Ports
+        i : in, stream of FrameByte: requests
+        o : out, stream of FrameByte: responses, without their CRC
+        expected, session : in, 8 each: for the responses
+        o_requests : out, stream of Request, o_features : out, stream of signed 8: to the ImageRunner
+        o_writes : out, stream of WordWrite, to the memory
+        o_peeks, i_peeked : out, in: the link's own read port of the memory; unused without `peek`
+        given, data : in, released, read : out: the ResultBuffer's
+        answered : in, 1; the array has answered a request
+        hello : in, 1; a HELLO has come and waits: a READ that waits, too, ends with what there is
+    Timing
+        Waits where a request waits: for room in the array, for its answer, for its results.
+    Cost
+        A register of a header, `identity` as a table.
+    Limits
+        A READ of more than the result buffer holds waits until the array is idle, and so does not end if the array waits for room.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    expected: Signal
+    session: Signal
+    o_requests: stream.Interface
+    o_features: stream.Interface
+    o_writes: stream.Interface
+    o_peeks: stream.Interface
+    i_peeked: stream.Interface
+    given: Signal
+    data: Signal
+    released: Signal
+    read: Signal
+    answered: Signal
+    hello: Signal
+
+    def __init__(self, identity: bytes, result_bytes: int, *, peek: bool) -> None:
+        self._identity = identity
+        self._result_bytes = result_bytes
+        self._peek = peek
+        position_bits = bits_for(result_bytes) + 1
+        super().__init__(
+            {
+                "i": In(stream.Signature(FrameByte)),
+                "o": Out(stream.Signature(FrameByte)),
+                "expected": In(8),
+                "session": In(8),
+                "o_requests": Out(stream.Signature(Request)),
+                "o_features": Out(stream.Signature(signed(8))),
+                "o_writes": Out(stream.Signature(WordWrite)),
+                "o_peeks": Out(stream.Signature(ADDRESS_BITS)),
+                "i_peeked": In(stream.Signature(WORD_BITS)),
+                "given": In(position_bits),
+                "data": In(8),
+                "released": Out(position_bits),
+                "read": Out(position_bits),
+                "answered": In(1),
+                "hello": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        header = Signal(_HEADER)
+        gathered = Signal(_HEADER.size)
+        place = Signal(range(HEADER.size))  # in a header
+        word = Signal(WORD_BITS)
+        word_place = Signal(2)
+        busy = Signal()
+        greeted = Signal()
+        takes = Signal()
+        m.d.comb += takes.eq(self.i.valid & self.i.ready)
+        with m.If(self.answered):
+            m.d.sync += busy.eq(0)
+
+        m.d.comb += gathered.eq(Cat(header.as_value()[8:], self.i.payload.byte))
+        m.d.comb += [
+            self.o_writes.payload.address.eq(header.address),
+            self.o_writes.payload.word.eq(word),
+            self.o_requests.payload.eq(header.address[0]),
+            self.o_features.payload.eq(self.i.payload.byte),
+            self.o_peeks.payload.eq(header.address),
+            self.read.eq(header.address),
+        ]
+        available = Signal(len(self.given))
+        is_peek = Signal()
+        # None, where the host asks for results that are not there yet.
+        behind = Signal(len(self.given))
+        m.d.comb += [behind.eq(self.given - self.read), available.eq(Mux(behind > self._result_bytes, 0, behind))]
+
+        byte = Signal(8)
+        echo = Signal(16)
+        flags = Cat(header.kind, busy)
+        response_header = (MARKER, self.session, self.expected, flags, *_bytes(echo), *_bytes(header.length))
+        assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 2
+        m.d.comb += self.o.payload.byte.eq(byte)
+        with m.FSM():
+            with m.State("HEADER"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(takes):
+                    m.d.sync += [header.eq(gathered), place.eq(place + 1)]
+                    with m.If(self.i.payload.last):
+                        m.d.sync += place.eq(0)
+                    with m.Elif(place == HEADER.size - 1):
+                        m.next = "KIND"
+
+            with m.State("KIND"):
+                m.d.sync += [word_place.eq(0), echo.eq(header.address)]
+                with m.Switch(header.kind):
+                    with m.Case(Kind.WRITE):
+                        m.next = "GATHER"
+                    with m.Case(Kind.FEED):
+                        m.next = "FEED"
+                    with m.Default():
+                        m.next = "CRC"
+
+            # The CRC is a word, too, but its last byte is the request's.
+            with m.State("GATHER"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(takes):
+                    m.d.sync += [word.eq(Cat(word[8:], self.i.payload.byte)), word_place.eq(word_place + 1)]
+                    with m.If(self.i.payload.last):
+                        m.next = "HEADER"
+                    with m.Elif(word_place == 3):
+                        m.next = "WRITE"
+
+            with m.State("WRITE"):
+                m.d.comb += self.o_writes.valid.eq(1)
+                with m.If(self.o_writes.ready):
+                    m.d.sync += header.address.eq(header.address + 1)
+                    m.next = "GATHER"
+
+            with m.State("FEED"):
+                more = header.length != 0
+                m.d.comb += [
+                    self.o_features.valid.eq(self.i.valid & more),
+                    self.i.ready.eq(self.o_features.ready | ~more),
+                ]
+                with m.If(takes):
+                    m.d.sync += header.length.eq(Mux(more, header.length - 1, 0))
+                    with m.If(self.i.payload.last):
+                        m.next = "HEADER"
+
+            with m.State("CRC"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(takes & self.i.payload.last):
+                    with m.Switch(header.kind):
+                        with m.Case(Kind.START):
+                            m.next = "START"
+                        with m.Case(Kind.READ):
+                            m.d.sync += self.released.eq(header.address[16:])
+                            m.next = "READ"
+                        with m.Case(Kind.HELLO):
+                            m.d.sync += [header.length.eq(len(self._identity)), header.address.eq(0), greeted.eq(0)]
+                            m.next = "RESPOND"
+                        if self._peek:
+                            with m.Case(Kind.PEEK):
+                                m.next = "RESPOND"
+                        with m.Default():
+                            m.next = "HEADER"
+
+            with m.State("START"):
+                m.d.comb += self.o_requests.valid.eq(1)
+                with m.If(self.o_requests.ready):
+                    m.d.sync += busy.eq(1)
+                    m.next = "HEADER"
+
+            with m.State("READ"):
+                with m.If(available >= header.length):
+                    m.next = "RESPOND"
+                with m.Elif(~busy | greeted):
+                    m.d.sync += header.length.eq(available)
+                    m.next = "RESPOND"
+
+            # place is 0 again.
+            with m.State("RESPOND"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (header.length == 0)),
+                ]
+                with m.Switch(place):
+                    for number, content in enumerate(response_header):
+                        with m.Case(number):
+                            m.d.comb += byte.eq(content)
+                with m.If(self.o.ready):
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(place == RESPONSE_HEADER.size - 1):
+                        m.next = "PAYLOAD"
+
+            with m.State("PAYLOAD"):
+                with m.If(header.length == 0):
+                    m.next = "HEADER"
+                with m.Elif(is_peek & (word_place == 0)):
+                    m.next = "ASK"
+                with m.Else():
+                    m.next = "FETCH"
+
+            # A result's position was there in the state before, and it is in the next one: the result buffer's latency.
+            with m.State("FETCH"):
+                m.next = "OFFER"
+
+            with m.State("OFFER"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.last.eq(header.length == 1)]
+                with m.If(header.kind == Kind.READ):
+                    m.d.comb += byte.eq(self.data)
+                with m.Elif(is_peek):
+                    m.d.comb += byte.eq(word[:8])
+                with m.Else():
+                    with m.Switch(header.address[: bits_for(len(self._identity))]):
+                        for number, content in enumerate(self._identity):
+                            with m.Case(number):
+                                m.d.comb += byte.eq(content)
+                with m.If(self.o.ready):
+                    m.d.sync += [
+                        header.length.eq(header.length - 1),
+                        header.address.eq(header.address + (~is_peek | (word_place == 3))),
+                        word.eq(word[8:]),
+                        word_place.eq(word_place + 1),
+                    ]
+                    m.next = "PAYLOAD"
+
+            if self._peek:
+                m.d.comb += [self.i_peeked.ready.eq(1), is_peek.eq(header.kind == Kind.PEEK)]
+                with m.State("ASK"):
+                    m.d.comb += self.o_peeks.valid.eq(1)
+                    with m.If(self.o_peeks.ready):
+                        m.next = "PEEK"
+
+                with m.State("PEEK"):
+                    with m.If(self.i_peeked.valid):
+                        m.d.sync += word.eq(self.i_peeked.payload)
+                        m.next = "OFFER"
+        # Behind the state machine: a HELLO that comes while one is answered counts.
+        with m.If(self.hello):
+            m.d.sync += greeted.eq(1)
+        return m
+
+
+def _bytes(value: Value) -> tuple[Value, Value]:
+    return value[:8], value[8:]

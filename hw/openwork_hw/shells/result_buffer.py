@@ -1,0 +1,113 @@
+"""Keeps results as bytes until the host has them."""
+
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import ArrayConfig, ConfigError, bits_for
+from openwork_hw.arch.link import ANSWER, REPORT
+from openwork_hw.image_runner import Answer, CommandReport
+from openwork_hw.primitives.block_memory import BlockMemory
+
+
+class ResultBuffer(wiring.Component):
+    """Turn results into one string of bytes, and keep the last `bytes` of it.
+
+    Function
+        A feature is a byte; a report is `arch.link.REPORT`, or nothing without `reports`; an answer is `arch.link.ANSWER`.
+        data[t+2] = byte number read[t] of the string, if it is from `released` to before `given`. All positions are modulo
+        2 * bytes.
+    Ports
+        i_features, i_reports, i_answers : in, as ImageRunner's outputs; one of them at a time, as an ImageRunner gives them
+        given : out; bytes so far
+        released : in; bytes that the host has
+        read : in, position; data : out, 8
+        answered : out, 1; high in the cycle in which an answer's last byte is written
+    Timing
+        A byte each cycle as long as `given` - `released` < bytes. No combinational path but to the inputs' `ready`.
+    Cost
+        `bytes` of block memory.
+    Limits
+        `bytes` is a power of two, 64 or more.
+    """
+
+    i_features: stream.Interface
+    i_reports: stream.Interface
+    i_answers: stream.Interface
+    given: Signal
+    released: Signal
+    read: Signal
+    data: Signal
+    answered: Signal
+
+    latency_cycles = BlockMemory.latency_cycles
+
+    def __init__(self, config: ArrayConfig, bytes: int, *, reports: bool) -> None:
+        if bytes < 64 or bytes & (bytes - 1):
+            raise ConfigError(f"a result buffer has a power of two of bytes, 64 or more, not {bytes}")
+        self._config = config
+        self._bytes = bytes
+        self._reports = reports
+        position_bits = bits_for(bytes) + 1
+        super().__init__(
+            {
+                "i_features": In(stream.Signature(signed(8))),
+                "i_reports": In(stream.Signature(CommandReport(config))),
+                "i_answers": In(stream.Signature(Answer)),
+                "given": Out(position_bits),
+                "released": In(position_bits),
+                "read": In(position_bits),
+                "data": Out(8),
+                "answered": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.memory = memory = BlockMemory(8, self._bytes, self._config.technology)
+        has_room = Signal()
+        place = Signal(range(REPORT.size))
+        m.d.comb += [
+            has_room.eq(self.given - self.released != self._bytes),
+            memory.write_address.eq(self.given[:-1]),
+            memory.read_address.eq(self.read[:-1]),
+            self.data.eq(memory.read_data),
+        ]
+        report, answer = self.i_reports.payload, self.i_answers.payload
+        fault = report.report.fault
+        report_bytes = Cat(
+            report.report.cycles,
+            report.stalls,
+            Cat(fault.kind, Const(0, 8))[:8],
+            Cat(fault.pe, Const(0, 8))[:8],
+            Cat(fault.position, Const(0, 16))[:16],
+        )
+        answer_bytes = Cat(Cat(answer.status, Const(0, 32))[:32], answer.cycles)
+        writes = Signal()
+        m.d.comb += [
+            self.i_features.ready.eq(has_room),
+            self.i_reports.ready.eq(not self._reports),
+            memory.write_enable.eq(writes & has_room),
+        ]
+        with m.If(self.i_features.valid):
+            m.d.comb += [writes.eq(1), memory.write_data.eq(self.i_features.payload)]
+        with m.Else():
+            for offered, content, size in (
+                (self.i_reports, report_bytes, REPORT.size),
+                (self.i_answers, answer_bytes, ANSWER.size),
+            ):
+                if offered is self.i_reports and not self._reports:
+                    continue
+                last = place == size - 1
+                with m.If(offered.valid):
+                    m.d.comb += [
+                        writes.eq(1),
+                        memory.write_data.eq(content.word_select(place, 8)),
+                        offered.ready.eq(has_room & last),
+                    ]
+                    with m.If(has_room):
+                        m.d.sync += place.eq(Mux(last, 0, place + 1))
+        m.d.comb += self.answered.eq(self.i_answers.valid & self.i_answers.ready)
+        with m.If(memory.write_enable):
+            m.d.sync += self.given.eq(self.given + 1)
+        return m

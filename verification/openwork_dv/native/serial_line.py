@@ -1,0 +1,84 @@
+"""A board on a serial line, simulated: what a host opens is a pseudo terminal, what is behind it is the gateware."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from openwork_dv.building import BUILD_FOLDER, SimulationError
+from openwork_dv.native.build import build_program
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.shells.serial_shell import SerialShell
+from openwork_hw.shells.uart import clocks_per_bit
+
+
+@dataclass(frozen=True)
+class LineCount:
+    """Since the simulation's begin.
+
+    Attributes:
+        cycles: of the clock.
+        to_board, from_board: bytes.
+    """
+
+    cycles: int
+    to_board: int
+    from_board: int
+
+
+class SimulatedBoard:
+    """A SerialShell that runs in a process of its own, from when the `with` block begins to its end.
+
+    Attributes:
+        port: path of the terminal that stands for its serial port.
+    """
+
+    port: str
+
+    def __init__(
+        self, config: ArrayConfig, *, clock_hz: int, baud: int, folder: Path = BUILD_FOLDER, **options: Any
+    ) -> None:
+        """`options`: as SerialShell's.
+
+        Raises:
+            SimulationError: the simulation cannot be built.
+        """
+        self._clocks = clocks_per_bit(clock_hz, baud)
+        top = SerialShell(config, clock_hz=clock_hz, baud=baud, **options)
+        name = f"serial {config!r} {clock_hz} {baud} {sorted(options.items())!r}"
+        self._program = build_program(name, top, "serial_line.cpp", folder)
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [str(self._program), str(self._clocks)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.port = self._answer().strip()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def reset(self) -> None:
+        """Reset the board; its memory keeps what it holds."""
+        self._ask("reset")
+
+    def count(self) -> LineCount:
+        """How long it has run, and what has gone over the line."""
+        return self._ask("count")
+
+    def _ask(self, command: str) -> LineCount:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return LineCount(*map(int, self._answer().split()))
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SimulationError(f"the simulated board stopped with exit status {self._process.wait()}")
+        return line
