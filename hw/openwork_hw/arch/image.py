@@ -15,7 +15,7 @@ the array (which words and records it gets; none where the count is 0), then a w
     last                    CRC-32 (zlib's) of all words before it, little endian
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from zlib import crc32
@@ -344,6 +344,17 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
     if _decode_fields(take(COMMAND_WORDS))["op"] != CommandOp.END:
         raise ImageError("the program of the image does not end where it should")
     return tuple(instructions)
+
+
+def stored_words(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[int]:
+    """For each command of a checked image the feature words that it stores; 0 for all but STORE."""
+    at = int(words[4])
+    for _ in range(int(words[5])):
+        fields = _decode_fields(words[at : at + COMMAND_WORDS])
+        at += COMMAND_WORDS
+        if fields["op"] == CommandOp.RUN:
+            at += FEEDER_WORDS * len(config.feeders) + fields["table_entries"]
+        yield fields["words"] if fields["op"] == CommandOp.STORE else 0
 
 
 def _decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:

@@ -46,6 +46,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import Any
 from zlib import crc32
 
 from openwork_hw.arch.config import ArrayConfig, ConfigError
@@ -87,6 +88,13 @@ class Kind(IntEnum):
     START = 10
     FEED = 11
     READ = 12
+
+
+class Order(IntEnum):
+    """What START asks the array for."""
+
+    CHECK = 0
+    RUN = 1
 
 
 @dataclass(frozen=True)
@@ -277,14 +285,11 @@ def decode_identity(content: bytes) -> Identity:
         encodings = tuple(Encoding(next(numbers)) for _ in range(next(numbers)))
         memory_words, receive_bytes, result_bytes, clock_hz = (next(numbers) for _ in range(4))
         writable, reports, peek = (bool(next(numbers)) for _ in range(3))
-        sizes: dict[str, int | bool | tuple[int, ...]] = {}
+        sizes: dict[str, Any] = {}
         for name, kind in _seen().items():
             value = next(numbers)
-            if kind is tuple:
-                sizes[name] = tuple(next(numbers) for _ in range(value))
-            else:
-                sizes[name] = kind(value)
-        config = ArrayConfig(**sizes)  # type: ignore[arg-type]  # the kinds are those of the defaults
+            sizes[name] = tuple(next(numbers) for _ in range(value)) if kind is tuple else kind(value)
+        config = ArrayConfig(**sizes)
     except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
         raise LinkError(f"the board describes no array that this program knows: {error}") from None
     if content[1:5] != struct.pack("<I", config.fingerprint):
@@ -292,7 +297,7 @@ def decode_identity(content: bytes) -> Identity:
     return Identity(config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek)
 
 
-def _seen() -> dict[str, type[int] | type[bool] | type[tuple[int, ...]]]:
+def _seen() -> dict[str, Any]:
     """The sizes of an array that a host sees, and what they are."""
     example = ArrayConfig(pes=1, lanes=1)
     return {field.name: type(getattr(example, field.name)) for field in fields(example) if field.name != "technology"}

@@ -1,0 +1,269 @@
+"""A board that runs images."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.host.line import HostError, Line, LineLost, SerialLine
+from openwork.host.session import Session
+from openwork.image import Image
+from openwork_hw.arch.image import HEADER_WORDS, ImageStatus, stored_words
+from openwork_hw.arch.link import ANSWER, REPORT, Identity, Order
+from openwork_hw.arch.nonzeros import StreamErrorKind
+
+DEFAULT_BAUD = 3_000_000
+
+Progress = Callable[[int, int, str], None]
+"""Is told how much is done, of how much, and what."""
+
+
+@dataclass(frozen=True)
+class CommandReport:
+    """What the array reported about one command: cycles, those of them that it waited, and the fault that has been kept."""
+
+    cycles: int
+    stalls: int
+    kind: StreamErrorKind
+    pe: int
+    position: int
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One run.
+
+    Attributes:
+        outputs: int8, what the STORE commands gave, byte by byte.
+        reports: one for each command; none from a board without them.
+        cycles: of the whole run.
+    """
+
+    outputs: NDArray[np.int8]
+    reports: tuple[CommandReport, ...]
+    cycles: int
+
+
+class Board:
+    """A board behind a line, and the image that it holds.
+
+    >>> with Board.open("/dev/ttyUSB0") as board:                                            # doctest: +SKIP
+    ...     board.load(openwork.load_image("model.image"))
+    ...     outputs = board.run(inputs)
+
+    Attributes:
+        identity: what the board said about itself.
+    """
+
+    def __init__(self, connect: Callable[[], Line], *, patience_s: float = 5.0, attempts: int = 3) -> None:
+        """Connect and begin a session.
+
+        Args:
+            connect: makes a line, the first time and when one was lost.
+            patience_s: how long the board may say nothing.
+            attempts: sessions that are tried, one after the other, until what is asked for is done.
+
+        Raises:
+            HostError: no such port, or nothing answers there.
+        """
+        self._connect = connect
+        self._patience_s = patience_s
+        self._attempts = attempts
+        self._image: Image | None = None
+        self._line, self._session = self._begin()
+
+    @classmethod
+    def open(cls, port: str, baud: int = DEFAULT_BAUD, *, patience_s: float = 5.0) -> Self:
+        """The board on a serial port: the path of a device, or what else pyserial opens."""
+        return cls(lambda: SerialLine(port, baud), patience_s=patience_s)
+
+    def close(self) -> None:
+        """Let go of the port; the board keeps what it holds."""
+        self._line.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def identity(self) -> Identity:
+        """What the board said about itself."""
+        return self._session.identity
+
+    def load(self, image: Image, progress: Progress | None = None) -> None:
+        """Have the board hold an image, and check it; an image that is there already is not sent again.
+
+        Raises:
+            HostError: the image is not for this board, or the board is lost.
+        """
+        refuse(image, self.identity)
+        self._image = image
+        self._resuming(lambda: self._load(image, progress or _nobody))
+
+    def run(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
+        """The network's outputs, int8 [batch, channels, height, width].
+
+        Args:
+            inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
+                [batch, features].
+
+        Raises:
+            HostError: no image is loaded, or the board is lost.
+            NetworkError: the network does not take such inputs.
+        """
+        if self._image is None:
+            raise HostError("no image is loaded: load one first")
+        image = self._image
+        integers = image.network.integer_inputs(inputs)
+        return np.stack([image.outputs(result.outputs) for result in self.results(integers)])
+
+    def results(self, inputs: NDArray[np.int8]) -> Iterator[Result]:
+        """Run int8 inputs [batch, channels, height, width], the next one on its way while one runs.
+
+        Raises:
+            HostError: no image is loaded, the board is lost, or the array found fault with the image.
+        """
+        if self._image is None:
+            raise HostError("no image is loaded: load one first")
+        image = self._image
+        bytes_of_run = self._run_bytes(image)
+        done = started = 0
+        attempts = self._attempts
+        while done < len(inputs):
+            try:
+                while started < min(done + 2, len(inputs)):
+                    self._session.start(Order.RUN, image.load_bytes(inputs[started]).tobytes(), bytes_of_run)
+                    started += 1
+                result = self._result(image, self._session.results(bytes_of_run))
+            except LineLost as error:
+                attempts -= 1
+                self._resume(attempts, error)
+                started = done
+                continue
+            done += 1
+            attempts = self._attempts
+            yield result
+
+    # Sessions -------------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> tuple[Line, Session]:
+        line = self._connect()
+        try:
+            return line, Session(line, patience_s=self._patience_s)
+        except BaseException:
+            line.close()
+            raise
+
+    def _resuming(self, action: Callable[[], None]) -> None:
+        """Do something, again in a new session if the one that it was done in is lost."""
+        for left in reversed(range(self._attempts)):
+            try:
+                return action()
+            except LineLost as error:
+                self._reconnect(left, error)
+
+    def _resume(self, attempts: int, error: LineLost) -> None:
+        """A new session, in which the board holds the image again."""
+        self._reconnect(attempts, error)
+        if self._image is not None:
+            image = self._image
+            self._resuming(lambda: self._load(image, _nobody))
+
+    def _reconnect(self, attempts: int, error: LineLost) -> None:
+        """A new session, as soon as there is one within the patience."""
+        if attempts <= 0:
+            raise error
+        self._line.close()
+        end = self._line.now() + self._patience_s
+        while True:
+            try:
+                self._line, self._session = self._begin()
+                return
+            except HostError:
+                if self._line.now() > end:
+                    raise
+                self._line.rest(0.1)
+
+    # Steps ----------------------------------------------------------------------------------------------------------------
+
+    def _load(self, image: Image, progress: Progress) -> None:
+        status = ImageStatus.NOT_CHECKED
+        if not self.identity.writable or self._holds(image):
+            status = self._check()
+        if self.identity.writable and status is not ImageStatus.GOOD:
+            content = image.words.astype("<u4").tobytes()
+            self._session.write(0, content)
+            self._session.settle(lambda left: progress(len(content) - left, len(content), "loading the image"))
+            status = self._check()
+        if status is not ImageStatus.GOOD:
+            raise HostError(f"the board's memory does not hold the image: {status.name.lower().replace('_', ' ')}")
+
+    def _holds(self, image: Image) -> bool:
+        """The memory begins and ends as the image does."""
+        if not self.identity.peek:
+            return False
+        words = image.words.astype("<u4")
+        return (
+            self._session.peek(len(words) - 1, 1) == words[-1:].tobytes()
+            and self._session.peek(0, HEADER_WORDS) == words[:HEADER_WORDS].tobytes()
+        )
+
+    def _check(self) -> ImageStatus:
+        self._session.start(Order.CHECK, b"", ANSWER.size)
+        status, _ = ANSWER.unpack(self._session.results(ANSWER.size))
+        return ImageStatus(status)
+
+    def _run_bytes(self, image: Image) -> int:
+        """Bytes of the results of a run."""
+        reports = len(image.commands) if self.identity.reports else 0
+        return int(image.words[7]) + reports * REPORT.size + ANSWER.size
+
+    def _result(self, image: Image, content: bytes) -> Result:
+        status, cycles = ANSWER.unpack(content[-ANSWER.size :])
+        if len(content) < self._run_bytes(image):
+            raise LineLost(f"the array did not run the image: {ImageStatus(status).name.lower()}")
+        outputs, reports, at = bytearray(), [], 0
+        for words in stored_words(image.words, image.config):
+            end = at + words * image.config.lanes
+            outputs += content[at:end]
+            at = end
+            if self.identity.reports:
+                command_cycles, stalls, kind, pe, position = REPORT.unpack_from(content, at)
+                reports.append(CommandReport(command_cycles, stalls, StreamErrorKind(kind), pe, position))
+                at += REPORT.size
+        if status != ImageStatus.GOOD:
+            fault = next((index for index, report in enumerate(reports) if report.kind), None)
+            where = "" if fault is None else f" in command {fault}: {reports[fault]}"
+            raise HostError(f"the array found a malformed weight stream{where}")
+        return Result(np.frombuffer(bytes(outputs), np.int8), tuple(reports), cycles)
+
+
+def refuse(image: Image, identity: Identity) -> None:
+    """Say why a board cannot run an image.
+
+    Raises:
+        HostError: it was compiled for another array, an encoding that this one does not decode, or does not fit the memory.
+    """
+    if image.config.fingerprint != identity.config.fingerprint:
+        raise HostError(
+            f"the image was compiled for an array of {image.config}, and the board's is another one of {identity.config}: "
+            "compile the model for the board"
+        )
+    if image.encoding not in identity.encodings:
+        known = ", ".join(encoding.name.lower() for encoding in identity.encodings)
+        raise HostError(
+            f"the image's weights are {image.encoding.name.lower()}, and the board decodes {known}: compile with --encoding {known}"
+        )
+    if len(image.words) > identity.memory_words:
+        raise HostError(f"the image has {len(image.words):,} words, and the board's memory {identity.memory_words:,}")
+
+
+def _nobody(_done: int, _total: int, _what: str) -> None:
+    pass

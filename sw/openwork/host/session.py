@@ -1,0 +1,433 @@
+"""The host's side of the link (`openwork_hw.arch.link`): what goes over a line that loses, damages and repeats bytes arrives whole.
+
+The board keeps no time and repeats nothing by itself. All of that is here: what is on its way, what has been received, what
+must be sent again, and how long to wait. A HELLO is the universal question: its answer says which requests have been received,
+and, because the board answers in order, that every earlier response has been sent.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+from openwork.host.line import HostError, Line, LineLost
+from openwork_hw.arch.link import (
+    CRC,
+    HEADER,
+    MARKER,
+    RESPONSE_HEADER,
+    RESULT_POSITIONS,
+    SEQUENCES,
+    WINDOW,
+    Identity,
+    Kind,
+    LinkError,
+    Request,
+    Response,
+    decode_identity,
+    decode_response,
+    encode_request,
+)
+
+WINDOW_S = 0.1
+"""Of the line's time may be on its way unconfirmed: more than the delay of any USB converter."""
+
+SHORTEST_WAIT_S = 0.1
+LONGEST_WAIT_S = 1.0
+"""For an answer, before a HELLO asks what has become of it; doubled each time up to the longest."""
+
+SMALLEST_CHUNK = 16
+LARGEST_CHUNK = 1024
+"""Bytes of payload: long ones are efficient, short ones survive on a bad line. Halved by a loss, doubled by some successes."""
+
+SUCCESSES = 8
+
+OVERHEAD = HEADER.size + CRC.size
+
+
+@dataclass
+class Step:
+    """Something that is to be done once, in order; `payload` is cut into requests as they are sent.
+
+    Attributes:
+        kind, address, payload: as in a request.
+        length: PEEK: bytes.
+        before: results that are due before it.
+        results: START: bytes of results that it makes.
+    """
+
+    kind: Kind
+    address: int = 0
+    payload: bytes = b""
+    length: int = 0
+    before: int = 0
+    results: int = 0
+
+
+@dataclass
+class Sent:
+    """A sequenced request on its way: its number counts on and on, its step is what it was cut from (None for a READ)."""
+
+    number: int
+    size: int
+    step: Step | None
+
+
+@dataclass
+class Awaited:
+    """A response that is due.
+
+    Attributes:
+        kind, echo, length: of the request.
+        begin: bytes sent before it.
+        next: number of the next request when it was sent; -1 if that says nothing any more.
+        step: of a PEEK.
+    """
+
+    kind: Kind
+    echo: int
+    length: int
+    begin: int
+    next: int
+    step: Step | None = None
+
+
+class Session:
+    """A conversation with a board over a line.
+
+    Steps are queued by `write` and `start`, go out as fast as the line and the board take them, and are done when `settle`
+    returns or their results are there.
+
+    Attributes:
+        identity: what the board said about itself.
+    """
+
+    identity: Identity
+
+    def __init__(self, line: Line, *, patience_s: float = 5.0, seed: int | None = None) -> None:
+        """Begin a session: what the board did before is given up.
+
+        Args:
+            line: to the board.
+            patience_s: how long it may say nothing.
+            seed: of the numbers of sessions; for tests that repeat.
+
+        Raises:
+            HostError: nothing answers, or not in this version of the link.
+        """
+        self._line = line
+        self._patience_s = patience_s
+        self._random = random.Random(seed)
+        self._coming = bytearray()
+        self._steps: deque[Step] = deque()
+        self._sent: deque[Sent] = deque()
+        self._awaited: deque[Awaited] = deque()
+        self._next = 0
+        self._bytes = 0
+        self._greeted = 0  # bytes when the last HELLO was sent
+        self._results = bytearray()
+        self._have = self._asked = self._due = 0  # results: here, asked for, due after all steps
+        self._ended = False
+        self._peeked: dict[int, bytes] = {}
+        self._chunk = LARGEST_CHUNK
+        self._largest_chunk = LARGEST_CHUNK
+        self._successes = 0
+        self._wait_s = SHORTEST_WAIT_S
+        self._active = self._heard = line.now()
+        self._window_bytes = max(2 * LARGEST_CHUNK, int(line.baud / 10 * WINDOW_S))
+        self._begin()
+
+    # What a board does ----------------------------------------------------------------------------------------------------
+
+    def write(self, address: int, words: bytes) -> None:
+        """Put words into the image memory."""
+        self._queue(Step(Kind.WRITE, address, words))
+
+    def peek(self, address: int, count: int) -> bytes:
+        """Words of the image memory, little endian."""
+        places = range(address, address + count)
+        for place in places:
+            self._queue(Step(Kind.PEEK, place, length=4))
+        self.wait(lambda: all(place in self._peeked for place in places))
+        return b"".join(self._peeked.pop(place) for place in places)
+
+    def start(self, order: int, inputs: bytes, results: int) -> None:
+        """Ask the array to check or run the image, with inputs for its LOAD commands, which makes so many bytes of results."""
+        before = self._due
+        self._queue(Step(Kind.START, order, results=results))
+        if inputs:
+            self._queue(Step(Kind.FEED, payload=inputs))
+        for step in islice(self._steps, max(len(self._steps) - 2, 0), None):
+            step.before = before
+        self._due += results
+
+    def results(self, count: int) -> bytes:
+        """The next results; fewer, if the array has nothing more to do."""
+        self.wait(lambda: len(self._results) >= count or self._ended)
+        content = bytes(self._results[:count])
+        del self._results[:count]
+        return content
+
+    def settle(self, progress: Callable[[int], None] | None = None) -> None:
+        """Wait until the board has received all steps.
+
+        Args:
+            progress: is told how many bytes have not been sent yet.
+        """
+
+        def done() -> bool:
+            if progress is not None:
+                progress(sum(len(step.payload) for step in self._steps))
+            return not self._steps and not self._sent
+
+        self.wait(done)
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Talk to the board until something is so.
+
+        Raises:
+            LineLost: the board is silent, or has begun anew.
+        """
+        self._heard = self._line.now()
+        while not done():
+            sent = self._talk()
+            self._listen(0 if sent else min(self._wait_s, SHORTEST_WAIT_S))
+
+    # Beginning ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Two sessions are begun: that the board took the second one's number proves that it has taken its RESET."""
+        sessions = self._random.sample(range(1, 256), 2)
+        start = self._line.now()
+        for self._session in sessions:
+            wait_s = SHORTEST_WAIT_S
+            while (response := self._greet(wait_s)) is None:
+                if self._line.now() - start > self._patience_s:
+                    raise LineLost(
+                        f"nothing that speaks Openwork's link answers on {self._line.name} at {self._line.baud:,} baud: is this "
+                        "the board's port, is the bitstream loaded, and is the rate right?"
+                    )
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        assert response is not None
+        try:
+            self.identity = decode_identity(response.payload)
+        except LinkError as error:
+            raise HostError(f"{self._line.name}: {error}") from None
+        # Two requests fit the receive buffer, so that one comes in while the other is carried out.
+        self._largest_chunk = min(LARGEST_CHUNK, (self.identity.receive_bytes // 2 - OVERHEAD) & ~3)
+        self._chunk = self._largest_chunk
+        self._active = self._heard = self._line.now()
+
+    def _greet(self, wait_s: float) -> Response | None:
+        """Reset the board, and the answer to a HELLO after it, if one comes."""
+        tag = self._random.randrange(RESULT_POSITIONS)
+        reset = encode_request(Request(Kind.RESET, self._session))
+        # The zero in front ends whatever the board heard before.
+        self._line.write(b"\0" + reset + encode_request(Request(Kind.HELLO, address=tag)))
+        end = self._line.now() + wait_s
+        while (left := end - self._line.now()) > 0:
+            self._coming += self._line.read(left)
+            for response in self._responses():
+                if (response.kind, response.echo, response.session, response.expected) == (
+                    Kind.HELLO,
+                    tag,
+                    self._session,
+                    0,
+                ):
+                    return response
+        return None
+
+    # Sending --------------------------------------------------------------------------------------------------------------
+
+    def _queue(self, step: Step) -> None:
+        step.before = self._due
+        self._steps.append(step)
+
+    def _talk(self) -> bool:
+        """Send what may be sent, in one piece; false where there is nothing."""
+        content = bytearray()
+        while len(content) < 4 * LARGEST_CHUNK and (request := self._next_request()):
+            content += encode_request(request)
+        waits = self._awaited or self._sent
+        unconfirmed = self._bytes - self._greeted
+        asks_already = any(one.kind in (Kind.READ, Kind.PEEK) for one in self._awaited)
+        if self._sent and not asks_already and (unconfirmed > self._window_bytes // 4 or (unconfirmed and not content)):
+            content += self._hello()
+        elif waits and not content and self._line.now() - self._active > self._wait_s + self._line_s():
+            # Nothing comes: has anything been lost?
+            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+            content += self._hello()
+        if content:
+            self._line.write(bytes(content))
+            self._active = self._line.now()
+        return bool(content)
+
+    def _line_s(self) -> float:
+        """How long what is on its way takes at most on the line."""
+        sent = sum(one.size for one in self._sent)
+        asked = sum(one.length for one in self._awaited)
+        return 10 * (sent + asked) / self._line.baud
+
+    def _hello(self) -> bytes:
+        tag = self._random.randrange(RESULT_POSITIONS)
+        self._awaited.append(Awaited(Kind.HELLO, tag, 64, self._bytes, self._next))
+        self._bytes += OVERHEAD
+        self._greeted = self._bytes
+        return encode_request(Request(Kind.HELLO, address=tag))
+
+    def _next_request(self) -> Request | None:
+        """The next sequenced request, if one may go out now."""
+        if len(self._sent) >= WINDOW:
+            return None
+        reading = next((one for one in self._awaited if one.kind in (Kind.READ, Kind.PEEK)), None)
+        if reading is not None:
+            # What stands behind it must fit the board's buffer.
+            room = self.identity.receive_bytes - 1 - (self._bytes - reading.begin)
+        else:
+            room = self._window_bytes - sum(one.size for one in self._sent)
+        if room < OVERHEAD + SMALLEST_CHUNK:
+            return None
+        limit = self._steps[0].before if self._steps else self._due
+        if self._asked < limit:
+            return self._read(min(self._chunk, limit - self._asked))
+        if not self._steps:
+            return None
+        step = self._steps[0]
+        if step.kind is Kind.START and step.before + step.results - self._have > self.identity.result_bytes:
+            if step.before > self._have:
+                return None  # the array could wait for room, and this START for the array
+        chunk = min(self._chunk, (room - OVERHEAD) & ~3)
+        if len(step.payload) > chunk:
+            words = chunk // 4 if step.kind is Kind.WRITE else 0
+            rest = Step(step.kind, step.address + words, step.payload[chunk:], before=step.before)
+            step = Step(step.kind, step.address, step.payload[:chunk], before=step.before)
+            self._steps[0] = rest
+        else:
+            self._steps.popleft()
+        length = len(step.payload) if step.kind is Kind.FEED else step.length
+        if step.kind is Kind.PEEK:
+            self._await(Kind.PEEK, step.address, length, step)
+        return self._number(step.kind, length, step.address, step.payload, step)
+
+    def _read(self, length: int) -> Request | None:
+        """The next READ, if the result buffer can hold what it asks for."""
+        length = min(length, self.identity.result_bytes - (self._asked - self._have))
+        if length <= 0:
+            return None
+        offset = self._asked % RESULT_POSITIONS
+        self._await(Kind.READ, offset, length, None)
+        self._asked += length
+        return self._number(Kind.READ, length, offset | self._have % RESULT_POSITIONS << 16, b"", None)
+
+    def _await(self, kind: Kind, address: int, length: int, step: Step | None) -> None:
+        self._awaited.append(Awaited(kind, address % RESULT_POSITIONS, length, self._bytes, self._next + 1, step))
+
+    def _number(self, kind: Kind, length: int, address: int, payload: bytes, step: Step | None) -> Request:
+        size = OVERHEAD + len(payload)
+        self._sent.append(Sent(self._next, size, step))
+        self._bytes += size
+        request = Request(kind, self._next % SEQUENCES, length, address, payload)
+        self._next += 1
+        return request
+
+    # Receiving ------------------------------------------------------------------------------------------------------------
+
+    def _listen(self, limit_s: float) -> None:
+        self._coming += self._line.read(limit_s)
+        for response in self._responses():
+            self._take(response)
+        if self._line.now() - self._heard > self._patience_s + self._line_s():
+            raise LineLost(f"the board on {self._line.name} has stopped answering: is it still plugged in and powered?")
+
+    def _responses(self) -> list[Response]:
+        """What has come as a whole; what is no response is skipped."""
+        found: list[Response] = []
+        while True:
+            start = self._coming.find(MARKER)
+            del self._coming[: start if start >= 0 else len(self._coming)]
+            if (
+                len(self._coming) >= RESPONSE_HEADER.size
+                and RESPONSE_HEADER.unpack_from(self._coming)[-1] > LARGEST_CHUNK
+            ):
+                del self._coming[0]
+                continue
+            try:
+                taken = decode_response(bytes(self._coming[: LARGEST_CHUNK + 2 * OVERHEAD]))
+            except LinkError:
+                del self._coming[0]
+                continue
+            if taken is None:
+                return found
+            found.append(taken[0])
+            del self._coming[: taken[1]]
+
+    def _take(self, response: Response) -> None:
+        place = next(
+            (
+                index
+                for index, one in enumerate(self._awaited)
+                if (one.kind, one.echo) == (response.kind, response.echo)
+                and len(response.payload) <= max(one.length, 64)
+            ),
+            None,
+        )
+        if place is None:
+            return  # from before this session, or sent twice
+        if response.session != self._session:
+            raise LineLost(f"the board on {self._line.name} has been reset")
+        base = self._sent[0].number if self._sent else self._next
+        received = base + (response.expected - base) % SEQUENCES
+        if received > self._next:
+            raise LineLost(f"the board on {self._line.name} has been reset")
+        self._heard = self._active = self._line.now()
+        self._wait_s = SHORTEST_WAIT_S
+        while self._sent and self._sent[0].number < received:
+            self._sent.popleft()
+            self._successes += 1
+        if self._successes >= SUCCESSES:
+            self._successes = 0
+            self._chunk = min(2 * self._chunk, self._largest_chunk)
+
+        # The board answers in order: what was due before this will not come any more.
+        lost = [self._awaited.popleft() for _ in range(place)]
+        one = self._awaited.popleft()
+        if one.kind is Kind.READ:
+            self._keep(one, response)
+        elif one.kind is Kind.PEEK and one.step is not None:
+            self._peeked[one.step.address] = response.payload
+        if any(other.kind is Kind.READ for other in lost):
+            self._asked = self._have
+        again = [other.step for other in lost if other.step is not None and other.next <= received]
+        self._steps.extendleft(reversed(again))
+        if any(other.kind is not Kind.HELLO for other in lost):
+            self._shrink()
+        if received < one.next:
+            self._go_back()
+
+    def _keep(self, one: Awaited, response: Response) -> None:
+        """Results that go on where the last ones ended; others come again."""
+        ahead = (one.echo - self._have) % RESULT_POSITIONS
+        if ahead:
+            return
+        self._results += response.payload
+        self._have += len(response.payload)
+        if len(response.payload) < one.length:
+            self._asked = self._have
+            self._ended = not response.busy
+
+    def _go_back(self) -> None:
+        """The requests from the first that has not been received on were lost, or will be dropped: they are cut anew."""
+        steps = [one.step for one in self._sent if one.step is not None]
+        self._steps.extendleft(reversed(steps))
+        self._next = self._sent[0].number
+        self._sent.clear()
+        self._asked = self._have
+        self._awaited = deque(one for one in self._awaited if one.next <= self._next or one.kind is Kind.HELLO)
+        for one in self._awaited:
+            one.next = min(one.next, self._next)
+        self._shrink()
+
+    def _shrink(self) -> None:
+        self._successes = 0
+        self._chunk = max(SMALLEST_CHUNK, self._chunk // 2 & ~3)
