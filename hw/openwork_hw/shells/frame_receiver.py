@@ -95,7 +95,7 @@ class FrameReceiver(wiring.Component):
         is_reset, sequenced = Signal(), Signal()
         wanted = Signal(init=1)  # the request may come in
         full, whole = Signal(), Signal()
-        m.d.comb += [full.eq(put + 1 == take), write.byte.eq(held)]
+        m.d.comb += [full.eq((put + 1)[:pointer_bits] == take), write.byte.eq(held)]
         with m.If(turns_left != 0):
             m.d.sync += [turns_left.eq(turns_left - 1), held.eq(Cat(held[1:], held[0]))]
         with m.Elif(self.i.valid):
