@@ -9,7 +9,7 @@ import json
 import resource
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from resnet50_cycles import ROOT, Measurement, write_atomically
@@ -53,7 +53,7 @@ CASES = {
     "ResNet-56, CIFAR-10": Case(SQUARE),
     "SqueezeNet 1.0, Deep Compression": Case(LARGE, 20),
     "EfficientNet-Lite0, pruned to 50 %": Case(LARGE, 1),
-    "transformer encoder, masks of 90 %, seeded values": Case(LARGE, 1),
+    "transformer encoder, masks of 90 %, seeded values": Case(replace(SQUARE, feature_words=8192), 1),
     "ResNet-50, masks of 80 %, seeded values": Case(LARGE, 1),
     "ResNet-50, masks of 90 %, seeded values": Case(LARGE, 1),
 }

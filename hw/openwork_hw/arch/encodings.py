@@ -30,6 +30,17 @@ def encode(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> NDArra
     return _CODECS[encoding].encode(rows, layout)
 
 
+def word_count(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> int:
+    """Words of `encode`, or up to a few less.
+
+    Raises:
+        ValueError: the encoding cannot write these rows.
+    """
+    if encoding is Encoding.PACKED:
+        return packed.word_count(rows, layout)
+    return len(encode(encoding, rows, layout))
+
+
 def decode(
     encoding: Encoding, words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequence[int]
 ) -> SparseRows:

@@ -89,25 +89,43 @@ def choose_rice(rows: SparseRows, layout: ColumnLayout) -> int:
     Raises:
         ValueError: columns are not ascending, or no `rice` can say the gaps between this layout's columns.
     """
+    return _cheapest(rows, layout)[1]
+
+
+def word_count(rows: SparseRows, layout: ColumnLayout) -> int:
+    """Words of `encode`, but for the header and what pads one string to the other's end.
+
+    Raises:
+        ValueError: as `choose_rice`.
+    """
+    return _cheapest(rows, layout)[0]
+
+
+def _cheapest(rows: SparseRows, layout: ColumnLayout) -> tuple[int, int]:
+    """Words of stops and fields, and their `rice`."""
     positions = _positions(rows, layout)
     steps = np.diff(positions, prepend=-1)
     if steps.min() < 1:
         raise ValueError("the columns of a packed row must ascend")
     unused = (1 << layout.channel_bits) - layout.channels if layout.taps > 1 else 0
-    costs = {}
-    for rice in range(MAX_RICE + 1):
+    best: tuple[int, int] | None = None
+    for rice in reversed(range(MAX_RICE + 1)):
         span = (MAX_QUOTIENT + 1) << rice
+        padded = steps
         if int(steps.max()) > span:
             if unused >= span:
+                break
+            nonzeros = len(steps) + int(((steps - 1) // span).sum())  # or more, where fillers have to avoid columns
+            if best and _words(nonzeros) + _words(nonzeros * (VALUE_BITS + rice)) > best[0]:
                 continue
             padded = np.diff(_positions(pad_gaps(rows, layout, rice), layout), prepend=-1)
-        else:
-            padded = steps
         stops = int(((padded - 1) >> rice).sum()) + len(padded)
-        costs[rice] = _words(stops) + _words(len(padded) * (VALUE_BITS + rice))
-    if not costs:
+        words = _words(stops) + _words(len(padded) * (VALUE_BITS + rice))
+        if best is None or words <= best[0]:
+            best = words, rice
+    if best is None:
         raise _unreachable(layout)
-    return min(costs, key=lambda rice: costs[rice])
+    return best
 
 
 def prepare(rows: SparseRows, layout: ColumnLayout) -> SparseRows:

@@ -12,18 +12,57 @@ from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Upsample
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
 from openwork_hw.arch.commands import Operation
-from openwork_hw.arch.nonzeros import ColumnLayout
 
 COPY_WEIGHT, COPY_SHIFT = 64, 6
 """A row of this weight and shift hands its operand on unchanged."""
 
 
 class Tap(NamedTuple):
-    """One place that a row reads: which input, and how far from ``stride * (y, x)`` of the output's pixel."""
+    """One place that rows read: which input, how far from ``stride * (y, x)`` of the output's pixel, from which channel on."""
 
     input: int
     down: int
     right: int
+    channel: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Nonzeros:
+    """Of some rows, row by row, in each by tap and channel; a row without any holds one of value 0.
+
+    Attributes:
+        lengths: int64 [rows].
+        taps, channels: int64 [nonzeros]: number of the tap, channel of the input that it reads.
+        values: int8 [nonzeros].
+    """
+
+    lengths: NDArray[np.int64]
+    taps: NDArray[np.int64]
+    channels: NDArray[np.int64]
+    values: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, blocks: Sequence[NDArray[np.int8]]) -> "Nonzeros":
+        """Of weights int8 [rows, channels] of each tap."""
+        weights = np.concatenate(blocks, axis=1)
+        ends = np.cumsum([block.shape[1] for block in blocks])
+        stored = weights != 0
+        stored[~stored.any(axis=1), 0] = True
+        rows, places = np.nonzero(stored)
+        taps = np.searchsorted(ends, places, side="right")
+        channels = places - np.append(0, ends)[taps]
+        return cls(np.bincount(rows).astype(np.int64), taps, channels, weights[rows, places])
+
+    def select(self, rows: NDArray[np.int64]) -> "Nonzeros":
+        """Those of the rows of these numbers, in that order."""
+        lengths = self.lengths[rows]
+        firsts = (np.cumsum(self.lengths) - self.lengths)[rows]
+        places = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        return Nonzeros(lengths, self.taps[places], self.channels[places], self.values[places])
+
+    def row_sums(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each row, the sum of what `values` says of its nonzeros."""
+        return np.add.reduceat(values, np.cumsum(self.lengths) - self.lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,21 +71,19 @@ class Form:
 
     Attributes:
         name: of the tensor it makes.
-        matrix: int8 [rows, layout.columns].
-        layout: taps and channels of a column.
-        taps: for each tap of the layout, what it reads.
+        nonzeros: of all its rows.
+        taps: what each tap reads.
         offsets, shifts: int64 [rows], of the row records.
         low, high: int8 limits of the output.
         pad: what a tap outside the map reads; None where none can be.
         stride: input pixels for an output pixel, down and across.
         enlarge: output pixels for an input pixel.
         operation: what becomes of products. POOL: taps are the pixels of a block, filled in when blocks are known.
-        moved: how the inputs, which are maps, first become vectors: None where they do not.
+        moved: the inputs, which are maps, first become vectors, pixel by pixel.
     """
 
     name: str
-    matrix: NDArray[np.int8]
-    layout: ColumnLayout
+    nonzeros: Nonzeros
     taps: tuple[Tap, ...]
     offsets: NDArray[np.int64]
     shifts: NDArray[np.int64]
@@ -56,7 +93,7 @@ class Form:
     stride: int = 1
     enlarge: int = 1
     operation: Operation = Operation.SUM
-    moved: str | None = None
+    moved: bool = False
 
 
 def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None:
@@ -108,15 +145,6 @@ def _kernel(layer: IntegerLayer, channels: Sequence[int]) -> list[NDArray[np.int
     return np.split(weights, np.cumsum(channels)[:-1], axis=2)
 
 
-def _matrix(blocks: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], ColumnLayout]:
-    """Weights of each tap, int8 [rows, channels of what it reads], side by side as a column numbers them."""
-    layout = ColumnLayout(len(blocks), max(block.shape[1] for block in blocks))
-    matrix = np.zeros((len(blocks[0]), len(blocks), 1 << layout.channel_bits), dtype=np.int8)
-    for tap, block in enumerate(blocks):
-        matrix[:, tap, : block.shape[1]] = block
-    return matrix.reshape(len(matrix), -1)[:, : layout.columns], layout
-
-
 def _layer(layer: IntegerLayer, channels: Sequence[int]) -> Form:
     kernel_w = layer.kernel[1]
     top, left, _, _ = layer.padding
@@ -129,11 +157,9 @@ def _layer(layer: IntegerLayer, channels: Sequence[int]) -> Form:
                 taps.append(Tap(number, layer.dilation * ky - top, layer.dilation * kx - left))
     if not blocks:
         blocks, taps = [np.zeros((layer.rows, 1), dtype=np.int8)], [Tap(0, 0, 0)]
-    matrix, layout = _checked(layer.name, blocks)
     return Form(
         layer.name,
-        matrix,
-        layout,
+        Nonzeros.of(blocks),
         tuple(taps),
         _offsets(layer),
         layer.shift,
@@ -163,9 +189,8 @@ def _vector_layer(layer: IntegerLayer, channels: Sequence[int]) -> Form:
             )
     center = centers[0] if centers else None
     blocks = [weights[:, center] if center is not None else 0 * weights[:, 0] for weights in kernels]
-    matrix, layout = _checked(layer.name, blocks)
     taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
-    return Form(layer.name, matrix, layout, taps, offsets, layer.shift, layer.low, layer.high)
+    return Form(layer.name, Nonzeros.of(blocks), taps, offsets, layer.shift, layer.low, layer.high)
 
 
 def _is_pooling(layer: IntegerLayer) -> bool:
@@ -176,11 +201,9 @@ def _is_pooling(layer: IntegerLayer) -> bool:
 def _pooled(layer: IntegerLayer) -> Form:
     """Equal weights over the whole map: the array adds up over all lanes and PEs. One tap stands for all."""
     (weights,) = _kernel(layer, [layer.channels])
-    matrix, layout = _checked(layer.name, [weights[:, 0]])
     return Form(
         layer.name,
-        matrix,
-        layout,
+        Nonzeros.of([weights[:, 0]]),
         (Tap(0, 0, 0),),
         _offsets(layer),
         layer.shift,
@@ -193,11 +216,8 @@ def _pooled(layer: IntegerLayer) -> Form:
 def _flattened(layer: IntegerLayer, channels: Sequence[int]) -> Form:
     """A kernel as large as the map: its inputs become vectors, tap by tap."""
     blocks = [weights.reshape(layer.rows, -1) for weights in _kernel(layer, channels)]
-    matrix, layout = _checked(layer.name, blocks)
     taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
-    return Form(
-        layer.name, matrix, layout, taps, _offsets(layer), layer.shift, layer.low, layer.high, moved="pixel by pixel"
-    )
+    return Form(layer.name, Nonzeros.of(blocks), taps, _offsets(layer), layer.shift, layer.low, layer.high, moved=True)
 
 
 def _copies(
@@ -214,17 +234,9 @@ def _copies(
         first += count
         blocks += [block] * len(places)
         taps += [Tap(number, down, right) for down, right in places]
-    matrix, layout = _checked(name, blocks)
     offsets = np.full(rows, (1 << shift) >> 1, dtype=np.int64)
-    return Form(name, matrix, layout, tuple(taps), offsets, np.full(rows, shift, np.int64), operation=operation)
+    return Form(name, Nonzeros.of(blocks), tuple(taps), offsets, np.full(rows, shift, np.int64), operation=operation)
 
 
 def _offsets(layer: IntegerLayer) -> NDArray[np.int64]:
     return fold_offset(layer.bias, layer.shift, layer.output_zero_point)
-
-
-def _checked(name: str, blocks: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], ColumnLayout]:
-    try:
-        return _matrix(blocks)
-    except ValueError as error:
-        raise CompileError(f"layer {name!r}: {error}") from None

@@ -8,7 +8,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.forms import Form
+from openwork.compiler.forms import Form, Tap
 from openwork.compiler.layout import CompileError
 from openwork_hw.arch.commands import TapEntry
 from openwork_hw.arch.config import bits_for
@@ -134,7 +134,7 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
 
 
 def tap_entries(
-    form: Form, inputs: Sequence[Place], output: Place, first_pixel: int, hold: int
+    form: Form, taps: Sequence[Tap], inputs: Sequence[Place], output: Place, first_pixel: int, hold: int
 ) -> tuple[TapEntry, ...]:
     """The tap table of a pass over local pixels `first_pixel` .. of the output, each pixel's taps filled up to a power of two."""
     entries: list[TapEntry] = []
@@ -144,7 +144,7 @@ def tap_entries(
         y, x = divmod(pixel, block_w)
         # In the block that the map's edge runs through; vectors have no edge.
         right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
-        for tap in form.taps:
+        for tap in taps:
             source = inputs[tap.input]
             down, local_y = offset(form, source.block[0], 0, y, tap.down, source.row_groups)
             across, local_x = offset(form, source.block[1], 1, x, tap.right, source.lanes)
@@ -152,8 +152,8 @@ def tap_entries(
                 raise CompileError(
                     f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 1"
                 )
-            address = source.base + (local_y * source.block[1] + local_x) * source.shape[0]
+            address = source.base + (local_y * source.block[1] + local_x) * source.shape[0] + tap.channel
             entries.append(TapEntry(address, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
-        entries.extend([unused] * ((1 << bits_for(form.layout.taps)) - len(form.taps)))
+        entries.extend([unused] * ((1 << bits_for(len(taps))) - len(taps)))
     return tuple(entries)

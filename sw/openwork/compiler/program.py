@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from openwork.compiler.balance import balance
 from openwork.compiler.layout import BlockLayout, CompileError, place
 from openwork.compiler.predict import pass_cycles
-from openwork.compiler.rows import check_sums, encode_streams, even_passes, prepare_streams, row_records
+from openwork.compiler.rows import check_sums, encode_streams, even_passes, prepare_streams, row_records, sparse_rows
 from openwork.compiler.taps import tap_table
 from openwork.layer import IntegerLayer
 from openwork_hw.arch.arithmetic import fold_offset
@@ -261,7 +261,7 @@ def _plan(
     columns = layer.layout
     lengths = np.maximum(np.count_nonzero(matrix, axis=1), 1).astype(np.int64)
     parts = balance(lengths, config.lanes, config.pes // row_groups)
-    streams = prepare_streams(layer.name, encoding, matrix, parts, columns)
+    streams = prepare_streams(layer.name, encoding, [sparse_rows(matrix, part) for part in parts], columns)
     longest = max(int(rows.lengths.max()) for rows in streams)
     tap_bits = bits_for(columns.taps)
     hold = min(layout.pixels, config.tap_entries >> tap_bits)

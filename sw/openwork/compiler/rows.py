@@ -11,41 +11,33 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows
 
 
-def sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64], least: int = 1) -> SparseRows:
-    """Some rows of a matrix; no row at all becomes a dummy.
-
-    Args:
-        matrix: int8 [rows, columns].
-        part: numbers of the rows.
-        least: nonzeros that a row holds at least; missing ones are padding of value 0 in its first free columns.
-    """
+def sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64]) -> SparseRows:
+    """Some rows of a matrix int8 [rows, columns]; an empty one holds a nonzero of value 0, no row at all becomes a dummy."""
     if not len(part):
-        one = np.ones(1, dtype=np.int64)
-        return SparseRows(0 * one, one, 0 * one, np.zeros(1, dtype=np.int8))
+        return dummy_rows()
     selected = matrix[part]
     stored = selected != 0
-    for row in np.flatnonzero(np.count_nonzero(stored, axis=1) < least):
-        free = np.flatnonzero(~stored[row])
-        stored[row, free[: least - int(stored[row].sum())]] = True
+    stored[~stored.any(axis=1), 0] = True
     rows, columns = np.nonzero(stored)
     return SparseRows(part, np.bincount(rows).astype(np.int64), columns.astype(np.int64), selected[rows, columns])
 
 
+def dummy_rows() -> SparseRows:
+    """What a stream gets that has nothing to do: a row whose result is dropped."""
+    one = np.ones(1, dtype=np.int64)
+    return SparseRows(0 * one, one, 0 * one, np.zeros(1, dtype=np.int8))
+
+
 def prepare_streams(
-    name: str,
-    encoding: Encoding,
-    matrix: NDArray[np.int8],
-    parts: Sequence[NDArray[np.int64]],
-    columns: ColumnLayout,
-    least: int = 1,
+    name: str, encoding: Encoding, streams: Sequence[SparseRows], columns: ColumnLayout
 ) -> tuple[SparseRows, ...]:
-    """The rows of each stream as the array will see them, padding and fillers included.
+    """The rows of each stream as the array will see them, fillers included.
 
     Raises:
         CompileError: the encoding cannot write these rows.
     """
     try:
-        return tuple(encodings.prepare(encoding, sparse_rows(matrix, part, least), columns) for part in parts)
+        return tuple(encodings.prepare(encoding, rows, columns) for rows in streams)
     except ValueError as error:
         raise CompileError(f"layer {name!r}: {error}") from None
 

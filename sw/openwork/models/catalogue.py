@@ -26,7 +26,8 @@ PHOTOGRAPHS = 100
 FEW = 16
 """Photographs, or sequences of tokens, for networks whose answers mean nothing."""
 
-TOKENS = 64
+TOKENS = (8, 8)
+"""Of a sequence, as a map: which of them are neighbours means nothing to linear layers, and a square has room for more lanes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ def _lite_pruned(count: int) -> Subject:
 
 
 def _sequences(count: int) -> Subject:
-    tokens = torch.randn(FEW + min(count, FEW), WIDTH, TOKENS, 1, generator=torch.Generator().manual_seed(0))
+    tokens = torch.randn(FEW + min(count, FEW), WIDTH, *TOKENS, generator=torch.Generator().manual_seed(0))
     return Subject(masked_encoder(), tokens[:FEW], tokens[FEW:], None)
 
 

@@ -1,6 +1,6 @@
 """The linear layers of a transformer's encoder, with the masks of a really pruned one; the values are seeded.
 
-Tokens take the place of pixels: a sequence is a map of tokens x 1 pixels, and a linear layer a convolution of one tap.
+Tokens take the place of pixels: a sequence is a map in whose pixels it is laid out, and a linear layer a convolution of one tap.
 """
 
 from math import sqrt
@@ -30,7 +30,7 @@ class EncoderLayer(nn.Module):
         self.narrower = nn.Conv2d(WIDE, WIDTH, 1, bias=False)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Outputs [batch, width, tokens, 1]."""
+        """Outputs [batch, width, tokens down, tokens across]."""
         mixed = self.query(tokens) + self.key(tokens) + self.value(tokens)
         tokens = tokens + self.output(mixed)
         outputs: torch.Tensor = tokens + self.narrower(functional.relu(self.wider(tokens)))
@@ -38,7 +38,7 @@ class EncoderLayer(nn.Module):
 
 
 def masked_encoder(seed: int = 60) -> nn.Module:
-    """Tokens [batch, 512, tokens, 1] to as many; masks of magnitude pruning to 90 %, and values that keep maps near their size."""
+    """Tokens [batch, 512, down, across] to as many; magnitude-pruned to 90 %, with values that keep maps near their size."""
     masks = np.load(data_path("dlmc/transformer_magnitude_pruning_0.9.npz"))
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential(*(EncoderLayer() for _ in range(LAYERS)))

@@ -26,7 +26,7 @@ class LayerRow:
         own_weights, own_nonzeros: without what sums and averages of the model became (see `own_weights`).
         row_groups, streams: PEs that share a weight stream, and how many streams there are; both 0 for a step of moves only.
         holds: local pixels of each pass over the weights.
-        stream_words: of the weight streams; every pass reads the same ones.
+        stream_words: of the weight streams; every pass over the same rows reads the same ones.
         macs: useful multiply-accumulates of one input.
         cycles: predicted, moves included.
         bound_cycles: ``macs`` divided by the MACs of the array: no array of as many multipliers takes fewer.
@@ -104,7 +104,7 @@ def layer_rows(image: Image) -> list[LayerRow]:
                 row_groups=passes[0][0].row_groups if passes else 0,
                 streams=image.config.pes // passes[0][0].row_groups if passes else 0,
                 holds=tuple(run.hold for run, _ in passes),
-                stream_words=passes[0][1] if passes else 0,
+                stream_words=sum(words for run, words in passes if run.output_base == passes[0][0].output_base),
                 macs=macs,
                 cycles=cycles[step.output],
                 bound_cycles=macs / image.config.macs,

@@ -76,6 +76,21 @@ def flat() -> IntegerNetwork:
     )
 
 
+def residual() -> IntegerNetwork:
+    """A layer whose rows read the input, too, each its own channel, three times; so few weights that its rows run in blocks."""
+    weights = np.zeros((128, 8 + 3 * 128, 1, 1), np.int8)
+    weights[:, :8] = np.random.default_rng(3).integers(-1, 2, (128, 8, 1, 1))
+    for repetition in range(3):
+        weights[np.arange(128), 8 + 128 * repetition + np.arange(128)] = 127
+    zeros = np.zeros(128, np.int64)
+    both = IntegerLayer("b", weights, zeros, zeros + 8, 0, 0, -128, 127, (392, 5, 5))
+    return network(
+        (128, 5, 5),
+        LayerStep(("input",), "a", layer("a", (128, 5, 5), 8, (1, 1))),
+        LayerStep(("a", "input", "input", "input"), "b", both),
+    )
+
+
 def agree(found: IntegerNetwork, config: ArrayConfig, encoding: Encoding, seed: int) -> None:
     image = compile_network(found, config, encoding, watch=True)
     inputs = np.random.default_rng(seed).integers(-128, 128, (1, *found.input.shape)).astype(np.int8)
@@ -108,7 +123,7 @@ def test_random_networks_equal_the_golden_model(
 
 @pytest.mark.parametrize("encoding", list(Encoding))
 @pytest.mark.parametrize("config", [*CONFIGS, ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)], ids=str)
-@pytest.mark.parametrize("build", [classifier, flat])
+@pytest.mark.parametrize("build", [classifier, flat, residual])
 def test_kinds_of_steps(build: object, config: ArrayConfig, encoding: Encoding) -> None:
     assert callable(build)
     agree(build(), config, encoding, seed=1)
@@ -117,6 +132,11 @@ def test_kinds_of_steps(build: object, config: ArrayConfig, encoding: Encoding) 
 def test_the_same_network_gives_the_same_bytes() -> None:
     first, second = (compile_network(classifier(), PRESETS["demo"]) for _ in range(2))
     assert first.words.tobytes() == second.words.tobytes()
+
+
+def test_rows_with_a_residual_run_in_blocks() -> None:
+    image = compile_network(residual(), PRESETS["demo"])
+    assert sum(command.tensor == "b" for command in image.commands if command.kind == "RUN") > 1
 
 
 def test_the_division_with_fewest_cycles_is_chosen() -> None:

@@ -1,0 +1,160 @@
+"""A planned network as an image: its commands in order, everything encoded."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.forms import Form
+from openwork.compiler.layout import CompileError
+from openwork.compiler.moves import map_moves, spread_move
+from openwork.compiler.places import Place, tap_entries
+from openwork.compiler.plan import BlockPlan, NetworkPlan, StepPlan
+from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
+from openwork.compiler.rows import encode_streams, row_records
+from openwork.image import CommandPlan, Image
+from openwork.network import Step
+from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
+from openwork_hw.arch.image import FeederInput, Instruction, assemble
+
+Progress = Callable[[Sequence[int], str], Iterable[int]]
+"""Gives what goes through steps, and shows how many are done under a title."""
+
+
+def emit(plan: NetworkPlan, watch: bool, progress: Progress) -> Image:
+    """The image of a planned network.
+
+    Args:
+        watch: store every tensor when it is made, besides the outputs.
+
+    Raises:
+        CompileError: the network gives back its own input.
+    """
+    return _Program(plan).image(watch, progress)
+
+
+class _Program:
+    """The commands so far."""
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        self._plan, self._config, self._places = plan, plan.config, plan.places
+        self._instructions: list[Instruction] = []
+        self._commands: list[CommandPlan] = []
+        self._stored: list[tuple[str, int]] = []
+
+    def image(self, watch: bool, progress: Progress) -> Image:
+        plan, network = self._plan, self._plan.network
+        self._load(self._places[network.input.name])
+        for index in progress(range(len(plan.steps)), "encoding layers"):
+            step = plan.steps[index]
+            self._run(step)
+            if watch and step.step.output not in network.outputs:
+                self._store(step)
+        by_name = {step.step.output: step for step in plan.steps}
+        for name in network.outputs:
+            if name not in by_name:
+                raise CompileError(f"the network gives back its own input {name!r}: there is nothing to run")
+            self._store(by_name[name])
+        return Image(
+            network,
+            plan.config,
+            plan.encoding,
+            tuple(self._places.values()),
+            tuple(self._commands),
+            tuple(self._stored),
+            {step.step.output: tuple(np.concatenate(step.orders).tolist()) for step in plan.steps if step.orders},
+            assemble(self._instructions, plan.config),
+        )
+
+    def _add(self, name: str, instruction: Instruction, cycles: int) -> None:
+        self._instructions.append(instruction)
+        kind = type(instruction.command).__name__.removesuffix("Command").upper()
+        self._commands.append(CommandPlan(name, kind, cycles, len(instruction.taps)))
+
+    def _load(self, place: Place) -> None:
+        groups = 1 if place.vector else place.row_groups
+        for group in range(groups):
+            load = LoadCommand(groups, group, place.base, place.words)
+            self._add(place.tensor, Instruction(load), load_cycles(self._config, load))
+
+    def _move(self, name: str, moves: Sequence[MoveCommand]) -> None:
+        for move in moves:
+            self._add(name, Instruction(move), move_cycles(self._config, move))
+
+    def _run(self, plan: StepPlan) -> None:
+        step, form, places = plan.step, plan.form, self._places
+        name = step.output
+        if form is None:
+            first = places[name].base
+            for source in step.inputs:
+                self._move(name, map_moves(places[source], first, by_channel=True))
+                first += prod(places[source].shape)
+            return
+        inputs = [places[source] for source in step.inputs]
+        if form.moved:
+            for source in dict.fromkeys(step.inputs):
+                self._move(name, map_moves(places[source], self._plan.copies[source, name], by_channel=False))
+            inputs = [self._as_vector(source, step) for source in step.inputs]
+        self._move(name, [spread_move(places[source], home) for source, home in plan.spread])
+        inputs = [replace(one, row_groups=plan.row_groups) for one in inputs]
+        output = replace(places[name], row_groups=plan.row_groups)
+        order = np.argsort(np.concatenate(plan.orders)) if plan.orders else np.arange(len(form.offsets))
+        for block in plan.blocks:
+            feeders = self._feeders(form, block, order)
+            first_pixel = 0
+            for hold, cycles in zip(block.holds, block.cycles, strict=True):
+                run = self._command(form, block, output, first_pixel, hold)
+                taps = tap_entries(form, block.block.taps, inputs, output, first_pixel, hold)
+                self._add(name, Instruction(run, taps, feeders), cycles)
+                first_pixel += hold
+
+    def _feeders(self, form: Form, plan: BlockPlan, order: NDArray[np.int64]) -> tuple[FeederInput, ...]:
+        """What each feeder gets, every row written at its place in the order."""
+        placed = [replace(rows, rows=order[rows.rows]) for rows in plan.streams]
+        words = encode_streams(form.name, self._plan.encoding, placed, plan.block.layout)
+        return tuple(
+            FeederInput(stream, row_records(rows.rows, form.offsets, form.shifts, not dummy, order))
+            for stream, rows, dummy in zip(words, plan.streams, plan.dummies, strict=True)
+        )
+
+    def _command(self, form: Form, plan: BlockPlan, output: Place, first_pixel: int, hold: int) -> RunCommand:
+        channels, height, width = output.shape
+        return RunCommand(
+            output.row_groups,
+            plan.block.layout,
+            hold,
+            output.base + first_pixel * channels,
+            channels,
+            0 if form.pad is None else form.pad,
+            form.low,
+            form.high,
+            form.operation,
+            self._config.lanes if output.vector else width // output.block[1],
+            self._config.pes if output.vector else height // output.block[0],
+            output.fill,
+        )
+
+    def _as_vector(self, name: str, step: Step) -> Place:
+        place = self._places[name]
+        base = self._plan.copies[name, step.output]
+        return replace(place, shape=(prod(place.shape), 1, 1), block=(1, 1), base=base, vector=True)
+
+    def _store(self, plan: StepPlan) -> None:
+        name = plan.step.output
+        place = self._places[name]
+        if plan.orders:
+            ends = np.cumsum([len(order) for order in plan.orders]).tolist()
+            stores = [
+                StoreCommand((stream + 1) * plan.row_groups - 1, place.base + end - len(order), len(order))
+                for stream, (order, end) in enumerate(zip(plan.orders, ends, strict=True))
+                if len(order)
+            ]
+        elif place.vector:
+            stores = [StoreCommand(plan.row_groups - 1, place.base, place.words)]
+        else:
+            stores = [StoreCommand(group, place.base, place.words) for group in range(place.used_groups)]
+        for store in stores:
+            self._add(name, Instruction(store), store_cycles(self._config, store))
+        self._stored.append((name, sum(store.words for store in stores)))
