@@ -77,16 +77,16 @@ def flat() -> IntegerNetwork:
 
 
 def residual() -> IntegerNetwork:
-    """A layer whose rows read the input, too, each its own channel, three times; so few weights that its rows run in blocks."""
-    weights = np.zeros((128, 8 + 3 * 128, 1, 1), np.int8)
-    weights[:, :8] = np.random.default_rng(3).integers(-1, 2, (128, 8, 1, 1))
+    """A layer whose rows read the input, too, each its own channel, three times."""
+    weights = np.zeros((128, 64 + 3 * 128, 1, 1), np.int8)
+    weights[:, :64] = np.random.default_rng(3).integers(-1, 2, (128, 64, 1, 1))
     for repetition in range(3):
-        weights[np.arange(128), 8 + 128 * repetition + np.arange(128)] = 127
+        weights[np.arange(128), 64 + 128 * repetition + np.arange(128)] = 127
     zeros = np.zeros(128, np.int64)
-    both = IntegerLayer("b", weights, zeros, zeros + 8, 0, 0, -128, 127, (392, 5, 5))
+    both = IntegerLayer("b", weights, zeros, zeros + 8, 0, 0, -128, 127, (448, 5, 5))
     return network(
         (128, 5, 5),
-        LayerStep(("input",), "a", layer("a", (128, 5, 5), 8, (1, 1))),
+        LayerStep(("input",), "a", layer("a", (128, 5, 5), 64, (1, 1))),
         LayerStep(("a", "input", "input", "input"), "b", both),
     )
 
