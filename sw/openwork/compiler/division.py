@@ -1,20 +1,19 @@
 """One way to divide the maps of a network over an array: blocks of pixels, streams, addresses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from math import prod
 
 import numpy as np
 
 from openwork.compiler.balance import balance
 from openwork.compiler.blocks import MAX_TAPS, RowBlock, ways_to_cut
-from openwork.compiler.forms import Form, Nonzeros, Tap
+from openwork.compiler.forms import Form, Nonzeros, Tap, shifted_copies
 from openwork.compiler.layout import CompileError
 from openwork.compiler.memory import Lifetime, allocate, need
 from openwork.compiler.moves import map_moves, spread_move
-from openwork.compiler.places import Place, block_sizes
-from openwork.compiler.plan import BlockPlan, NetworkPlan, StepPlan
+from openwork.compiler.places import Place, far_shifts
+from openwork.compiler.plan import BlockPlan, NetworkPlan, ShiftPlan, StepPlan
 from openwork.compiler.predict import move_cycles, pass_cycles
 from openwork.compiler.rows import check_sums, even_passes, prepare_streams
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Step
@@ -32,26 +31,24 @@ def plan_network(
     forms: Sequence[Form | None],
     vectors: set[str],
     row_groups: int,
+    blocks: Mapping[str, tuple[int, int]],
 ) -> NetworkPlan:
     """A network on maps that are divided over `row_groups` PEs and all lanes; vectors are divided anew for each layer.
 
     Args:
         forms: of each step; None for a reshape.
         vectors: tensors that are vectors.
+        blocks: pixels of a block of each map, down and across.
 
     Raises:
         CompileError: it does not fit.
     """
-    planner = _Planner(network, config, encoding, forms, vectors, row_groups)
+    planner = _Planner(network, config, encoding, vectors, row_groups, blocks)
     steps = tuple(planner.plan(step, form) for step, form in zip(network.steps, forms, strict=True))
-    addresses = _allocate(network, config, steps, planner.places)
+    copies = {(name, plan.step.output): place for plan in steps for name, place in planner.copies(plan)}
+    addresses = _allocate(network, config, planner.places, copies)
     places = {name: replace(place, base=addresses[name]) for name, place in planner.places.items()}
-    copies = {
-        (name, step.output): addresses[_copy(name, step)]
-        for step, form in zip(network.steps, forms, strict=True)
-        if form is not None and form.moved
-        for name in step.inputs
-    }
+    copies = {key: replace(place, base=addresses[place.tensor]) for key, place in copies.items()}
     return NetworkPlan(network, config, encoding, row_groups, steps, places, copies)
 
 
@@ -63,14 +60,13 @@ class _Planner:
         network: IntegerNetwork,
         config: ArrayConfig,
         encoding: Encoding,
-        forms: Sequence[Form | None],
         vectors: set[str],
         row_groups: int,
+        blocks: Mapping[str, tuple[int, int]],
     ) -> None:
         self._network, self._config, self._encoding, self._vectors = network, config, encoding, vectors
         self._groups = row_groups
         self._readers = {name for step in network.steps for name in step.inputs}
-        blocks = _block_sizes(network, forms, vectors, row_groups, config.lanes)
         # For each vector, in whose groups' last PEs it is; 0 where it is in all PEs.
         self._home = {network.input.name: 0} if network.input.name in vectors else {}
         self.places = {
@@ -101,7 +97,30 @@ class _Planner:
         if form.operation is Operation.POOL:
             form = _pool_taps(form, self.places[step.inputs[0]])
             self._home[step.output] = self._groups
-        return StepPlan(step, form, self._groups, blocks=self._blocks(form, self._groups, pixels[0] * pixels[1]))
+        blocks = self._blocks(form, self._groups, pixels[0] * pixels[1])
+        return StepPlan(step, form, self._groups, blocks=blocks, shifts=self._shifts(step, form))
+
+    def _shifts(self, step: Step, form: Form) -> dict[str, ShiftPlan]:
+        """Of the inputs of which taps reach two neighbours."""
+        found = far_shifts(form, [self.places[name] for name in step.inputs], self.places[step.output])
+        plans = {}
+        for name, shifts in found.items():
+            place = self.places[name]
+            height, width = place.block
+            pixels = [(down * height, across * width) for down, across in shifts]
+            copies = shifted_copies(step.output, place.shape[0], pixels, place.fill)
+            plans[name] = ShiftPlan(shifts, copies, self._blocks(copies, self._groups, height * width))
+        return plans
+
+    def copies(self, plan: StepPlan) -> Iterator[tuple[str, Place]]:
+        """What a step makes of its inputs, under a name of its own: a vector of a map, or shifted copies."""
+        for name in dict.fromkeys(plan.step.inputs):
+            place = replace(self.places[name], tensor=f"{name} for {plan.step.output}")
+            if plan.form is not None and plan.form.moved:
+                yield name, replace(place, shape=(prod(place.shape), 1, 1), block=(1, 1), vector=True)
+            if name in plan.shifts:
+                channels, height, width = place.shape
+                yield name, replace(place, shape=(len(plan.shifts[name].shifts) * channels, height, width))
 
     def _vector_plan(self, step: Step, form: Form, homes: dict[str, int], cycles: int) -> StepPlan:
         config = self._config
@@ -115,8 +134,8 @@ class _Planner:
             spread = tuple((name, home) for name, home in homes.items() if home not in (0, groups))
             moves = sum(move_cycles(config, spread_move(self.places[name], home)) for name, home in spread)
             blocks = self._blocks(form, groups, 1)
-            orders = [np.concatenate([block.rows_of(stream) for block in blocks]) for stream in range(streams)]
-            plan = StepPlan(step, form, groups, spread, blocks, cycles + moves, () if shares else tuple(orders))
+            orders = tuple(np.concatenate([block.rows_of(stream) for block in blocks]) for stream in range(streams))
+            plan = StepPlan(step, form, groups, spread, blocks, cycles + moves, orders=() if shares else orders)
             # Stores of parts take longer than one of all: a little, and only once.
             if best is None or plan.predicted_cycles < best.predicted_cycles:
                 best = plan
@@ -184,26 +203,6 @@ class _Planner:
         )
 
 
-def _block_sizes(
-    network: IntegerNetwork, forms: Sequence[Form | None], vectors: set[str], row_groups: int, lanes: int
-) -> dict[str, tuple[int, int]]:
-    """Of each map."""
-    if network.input.name in vectors:
-        return {}
-    scales = {network.input.name: Fraction(1)}
-    on_maps = []
-    for step, form in zip(network.steps, forms, strict=True):
-        found = {scales[name] for name in step.inputs if name in scales}
-        if len(found) > 1:
-            raise CompileError(f"step {step.output!r} reads maps that were scaled differently")
-        if step.output in vectors or form is None:
-            continue
-        scales[step.output] = found.pop() * form.stride / form.enlarge
-        on_maps.append((form, step.inputs[0]))
-    shapes = {name: network.tensor(name).shape for name in scales}
-    return block_sizes(shapes, scales, on_maps, row_groups, lanes)
-
-
 def _fill(network: IntegerNetwork, name: str) -> int:
     """What padding reads beside a map: what all who pad say."""
     pads = {}
@@ -251,9 +250,12 @@ def _pool_taps(form: Form, source: Place) -> Form:
 
 
 def _allocate(
-    network: IntegerNetwork, config: ArrayConfig, plans: Sequence[StepPlan], places: Mapping[str, Place]
+    network: IntegerNetwork,
+    config: ArrayConfig,
+    places: Mapping[str, Place],
+    copies: Mapping[tuple[str, str], Place],
 ) -> dict[str, int]:
-    """Addresses for all tensors, and for vectors that steps make of maps."""
+    """Addresses for all tensors, and for the copies that steps make of their inputs."""
     steps = network.steps
     dies = {name: index for index, step in enumerate(steps) for name in step.inputs}
     dies |= dict.fromkeys(network.outputs, len(steps))
@@ -261,10 +263,8 @@ def _allocate(
         Lifetime(tensor.name, places[tensor.name].words, index - 1, dies.get(tensor.name, index - 1))
         for index, tensor in enumerate(network.tensors)
     ]
-    for index, plan in enumerate(plans):
-        if plan.form is not None and plan.form.moved:
-            for name in dict.fromkeys(plan.step.inputs):
-                lifetimes.append(Lifetime(_copy(name, plan.step), prod(places[name].shape), index, index))
+    numbers = {step.output: index for index, step in enumerate(steps)}
+    lifetimes += [Lifetime(one.tensor, one.words, numbers[step], numbers[step]) for (_, step), one in copies.items()]
     addresses = allocate(lifetimes)
     needed = need(lifetimes, addresses)
     if needed > config.feature_words:
@@ -277,11 +277,6 @@ def _allocate(
             need=needed,
         )
     return addresses
-
-
-def _copy(name: str, step: Step) -> str:
-    """What the vector is called that a step makes of a map."""
-    return f"{name} for {step.output}"
 
 
 def _alive(lifetimes: Sequence[Lifetime], now: int) -> int:

@@ -1,6 +1,6 @@
 """A planned network as an image: its commands in order, everything encoded."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from openwork.compiler.forms import Form
 from openwork.compiler.layout import CompileError
 from openwork.compiler.moves import map_moves, spread_move
-from openwork.compiler.places import Place, tap_entries
+from openwork.compiler.places import Place, Shifted, tap_entries
 from openwork.compiler.plan import BlockPlan, NetworkPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import encode_streams, row_records
 from openwork.image import CommandPlan, Image
-from openwork.network import Step
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
 
@@ -95,23 +94,40 @@ class _Program:
         inputs = [places[source] for source in step.inputs]
         if form.moved:
             for source in dict.fromkeys(step.inputs):
-                self._move(name, map_moves(places[source], self._plan.copies[source, name], by_channel=False))
-            inputs = [self._as_vector(source, step) for source in step.inputs]
+                self._move(name, map_moves(places[source], self._plan.copies[source, name].base, by_channel=False))
+            inputs = [self._plan.copies[source, name] for source in step.inputs]
+        shifted = {}
+        for source, one in plan.shifts.items():
+            shifted[source] = Shifted(one.shifts, self._plan.copies[source, name])
+            self._passes(name, one.form, one.blocks, [places[source]], {}, shifted[source].place)
         self._move(name, [spread_move(places[source], home) for source, home in plan.spread])
         inputs = [replace(one, row_groups=plan.row_groups) for one in inputs]
         output = replace(places[name], row_groups=plan.row_groups)
-        order = np.argsort(np.concatenate(plan.orders)) if plan.orders else np.arange(len(form.offsets))
-        for block in plan.blocks:
-            feeders = self._feeders(form, block, order)
+        order = np.argsort(np.concatenate(plan.orders)) if plan.orders else None
+        self._passes(name, form, plan.blocks, inputs, shifted, output, order)
+
+    def _passes(
+        self,
+        name: str,
+        form: Form,
+        blocks: Sequence[BlockPlan],
+        inputs: Sequence[Place],
+        shifted: Mapping[str, Shifted],
+        output: Place,
+        order: NDArray[np.int64] | None = None,
+    ) -> None:
+        """All passes of all blocks of rows, each row written at its place in the order, its own number if None."""
+        for plan in blocks:
+            feeders = self._feeders(form, plan, np.arange(len(form.offsets)) if order is None else order)
             first_pixel = 0
-            for hold, cycles in zip(block.holds, block.cycles, strict=True):
-                run = self._command(form, block, output, first_pixel, hold)
-                taps = tap_entries(form, block.block.taps, inputs, output, first_pixel, hold)
+            for hold, cycles in zip(plan.holds, plan.cycles, strict=True):
+                run = self._command(form, plan, output, first_pixel, hold)
+                taps = tap_entries(form, plan.block.taps, inputs, shifted, output, first_pixel, hold)
                 self._add(name, Instruction(run, taps, feeders), cycles)
                 first_pixel += hold
 
     def _feeders(self, form: Form, plan: BlockPlan, order: NDArray[np.int64]) -> tuple[FeederInput, ...]:
-        """What each feeder gets, every row written at its place in the order."""
+        """What each feeder gets."""
         placed = [replace(rows, rows=order[rows.rows]) for rows in plan.streams]
         words = encode_streams(form.name, self._plan.encoding, placed, plan.block.layout)
         return tuple(
@@ -135,11 +151,6 @@ class _Program:
             self._config.pes if output.vector else height // output.block[0],
             output.fill,
         )
-
-    def _as_vector(self, name: str, step: Step) -> Place:
-        place = self._places[name]
-        base = self._plan.copies[name, step.output]
-        return replace(place, shape=(prod(place.shape), 1, 1), block=(1, 1), base=base, vector=True)
 
     def _store(self, plan: StepPlan) -> None:
         name = plan.step.output

@@ -78,19 +78,38 @@ class Place:
         return np.ascontiguousarray(blocks.reshape(channels, -1, self.lanes * block_w)[:, :height, :width])
 
 
+@dataclass(frozen=True)
+class Shifted:
+    """A map several times, each time shifted by whole blocks, side by side as channels of one map.
+
+    Attributes:
+        shifts: blocks down and across from where a copy is to what it holds: -1, 0 or 1.
+        place: where they lie.
+    """
+
+    shifts: tuple[tuple[int, int], ...]
+    place: Place
+
+    def address(self, shift: tuple[int, int]) -> int:
+        """Of the first channel of local pixel 0 in the copy of that shift."""
+        return self.place.base + self.shifts.index(shift) * (self.place.shape[0] // len(self.shifts))
+
+
 def block_sizes(
     shapes: Mapping[str, tuple[int, int, int]],
     scales: Mapping[str, Fraction],
     forms: Sequence[tuple[Form, str]],
     row_groups: int,
     lanes: int,
+    reach: int,
 ) -> dict[str, tuple[int, int]]:
-    """For each map, the pixels of a block: the smallest in which every tap of every step reaches one neighbour at most.
+    """For each map, the pixels of a block: the smallest in which every tap of every step reaches so many neighbours at most.
 
     Args:
         shapes: of the maps.
         scales: how many pixels of the network's input, across as down, a pixel of each map stands for.
         forms: each step on maps, with the name of one of its inputs.
+        reach: neighbours.
     """
     unit = lcm(*(scale.numerator for scale in scales.values()))
     sizes = []
@@ -104,20 +123,20 @@ def block_sizes(
             and size / scales[name] * blocks >= shape[axis + 1]
             and size / scales[name] >= 1
             for name, shape in shapes.items()
-        ) or not all(_reaches_one(form, int(size / scales[source]), axis, blocks) for form, source in forms):
+        ) or not all(_reaches(form, int(size / scales[source]), axis, blocks, reach) for form, source in forms):
             size += unit
         sizes.append(size)
     return {name: (int(sizes[0] / scale), int(sizes[1] / scale)) for name, scale in scales.items()}
 
 
-def _reaches_one(form: Form, input_block: int, axis: int, blocks: int) -> bool:
+def _reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:
     pixels = input_block * form.enlarge // form.stride
     if pixels * form.stride != input_block * form.enlarge:
         return False
     for pixel in range(pixels):
         for tap in form.taps:
             neighbour, _ = offset(form, input_block, axis, pixel, tap[1 + axis], blocks)
-            if abs(neighbour) > 1:
+            if abs(neighbour) > reach:
                 return False
     return True
 
@@ -133,10 +152,31 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
     return neighbour, local
 
 
+def far_shifts(form: Form, inputs: Sequence[Place], output: Place) -> dict[str, tuple[tuple[int, int], ...]]:
+    """The shifted copies of each input that taps need which reach two neighbours."""
+    found: dict[str, set[tuple[int, int]]] = {}
+    for pixel in range(output.block[0] * output.block[1]):
+        for tap in form.taps:
+            shift, _, _ = _find(form, tap, inputs[tap.input], divmod(pixel, output.block[1]))
+            if any(shift):
+                found.setdefault(inputs[tap.input].tensor, set()).add(shift)
+    return {name: tuple(sorted(shifts)) for name, shifts in found.items()}
+
+
 def tap_entries(
-    form: Form, taps: Sequence[Tap], inputs: Sequence[Place], output: Place, first_pixel: int, hold: int
+    form: Form,
+    taps: Sequence[Tap],
+    inputs: Sequence[Place],
+    shifted: Mapping[str, Shifted],
+    output: Place,
+    first_pixel: int,
+    hold: int,
 ) -> tuple[TapEntry, ...]:
-    """The tap table of a pass over local pixels `first_pixel` .. of the output, each pixel's taps filled up to a power of two."""
+    """The tap table of a pass over local pixels `first_pixel` .. of the output, each pixel's taps filled up to a power of two.
+
+    Args:
+        shifted: what taps read that reach two neighbours, by input.
+    """
     entries: list[TapEntry] = []
     _, height, width = output.shape
     block_h, block_w = output.block
@@ -146,14 +186,23 @@ def tap_entries(
         right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
         for tap in taps:
             source = inputs[tap.input]
-            down, local_y = offset(form, source.block[0], 0, y, tap.down, source.row_groups)
-            across, local_x = offset(form, source.block[1], 1, x, tap.right, source.lanes)
-            if max(abs(down), abs(across)) > 1:
-                raise CompileError(
-                    f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 1"
-                )
-            address = source.base + (local_y * source.block[1] + local_x) * source.shape[0] + tap.channel
-            entries.append(TapEntry(address, across, down, right, below))
+            shift, (down, across), local = _find(form, tap, source, (y, x))
+            first, channels = source.base, source.shape[0]
+            if any(shift):
+                copies = shifted[source.tensor]
+                first, channels = copies.address(shift), copies.place.shape[0]
+            entries.append(TapEntry(first + local * channels + tap.channel, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
         entries.extend([unused] * ((1 << bits_for(len(taps))) - len(taps)))
     return tuple(entries)
+
+
+def _find(form: Form, tap: Tap, source: Place, pixel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int], int]:
+    """Where a local output pixel finds a tap: shift of the copy, none if (0, 0); neighbour, down and across; local pixel."""
+    down, y = offset(form, source.block[0], 0, pixel[0], tap.down, source.row_groups)
+    across, x = offset(form, source.block[1], 1, pixel[1], tap.right, source.lanes)
+    if max(abs(down), abs(across)) > 2:
+        raise CompileError(f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 2")
+    # Along an axis the copy is shifted towards what the tap reads. So where the copy lies outside the map, that does, too.
+    shift = int(down / 2), int(across / 2)
+    return shift, (down - shift[0], across - shift[1]), y * source.block[1] + x

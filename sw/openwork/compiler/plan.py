@@ -1,7 +1,7 @@
 """How a network runs on an array, step by step, before anything is encoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,21 @@ class BlockPlan:
 
 
 @dataclass(frozen=True, eq=False)
+class ShiftPlan:
+    """How a map is copied, shifted, for taps that reach two neighbours.
+
+    Attributes:
+        shifts: blocks down and across, as of `places.Shifted`.
+        form: the copies as rows.
+        blocks: of rows, in the order in which they run.
+    """
+
+    shifts: tuple[tuple[int, int], ...]
+    form: Form
+    blocks: tuple[BlockPlan, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class StepPlan:
     """How a step runs.
 
@@ -47,6 +62,7 @@ class StepPlan:
         spread: inputs, vectors, that are first written into all PEs, each with the size of the groups whose last PEs have it.
         blocks: of rows, in the order in which they run.
         move_cycles: predicted for moves.
+        shifts: inputs that are copied first, and how.
         orders: where streams do not share what they write, for each stream the row that each word of the output holds; else empty.
     """
 
@@ -56,12 +72,14 @@ class StepPlan:
     spread: tuple[tuple[str, int], ...] = ()
     blocks: tuple[BlockPlan, ...] = ()
     move_cycles: int = 0
+    shifts: Mapping[str, ShiftPlan] = field(default_factory=dict)
     orders: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def predicted_cycles(self) -> int:
         """Of all its commands."""
-        return sum(sum(block.cycles) for block in self.blocks) + self.move_cycles
+        blocks = [*self.blocks, *(block for one in self.shifts.values() for block in one.blocks)]
+        return sum(sum(block.cycles) for block in blocks) + self.move_cycles
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +91,7 @@ class NetworkPlan:
         row_groups: PEs that share a stream while maps are computed.
         steps: in order.
         places: for each tensor where it lies.
-        copies: for each step that makes vectors of its inputs, which are maps, the words where those lie, by input.
+        copies: what a step makes of an input, by (input, step): a vector, or shifted copies; with its address.
     """
 
     network: IntegerNetwork
@@ -82,7 +100,7 @@ class NetworkPlan:
     row_groups: int
     steps: tuple[StepPlan, ...]
     places: Mapping[str, Place]
-    copies: Mapping[tuple[str, str], int]
+    copies: Mapping[tuple[str, str], Place]
 
     @property
     def predicted_cycles(self) -> int:

@@ -91,6 +91,17 @@ def residual() -> IntegerNetwork:
     )
 
 
+def far() -> IntegerNetwork:
+    """A kernel of 5 x 5 and one of 5 x 3 on maps that have a block for each pixel, odd padding, and one that pools."""
+    shape = (8, 6, 5)
+    wide = layer("a", shape, 6, (5, 5), padding=(2, 2, 2, 2))
+    return network(
+        shape,
+        LayerStep(("input",), "a", wide),
+        MaxPool(("a",), "b", (5, 3), 1, (2, 1, 2, 1)),
+    )
+
+
 def agree(found: IntegerNetwork, config: ArrayConfig, encoding: Encoding, seed: int) -> None:
     image = compile_network(found, config, encoding, watch=True)
     inputs = np.random.default_rng(seed).integers(-128, 128, (1, *found.input.shape)).astype(np.int8)
@@ -123,7 +134,7 @@ def test_random_networks_equal_the_golden_model(
 
 @pytest.mark.parametrize("encoding", list(Encoding))
 @pytest.mark.parametrize("config", [*CONFIGS, ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)], ids=str)
-@pytest.mark.parametrize("build", [classifier, flat, residual])
+@pytest.mark.parametrize("build", [classifier, flat, residual, far])
 def test_kinds_of_steps(build: object, config: ArrayConfig, encoding: Encoding) -> None:
     assert callable(build)
     agree(build(), config, encoding, seed=1)
