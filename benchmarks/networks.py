@@ -45,9 +45,7 @@ CASES = {
     "MLP 784-300-100-10": Case(VECTORS, 8),
     "ResNet-8, MLPerf Tiny": Case(SQUARE, 4),
     "DS-CNN, MLPerf Tiny": Case(ArrayConfig(25, 5, group_sizes=(5, 25), replicas=5), 4),
-    "MobileNetV1-0.25 96 x 96, MLPerf Tiny": Case(
-        ArrayConfig(12, 12, group_sizes=(3, 6, 12), replicas=4, feature_words=8192), 4
-    ),
+    "MobileNetV1-0.25 96 x 96, MLPerf Tiny": Case(ArrayConfig(24, 6, group_sizes=(1, 6, 24), replicas=4), 4),
     "autoencoder 640, MLPerf Tiny": Case(VECTORS, 4),
     "ResNet-20, CIFAR-10": Case(SQUARE, 4),
     "ResNet-56, CIFAR-10": Case(SQUARE),

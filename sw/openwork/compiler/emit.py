@@ -1,8 +1,7 @@
 """A planned network as an image: its commands in order, everything encoded."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 from openwork.compiler.forms import Form
 from openwork.compiler.layout import CompileError
 from openwork.compiler.moves import map_moves, spread_move
-from openwork.compiler.places import Place, Shifted, tap_entries
-from openwork.compiler.plan import BlockPlan, NetworkPlan, StepPlan
+from openwork.compiler.places import Place, tap_entries
+from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import encode_streams, row_records
 from openwork.image import CommandPlan, Image
@@ -82,48 +81,28 @@ class _Program:
         for move in moves:
             self._add(name, Instruction(move), move_cycles(self._config, move))
 
-    def _run(self, plan: StepPlan) -> None:
-        step, form, places = plan.step, plan.form, self._places
-        name = step.output
-        if form is None:
-            first = places[name].base
-            for source in step.inputs:
-                self._move(name, map_moves(places[source], first, by_channel=True))
-                first += prod(places[source].shape)
-            return
-        inputs = [places[source] for source in step.inputs]
-        if form.moved:
-            for source in dict.fromkeys(step.inputs):
-                self._move(name, map_moves(places[source], self._plan.copies[source, name].base, by_channel=False))
-            inputs = [self._plan.copies[source, name] for source in step.inputs]
-        shifted = {}
-        for source, one in plan.shifts.items():
-            shifted[source] = Shifted(one.shifts, self._plan.copies[source, name])
-            self._passes(name, one.form, one.blocks, [places[source]], {}, shifted[source].place)
-        self._move(name, [spread_move(places[source], home) for source, home in plan.spread])
-        inputs = [replace(one, row_groups=plan.row_groups) for one in inputs]
-        output = replace(places[name], row_groups=plan.row_groups)
-        order = np.argsort(np.concatenate(plan.orders)) if plan.orders else None
-        self._passes(name, form, plan.blocks, inputs, shifted, output, order)
+    def _at(self, place: Place) -> Place:
+        return replace(place, base=self._plan.addresses[place.tensor])
 
-    def _passes(
-        self,
-        name: str,
-        form: Form,
-        blocks: Sequence[BlockPlan],
-        inputs: Sequence[Place],
-        shifted: Mapping[str, Shifted],
-        output: Place,
-        order: NDArray[np.int64] | None = None,
-    ) -> None:
+    def _run(self, plan: StepPlan) -> None:
+        name = plan.step.output
+        for source, vector, first, by_channel in plan.vectors:
+            self._move(name, map_moves(self._places[source], self._at(vector).base + first, by_channel=by_channel))
+        self._move(name, [spread_move(self._places[source], home) for source, home in plan.spread])
+        for run in plan.runs:
+            self._passes(name, run, np.argsort(np.concatenate(plan.orders)) if plan.orders else None)
+
+    def _passes(self, name: str, run: RunPlan, order: NDArray[np.int64] | None) -> None:
         """All passes of all blocks of rows, each row written at its place in the order, its own number if None."""
-        for plan in blocks:
-            feeders = self._feeders(form, plan, np.arange(len(form.offsets)) if order is None else order)
+        inputs, output = [self._at(place) for place in run.inputs], self._at(run.output)
+        shifted = {source: replace(one, place=self._at(one.place)) for source, one in run.shifted.items()}
+        for plan in run.blocks:
+            feeders = self._feeders(run.form, plan, np.arange(len(run.form.offsets)) if order is None else order)
             first_pixel = 0
             for hold, cycles in zip(plan.holds, plan.cycles, strict=True):
-                run = self._command(form, plan, output, first_pixel, hold)
-                taps = tap_entries(form, plan.block.taps, inputs, shifted, output, first_pixel, hold)
-                self._add(name, Instruction(run, taps, feeders), cycles)
+                command = self._command(run.form, plan, output, first_pixel, hold)
+                taps = tap_entries(run.form, plan.block.taps, inputs, shifted, output, first_pixel, hold)
+                self._add(name, Instruction(command, taps, feeders), cycles)
                 first_pixel += hold
 
     def _feeders(self, form: Form, plan: BlockPlan, order: NDArray[np.int64]) -> tuple[FeederInput, ...]:

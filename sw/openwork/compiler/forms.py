@@ -238,19 +238,5 @@ def _copies(
     return Form(name, Nonzeros.of(blocks), tuple(taps), offsets, np.full(rows, shift, np.int64), operation=operation)
 
 
-def shifted_copies(name: str, channels: int, shifts: Sequence[tuple[int, int]], pad: int) -> Form:
-    """A map several times side by side, read from so many pixels down and across."""
-    one = replace(_copies(name, [channels], Operation.SUM), pad=pad)
-    rows = np.tile(np.arange(channels), len(shifts))
-    copies = one.nonzeros.select(rows)
-    return replace(
-        one,
-        nonzeros=replace(copies, taps=np.repeat(np.arange(len(shifts)), channels)),
-        taps=tuple(Tap(0, *shift) for shift in shifts),
-        offsets=one.offsets[rows],
-        shifts=one.shifts[rows],
-    )
-
-
 def _offsets(layer: IntegerLayer) -> NDArray[np.int64]:
     return fold_offset(layer.bias, layer.shift, layer.output_zero_point)

@@ -203,6 +203,6 @@ def _find(form: Form, tap: Tap, source: Place, pixel: tuple[int, int]) -> tuple[
     across, x = offset(form, source.block[1], 1, pixel[1], tap.right, source.lanes)
     if max(abs(down), abs(across)) > 2:
         raise CompileError(f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 2")
-    # Along an axis the copy is shifted towards what the tap reads. So where the copy lies outside the map, that does, too.
+    # The copy is shifted towards what the tap reads, so where the copy lies outside the array, that does, too.
     shift = int(down / 2), int(across / 2)
     return shift, (down - shift[0], across - shift[1]), y * source.block[1] + x

@@ -1,14 +1,14 @@
 """How a network runs on an array, step by step, before anything is encoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.blocks import RowBlock
 from openwork.compiler.forms import Form
-from openwork.compiler.places import Place
+from openwork.compiler.places import Place, Shifted
 from openwork.network import IntegerNetwork, Step
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, SparseRows
@@ -37,18 +37,27 @@ class BlockPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class ShiftPlan:
-    """How a map is copied, shifted, for taps that reach two neighbours.
+class RunPlan:
+    """Passes that make one map or vector. Places have no address yet.
 
     Attributes:
-        shifts: blocks down and across, as of `places.Shifted`.
-        form: the copies as rows.
+        form: its rows.
+        inputs: what its taps read.
+        shifted: in whose place taps that reach two neighbours read a copy, by input.
+        output: what it makes.
         blocks: of rows, in the order in which they run.
     """
 
-    shifts: tuple[tuple[int, int], ...]
     form: Form
+    inputs: tuple[Place, ...]
+    shifted: Mapping[str, Shifted]
+    output: Place
     blocks: tuple[BlockPlan, ...]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All that it reads and writes."""
+        return *self.inputs, *(one.place for one in self.shifted.values()), self.output
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,29 +66,32 @@ class StepPlan:
 
     Attributes:
         step: of the network.
-        form: its rows; None for a reshape.
         row_groups: PEs that share a stream.
-        spread: inputs, vectors, that are first written into all PEs, each with the size of the groups whose last PEs have it.
-        blocks: of rows, in the order in which they run.
+        vectors: maps that are first moved into vectors, each with the vector, the first word of it, and whether it counts
+            channel, row, column instead of row, column, channel.
+        spread: inputs, vectors, that are then written into all PEs, each with the size of the groups whose last PEs have it.
+        runs: after that.
         move_cycles: predicted for moves.
-        shifts: inputs that are copied first, and how.
         orders: where streams do not share what they write, for each stream the row that each word of the output holds; else empty.
     """
 
     step: Step
-    form: Form | None
     row_groups: int
+    vectors: tuple[tuple[str, Place, int, bool], ...] = ()
     spread: tuple[tuple[str, int], ...] = ()
-    blocks: tuple[BlockPlan, ...] = ()
+    runs: tuple[RunPlan, ...] = ()
     move_cycles: int = 0
-    shifts: Mapping[str, ShiftPlan] = field(default_factory=dict)
     orders: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def predicted_cycles(self) -> int:
         """Of all its commands."""
-        blocks = [*self.blocks, *(block for one in self.shifts.values() for block in one.blocks)]
-        return sum(sum(block.cycles) for block in blocks) + self.move_cycles
+        return sum(sum(block.cycles) for run in self.runs for block in run.blocks) + self.move_cycles
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All that it reads and writes."""
+        return *(place for _, place, _, _ in self.vectors), *(place for run in self.runs for place in run.places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,19 +100,17 @@ class NetworkPlan:
 
     Attributes:
         network, config, encoding: what for.
-        row_groups: PEs that share a stream while maps are computed.
         steps: in order.
-        places: for each tensor where it lies.
-        copies: what a step makes of an input, by (input, step): a vector, or shifted copies; with its address.
+        places: for each tensor of the network where it lies.
+        addresses: of every place, by what lies there.
     """
 
     network: IntegerNetwork
     config: ArrayConfig
     encoding: Encoding
-    row_groups: int
     steps: tuple[StepPlan, ...]
     places: Mapping[str, Place]
-    copies: Mapping[tuple[str, str], Place]
+    addresses: Mapping[str, int]
 
     @property
     def predicted_cycles(self) -> int:

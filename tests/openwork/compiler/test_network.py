@@ -102,6 +102,25 @@ def far() -> IntegerNetwork:
     )
 
 
+def shrinking(*, pools: bool = False) -> IntegerNetwork:
+    """Maps of 6 x 6 and 12 x 12 pixels for arrays of 6 x 6 blocks, halved until they have fewer."""
+    shape = (8, 12, 11)
+    options = {"padding": (1, 1, 1, 1), "stride": 2}
+    second = (
+        MaxPool(("a",), "b", (3, 3), 2, (1, 1, 1, 1))
+        if pools
+        else LayerStep(("a",), "b", layer("b", (24, 6, 6), 20, (3, 3), **options))
+    )
+    channels = 24 if pools else 20
+    return network(
+        shape,
+        LayerStep(("input",), "a", layer("a", shape, 24, (3, 3), **options)),
+        second,
+        LayerStep(("b",), "c", layer("c", (channels, 3, 3), 30, (3, 3), padding=(1, 1, 1, 1))),
+        LayerStep(("c",), "d", average("d", (30, 3, 3))),
+    )
+
+
 def agree(found: IntegerNetwork, config: ArrayConfig, encoding: Encoding, seed: int) -> None:
     image = compile_network(found, config, encoding, watch=True)
     inputs = np.random.default_rng(seed).integers(-128, 128, (1, *found.input.shape)).astype(np.int8)

@@ -1,0 +1,82 @@
+"""Forms that follow from where maps lie: of pooled blocks, of shifted copies, of pixels that are gathered."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from openwork.compiler.blocks import MAX_TAPS
+from openwork.compiler.forms import COPY_SHIFT, COPY_WEIGHT, Form, Nonzeros, Tap
+from openwork.compiler.layout import CompileError
+from openwork.compiler.places import Place
+from openwork_hw.arch.timing import POOL_CYCLES
+
+
+def pool_taps(form: Form, source: Place) -> Form:
+    """Every pixel of a block; the weights of the one tap count for each; what lies outside the map is taken off again."""
+    pixels, channels = source.block[0] * source.block[1], source.shape[0]
+    one = form.nonzeros
+    # Short rows are padded (see arch.timing.POOL_CYCLES) by nonzeros of value 0, at taps of their own.
+    padding = np.maximum(source.lanes + POOL_CYCLES - pixels * one.lengths, 0)
+    taps = pixels + -(-int(padding.max()) // channels)
+    if taps > MAX_TAPS:
+        raise CompileError(
+            f"layer {form.name!r}: {pixels} pixels a lane are summed, and a row has at most {MAX_TAPS} taps: "
+            "use more row groups"
+        )
+    numbers = np.arange(len(padding))
+    place = np.arange(padding.sum()) - np.repeat(np.cumsum(padding) - padding, padding)
+    rows = np.append(np.tile(np.repeat(numbers, one.lengths), pixels), np.repeat(numbers, padding))
+    tap = np.append(np.repeat(np.arange(pixels), len(one.values)), pixels + place // channels)
+    channel = np.append(np.tile(one.channels, pixels), place % channels)
+    values = np.append(np.tile(one.values, pixels), np.zeros(len(place), np.int8))
+    order = np.lexsort((channel, tap, rows))
+    outside = source.fill * source.outside_pixels * one.row_sums(one.values.astype(np.int64))
+    width = source.block[1]
+    return replace(
+        form,
+        nonzeros=Nonzeros(pixels * one.lengths + padding, tap[order], channel[order], values[order]),
+        taps=tuple(Tap(0, *divmod(pixel, width)) for pixel in range(pixels)) + (Tap(0, 0, 0),) * (taps - pixels),
+        offsets=form.offsets - outside,
+    )
+
+
+def shifted_copies(name: str, channels: int, shifts: Sequence[tuple[int, int]], pad: int) -> Form:
+    """A map several times side by side, read from so many pixels down and across."""
+    rows = len(shifts) * channels
+    ones = np.ones(rows, np.int64)
+    return Form(
+        name,
+        Nonzeros(
+            ones,
+            np.repeat(np.arange(len(shifts)), channels),
+            np.tile(np.arange(channels), len(shifts)),
+            np.full(rows, COPY_WEIGHT, np.int8),
+        ),
+        tuple(Tap(0, *shift) for shift in shifts),
+        ones << COPY_SHIFT >> 1,
+        COPY_SHIFT * ones,
+        pad=pad,
+    )
+
+
+def closed_up(name: str, channels: int, step: tuple[int, int]) -> Form:
+    """The rest of a map, one step nearer: where the kept copies are 0, what lies a step further; elsewhere the map itself.
+
+    Reads two kept copies side by side, of the map and of what lies a step further, both 0 from some pixel on; and the map. So
+    each row adds up kept - kept one step further + one step further.
+    """
+    rows = np.arange(channels)
+    ones = np.ones(channels, np.int64)
+    return Form(
+        name,
+        Nonzeros(
+            3 * ones,
+            np.tile([0, 0, 1], channels),
+            np.stack([rows, channels + rows, rows], axis=1).reshape(-1),
+            np.tile(np.array([COPY_WEIGHT, -COPY_WEIGHT, COPY_WEIGHT], np.int8), channels),
+        ),
+        (Tap(0, 0, 0), Tap(1, *step)),
+        ones << COPY_SHIFT >> 1,
+        COPY_SHIFT * ones,
+    )
