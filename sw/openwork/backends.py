@@ -160,7 +160,7 @@ class TensorComparison:
 
     Attributes:
         tensor, shape: which.
-        values: compared, for each pair of backends.
+        values: compared, for each pair of backends; 0 if the image does not store the tensor.
         differences: of them.
         cycles, predicted: of its commands in the first input, where a backend has a clock; else 0.
     """
@@ -200,7 +200,7 @@ def compare(
     workers: int = 1,
     trace: Path | None = None,
 ) -> Comparison:
-    """Run inputs through an image that stores every tensor (`compile_network` with `watch`) by several backends, and compare.
+    """Run inputs through an image by several backends, and compare what it stores: every tensor, if compiled with `watch`.
 
     Args:
         backends: two or more; the first is what the others are compared with.
@@ -212,6 +212,8 @@ def compare(
     if len(backends) < 2:
         raise BackendError(f"comparing needs two backends, not {len(backends)}: name them like golden,rtl")
     names = [tensor.name for tensor in image.network.tensors[1:]]
+    kept = {name for name, _ in image.stored}
+    stored = [name for name in names if name in kept]
     differences = dict.fromkeys(names, 0)
     cycles = dict.fromkeys(names, 0)
     first: Difference | None = None
@@ -220,7 +222,7 @@ def compare(
     )
     for number, (reference, *others) in enumerate(runs):
         for other in others:
-            for name in names:
+            for name in stored:
                 expected, found = reference.tensors[name], other.tensors[name]
                 wrong = np.argwhere(expected != found)
                 differences[name] += len(wrong)
@@ -246,7 +248,7 @@ def compare(
             TensorComparison(
                 name,
                 image.network.tensor(name).shape,
-                len(inputs) * (len(backends) - 1) * int(np.prod(image.network.tensor(name).shape)),
+                (name in kept) * len(inputs) * (len(backends) - 1) * int(np.prod(image.network.tensor(name).shape)),
                 differences[name],
                 cycles[name],
                 predicted[name],

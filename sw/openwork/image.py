@@ -37,7 +37,7 @@ class Image:
     Attributes:
         network: what it computes.
         config, encoding: what it was compiled for.
-        places: where each tensor lies while it lives, in the order of the network's tensors.
+        places: where each tensor lies while it lives, in the order of the network's tensors; then what steps make for themselves.
         commands: of the program, in order.
         stored: tensors that the STORE commands give back, each with its feature words.
         orders: of stored vectors whose words are in another order than their channels: the channel of each word.

@@ -41,9 +41,14 @@ def plan_network(
     """
     planner = _Planner(network, config, encoding, vectors, division)
     steps = tuple(planner.plan(step, form) for step, form in zip(network.steps, forms, strict=True))
-    addresses = _allocate(network, config, planner.places, steps)
-    places = {name: replace(place, base=addresses[name]) for name, place in planner.places.items()}
-    return NetworkPlan(network, config, encoding, steps, places, addresses)
+    own = {place.tensor: place for plan in steps for place in plan.places if place.step}
+    if both := own.keys() & planner.places.keys():
+        raise CompileError(f"tensors {sorted(both)} are called like what the compiler makes for a step: rename them")
+    places = planner.places | own
+    addresses = _allocate(network, config, places)
+    return NetworkPlan(
+        network, config, encoding, steps, {name: replace(one, base=addresses[name]) for name, one in places.items()}
+    )
 
 
 class _Planner:
@@ -199,6 +204,7 @@ def _hidden(
         block=block,
         fill=place.fill if fill is None else fill,
         vector=vector,
+        step=step.output,
     )
 
 
@@ -219,20 +225,16 @@ def _fill(network: IntegerNetwork, name: str) -> int:
     return next(iter(pads), network.tensor(name).zero_point)
 
 
-def _allocate(
-    network: IntegerNetwork, config: ArrayConfig, places: Mapping[str, Place], plans: Sequence[StepPlan]
-) -> dict[str, int]:
+def _allocate(network: IntegerNetwork, config: ArrayConfig, places: Mapping[str, Place]) -> dict[str, int]:
     """Addresses of all tensors, and of what steps make for themselves."""
     steps = network.steps
-    dies = {name: index for index, step in enumerate(steps) for name in step.inputs}
+    born = {network.input.name: -1} | {step.output: index for index, step in enumerate(steps)}
+    dies = born | {name: index for index, step in enumerate(steps) for name in step.inputs}
     dies |= dict.fromkeys(network.outputs, len(steps))
     lifetimes = [
-        Lifetime(tensor.name, places[tensor.name].words, index - 1, dies.get(tensor.name, index - 1))
-        for index, tensor in enumerate(network.tensors)
+        Lifetime(name, place.words, born[place.step or name], born[place.step] if place.step else dies[name])
+        for name, place in places.items()
     ]
-    for index, plan in enumerate(plans):
-        own = {place.tensor: place.words for place in plan.places if place.tensor not in places}
-        lifetimes += [Lifetime(name, words, index, index) for name, words in own.items()]
     addresses = allocate(lifetimes)
     needed = need(lifetimes, addresses)
     if needed > config.feature_words:

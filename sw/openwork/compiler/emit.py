@@ -82,7 +82,7 @@ class _Program:
             self._add(name, Instruction(move), move_cycles(self._config, move))
 
     def _at(self, place: Place) -> Place:
-        return replace(place, base=self._plan.addresses[place.tensor])
+        return replace(place, base=self._places[place.tensor].base)
 
     def _run(self, plan: StepPlan) -> None:
         name = plan.step.output

@@ -30,6 +30,7 @@ class Place:
         base: word address.
         fill: int8 for what is outside the map.
         vector: it is one.
+        step: that alone makes and reads it; empty for a tensor of the network.
     """
 
     tensor: str
@@ -40,6 +41,7 @@ class Place:
     base: int
     fill: int
     vector: bool
+    step: str = ""
 
     @property
     def words(self) -> int:

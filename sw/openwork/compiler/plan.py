@@ -101,8 +101,7 @@ class NetworkPlan:
     Attributes:
         network, config, encoding: what for.
         steps: in order.
-        places: for each tensor of the network where it lies.
-        addresses: of every place, by what lies there.
+        places: where everything lies, by name: the tensors of the network first, then what steps make for themselves.
     """
 
     network: IntegerNetwork
@@ -110,7 +109,6 @@ class NetworkPlan:
     encoding: Encoding
     steps: tuple[StepPlan, ...]
     places: Mapping[str, Place]
-    addresses: Mapping[str, int]
 
     @property
     def predicted_cycles(self) -> int:

@@ -132,6 +132,7 @@ SUBJECTS: dict[str, Loader] = {
     "SqueezeNet 1.0, Deep Compression": _photographs(pretrained_squeezenet, caffe_images),
     "EfficientNet-Lite0": _photographs(pretrained_efficientnet_lite0, lite_images),
     "EfficientNet-Lite0, pruned to 50 %": _lite_pruned,
+    "ResNet-50, dense, seeded values": _masked(0),
     "ResNet-50, masks of 80 %, seeded values": _masked(0.8),
     "ResNet-50, masks of 90 %, seeded values": _masked(0.9),
     "transformer encoder, masks of 90 %, seeded values": _sequences,

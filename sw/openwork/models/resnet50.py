@@ -56,19 +56,21 @@ class ResNet50(nn.Module):
 
 
 def masked_resnet50(sparsity: float, seed: int = 50) -> nn.Module:
-    """With the masks of magnitude pruning to `sparsity`, 0.8 or 0.9, and seeded values that keep maps at their size."""
-    masks = np.load(data_path(f"dlmc/rn50_magnitude_pruning_{sparsity}.npz"))
+    """With the masks of magnitude pruning to `sparsity`, 0.8 or 0.9, or dense: 0; seeded values keep maps at their size."""
+    masks = np.load(data_path(f"dlmc/rn50_magnitude_pruning_{sparsity}.npz")) if sparsity else {}
     generator = torch.Generator().manual_seed(seed)
     model = ResNet50()
     for name, module in model.named_modules():
         if not isinstance(module, nn.Conv2d | nn.Linear):
             continue
         key = collection_name(name)
-        rows, columns = (int(size) for size in masks[f"{key}__shape"])
-        mask = torch.tensor(np.unpackbits(masks[key], count=rows * columns))
         shape = module.weight.shape
-        if len(shape) == 4:  # the collection's columns are kernel row, kernel column, channel
-            mask = mask.reshape(rows, shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
+        rows = len(module.weight)
+        mask = torch.ones(shape)
+        if sparsity:
+            mask = torch.tensor(np.unpackbits(masks[key], count=mask.numel()))
+            if len(shape) == 4:  # the collection's columns are kernel row, kernel column, channel
+                mask = mask.reshape(rows, shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
         gain = sqrt(0.5 if name.endswith(("third", "projection")) else 2.0)
         values = torch.randn(shape, generator=generator) * (gain / sqrt(int(mask.sum()) / rows))
         module.weight.detach().copy_(values * mask.reshape(shape))

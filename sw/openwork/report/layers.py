@@ -78,10 +78,13 @@ class LayerRow:
 def layer_rows(image: Image) -> list[LayerRow]:
     """A row for each step, in the order in which they run."""
     runs: dict[str, list[tuple[RunCommand, int]]] = {}
+    places = {place.tensor: place for place in image.places}
     for plan, instruction in zip(image.commands, disassemble(image.words, image.config), strict=True):
-        if isinstance(instruction.command, RunCommand):
+        command, place = instruction.command, places[plan.tensor]
+        # Not what a step makes for itself before it makes its output.
+        if isinstance(command, RunCommand) and 0 <= command.output_base - place.base < place.words:
             words = sum(len(feeder.words) for feeder in instruction.feeders)
-            runs.setdefault(plan.tensor, []).append((instruction.command, words))
+            runs.setdefault(plan.tensor, []).append((command, words))
     spans = memory_spans(image)
     cycles = image.step_cycles()
     total = image.compute_cycles

@@ -1,13 +1,10 @@
 """Which words of a PE's feature memory hold what, and for how long."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
+from openwork.compiler.places import Place
 from openwork.image import Image
-from openwork.network import LayerStep, Step
-from openwork_hw.arch.commands import MoveCommand
-from openwork_hw.arch.image import disassemble
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class MemorySpan:
         base, words: where it lies.
         first, last: numbers of the first and the last step during which it has to be there; 0 is the loading of the input,
             the number of steps + 1 the storing of the output.
-        copy: it is what a step makes of a map that it reads as a vector.
+        copy: it is what a step makes for itself, of what it reads.
     """
 
     tensor: str
@@ -40,33 +37,15 @@ def memory_spans(image: Image) -> list[MemorySpan]:
     for step in steps:
         last |= dict.fromkeys(step.inputs, number[step.output])
     last |= dict.fromkeys(image.network.outputs, len(steps) + 1)
-    spans = [
-        MemorySpan(
-            place.tensor, number[place.tensor], place.base, place.words, number[place.tensor], last[place.tensor]
-        )
-        for place in image.places
-    ]
-    moves: dict[str, list[MoveCommand]] = {}
-    for plan, instruction in zip(image.commands, disassemble(image.words, image.config), strict=True):
-        if isinstance(instruction.command, MoveCommand):
-            moves.setdefault(plan.tensor, []).append(instruction.command)
-    for step in steps:
-        if step.output in moves:
-            spans += _vectors(image, step, moves[step.output], number[step.output])
-    return sorted(spans, key=lambda span: (span.first, span.base))
+    return sorted(
+        (_span(place, number[place.step or place.tensor], last) for place in image.places),
+        key=lambda span: (span.first, span.base),
+    )
 
 
-def _vectors(image: Image, step: Step, moves: Sequence[MoveCommand], number: int) -> list[MemorySpan]:
-    """What a layer makes of the maps that it reads as vectors; a reshape moves into its own output, and a vector into itself."""
-    if not isinstance(step, LayerStep):
-        return []
-    spans = []
-    for name in dict.fromkeys(step.inputs):
-        place = image.place(name)
-        targets = [move.target for move in moves if place.base <= move.address < place.base + place.words]
-        if not place.vector and targets:
-            spans.append(MemorySpan(name, number, min(targets), prod(place.shape), number, number, copy=True))
-    return spans
+def _span(place: Place, maker: int, last: Mapping[str, int]) -> MemorySpan:
+    own = bool(place.step)
+    return MemorySpan(place.tensor, maker, place.base, place.words, maker, maker if own else last[place.tensor], own)
 
 
 def alive(spans: Sequence[MemorySpan], number: int) -> int:
