@@ -73,9 +73,10 @@ def n_of_m(weights: torch.Tensor, n: int, m: int) -> torch.Tensor:
     if not 1 <= n <= m:
         raise PruningError(f"n of m needs 1 <= n <= m, not {n} of {m}")
     rows = weights.detach().abs().flatten(1)
-    padded = functional.pad(rows, (0, -rows.shape[1] % m), value=-1.0).unflatten(1, (-1, m))
-    ranks = padded.argsort(dim=2, descending=True, stable=True).argsort(dim=2)
-    return (ranks < n).flatten(1)[:, : rows.shape[1]].reshape(weights.shape)
+    parts = functional.pad(rows, (0, -rows.shape[1] % m), value=-1.0).reshape(len(rows), -1, m)
+    ranks = parts.argsort(dim=2, descending=True, stable=True).argsort(dim=2)
+    mask: torch.Tensor = (ranks < n).flatten(1)[:, : rows.shape[1]].reshape(weights.shape)
+    return mask
 
 
 def _check(weights: torch.Tensor) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork
+from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, Progress, observe
-from openwork.quantization.residuals import REPETITIONS, joined_weights, plan, skip_weights, weights_by_step
+from openwork.quantization.residuals import REPETITIONS, Plan, joined_weights, plan, skip_weights, weights_by_step
 from openwork.quantization.scales import ActivationScale, power_of_two_shifts, round_to_int8
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
@@ -51,20 +51,42 @@ def quantize(
         QuantizationError: the calibration inputs have another shape, are empty or not finite, or a row fits no
             accumulator.
     """
+    return integer_network(decide(network, calibration, observer, sum_bits, progress, repetitions), sum_bits)
+
+
+def decide(
+    network: FloatNetwork,
+    calibration: torch.Tensor,
+    observer: Observer = Observer.MIN_MAX,
+    sum_bits: int = 28,
+    progress: Progress = silent,
+    repetitions: int = REPETITIONS,
+) -> Plan:
+    """What of `quantize` is decided before weights become integers; the arguments are the same."""
     _check_calibration(network, calibration)
     ranges = observe(network, calibration.detach(), observer, progress)
-    decided = plan(network, ranges, sum_bits - 10, repetitions)
-    shapes, scales = decided.network.shapes, decided.scales
-    steps: list[Step] = []
-    for step in decided.network.steps:
-        if isinstance(step, FloatAdd):
-            step = adding_layer(step, shapes)
-        if isinstance(step, FloatLayer | FloatJoin):
-            steps.append(_quantize_layer(step, shapes, scales, sum_bits, decided.shifts.get(step.output)))
-        else:
-            steps.append(step)
-    tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in scales.items())
-    return IntegerNetwork(tensors, tuple(steps), network.outputs)
+    return plan(network, ranges, sum_bits - 10, repetitions)
+
+
+def integer_network(decided: Plan, sum_bits: int = 28) -> IntegerNetwork:
+    """The integers that a plan leads to.
+
+    Raises:
+        QuantizationError: a row fits no accumulator.
+    """
+    steps = tuple(integer_step(decided, step, sum_bits) for step in decided.network.steps)
+    shapes = decided.network.shapes
+    tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in decided.scales.items())
+    return IntegerNetwork(tensors, steps, decided.network.outputs)
+
+
+def integer_step(decided: Plan, step: FloatStep, sum_bits: int) -> Step:
+    """One step of a plan's network in integers."""
+    if isinstance(step, FloatAdd):
+        step = adding_layer(step, decided.network.shapes)
+    if isinstance(step, FloatLayer | FloatJoin):
+        return _quantize_layer(step, decided, sum_bits)
+    return step
 
 
 def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
@@ -103,16 +125,11 @@ def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
     return replace(FloatLayer(step.inputs, step.output, weights, bias), low=step.low, high=step.high)
 
 
-def _quantize_layer(
-    step: FloatLayer | FloatJoin,
-    shapes: Mapping[str, Shape],
-    scales: Mapping[str, ActivationScale],
-    sum_bits: int,
-    shift: NDArray[np.int64] | None,
-) -> LayerStep:
-    """A step of integers; `shift`: of each row to begin with, if it is decided already."""
+def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int) -> LayerStep:
+    shapes, scales = decided.network.shapes, decided.scales
     layer, after = step.layer if isinstance(step, FloatJoin) else step, scales[step.output]
     by_step = weights_by_step(layer, shapes, scales)
+    shift = decided.shifts.get(step.output)  # of each row, to begin with
     if shift is None:
         shift = power_of_two_shifts(by_step, after.scale, sum_bits - 10).numpy()
     while True:
