@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from openwork.files import write_whole
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import Masks, apply_masks
 from openwork.pruning.training import Pruner
@@ -171,9 +173,9 @@ def _keep(
         "optimizer": optimizer.state_dict(),
         "pruner": pruner.state_dict() if pruner is not None else None,
     }
-    beside = path.with_name(f"{path.name}.part")
-    torch.save(state, beside)
-    beside.replace(path)
+    content = BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getvalue())
 
 
 def _resume(

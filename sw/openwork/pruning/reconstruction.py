@@ -10,10 +10,7 @@ from torch.nn import functional
 from openwork.pruning.fitting import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import PrunedModel, apply_masks, prunable
-from openwork.pruning.solver import Moments, relative_error, sparse_rows
-
-PLACES = 64
-"""Pixels of each input that a layer's moments are taken from, at most."""
+from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_rows
 
 BATCH = 20
 
@@ -104,12 +101,10 @@ def _order(model: nn.Module, names: Sequence[str], inputs: torch.Tensor) -> list
     hooks = []
     for name in names:
         module = model.get_submodule(name)
-        if type(module).forward not in (nn.Conv2d.forward, nn.Linear.forward) or (
-            isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str))
-        ):
+        if not _is_plain(module):
             raise PruningError(
-                f"module {name!r} is a {type(module).__name__}, and layers of Conv2d and Linear, padded with zeros, are "
-                "reconstructed: prune the model as a `.pt2` file, or leave the module out by names"
+                f"module {name!r} is a {type(module).__name__}, and only Linear, and Conv2d padded with zeros and of one stride "
+                "and dilation, can be reconstructed: prune the model as a `.pt2` file, or leave the module out by names"
             )
         hooks.append(module.register_forward_pre_hook(lambda _module, _inputs, name=name: reached.append(name)))
     with torch.no_grad():
@@ -119,6 +114,14 @@ def _order(model: nn.Module, names: Sequence[str], inputs: torch.Tensor) -> list
     if missing := [name for name in names if name not in reached]:
         raise PruningError(f"modules {missing} never run: leave them out by names")
     return list(dict.fromkeys(reached))
+
+
+def _is_plain(module: nn.Module) -> bool:
+    if isinstance(module, nn.Conv2d):
+        one = len({*module.stride}) == len({*module.dilation}) == 1
+        padded = module.padding_mode == "zeros" and not isinstance(module.padding, str)
+        return type(module).forward is nn.Conv2d.forward and one and padded
+    return type(module).forward is nn.Linear.forward
 
 
 def _moments(dense: nn.Module, pruned: nn.Module, name: str, inputs: torch.Tensor) -> Moments:
@@ -156,27 +159,16 @@ def _inputs_of(model: nn.Module, name: str, batch: torch.Tensor) -> torch.Tensor
 
 
 def _columns(module: nn.Module, maps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """What a layer's rows multiply at some pixels, [groups, pixels, columns]: all pixels, or `PLACES` of each input."""
-    if isinstance(module, nn.Linear):
-        columns = maps.reshape(1, -1, maps.shape[-1])
-    else:
-        assert isinstance(module, nn.Conv2d) and not isinstance(module.padding, str)
-        down, across = module.padding
-        windows = functional.pad(maps, (across, across, down, down))
-        for axis in (0, 1):
-            reach = module.dilation[axis] * (module.kernel_size[axis] - 1) + 1
-            windows = windows.unfold(2 + axis, reach, module.stride[axis])
-        windows = windows[..., :: module.dilation[0], :: module.dilation[1]].permute(0, 2, 3, 1, 4, 5)
-        inputs, height, width = windows.shape[:3]
-        if height * width > PLACES:
-            pixels = torch.randint(0, height * width, (inputs, PLACES), generator=generator)
-            windows = windows[torch.arange(inputs)[:, None], pixels // width, pixels % width]
-        channels = windows.shape[-3]
-        columns = windows.reshape(-1, module.groups, channels // module.groups, *module.kernel_size)
-        columns = columns.flatten(2).transpose(0, 1)
-    if module.bias is not None:
-        columns = torch.cat([columns, torch.ones(*columns.shape[:2], 1)], dim=2)
-    return columns
+    """What a layer's rows multiply, [groups, pixels, columns]."""
+    if isinstance(module, nn.Conv2d):
+        down, across = (int(side) for side in module.padding)
+        padded = functional.pad(maps, (across, across, down, down))
+        kernel, (stride, _), (dilation, _) = module.kernel_size, module.stride, module.dilation
+        return columns_of(
+            padded, (kernel[0], kernel[1]), stride, dilation, module.groups, module.bias is not None, generator
+        )
+    features = maps.reshape(-1, maps.shape[-1], 1, 1)
+    return columns_of(features, (1, 1), 1, 1, 1, module.bias is not None, generator)
 
 
 def _rows(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,7 +4,6 @@ Weights are [groups, rows, columns], and moments [groups, columns, columns]: a c
 a depthwise one has a group for each channel.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,12 @@ ROUNDS = 10
 
 ITERATIONS = 40
 """Of conjugate gradients, at most."""
+
+SWEEPS = 4
+"""Over the columns of rows of whole numbers, at most."""
+
+PLACES = 64
+"""Pixels of each input that a layer's moments are taken from, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +80,8 @@ def sparse_rows(
     """Rows with `keep` weights in all, near to what `weights` give; and the mask of those weights.
 
     Layer-wise pruning in the manner of Optimal Brain Compression (Frantar and Alistarh 2022), with many weights
-    leaving at a time: those whose loss costs least, ``w ** 2 * mean square of their input``, while the others are fitted anew by
-    least squares after each round.
+    leaving at a time, and the others fitted anew by least squares after each round. What leaves is what costs least:
+    ``w ** 2`` times the geometric mean of the cost if no other weight made up for it, and of that if all did.
 
     Args:
         weights: float [groups, rows, columns].
@@ -88,7 +93,9 @@ def sparse_rows(
     damped = moments.damped()
     mask = torch.ones_like(weights, dtype=torch.bool)
     found = weights
-    cost = damped.own.diagonal(dim1=1, dim2=2)[:, None]
+    alone = damped.own.diagonal(dim1=1, dim2=2)[:, None]
+    made_up = torch.linalg.inv(damped.own).diagonal(dim1=1, dim2=2)[:, None]  # the reciprocal of what it costs then
+    cost = (alone / made_up.clamp(min=1e-30)).sqrt()
     candidates = weights[..., ~always].numel()
     for number in range(1, rounds + 1):
         count = round(candidates * (keep / candidates) ** (number / rounds))
@@ -100,29 +107,60 @@ def sparse_rows(
     return found, mask
 
 
-def rounded_rows(
-    weights: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, nearest: Callable[[torch.Tensor], torch.Tensor]
-) -> torch.Tensor:
-    """Rows of values that `nearest` allows, column after column; the columns still to come make up for what rounding changed.
+def rounded_rows(weights: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
+    """Rows of whole numbers, near to what `weights` give: the nearest ones, and then, column after column, what is better yet.
 
-    As in GPTQ (Frantar et al. 2023) and SparseGPT (Frantar and Alistarh 2023). Weights outside the mask stay 0, and pass on what
-    they were told to make up for.
+    Each weight in turn becomes the whole number that is best while the others stay, as in QuantEase (Behdin et al. 2023); so no
+    step makes it worse, and weights outside the mask are out of the sums.
 
     Args:
         weights: float64 [groups, rows, columns].
         own: moments of the inputs, float64 [groups, columns, columns].
-        mask: bool like the weights.
-        nearest: the allowed value nearest to each of [groups, rows].
+        mask: bool like the weights; outside it they become 0.
+        limits: largest magnitude in each column, float64 [columns].
     """
     damped = Moments(own, own).damped().own
-    # Rows of the upper factor: what one column's change asks of the columns behind it.
-    upper = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
-    left, result = weights.clone(), torch.zeros_like(weights)
-    for column in range(weights.shape[2]):
-        result[..., column] = nearest(left[..., column]) * mask[..., column]
-        wrong = (left[..., column] - result[..., column]) / upper[:, column, column, None]
-        left[..., column:] -= wrong[..., None] * upper[:, None, column, column:]
+    result = torch.minimum(torch.round(weights).abs(), limits) * weights.sign() * mask
+    slope = (weights - result) @ damped
+    for _ in range(SWEEPS):
+        before = result.clone()
+        for column, limit in enumerate(limits.tolist()):
+            best = torch.round(result[..., column] + slope[..., column] / damped[:, column, column, None])
+            change = best.clamp(-limit, limit) * mask[..., column] - result[..., column]
+            result[..., column] += change
+            slope -= change[..., None] * damped[:, None, column]
+        if torch.equal(result, before):
+            break
     return result
+
+
+def columns_of(
+    maps: torch.Tensor,
+    kernel: tuple[int, int],
+    stride: int,
+    dilation: int,
+    groups: int,
+    constant: bool,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """What a convolution's rows multiply at some pixels, [groups, pixels, columns]: at all, or at `PLACES` of each input.
+
+    Args:
+        maps: [inputs, channels, height, width], padded already.
+        kernel, stride, dilation, groups: of the convolution.
+        constant: whether there is a last column of ones, for a bias.
+        generator: chooses the pixels.
+    """
+    windows = maps
+    for axis in (0, 1):
+        windows = windows.unfold(2 + axis, dilation * (kernel[axis] - 1) + 1, stride)
+    windows = windows[..., ::dilation, ::dilation].permute(0, 2, 3, 1, 4, 5)
+    inputs, height, width, channels = windows.shape[:4]
+    if height * width > PLACES:
+        pixels = torch.randint(0, height * width, (inputs, PLACES), generator=generator)
+        windows = windows[torch.arange(inputs)[:, None], pixels // width, pixels % width]
+    columns = windows.reshape(-1, groups, channels // groups * kernel[0] * kernel[1]).transpose(0, 1)
+    return torch.cat([columns, torch.ones_like(columns[..., :1])], dim=2) if constant else columns
 
 
 def relative_error(weights: torch.Tensor, found: torch.Tensor, own: torch.Tensor) -> float:

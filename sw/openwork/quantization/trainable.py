@@ -18,7 +18,7 @@ from openwork.quantization.agreement import uniform_size
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.quantizer import adding_layer, decide, integer_network, integer_step
 from openwork.quantization.residuals import Plan, skip_weights, weights_by_step
-from openwork.quantization.scales import round_to_int8
+from openwork.quantization.rounding import nearest
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 EXACT = 1 << 22
@@ -129,8 +129,9 @@ class TrainableNetwork(nn.Module):
         unit = torch.tensor(after.scale * np.exp2(-made.shift.astype(np.float64)), device=integers.device)
         real_weights, real_bias = self._tensors(step)
         by_step = weights_by_step(replace(layer, weights=real_weights), shapes, scales) / unit[:, None, None, None]
-        weights = _straight(by_step, round_to_int8(by_step.detach(), torch.ones((), device=unit.device)))
-        bias = _straight(real_bias / unit, torch.floor(real_bias.detach() / unit + 0.5))
+        bias_by_step = real_bias / unit
+        whole, whole_bias = nearest(layer, by_step.detach(), bias_by_step.detach())
+        weights, bias = _straight(by_step, whole), _straight(bias_by_step, whole_bias)
         largest = 255 * weights.detach().abs().flatten(1).sum(dim=1) + bias.detach().abs()
         skip = torch.zeros(len(unit))
         if isinstance(step, FloatJoin):

@@ -27,8 +27,8 @@ def test_in_real_numbers_it_computes_what_the_network_does(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_in_integers_it_computes_what_the_golden_model_does_before_and_after_training(name: str) -> None:
     network, values = imported(name), inputs(name, 20)
-    model = TrainableNetwork(network)
-    pruned = prune_model(model, 0.6, names=model.learned)
+    dense = TrainableNetwork(network)
+    pruned = prune_model(dense, 0.6, names=dense.learned)
     model = pruned.model
     assert isinstance(model, TrainableNetwork)
     model.make_integer(values)
@@ -52,7 +52,9 @@ def test_wide_sums_are_exact_too() -> None:
     """Beyond what float32 holds: 2,000 inputs of the largest size with weights of the largest size."""
     model = torch.nn.Sequential(torch.nn.Linear(2000, 3))
     with torch.no_grad():
-        model[0].weight.copy_(torch.rand(3, 2000, generator=torch.Generator().manual_seed(1)) * 0.01 + 1)
+        model.get_parameter("0.weight").copy_(
+            torch.rand(3, 2000, generator=torch.Generator().manual_seed(1)) * 0.01 + 1
+        )
     values = torch.rand(30, 2000, generator=torch.Generator().manual_seed(2)) * 0.1 + 0.9
     network = TrainableNetwork(import_module(model, values[:2]))
     network.make_integer(values)
