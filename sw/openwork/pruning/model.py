@@ -1,35 +1,50 @@
 """Pruning of a model: one mask for each of its convolutions and linear layers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
+from torch.export import Dim, ExportedProgram
 
+from openwork.pruning.distribution import Method, Scope, choose_masks
 from openwork.pruning.methods import PruningError, magnitude
 
-Method = Callable[[torch.Tensor, float], torch.Tensor]
-"""From weights and a level to the mask of what stays: `magnitude` (the level is a density) or `threshold` (theta)."""
+Masks = Mapping[str, torch.Tensor]
+"""bool, by module name, of the shape of the module's weights; True where a weight stays."""
 
 
 @dataclass(frozen=True, eq=False)
 class PrunedModel:
-    """A pruned copy of a model, and what was kept.
+    """A pruned model, and what was kept.
 
     Attributes:
         model: its pruned weights are 0.
-        masks: bool, by module name, of the shape of the module's weights; True where a weight stays.
+        masks: of its modules.
     """
 
     model: nn.Module
-    masks: Mapping[str, torch.Tensor]
+    masks: Masks
 
     @property
     def density(self) -> float:
         """Weights that stay / weights, over all pruned modules."""
         return sum(int(mask.sum()) for mask in self.masks.values()) / sum(mask.numel() for mask in self.masks.values())
+
+    def export(self, example: torch.Tensor) -> ExportedProgram:
+        """The model as a program that `torch.export.save` writes, for batches of any size.
+
+        Args:
+            example: inputs like those that the model will see, [batch, ...].
+
+        Raises:
+            PruningError: a pruned weight is not 0 any more.
+        """
+        check_masks(self.model, self.masks)
+        copy = deepcopy(self.model).cpu().eval()
+        pair = example[:1].expand(2, *example.shape[1:])  # the tracer would take a batch of 1 for a constant
+        return torch.export.export(copy, (pair.clone(),), dynamic_shapes=({0: Dim.AUTO},))
 
     def __str__(self) -> str:
         lines = [f"{'module':20} {'weights':>10} {'stay':>10} {'density':>8}"]
@@ -42,58 +57,83 @@ class PrunedModel:
 def prune_model(
     model: nn.Module,
     level: float,
-    scope: Literal["layer", "global"] = "layer",
+    scope: Scope = "layer",
     method: Method = magnitude,
     names: Sequence[str] | None = None,
 ) -> PrunedModel:
-    """Prune every convolution and linear layer of a model, or those named.
+    """Prune every convolution and linear layer of a model, or those named, in one shot.
 
     Args:
         model: stays as it is.
         level: what `method` takes: the density for `magnitude`, theta for `threshold`.
-        scope: "layer" gives each module the level by itself; "global" ranks the weights of all of them together.
+        scope: "layer" gives each module the level by itself, "global" ranks the weights of all of them together, "erk" leaves
+            small modules denser.
         method: chooses what stays.
         names: modules to prune; all Conv and Linear modules if not given.
 
     Raises:
-        PruningError: a name is unknown, weights are not finite or empty, or the level is out of range.
+        PruningError: see `prunable` and `choose_masks`.
     """
-    if scope not in ("layer", "global"):
-        raise PruningError(f"scope must be 'layer' or 'global', not {scope!r}")
     pruned = deepcopy(model)
-    weights = {
-        name: module.weight.detach()
-        for name, module in pruned.named_modules()
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
-    }
-    if not weights:
-        raise PruningError("the model has no convolution and no linear layer to prune")
-    if names is not None:
-        unknown = [name for name in names if name not in weights]
-        if unknown or not names:
-            raise PruningError(f"modules {unknown} cannot be pruned; those that can are {list(weights)}")
-        weights = {name: weights[name] for name in weights if name in names}
-    if scope == "layer":
-        masks = {name: _named(name, method, tensor, level) for name, tensor in weights.items()}
-    else:
-        for name, tensor in weights.items():
-            _named(name, method, tensor, level)  # so that a complaint names its module
-        together = method(torch.cat([tensor.flatten() for tensor in weights.values()]), level)
-        parts = torch.split(together, [tensor.numel() for tensor in weights.values()])
-        masks = {name: part.reshape(weights[name].shape) for name, part in zip(weights, parts, strict=True)}
+    masks = choose_masks(prunable(pruned, names), level, scope, method)
     apply_masks(pruned, masks)
     return PrunedModel(pruned, masks)
 
 
-def apply_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
+def prunable(model: nn.Module, names: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
+    """The weights of all convolutions and linear layers, or of those named, by module name.
+
+    Raises:
+        PruningError: a name is unknown, or weights are frozen or tied to others.
+    """
+    modules = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    }
+    if not modules:
+        raise PruningError("the model has no convolution and no linear layer to prune")
+    if names is not None:
+        unknown = [name for name in names if name not in modules]
+        if unknown or not names:
+            raise PruningError(f"modules {unknown} cannot be pruned; those that can are {list(modules)}")
+        modules = {name: module for name, module in modules.items() if name in names}
+    holders: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        holders.setdefault(id(parameter), []).append(name)
+    for name, module in modules.items():
+        if not module.weight.requires_grad:
+            raise PruningError(
+                f"module {name!r}: its weights are frozen (requires_grad is False); leave it out by names"
+            )
+        others = [holder for holder in holders[id(module.weight)] if holder != f"{name}.weight".removeprefix(".")]
+        if others:
+            raise PruningError(
+                f"module {name!r}: its weights are those of {', '.join(others)}, too, and tied weights cannot have two masks: "
+                "give each its own, or leave it out by names"
+            )
+    return {name: module.weight for name, module in modules.items()}
+
+
+def apply_masks(model: nn.Module, masks: Masks) -> None:
     """Set the weights that `masks` drops to 0, in place; after each step of an optimizer, this keeps a model pruned."""
     with torch.no_grad():
         for name, mask in masks.items():
-            model.get_parameter(f"{name}.weight").masked_fill_(~mask, 0)
+            weights = model.get_parameter(f"{name}.weight")
+            weights.masked_fill_(~mask.to(weights.device), 0)
 
 
-def _named(name: str, method: Method, weights: torch.Tensor, level: float) -> torch.Tensor:
-    try:
-        return method(weights, level)
-    except PruningError as error:
-        raise PruningError(f"module {name!r}: {error}") from None
+def check_masks(model: nn.Module, masks: Masks) -> None:
+    """Make sure that all weights which `masks` drops are 0.
+
+    Raises:
+        PruningError: some are not, with their layer's name.
+    """
+    for name, mask in masks.items():
+        weights = model.get_parameter(f"{name}.weight").detach()
+        revived = int(torch.count_nonzero(weights[~mask.to(weights.device)]))
+        if revived:
+            raise PruningError(
+                f"module {name!r}: {revived} of its pruned weights are not 0 any more: call the pruner's step() after each step of "
+                "the optimizer"
+            )

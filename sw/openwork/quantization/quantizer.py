@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork
+from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, Progress, observe
-from openwork.quantization.residuals import REPETITIONS, joined_weights, plan, skip_weights, weights_by_step
-from openwork.quantization.scales import ActivationScale, power_of_two_shifts, round_to_int8
+from openwork.quantization.residuals import REPETITIONS, Plan, joined_weights, plan, skip_weights, weights_by_step
+from openwork.quantization.rounding import Rounding, error_aware_rounding, nearest
+from openwork.quantization.scales import ActivationScale, power_of_two_shifts
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 
@@ -30,6 +31,7 @@ def quantize(
     sum_bits: int = 28,
     progress: Progress = silent,
     repetitions: int = REPETITIONS,
+    error_aware: bool = False,
 ) -> IntegerNetwork:
     """Quantize a network to int8 activations and weights, with power-of-two requantization.
 
@@ -46,25 +48,51 @@ def quantize(
         sum_bits: width of the accumulators; shifts end at ``sum_bits - 10``.
         progress: shows how far the work is.
         repetitions: most nonzeros of a row that a residual takes; with 0 every sum is a step of its own.
+        error_aware: weights and biases are not rounded to the nearest number each, but so that a row's sums stay near what
+            they were (see `error_aware_rounding`).
 
     Raises:
         QuantizationError: the calibration inputs have another shape, are empty or not finite, or a row fits no
             accumulator.
     """
+    decided = decide(network, calibration, observer, sum_bits, progress, repetitions)
+    rounding = error_aware_rounding(decided.network, calibration, decided.scales, progress) if error_aware else nearest
+    return integer_network(decided, sum_bits, rounding)
+
+
+def decide(
+    network: FloatNetwork,
+    calibration: torch.Tensor,
+    observer: Observer = Observer.MIN_MAX,
+    sum_bits: int = 28,
+    progress: Progress = silent,
+    repetitions: int = REPETITIONS,
+) -> Plan:
+    """What of `quantize` is decided before weights become integers; the arguments are the same."""
     _check_calibration(network, calibration)
     ranges = observe(network, calibration.detach(), observer, progress)
-    decided = plan(network, ranges, sum_bits - 10, repetitions)
-    shapes, scales = decided.network.shapes, decided.scales
-    steps: list[Step] = []
-    for step in decided.network.steps:
-        if isinstance(step, FloatAdd):
-            step = adding_layer(step, shapes)
-        if isinstance(step, FloatLayer | FloatJoin):
-            steps.append(_quantize_layer(step, shapes, scales, sum_bits, decided.shifts.get(step.output)))
-        else:
-            steps.append(step)
-    tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in scales.items())
-    return IntegerNetwork(tensors, tuple(steps), network.outputs)
+    return plan(network, ranges, sum_bits - 10, repetitions)
+
+
+def integer_network(decided: Plan, sum_bits: int = 28, rounding: Rounding = nearest) -> IntegerNetwork:
+    """The integers that a plan leads to.
+
+    Raises:
+        QuantizationError: a row fits no accumulator.
+    """
+    steps = tuple(integer_step(decided, step, sum_bits, rounding) for step in decided.network.steps)
+    shapes = decided.network.shapes
+    tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in decided.scales.items())
+    return IntegerNetwork(tensors, steps, decided.network.outputs)
+
+
+def integer_step(decided: Plan, step: FloatStep, sum_bits: int, rounding: Rounding = nearest) -> Step:
+    """One step of a plan's network in integers."""
+    if isinstance(step, FloatAdd):
+        step = adding_layer(step, decided.network.shapes)
+    if isinstance(step, FloatLayer | FloatJoin):
+        return _quantize_layer(step, decided, sum_bits, rounding)
+    return step
 
 
 def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
@@ -103,21 +131,18 @@ def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
     return replace(FloatLayer(step.inputs, step.output, weights, bias), low=step.low, high=step.high)
 
 
-def _quantize_layer(
-    step: FloatLayer | FloatJoin,
-    shapes: Mapping[str, Shape],
-    scales: Mapping[str, ActivationScale],
-    sum_bits: int,
-    shift: NDArray[np.int64] | None,
-) -> LayerStep:
-    """A step of integers; `shift`: of each row to begin with, if it is decided already."""
+def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, rounding: Rounding) -> LayerStep:
+    shapes, scales = decided.network.shapes, decided.scales
     layer, after = step.layer if isinstance(step, FloatJoin) else step, scales[step.output]
     by_step = weights_by_step(layer, shapes, scales)
+    shift = decided.shifts.get(step.output)  # of each row, to begin with
     if shift is None:
         shift = power_of_two_shifts(by_step, after.scale, sum_bits - 10).numpy()
     while True:
         unit = after.scale * np.exp2(-shift.astype(np.float64))  # what one of a sum stands for
-        weights = round_to_int8(by_step, torch.tensor(unit)[:, None, None, None]).numpy().astype(np.int8)
+        in_units = torch.tensor(unit)
+        whole, whole_bias = rounding(layer, by_step / in_units[:, None, None, None], layer.bias / in_units)
+        weights = whole.numpy().astype(np.int8)
         inputs, groups = layer.inputs, layer.groups
         if isinstance(step, FloatJoin):
             skip = step.sign * skip_weights(scales[step.skip[0]].scale / after.scale, shift)
@@ -129,7 +154,7 @@ def _quantize_layer(
             continue
         zero_points = np.repeat([scales[name].zero_point for name in inputs], [shapes[name][0] for name in inputs])
         zero_part = weights.sum(axis=(2, 3), dtype=np.int64) @ zero_points[: weights.shape[1]]  # of groups all are one
-        bias = np.floor(layer.bias.numpy() / unit + 0.5).astype(np.int64) - zero_part
+        bias = whole_bias.numpy().astype(np.int64) - zero_part
         too_wide = row_sum_bits(weights, bias, shift, after.zero_point) > sum_bits
         if not too_wide.any():
             break

@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from openwork.report.layers import LayerRow
 from openwork.report.memory import MemorySpan, alive, needed
+from openwork.report.points import Point, pareto
 from openwork.report.text import printable, shortened
 
 POINTS = 72
@@ -24,6 +25,8 @@ WIDTH = 1120
 ROW = 17
 """Height of a bar with the space around it, in points."""
 NAME_CHARACTERS = 32
+SHAPES = "Dosv^<>P"
+"""Of the points of each method."""
 
 # Stand-ins for the colors of the page: none of them is drawn.
 INK, FAINT, PAPER, BAR, MARK = "#010101", "#020202", "#030303", "#040404", "#050505"
@@ -189,6 +192,58 @@ def accuracy_chart(accuracy: Mapping[str, float]) -> str:
         axes.axvline(0, color=FAINT, linewidth=1)
         text = ", ".join(f"{printable(name)} {value:.2%}" for name, value in accuracy.items())
         return _svg(figure, "accuracy", f"Accuracy: {text}.")
+
+
+def exploration_chart(points: Sequence[Point], accuracy_is: str, clock_mhz: float | None) -> str:
+    """Accuracy against density, size and cycles; those of the Pareto front stand out and are joined."""
+    figures = (
+        ("density of the weights", [point.density for point in points]),
+        ("image (kB)", [point.image_bytes / 1e3 for point in points]),
+        ("cycles", [float(point.cycles) for point in points])
+        if clock_mhz is None
+        else (f"time at {clock_mhz:g} MHz (ms)", [point.cycles / clock_mhz / 1e3 for point in points]),
+    )
+    methods = list(dict.fromkeys(point.method for point in points))
+    with _style():
+        height = 420
+        figure = _figure(height)
+        left, gap, width = 62, 40, (WIDTH - 62 - 10 - 80) / 3
+        for number, (title, costs) in enumerate(figures):
+            place = (left + number * (width + gap)) / WIDTH, 48 / height, width / WIDTH, (height - 110) / height
+            axes = figure.add_axes(place)
+            front = pareto(costs, [point.accuracy for point in points])
+            axes.plot([costs[one] for one in front], [points[one].accuracy for one in front], color=MARK, linewidth=1.5)
+            for shape, method in zip(SHAPES, methods, strict=False):
+                for best in (False, True):
+                    mine = [
+                        one for one in range(len(points)) if points[one].method == method and (one in front) == best
+                    ]
+                    axes.scatter(
+                        [costs[one] for one in mine],
+                        [points[one].accuracy for one in mine],
+                        marker=shape,
+                        color=MARK if best else BAR,
+                        s=42,
+                        zorder=3,
+                    )
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(EngFormatter(sep="") if number == 2 else "{x:g}")
+            axes.xaxis.set_minor_formatter("")
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            axes.set_xlabel(title)
+            axes.grid(True, which="both", linewidth=0.4, alpha=0.4)
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+        for number, (shape, method) in enumerate(zip(SHAPES, methods, strict=False)):
+            key = figure.add_axes(((left + 150 * number) / WIDTH, 1 - 44 / height, 140 / WIDTH, 24 / height))
+            key.scatter([0.05], [0.5], marker=shape, color=BAR, s=42)
+            key.text(0.14, 0.5, method, va="center_baseline")
+            key.set_xlim(0, 1)
+            key.set_ylim(0, 1)
+            key.axis("off")
+        return _svg(
+            figure, "exploration", f"{accuracy_is} against density, size and cycles; all numbers are in the table."
+        )
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def test_refusals_name_the_module() -> None:
         prune_model(a_model(), 0.5, names=["1", "0", "x"])
     with pytest.raises(PruningError, match="no convolution and no linear layer"):
         prune_model(nn.ReLU(), 0.5)
-    with pytest.raises(PruningError, match="scope must be 'layer' or 'global', not 'row'"):
+    with pytest.raises(PruningError, match="scope must be 'layer', 'global' or 'erk', not 'row'"):
         prune_model(a_model(), 0.5, scope="row")  # type: ignore[arg-type]  # what is tested
     for scope in ("layer", "global"):
         model = a_model()

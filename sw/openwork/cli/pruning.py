@@ -1,0 +1,272 @@
+"""Commands that make networks sparse, and that show what sparsity costs."""
+
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from openwork.cli.arrays import FeatureWords, Lanes, Pes, Preset, array_config
+from openwork.cli.terminal import app, choose, counting, output, working
+
+if TYPE_CHECKING:
+    import torch
+
+    from openwork.pruning import Recipe
+    from openwork.quantization import TrainableNetwork
+    from openwork_hw.arch.config import ArrayConfig
+
+SCOPES = ("layer", "global", "erk")
+CALIBRATION = 32
+"""Inputs that are enough where only cycles are asked for."""
+
+Model = Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")]
+Data = Annotated[
+    Path, typer.Option(help=".npy file of real inputs like those the model will see, one a row; a few hundred.")
+]
+Labels = Annotated[Path | None, typer.Option(help=".npy file of a whole number for each input of --data.")]
+Epochs = Annotated[
+    int, typer.Option(min=0, help="Passes over the data to train for; without labels the dense model teaches.")
+]
+Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
+Seed = Annotated[int, typer.Option(help="Of the order of the inputs.")]
+Scope = Annotated[
+    str,
+    typer.Option(help="How the density is shared out: layer (the same in each), global, or erk (small layers denser)."),
+]
+
+
+def _list_methods(wanted: bool) -> None:
+    if not wanted:
+        return
+    from openwork.pruning import METHODS
+
+    table = Table(box=SIMPLE_HEAD)
+    for title in ("method", "what it does", "needs"):
+        table.add_column(title)
+    for name, method in METHODS.items():
+        table.add_row(name, method.summary, "data, epochs; labels if there are any" if method.trains else "data")
+    output.print(table)
+    raise typer.Exit
+
+
+@app.command()
+def prune(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .pt2 file to write.")],
+    method: Annotated[str, typer.Option(help="How; --list tells which there are.")] = "magnitude",
+    density: Annotated[float, typer.Option(help="Weights that stay / weights.")] = 0.2,
+    cycles: Annotated[
+        int | None, typer.Option(help="Instead of a density: the cycles that the array may take; for the method obc.")
+    ] = None,
+    scope: Scope = "layer",
+    layer: Annotated[
+        list[str] | None, typer.Option(help="A layer to prune; repeat it for more.", show_default="all")
+    ] = None,
+    labels: Labels = None,
+    epochs: Epochs = 0,
+    rate: Rate = 0.01,
+    teaching: Annotated[
+        float, typer.Option(help="Share of the dense model in what is learned, 0 to 1, beside the labels.")
+    ] = 0.5,
+    seed: Seed = 0,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File that keeps each epoch, and that an interrupted training goes on from.")
+    ] = None,
+    preset: Preset = "demo",
+    pes: Pes = None,
+    lanes: Lanes = None,
+    feature_words: FeatureWords = None,
+    _list: Annotated[
+        bool, typer.Option("--list", help="List the methods and stop.", callback=_list_methods, is_eager=True)
+    ] = False,
+) -> None:
+    """Prune a PyTorch model, and print what stays of each layer. Batch norm is folded into the layers first.
+
+    For example:
+
+      openwork prune model.pt2 --method obc --density 0.2 --data images.npy -o pruned.pt2
+
+      openwork prune models:small --method gradual --density 0.1 --data images.npy --labels labels.npy --epochs 10 -o small.pt2
+
+      openwork prune model.pt2 --method obc --cycles 100000 --preset ecp5-85k --data images.npy -o pruned.pt2
+
+      openwork prune --list
+    """
+    from openwork.files import FileError, write_whole
+
+    choose("scope", scope, dict.fromkeys(SCOPES))
+    if cycles is not None and method != "obc":
+        raise FileError(f"--cycles goes with --method obc, not with {method}")
+    inputs, targets = _read(data, labels)
+
+    import torch
+
+    from openwork.pruning import prune_by
+    from openwork.pruning.budget import densities_within
+
+    network = _load(model, inputs)
+    recipe = _recipe(epochs, rate, teaching, seed, len(inputs))
+    names = layer or network.learned
+    levels: float | Mapping[str, float] = density
+    with counting() as progress:
+        if cycles is not None:
+            config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
+            levels = densities_within(network, inputs, cycles, _cycles(inputs, config), names, progress)
+        pruned = prune_by(
+            method,
+            network,
+            levels,
+            inputs,
+            targets,
+            names=names,
+            scope=scope,  # type: ignore[arg-type]  # checked above
+            recipe=recipe,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+    content = BytesIO()
+    torch.export.save(pruned.export(inputs), content)
+    write_whole(out, content.getvalue())
+    output.print(str(pruned), highlight=False, markup=False, soft_wrap=True)
+    before = sum(network.get_parameter(f"{name}.weight").numel() for name in pruned.masks)
+    stay = sum(int(mask.sum()) for mask in pruned.masks.values())
+    output.print(
+        f"{out}: {stay:,} of {before:,} weights stay, {stay / before:.3f}.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def explore(
+    model: Model,
+    data: Data,
+    test: Annotated[Path, typer.Option(help=".npy file of inputs to measure on; none of them should be in --data.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
+    test_labels: Annotated[
+        Path | None,
+        typer.Option(
+            help=".npy file of a whole number for each of them; without it answers count that agree with the dense model's."
+        ),
+    ] = None,
+    densities: Annotated[str, typer.Option(help="Densities, with commas.")] = "0.5,0.3,0.2,0.1,0.05",
+    methods: Annotated[str, typer.Option(help="Methods of openwork prune --list, with commas.")] = "magnitude,obc",
+    scope: Scope = "layer",
+    labels: Labels = None,
+    epochs: Epochs = 0,
+    rate: Rate = 0.01,
+    seed: Seed = 0,
+    clock: Annotated[float | None, typer.Option(min=0.001, help="MHz of the array: makes cycles time.")] = None,
+    preset: Preset = "demo",
+    pes: Pes = None,
+    lanes: Lanes = None,
+    feature_words: FeatureWords = None,
+) -> None:
+    """Prune by several methods to several densities, quantize, compile, and write one page: accuracy against density, size, cycles.
+
+    Accuracy is that of the int8 network, which is what the array computes; cycles are predicted. For example:
+
+      openwork explore model.pt2 --data train.npy --test test.npy --test-labels labels.npy -o explore.html
+
+      openwork explore my_models.small:trained --data train.npy --test test.npy --densities 0.2,0.1 --methods obc -o explore.html
+    """
+    from openwork.files import FileError
+
+    choose("scope", scope, dict.fromkeys(SCOPES))
+    try:
+        levels = [float(text) for text in densities.split(",")]
+    except ValueError:
+        raise FileError(f"densities are numbers with commas, as in 0.5,0.2, not {densities}") from None
+    names = methods.split(",")
+    inputs, targets = _read(data, labels)
+    values, answers = _read(test, test_labels)
+
+    from openwork.compiler.network import compile_network
+    from openwork.frontend import import_program
+    from openwork.pruning import METHODS, prune_by
+    from openwork.quantization import quantize
+    from openwork.quantization.evaluation import accuracy
+    from openwork.report.exploration import exploration_table, write_exploration
+    from openwork.report.points import Point
+
+    for name in names:
+        choose("method", name, METHODS)
+    config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
+    network = _load(model, inputs)
+    dense = network.network
+    truth = dense.run(values).flatten(1).argmax(dim=1) if answers is None else answers
+    recipe = _recipe(epochs, rate, 0.5, seed, len(inputs))
+    total = sum(network.get_parameter(f"{name}.weight").numel() for name in network.learned)
+    points = []
+    with counting() as progress:
+        for name, level in [("dense", 1.0), *((name, level) for name in names for level in levels)]:
+            found = dense
+            if name != "dense":
+                pruned = prune_by(name, network, level, inputs, targets, names=network.learned, scope=scope,  # type: ignore[arg-type]
+                                  recipe=recipe, progress=progress)  # fmt: skip  # the scope is checked above
+                found = import_program(pruned.export(inputs))
+                level = sum(int(mask.sum()) for mask in pruned.masks.values()) / total
+            quantized = quantize(found, inputs, progress=progress, error_aware=True)
+            image = compile_network(quantized, config)
+            share = accuracy(quantized, values, truth, progress)
+            points.append(Point(name, level, share, 4 * len(image.words), image.compute_cycles))
+    what = "accuracy" if answers is not None else "agreement with the dense model"
+    write_exploration(out, points, name=model, array=str(config), accuracy_is=what, inputs=len(values), clock_mhz=clock)
+    output.print(exploration_table(points, what, clock))
+    output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+
+
+def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor | None]":
+    """Inputs, and a label for each if there is a file of them."""
+    from openwork.files import FileError, read_array
+
+    array = read_array(data)
+    targets = None if labels is None else read_array(labels)
+    if targets is not None and (targets.dtype.kind not in "iu" or targets.shape != array.shape[:1]):
+        raise FileError(
+            f"{labels} must hold a whole number for each of the {len(array)} inputs of {data}, not {targets.dtype} "
+            f"{list(targets.shape)}"
+        )
+
+    import torch
+
+    from openwork.quantization import calibration_inputs
+
+    return calibration_inputs(array).float(), None if targets is None else torch.tensor(targets.astype("int64"))
+
+
+def _load(model: str, inputs: "torch.Tensor") -> "TrainableNetwork":
+    from openwork.frontend import load
+    from openwork.quantization import TrainableNetwork
+
+    with working(f"Loading {model}"):
+        return TrainableNetwork(load(model, inputs[:1]))
+
+
+def _recipe(epochs: int, rate: float, teaching: float, seed: int, inputs: int) -> "Recipe | None":
+    """How to train, in batches that leave an epoch ten steps or more where there are inputs enough."""
+    from openwork.pruning import Recipe
+
+    batch = max(2, min(128, inputs // 10))
+    return Recipe(epochs=epochs, rate=rate, batch=batch, teaching=teaching, seed=seed) if epochs else None
+
+
+def _cycles(inputs: "torch.Tensor", config: "ArrayConfig") -> "Callable[[Any], dict[str, float]]":
+    """What each layer of a pruned network takes, predicted; sums and averages under their own names."""
+    from openwork.compiler.network import compile_network
+    from openwork.frontend import FloatJoin
+    from openwork.quantization import decide, integer_network
+
+    def cycles(network: "TrainableNetwork") -> dict[str, float]:
+        decided = decide(network.network, inputs[:CALIBRATION])
+        layers = {step.output: step.layer.output for step in decided.network.steps if isinstance(step, FloatJoin)}
+        found = compile_network(integer_network(decided), config).step_cycles()
+        return {layers.get(step, step): float(count) for step, count in found.items()}
+
+    return cycles

@@ -1,0 +1,151 @@
+"""Every method under one name, for those who choose one by its name: `METHODS`, `prune_by`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from openwork.pruning.channels import prune_channels
+from openwork.pruning.distribution import Scope
+from openwork.pruning.fitting import Progress, Recipe, fit, silent
+from openwork.pruning.methods import PruningError, n_of_m
+from openwork.pruning.model import PrunedModel, prune_model
+from openwork.pruning.reconstruction import reconstruct
+from openwork.pruning.training import Pruner, gradual, proximal, rigl
+
+OF = 4
+"""Weights that follow each other, of which the method n-of-m keeps some."""
+
+SHRINK = 1e-2
+"""L1 regularization of the method proximal, against the learning rate: what it takes off a magnitude for each unit of rate."""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method as a list shows it.
+
+    Attributes:
+        summary: what it does, in a line.
+        trains: whether it needs epochs; the others take them to train on with what stayed.
+    """
+
+    summary: str
+    trains: bool = False
+
+
+METHODS: Mapping[str, MethodInfo] = {
+    "magnitude": MethodInfo("the smallest weights go, in one shot"),
+    "obc": MethodInfo("layer after layer is fitted by least squares to what it gave before; no labels"),
+    "n-of-m": MethodInfo(
+        f"of every {OF} weights that follow each other the same number goes; to compare with dense hardware"
+    ),
+    "channels": MethodInfo("whole channels go, and the model becomes smaller"),
+    "gradual": MethodInfo("the smallest weights go bit by bit, along a cubic curve", trains=True),
+    "proximal": MethodInfo("L1 regularization by its proximal step, then the largest weights stay", trains=True),
+    "rigl": MethodInfo("sparse from the start; small weights make room for those of large gradients", trains=True),
+}
+
+
+def prune_by(
+    method: str,
+    model: nn.Module,
+    density: float | Mapping[str, float],
+    inputs: torch.Tensor,
+    labels: torch.Tensor | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    scope: Scope = "layer",
+    recipe: Recipe | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+) -> PrunedModel:
+    """Prune a copy of a model by a method of `METHODS`, and train it if there is a recipe.
+
+    Args:
+        method: its name.
+        model: stays as it is, and is the teacher where there are no labels.
+        density: of all layers; of each by its name, for obc.
+        inputs, labels: float [inputs, ...] and int64 [inputs].
+        names: modules to prune; all if not given.
+        scope: how the density is shared out, where the method leaves that open.
+        recipe: for methods that train, and for training on after the others.
+        checkpoint: file that an interrupted training goes on from.
+        progress: shows how far the work is.
+
+    Raises:
+        PruningError: there is no such method; or what it needs is missing or wrong.
+    """
+    if method not in METHODS:
+        raise PruningError(f"there is no method {method}: there are {', '.join(METHODS)}")
+    if METHODS[method].trains:
+        if recipe is None:
+            raise PruningError(f"the method {method} prunes while it trains: say for how many epochs")
+        return _trained(
+            method, model, _one(method, density), inputs, labels, names, scope, recipe, checkpoint, progress
+        )
+    if method == "obc":
+        pruned = reconstruct(model, inputs, density, names, progress)
+    elif method == "channels":
+        pruned = prune_channels(model, _one(method, density), inputs[:1], names)
+    elif method == "n-of-m":
+        kept = round(OF * _one(method, density))
+        pruned = prune_model(model, kept, "layer", lambda weights, n: n_of_m(weights, round(n), OF), names)
+    else:
+        pruned = prune_model(model, _one(method, density), scope, names=names)
+    if recipe is not None:
+        fit(
+            pruned.model,
+            inputs,
+            labels,
+            recipe,
+            masks=pruned.masks,
+            teacher=model,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+    return pruned
+
+
+def _one(method: str, density: float | Mapping[str, float]) -> float:
+    if isinstance(density, Mapping):
+        raise PruningError(f"a density for each layer goes with the method obc, not with {method}")
+    return density
+
+
+def _trained(
+    method: str,
+    model: nn.Module,
+    density: float,
+    inputs: torch.Tensor,
+    labels: torch.Tensor | None,
+    names: Sequence[str] | None,
+    scope: Scope,
+    recipe: Recipe,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> PrunedModel:
+    """Pruned over the first half of the steps, and trained on over the second; `rigl` over all."""
+    copy = deepcopy(model)
+    steps = recipe.steps(len(inputs))
+    half, every = max(1, steps // 2), max(1, steps // 40)
+    makers: dict[str, Callable[[], Pruner]] = {
+        "gradual": partial(gradual, copy, density, half, every=every, scope=scope, names=names),
+        "proximal": partial(proximal, copy, density, half, SHRINK * recipe.rate, names),
+        "rigl": partial(rigl, copy, density, max(1, steps), every, scope=scope, names=names),
+    }
+    pruner = makers[method]()
+    fit(
+        copy,
+        inputs,
+        labels,
+        recipe,
+        pruner=pruner,
+        teacher=model,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    return pruner.finish()

@@ -1,0 +1,151 @@
+"""The commands that prune, as a person types them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.openwork.test_cli_networks import run
+
+from openwork.compiler.network import compile_network
+from openwork.frontend import load
+from openwork.golden import run_network
+from openwork.models import digits
+from openwork.quantization import quantize
+from openwork_hw.arch.config import PRESETS
+
+MODULE = """
+import torch
+from openwork.models import digits
+
+def small():
+    return digits.build()
+
+def tied():
+    first, second = torch.nn.Conv2d(1, 1, 3, padding=1), torch.nn.Conv2d(1, 1, 3, padding=1)
+    second.weight = first.weight
+    return torch.nn.Sequential(first, torch.nn.ReLU(), second)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a module of models, digits to prune with and to measure on, and files that are wrong in one way each."""
+    path = tmp_path_factory.mktemp("pruning")
+    (path / "pruning_models.py").write_text(MODULE)
+    data = digits.load()
+    np.save(path / "x.npy", data.train_images[:300].numpy())
+    np.save(path / "y.npy", data.train_labels[:300].numpy())
+    np.save(path / "test.npy", data.test_images[:100].numpy())
+    np.save(path / "test_labels.npy", data.test_labels[:100].numpy())
+    np.save(path / "few.npy", data.train_labels[:20].numpy())
+    np.save(path / "huge.npy", data.train_images[:300].numpy() * np.float32(1e30))
+    return path
+
+
+METHODS = ["magnitude", "obc", "n-of-m", "channels", "gradual", "proximal", "rigl"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_writes_a_model_of_the_density(folder: Path, tmp_path: Path, method: str) -> None:
+    path = tmp_path / "pruned.pt2"
+    arguments = ("--method", method, "--density", "0.5", "--data", "x.npy", "--epochs", "1", "-o", str(path))
+    result = run(folder, "prune", "pruning_models:small", *arguments)
+    assert result.returncode == 0, result.stderr
+    said = re.search(r"([\d,]+) of ([\d,]+) weights stay", result.stdout)
+    assert said is not None
+    stay, before = (int(number.replace(",", "")) for number in said.groups())
+    assert before == 15_136
+    network = load(path, digits.load().test_images[:1])
+    assert (
+        sum(int(torch.count_nonzero(layer.weights)) for layer in network.layers) <= stay <= 0.51 * before
+    )  # n of m rounds in each row
+    again = tmp_path / "again.pt2"
+    assert run(folder, "prune", "pruning_models:small", *arguments[:-1], str(again)).returncode == 0
+    for layer, other in zip(network.layers, load(again, digits.load().test_images[:1]).layers, strict=True):
+        assert torch.equal(layer.weights, other.weights)
+
+
+@pytest.mark.slow
+def test_a_pruned_model_goes_through_every_step_and_runs_bit_exactly_in_rtl(folder: Path, tmp_path: Path) -> None:
+    pruned, quantized, image = (str(tmp_path / name) for name in ("pruned.pt2", "model.int8", "model.image"))
+    method = ("--method", "obc", "--density", "0.15", "--data", "x.npy")
+    assert run(folder, "prune", "pruning_models:small", *method, "-o", pruned).returncode == 0
+    assert run(folder, "quantize", pruned, "--calibrate", "x.npy", "-o", quantized).returncode == 0
+    assert run(folder, "compile", quantized, "-o", image).returncode == 0
+    np.save(tmp_path / "two.npy", digits.load().test_images[:2].numpy())
+    result = run(folder, "compare", image, "--inputs", str(tmp_path / "two.npy"), "--backends", "golden,rtl")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_budget_of_cycles_is_kept(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pruned.pt2"
+    arguments = ("--method", "obc", "--cycles", "12000", "--data", "x.npy", "-o", str(path))
+    result = run(folder, "prune", "pruning_models:small", *arguments)
+    assert result.returncode == 0, result.stderr
+    data = digits.load()
+    images = [
+        compile_network(quantize(load(model, data.train_images[:1]), data.train_images[:300]), PRESETS["demo"])
+        for model in (path, digits.build())
+    ]
+    assert images[0].compute_cycles <= 12000 < images[1].compute_cycles
+
+
+def test_the_methods_are_listed(folder: Path) -> None:
+    result = run(folder, "prune", "--list")
+    assert result.returncode == 0
+    assert all(f" {method} " in result.stdout for method in METHODS)
+
+
+def test_the_page_shows_every_point_and_its_front(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "explore.html"
+    result = run(
+        folder, "explore", "pruning_models:small", "--data", "x.npy", "--test", "test.npy", "--test-labels", "test_labels.npy",
+        "--densities", "0.5,0.1", "--methods", "magnitude,obc", "--clock", "100", "-o", str(page),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    text = page.read_text()
+    assert text.count('<td class="words">') == 5
+    assert "http" not in re.sub(r"xmlns\S*|http-equiv", "", text)
+    # The dense line is what quantization, the golden model and the compiler give by themselves.
+    data = digits.load()
+    quantized = quantize(load(digits.build(), data.train_images[:1]), data.train_images[:300], error_aware=True)
+    outputs = run_network(quantized, quantized.quantize_inputs(data.test_images[:100].numpy()))
+    right = (outputs.reshape(100, -1).argmax(axis=1) == data.test_labels[:100].numpy()).mean()
+    cycles = compile_network(quantized, PRESETS["demo"]).compute_cycles
+    assert f"<td>1.000</td><td>{right:.2%}</td>" in text
+    assert f"<td>{cycles:,}</td><td>{cycles / 1e5:,.3f}</td>" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--density", "0"), "density must be over 0 and at most 1, not 0.0"),
+        (("--density", "1.5", "--method", "obc"), "density must be over 0 and at most 1, not"),
+        (("--density", "nan"), "density must be over 0 and at most 1, not nan"),
+        (("--method", "magic"), "there is no method magic: there are magnitude, obc"),
+        (("--method", "gradual"), "the method gradual prunes while it trains: say for how many epochs"),
+        (("--layer", "nowhere"), "modules ['nowhere'] cannot be pruned; those that can are"),
+        (("--scope", "row"), "there is no scope row: there are layer, global, erk"),
+        (("--cycles", "100"), "--cycles goes with --method obc, not with magnitude"),
+        (("--cycles", "100", "--method", "obc"), "the budget is"),
+        (("--labels", "few.npy"), "few.npy must hold a whole number for each of the 300 inputs"),
+        (("--data", "huge.npy", "--epochs", "1", "--labels", "y.npy"), "the loss is "),
+        (("--epochs", "1", "--rate", "-1"), "rate and temperature over 0"),
+        (("-o", "nowhere/pruned.pt2"), "there is no folder nowhere"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_a_sentence_and_status_2(folder: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    defaults = () if "--data" in arguments else ("--data", "x.npy")
+    result = run(folder, "prune", "pruning_models:small", *defaults, "-o", "bad.pt2", *arguments)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1 and not (folder / "bad.pt2").exists()
+
+
+def test_a_model_with_tied_weights_becomes_two_layers(folder: Path, tmp_path: Path) -> None:
+    """The command prunes what will run, where each layer has weights of its own; in Python they are refused by name."""
+    path = tmp_path / "pruned.pt2"
+    result = run(folder, "prune", "pruning_models:tied", "--density", "0.5", "--data", "x.npy", "-o", str(path))
+    assert result.returncode == 0, result.stderr
