@@ -54,6 +54,8 @@ from openwork_hw.arch.nonzeros import Encoding
 
 LINK_VERSION = 1
 
+DEFAULT_BAUD = 3_000_000
+
 MARKER = 0xA5
 """A byte that seldom begins anything else in int8 results."""
 

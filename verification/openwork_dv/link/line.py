@@ -10,6 +10,8 @@ from openwork_dv.link.model import BoardModel
 PIECE = 16
 """Bytes that arrive in one moment; the line's rate holds from one piece to the next."""
 
+USB_FRAME_S = 0.001
+
 BUFFER_BYTES = 4096
 """Of the operating system: writing more waits."""
 
@@ -46,7 +48,8 @@ class ModelLine:
         faults: Faults = Faults(),  # frozen
         random: Random | None = None,
     ) -> None:
-        """`latency_s`: a converter on USB hands bytes on when this has passed since the last time, both ways."""
+        """`latency_s`: the timer of a converter on USB: it hands on what has come from the board whenever this has passed, and
+        what goes to the board each millisecond, USB's own clock."""
         self.baud = baud
         self.bytes_up = self.bytes_down = 0
         self.cut = False
@@ -55,7 +58,7 @@ class ModelLine:
         self._latency_s = latency_s
         self._faults = faults
         self._random = random or Random(0)
-        self._now = board.time_s
+        self._now = board.array.time_s
         self._up: deque[tuple[float, bytes]] = deque()
         self._down: deque[tuple[float, bytes]] = deque()
         self._free_s = {"up": self._now, "down": self._now}
@@ -77,7 +80,8 @@ class ModelLine:
     def write(self, content: bytes) -> None:
         """To the board; waits as a port with a buffer does."""
         self.bytes_up += len(content)
-        self._send(self._up, "up", self._tick(self._now), content)
+        start = _next_tick(self._now, min(self._latency_s, USB_FRAME_S))
+        self._send(self._up, "up", start, content)
         full_s = BUFFER_BYTES * self._byte_s
         while self._free_s["up"] - self._now > full_s and self._step(self._free_s["up"] - full_s):
             pass
@@ -99,13 +103,13 @@ class ModelLine:
         moments = [end]
         if self._up:
             moments.append(self._up[0][0])
-        if board.done_s is not None:
-            moments.append(board.done_s)
+        if board.array.done_s is not None:
+            moments.append(board.array.done_s)
         if self._down and (seen := self._tick(self._down[0][0])) > self._now:
             moments.append(seen)
         # Never back: a moment may have passed while the host did not wait.
         self._now = max(self._now, min(moments))
-        board.time_s = self._now
+        board.array.time_s = self._now
         while self._up and self._up[0][0] <= self._now:
             board.take(self._up.popleft()[1])
         if given := board.give():
@@ -114,10 +118,8 @@ class ModelLine:
         return self._now < end
 
     def _tick(self, moment: float) -> float:
-        """When the converter hands on what comes at this moment."""
-        if not self._latency_s:
-            return moment
-        return math.ceil(moment / self._latency_s - 1e-9) * self._latency_s
+        """When the host sees what comes at this moment."""
+        return _next_tick(moment, self._latency_s)
 
     def _send(self, queue: deque[tuple[float, bytes]], way: str, start: float, content: bytes) -> None:
         at = max(start, self._free_s[way])
@@ -158,3 +160,7 @@ class ModelLine:
         if not self._faults.rate:
             return 1 << 62
         return int(math.log(1 - self._random.random()) / math.log(1 - self._faults.rate))
+
+
+def _next_tick(moment: float, period: float) -> float:
+    return math.ceil(moment / period - 1e-9) * period if period else moment
