@@ -159,9 +159,10 @@ class Session:
 
     def peek(self, address: int, count: int) -> bytes:
         """Words of the image memory, little endian."""
-        places = range(address, address + count)
+        words = max(self._chunk // 4, 1)
+        places = range(address, address + count, words)
         for place in places:
-            self._queue(Step(Kind.PEEK, place, length=4))
+            self._queue(Step(Kind.PEEK, place, length=4 * min(words, address + count - place)))
         self.wait(lambda: all(place in self._peeked for place in places))
         return b"".join(self._peeked.pop(place) for place in places)
 

@@ -169,7 +169,7 @@ def test_a_board_of_another_version_is_refused() -> None:
 
 def test_silence_is_a_sentence() -> None:
     desk = Desk(IMAGE, INPUTS)
-    desk.board.take = lambda _content: None  # type: ignore[method-assign]
+    desk.board.take = lambda content: None  # type: ignore[method-assign]
     with pytest.raises(HostError, match="nothing that speaks Openwork's link answers on model at 3,000,000 baud"):
         desk.open()
 

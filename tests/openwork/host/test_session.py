@@ -110,7 +110,7 @@ def test_a_board_that_falls_silent_is_given_up() -> None:
     board = BoardModel(IDENTITY, flipped)
     line = ModelLine(board)
     session = Session(line, patience_s=1, seed=1)
-    board.take = lambda _content: None  # type: ignore[method-assign]
+    board.take = lambda content: None  # type: ignore[method-assign]
     session.write(0, bytes(64))
     start = line.now()
     with pytest.raises(LineLost, match="has stopped answering"):
