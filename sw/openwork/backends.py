@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from openwork.image import Image
 from openwork_hw.arch.config import Technology
 
-BACKENDS = ("golden", "model", "rtl")
+BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
-native code."""
+native code, the gateware on a board."""
 
 BATCH = 8
 """Inputs that the golden model runs side by side."""
@@ -54,8 +54,22 @@ Progress = Callable[[int, int, str], None]
 """Is told how much is done, of how much, and what."""
 
 
+@dataclass(frozen=True)
+class Port:
+    """Where a board is: the name of its serial port, and bits a second."""
+
+    name: str
+    baud: int
+
+
 def run(
-    image: Image, inputs: NDArray[np.int8], backend: str, progress: Progress | None = None, *, workers: int = 1
+    image: Image,
+    inputs: NDArray[np.int8],
+    backend: str,
+    progress: Progress | None = None,
+    *,
+    workers: int = 1,
+    port: Port | None = None,
 ) -> Iterator[Outcome]:
     """Run inputs through an image.
 
@@ -65,9 +79,11 @@ def run(
         backend: one of `BACKENDS`.
         progress: is told how far it is.
         workers: processes that share the inputs; `rtl` only.
+        port: where the board is; `board` only.
 
     Raises:
         BackendError: there is no such backend, or it cannot run here.
+        HostError: the board cannot be used.
     """
     tell = progress or (lambda _done, _total, _what: None)
     match backend:
@@ -77,6 +93,8 @@ def run(
             yield from _model(image, inputs, tell)
         case "rtl":
             yield from _rtl(image, inputs, tell, workers)
+        case "board":
+            yield from _board(image, inputs, tell, port)
         case _:
             raise BackendError(f"there is no backend {backend}: there are {', '.join(BACKENDS)}")
 
@@ -133,6 +151,19 @@ def _rtl(
             raise BackendError(f"the gateware refused the image: {result.status.name.lower()}; {'; '.join(faults[:1])}")
         reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
         yield Outcome(image.tensors(result.outputs), reports, result.cycles)
+
+
+def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | None) -> Iterator[Outcome]:
+    from openwork.host import Board
+
+    if port is None:
+        raise BackendError("the backend board needs the port that the board is on: name it with --port")
+    with Board.open(port.name, port.baud) as board:
+        board.load(image, tell)
+        for index, result in enumerate(board.results(inputs), 1):
+            tell(index, len(inputs), "board")
+            reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
+            yield Outcome(image.tensors(result.outputs), reports, result.cycles)
 
 
 @dataclass(frozen=True)
@@ -199,12 +230,14 @@ def compare(
     *,
     workers: int = 1,
     trace: Path | None = None,
+    port: Port | None = None,
 ) -> Comparison:
     """Run inputs through an image by several backends, and compare what it stores: every tensor, if compiled with `watch`.
 
     Args:
         backends: two or more; the first is what the others are compared with.
         trace: where to write the waves of the commands that make the first tensor that differs, if `rtl` is one of them.
+        port: where the board is, if `board` is one of them. Its memory may make it wait, so that its cycles are not compared.
 
     Raises:
         BackendError: there are fewer than two backends, or one cannot run.
@@ -218,10 +251,10 @@ def compare(
     cycles = dict.fromkeys(names, 0)
     first: Difference | None = None
     runs: Iterable[tuple[Outcome, ...]] = zip(
-        *(run(image, inputs, backend, progress, workers=workers) for backend in backends), strict=True
+        *(run(image, inputs, backend, progress, workers=workers, port=port) for backend in backends), strict=True
     )
     for number, (reference, *others) in enumerate(runs):
-        for other in others:
+        for backend, other in zip(backends[1:], others, strict=True):
             for name in stored:
                 expected, found = reference.tensors[name], other.tensors[name]
                 wrong = np.argwhere(expected != found)
@@ -230,7 +263,7 @@ def compare(
                     channel, row, column = (int(place) for place in wrong[0])
                     values = int(expected[channel, row, column]), int(found[channel, row, column])
                     first = Difference(number, name, channel, row, column, values)
-            if number == 0:
+            if number == 0 and backend == "rtl":
                 for command, report in zip(image.commands, other.reports, strict=False):
                     if command.kind in ("RUN", "MOVE"):
                         cycles[command.tensor] += report.cycles

@@ -40,6 +40,23 @@ for each command of the program its STORE's bytes, then its report; at the end t
 
     report   cycles, stalls (32 bits each), kind of the fault (8), its PE (8), its position (16)
     answer   status (32), cycles (32)
+
+A conversation, byte by byte; it runs as a test. The host begins session 9 and greets the board, writes a word to address 16, asks
+for a check, and for the first 8 bytes of results; the board answers that it has received three sequenced requests, and that the
+image is damaged (status 6):
+
+>>> encode_request(Request(Kind.RESET, sequence=9)).hex(" ")
+'03 01 09 01 01 01 01 01 05 24 9a 10 3c 00'
+>>> encode_request(Request(Kind.HELLO, address=0xBEEF)).hex(" ")
+'01 01 01 01 03 ef be 01 05 1d 5d fe 24 00'
+>>> encode_request(Request(Kind.WRITE, 0, 0, 16, bytes.fromhex("4f574931"))).hex(" ")
+'02 08 01 01 02 10 01 01 09 4f 57 49 31 92 05 83 db 00'
+>>> encode_request(Request(Kind.START, 1, address=Order.CHECK)).hex(" ")
+'03 0a 01 01 01 01 01 01 05 15 c8 95 52 00'
+>>> encode_request(Request(Kind.READ, 2, length=8, address=0)).hex(" ")
+'04 0c 02 08 01 01 01 01 05 62 59 41 49 00'
+>>> decode_response(bytes.fromhex("a5 09 03 0c 00 00 08 00 06 00 00 00 34 12 00 00 1e da da f8"))[0].payload.hex(" ")
+'06 00 00 00 34 12 00 00'
 """
 
 import struct
@@ -53,6 +70,8 @@ from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.nonzeros import Encoding
 
 LINK_VERSION = 1
+
+DEFAULT_BAUD = 3_000_000
 
 MARKER = 0xA5
 """A byte that seldom begins anything else in int8 results."""

@@ -24,8 +24,7 @@ class FrameReceiver(wiring.Component):
         o : out, stream of FrameByte: header, payload and CRC of one request after the other
         expected : out, 8: the sequence number that the next request must have
         session : out, 8: the number that the last RESET gave
-        reset : out, 1; high for one cycle: a RESET has come
-        hello : out, 1; likewise, a HELLO
+        reset, hello : out, 1 each; high for one cycle: a RESET or a HELLO has come, also where the queue is full
     Timing
         A byte of `i` in 9 cycles, of `o` in 3. No combinational path but from o.ready.
     Cost
@@ -78,8 +77,8 @@ class FrameReceiver(wiring.Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [take.eq(take + 1), settled.eq(0)]
 
-        # COBS: bytes that are left of this run, and whether a zero stands behind it.
-        left = Signal(8)
+        # COBS: bytes up to the next run's length, and whether that stands for a zero.
+        left = Signal(8, init=1)
         zero_behind = Signal()
         byte = Signal(8)  # of the request
         comes = Signal()
@@ -103,20 +102,20 @@ class FrameReceiver(wiring.Component):
                 # The end of a request, or of what is left of one.
                 m.d.comb += [
                     check.start.eq(1),
-                    whole.eq(holds & wanted & ~full & (left == 0) & check.match_detected),
+                    whole.eq(holds & (left == 1) & check.match_detected),
+                    self.reset.eq(whole & is_reset),
+                    self.hello.eq(whole & ~is_reset & ~sequenced),
                     write.last.eq(1),
-                    queue.write_enable.eq(whole),
                 ]
-                m.d.sync += [left.eq(0), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1), put.eq(kept)]
-                with m.If(whole & is_reset):
-                    m.d.comb += self.reset.eq(1)
+                m.d.sync += [left.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1), put.eq(kept)]
+                with m.If(self.reset):
                     m.d.sync += [put.eq(0), kept.eq(0), take.eq(0), settled.eq(0)]
                     m.d.sync += [self.expected.eq(0), self.session.eq(number)]
-                with m.Elif(whole):
-                    m.d.comb += self.hello.eq(~sequenced)
+                with m.Elif(whole & wanted & ~full):
+                    m.d.comb += queue.write_enable.eq(1)
                     m.d.sync += [put.eq(put + 1), kept.eq(put + 1), self.expected.eq(self.expected + sequenced)]
-            with m.Elif(left == 0):
-                m.d.sync += [left.eq(self.i.payload - 1), zero_behind.eq(self.i.payload != 255)]
+            with m.Elif(left == 1):
+                m.d.sync += [left.eq(self.i.payload), zero_behind.eq(self.i.payload != 255)]
                 m.d.comb += comes.eq(zero_behind)
             with m.Else():
                 m.d.sync += left.eq(left - 1)

@@ -1,6 +1,6 @@
 """Puts the CRC behind each response."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Signal
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
@@ -37,25 +37,29 @@ class FrameSender(wiring.Component):
         last = Signal()
         turns_left = Signal(range(9))
         crc_left = Signal(range(CRC_BYTES + 1))
+        in_crc = crc_left != 0
+        # A byte goes round once while the CRC takes it. The CRC's own bytes come out of it in the same way: a bit that is what
+        # the CRC ends with leaves it shifted, nothing else.
+        crc_bit = check.crc[0]
         m.d.comb += [
             self.o.payload.eq(byte),
-            check.data.eq(byte[0]),
-            check.valid.eq((turns_left != 0) & (crc_left == 0)),
+            check.data.eq(Mux(in_crc, ~crc_bit, byte[0])),
+            check.valid.eq(turns_left != 0),
         ]
         with m.If(turns_left != 0):
-            m.d.sync += [turns_left.eq(turns_left - 1), byte.eq(Cat(byte[1:], byte[0]))]
+            m.d.sync += [turns_left.eq(turns_left - 1), byte.eq(Cat(byte[1:], Mux(in_crc, crc_bit, byte[0])))]
             with m.If(turns_left == 1):
                 m.d.sync += self.o.valid.eq(1)
         with m.Elif(self.o.valid):
             with m.If(self.o.ready):
-                m.d.sync += self.o.valid.eq(0)
                 m.d.comb += check.start.eq(crc_left == 1)
-                with m.If(crc_left != 0):
+                m.d.sync += self.o.valid.eq(0)
+                with m.If(in_crc):
                     m.d.sync += crc_left.eq(crc_left - 1)
                 with m.Elif(last):
-                    m.d.sync += [crc_left.eq(CRC_BYTES), last.eq(0)]
-        with m.Elif(crc_left != 0):
-            m.d.sync += [byte.eq(check.crc.word_select((CRC_BYTES - crc_left)[:2], 8)), self.o.valid.eq(1)]
+                    m.d.sync += crc_left.eq(CRC_BYTES)
+        with m.Elif(in_crc):
+            m.d.sync += turns_left.eq(8)
         with m.Else():
             m.d.comb += self.i.ready.eq(1)
             with m.If(self.i.valid):

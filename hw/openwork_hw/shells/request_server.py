@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, bits_for
-from openwork_hw.arch.link import HEADER, MARKER, RESPONSE_HEADER, Kind
+from openwork_hw.arch.link import HEADER, MARKER, RESPONSE_HEADER, Identity, Kind, encode_identity
 from openwork_hw.image.memory_reader import ADDRESS_BITS
 from openwork_hw.image_runner import Request
 from openwork_hw.shells.frame_receiver import FrameByte
@@ -55,11 +55,9 @@ class RequestServer(wiring.Component):
     answered: Signal
     hello: Signal
 
-    def __init__(self, identity: bytes, result_bytes: int, *, peek: bool) -> None:
+    def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._result_bytes = result_bytes
-        self._peek = peek
-        position_bits = bits_for(result_bytes) + 1
+        position_bits = bits_for(identity.result_bytes) + 1
         super().__init__(
             {
                 "i": In(stream.Signature(FrameByte)),
@@ -82,7 +80,13 @@ class RequestServer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
+        identity = self._identity
+        table = encode_identity(identity)
         header = Signal(_HEADER)
+        # No count is longer than a buffer, no address that is counted on beyond memory and results.
+        length = header.length[: bits_for(max(identity.receive_bytes, identity.result_bytes)) + 1]
+        stored = bits_for(identity.memory_words) if identity.writable or identity.peek else 0
+        address = header.address[: max(len(self.given), stored)]
         gathered = Signal(_HEADER.size)
         place = Signal(range(HEADER.size))  # in a header
         word = Signal(WORD_BITS)
@@ -107,12 +111,13 @@ class RequestServer(wiring.Component):
         is_peek = Signal()
         # None, where the host asks for results that are not there yet.
         behind = Signal(len(self.given))
-        m.d.comb += [behind.eq(self.given - self.read), available.eq(Mux(behind > self._result_bytes, 0, behind))]
+        m.d.comb += behind.eq(self.given - self.read)
+        with m.If(~behind[-1] | ~behind[:-1].any()):
+            m.d.comb += available.eq(behind)
 
         byte = Signal(8)
-        echo = Signal(16)
         flags = Cat(header.kind, busy)
-        response_header = (MARKER, self.session, self.expected, flags, *_bytes(echo), *_bytes(header.length))
+        response_header = (MARKER, self.session, self.expected, flags, *_bytes(header.address), *_bytes(header.length))
         assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 2
         m.d.comb += self.o.payload.byte.eq(byte)
         with m.FSM():
@@ -126,39 +131,41 @@ class RequestServer(wiring.Component):
                         m.next = "KIND"
 
             with m.State("KIND"):
-                m.d.sync += [word_place.eq(0), echo.eq(header.address)]
+                m.d.sync += word_place.eq(0)
                 with m.Switch(header.kind):
-                    with m.Case(Kind.WRITE):
-                        m.next = "GATHER"
+                    if identity.writable:
+                        with m.Case(Kind.WRITE):
+                            m.next = "GATHER"
                     with m.Case(Kind.FEED):
                         m.next = "FEED"
                     with m.Default():
                         m.next = "CRC"
 
-            # The CRC is a word, too, but its last byte is the request's.
-            with m.State("GATHER"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(takes):
-                    m.d.sync += [word.eq(Cat(word[8:], self.i.payload.byte)), word_place.eq(word_place + 1)]
-                    with m.If(self.i.payload.last):
-                        m.next = "HEADER"
-                    with m.Elif(word_place == 3):
-                        m.next = "WRITE"
+            if identity.writable:
+                # The CRC is a word, too, but its last byte is the request's.
+                with m.State("GATHER"):
+                    m.d.comb += self.i.ready.eq(1)
+                    with m.If(takes):
+                        m.d.sync += [word.eq(Cat(word[8:], self.i.payload.byte)), word_place.eq(word_place + 1)]
+                        with m.If(self.i.payload.last):
+                            m.next = "HEADER"
+                        with m.Elif(word_place == 3):
+                            m.next = "WRITE"
 
-            with m.State("WRITE"):
-                m.d.comb += self.o_writes.valid.eq(1)
-                with m.If(self.o_writes.ready):
-                    m.d.sync += header.address.eq(header.address + 1)
-                    m.next = "GATHER"
+                with m.State("WRITE"):
+                    m.d.comb += self.o_writes.valid.eq(1)
+                    with m.If(self.o_writes.ready):
+                        m.d.sync += address.eq(address + 1)
+                        m.next = "GATHER"
 
             with m.State("FEED"):
-                more = header.length != 0
+                more = length != 0
                 m.d.comb += [
                     self.o_features.valid.eq(self.i.valid & more),
                     self.i.ready.eq(self.o_features.ready | ~more),
                 ]
                 with m.If(takes):
-                    m.d.sync += header.length.eq(Mux(more, header.length - 1, 0))
+                    m.d.sync += length.eq(Mux(more, length - 1, 0))
                     with m.If(self.i.payload.last):
                         m.next = "HEADER"
 
@@ -172,9 +179,9 @@ class RequestServer(wiring.Component):
                             m.d.sync += self.released.eq(header.address[16:])
                             m.next = "READ"
                         with m.Case(Kind.HELLO):
-                            m.d.sync += [header.length.eq(len(self._identity)), header.address.eq(0), greeted.eq(0)]
+                            m.d.sync += [header.length.eq(len(table)), greeted.eq(0)]
                             m.next = "RESPOND"
-                        if self._peek:
+                        if identity.peek:
                             with m.Case(Kind.PEEK):
                                 m.next = "RESPOND"
                         with m.Default():
@@ -187,7 +194,7 @@ class RequestServer(wiring.Component):
                     m.next = "HEADER"
 
             with m.State("READ"):
-                with m.If(available >= header.length):
+                with m.If(available >= length):
                     m.next = "RESPOND"
                 with m.Elif(~busy | greeted):
                     m.d.sync += header.length.eq(available)
@@ -197,7 +204,7 @@ class RequestServer(wiring.Component):
             with m.State("RESPOND"):
                 m.d.comb += [
                     self.o.valid.eq(1),
-                    self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (header.length == 0)),
+                    self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (length == 0)),
                 ]
                 with m.Switch(place):
                     for number, content in enumerate(response_header):
@@ -209,38 +216,38 @@ class RequestServer(wiring.Component):
                         m.next = "PAYLOAD"
 
             with m.State("PAYLOAD"):
-                with m.If(header.length == 0):
+                m.next = "FETCH"
+                if identity.peek:
+                    with m.If(is_peek & (word_place == 0)):
+                        m.next = "ASK"
+                with m.If(length == 0):
                     m.next = "HEADER"
-                with m.Elif(is_peek & (word_place == 0)):
-                    m.next = "ASK"
-                with m.Else():
-                    m.next = "FETCH"
 
             # A result's position was there in the state before, and it is in the next one: the result buffer's latency.
             with m.State("FETCH"):
                 m.next = "OFFER"
 
             with m.State("OFFER"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.last.eq(header.length == 1)]
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.last.eq(length == 1)]
                 with m.If(header.kind == Kind.READ):
                     m.d.comb += byte.eq(self.data)
                 with m.Elif(is_peek):
                     m.d.comb += byte.eq(word[:8])
                 with m.Else():
-                    with m.Switch(header.address[: bits_for(len(self._identity))]):
-                        for number, content in enumerate(self._identity):
-                            with m.Case(number):
+                    with m.Switch(length[: len(table).bit_length()]):
+                        for left, content in enumerate(reversed(table), 1):
+                            with m.Case(left):
                                 m.d.comb += byte.eq(content)
                 with m.If(self.o.ready):
                     m.d.sync += [
-                        header.length.eq(header.length - 1),
-                        header.address.eq(header.address + (~is_peek | (word_place == 3))),
+                        length.eq(length - 1),
+                        address.eq(address + (~is_peek | (word_place == 3))),
                         word.eq(word[8:]),
                         word_place.eq(word_place + 1),
                     ]
                     m.next = "PAYLOAD"
 
-            if self._peek:
+            if identity.peek:
                 m.d.comb += [self.i_peeked.ready.eq(1), is_peek.eq(header.kind == Kind.PEEK)]
                 with m.State("ASK"):
                     m.d.comb += self.o_peeks.valid.eq(1)

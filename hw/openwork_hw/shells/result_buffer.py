@@ -68,7 +68,7 @@ class ResultBuffer(wiring.Component):
         has_room = Signal()
         place = Signal(range(REPORT.size))
         m.d.comb += [
-            has_room.eq(self.given - self.released != self._bytes),
+            has_room.eq((self.given ^ self.released) != self._bytes),  # a whole buffer ahead
             memory.write_address.eq(self.given[:-1]),
             memory.read_address.eq(self.read[:-1]),
             self.data.eq(memory.read_data),

@@ -21,12 +21,14 @@ from openwork.cli.arrays import (
     array_config,
     chosen_encodings,
 )
+from openwork.cli.board import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
 BACKENDS = {
     "golden": "the exact model in PyTorch",
     "model": "the image simulator",
     "rtl": "the gateware as native code, cycle by cycle",
+    "board": "the gateware on a board, at --port",
 }
 BACKENDS_HELP = ", ".join(f"{name}: {what}" for name, what in BACKENDS.items())
 
@@ -131,12 +133,16 @@ def run(
     out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
     backend: Annotated[str, typer.Option(help=f"What computes: {BACKENDS_HELP}.")] = "golden",
     workers: Workers = 1,
+    port: BoardPort = None,
+    baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Run a model on inputs, exactly, and write its outputs.
 
     For example:
 
       openwork run model.image --inputs images.npy --backend rtl -o scores.npy
+
+      openwork run model.image --inputs images.npy --backend board --port /dev/ttyUSB0 -o scores.npy
 
       openwork run model.int8 --inputs images.npy -o scores.npy
     """
@@ -164,7 +170,7 @@ def run(
                 batches.append(run_network(network, integers[start : start + backends.BATCH]))
             results = np.concatenate(batches)
         else:
-            outcomes = backends.run(image, integers, backend, progress, workers=workers)
+            outcomes = backends.run(image, integers, backend, progress, workers=workers, port=port_of(port, baud))
             results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
     write_array(out, results)
     result = network.tensor(network.outputs[0])
@@ -188,6 +194,8 @@ def compare_(
         str | None, typer.Option(help="first-difference: record the waves of the first layer that differs.")
     ] = None,
     waves: Annotated[Path, typer.Option(help="The .vcd file for --trace.")] = Path("first-difference.vcd"),
+    port: BoardPort = None,
+    baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Compare every layer's every output by several backends, and the cycles with the prediction. Exit status 1 if any differs.
 
@@ -196,6 +204,8 @@ def compare_(
       openwork compare model.image --inputs images.npy --backends golden,rtl
 
       openwork compare model.image --inputs images.npy --backends golden,model,rtl --trace first-difference
+
+      openwork compare model.image --inputs images.npy --backends golden,board --port /dev/ttyUSB0
     """
     from openwork.backends import compare
     from openwork.files import read_array, read_image
@@ -212,7 +222,15 @@ def compare_(
 
     watched = compile_network(image.network, image.config, image.encoding, row_groups=image.row_groups, watch=True)
     with steps() as progress:
-        found = compare(watched, integers, names, progress, workers=workers, trace=waves if trace else None)
+        found = compare(
+            watched,
+            integers,
+            names,
+            progress,
+            workers=workers,
+            trace=waves if trace else None,
+            port=port_of(port, baud),
+        )
     table = Table(box=SIMPLE_HEAD, caption=f"{len(integers)} inputs; cycles of the first, none without a clock.")
     table.add_column("layer")
     for title in ("shape", "values compared", "differences", "cycles", "predicted"):

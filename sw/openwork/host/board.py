@@ -12,10 +12,8 @@ from openwork.host.line import HostError, Line, LineLost, SerialLine
 from openwork.host.session import Session
 from openwork.image import Image
 from openwork_hw.arch.image import HEADER_WORDS, ImageStatus, stored_words
-from openwork_hw.arch.link import ANSWER, REPORT, Identity, Order
+from openwork_hw.arch.link import ANSWER, DEFAULT_BAUD, REPORT, Identity, Order
 from openwork_hw.arch.nonzeros import StreamErrorKind
-
-DEFAULT_BAUD = 3_000_000
 
 Progress = Callable[[int, int, str], None]
 """Is told how much is done, of how much, and what."""
@@ -151,6 +149,22 @@ class Board:
             attempts = self._attempts
             yield result
 
+    def store(self, words: NDArray[np.uint32], progress: Progress | None = None) -> ImageStatus:
+        """Write words, which need not be an image, to the memory, and what the array's check says about them."""
+        self._image = None
+        status = ImageStatus.NOT_CHECKED
+
+        def store() -> None:
+            nonlocal status
+            status = self._store(words, progress or _nobody)
+
+        self._resuming(store)
+        return status
+
+    def peek(self, address: int, count: int) -> NDArray[np.uint32]:
+        """Words of the memory; the board must know PEEK."""
+        return np.frombuffer(self._session.peek(address, count), "<u4")
+
     # Sessions -------------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> tuple[Line, Session]:
@@ -198,12 +212,15 @@ class Board:
         if not self.identity.writable or self._holds(image):
             status = self._check()
         if self.identity.writable and status is not ImageStatus.GOOD:
-            content = image.words.astype("<u4").tobytes()
-            self._session.write(0, content)
-            self._session.settle(lambda left: progress(len(content) - left, len(content), "loading the image"))
-            status = self._check()
+            status = self._store(image.words, progress)
         if status is not ImageStatus.GOOD:
             raise HostError(f"the board's memory does not hold the image: {status.name.lower().replace('_', ' ')}")
+
+    def _store(self, words: NDArray[np.uint32], progress: Progress) -> ImageStatus:
+        content = words.astype("<u4").tobytes()
+        self._session.write(0, content)
+        self._session.settle(lambda left: progress(len(content) - left, len(content), "loading the image"))
+        return self._check()
 
     def _holds(self, image: Image) -> bool:
         """The memory begins and ends as the image does."""

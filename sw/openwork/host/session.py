@@ -6,13 +6,14 @@ and, because the board answers in order, that every earlier response has been se
 """
 
 import random
+from bisect import insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from openwork.host.line import HostError, Line, LineLost
 from openwork_hw.arch.link import (
+    BUSY,
     CRC,
     HEADER,
     MARKER,
@@ -33,8 +34,8 @@ from openwork_hw.arch.link import (
 WINDOW_S = 0.1
 """Of the line's time may be on its way unconfirmed: more than the delay of any USB converter."""
 
-SHORTEST_WAIT_S = 0.1
-LONGEST_WAIT_S = 1.0
+SHORTEST_WAIT_S = 0.04
+LONGEST_WAIT_S = 0.25
 """For an answer, before a HELLO asks what has become of it; doubled each time up to the longest."""
 
 SMALLEST_CHUNK = 16
@@ -42,6 +43,10 @@ LARGEST_CHUNK = 1024
 """Bytes of payload: long ones are efficient, short ones survive on a bad line. Halved by a loss, doubled by some successes."""
 
 SUCCESSES = 8
+
+CHUNKS_IN_WINDOW = 32
+
+LONGEST_IDENTITY = 255
 
 OVERHEAD = HEADER.size + CRC.size
 
@@ -83,6 +88,7 @@ class Awaited:
         begin: bytes sent before it.
         next: number of the next request when it was sent; -1 if that says nothing any more.
         step: of a PEEK.
+        position: READ: of its first result, counted on and on.
     """
 
     kind: Kind
@@ -91,6 +97,11 @@ class Awaited:
     begin: int
     next: int
     step: Step | None = None
+    position: int = 0
+
+    def fits(self, flags: int, echo: int, length: int) -> bool:
+        """A response with such a header may be this one."""
+        return (flags & ~BUSY, echo) == (self.kind, self.echo) and length <= self.length
 
 
 class Session:
@@ -128,6 +139,8 @@ class Session:
         self._greeted = 0  # bytes when the last HELLO was sent
         self._results = bytearray()
         self._have = self._asked = self._due = 0  # results: here, asked for, due after all steps
+        self._ahead: dict[int, bytes] = {}  # results behind some that are missing
+        self._again: list[tuple[int, int]] = []  # results to ask for once more: position and length, in order
         self._ended = False
         self._peeked: dict[int, bytes] = {}
         self._chunk = LARGEST_CHUNK
@@ -146,20 +159,18 @@ class Session:
 
     def peek(self, address: int, count: int) -> bytes:
         """Words of the image memory, little endian."""
-        places = range(address, address + count)
+        words = max(self._chunk // 4, 1)
+        places = range(address, address + count, words)
         for place in places:
-            self._queue(Step(Kind.PEEK, place, length=4))
+            self._queue(Step(Kind.PEEK, place, length=4 * min(words, address + count - place)))
         self.wait(lambda: all(place in self._peeked for place in places))
         return b"".join(self._peeked.pop(place) for place in places)
 
     def start(self, order: int, inputs: bytes, results: int) -> None:
         """Ask the array to check or run the image, with inputs for its LOAD commands, which makes so many bytes of results."""
-        before = self._due
         self._queue(Step(Kind.START, order, results=results))
         if inputs:
             self._queue(Step(Kind.FEED, payload=inputs))
-        for step in islice(self._steps, max(len(self._steps) - 2, 0), None):
-            step.before = before
         self._due += results
 
     def results(self, count: int) -> bytes:
@@ -221,20 +232,16 @@ class Session:
 
     def _greet(self, wait_s: float) -> Response | None:
         """Reset the board, and the answer to a HELLO after it, if one comes."""
-        tag = self._random.randrange(RESULT_POSITIONS)
-        reset = encode_request(Request(Kind.RESET, self._session))
         # The zero in front ends whatever the board heard before.
-        self._line.write(b"\0" + reset + encode_request(Request(Kind.HELLO, address=tag)))
+        reset = b"\0" + encode_request(Request(Kind.RESET, self._session))
+        self._awaited.clear()
+        self._line.write(reset + self._hello())
         end = self._line.now() + wait_s
         while (left := end - self._line.now()) > 0:
             self._coming += self._line.read(left)
-            for response in self._responses():
-                if (response.kind, response.echo, response.session, response.expected) == (
-                    Kind.HELLO,
-                    tag,
-                    self._session,
-                    0,
-                ):
+            for _, response in self._responses():
+                if (response.session, response.expected) == (self._session, 0):
+                    self._awaited.clear()
                     return response
         return None
 
@@ -252,7 +259,7 @@ class Session:
         waits = self._awaited or self._sent
         unconfirmed = self._bytes - self._greeted
         asks_already = any(one.kind in (Kind.READ, Kind.PEEK) for one in self._awaited)
-        if self._sent and not asks_already and (unconfirmed > self._window_bytes // 4 or (unconfirmed and not content)):
+        if self._sent and not asks_already and (unconfirmed > self._window // 4 or (unconfirmed and not content)):
             content += self._hello()
         elif waits and not content and self._line.now() - self._active > self._wait_s + self._line_s():
             # Nothing comes: has anything been lost?
@@ -263,6 +270,11 @@ class Session:
             self._active = self._line.now()
         return bool(content)
 
+    @property
+    def _window(self) -> int:
+        """Bytes that may be on their way unconfirmed; few on a bad line, because a loss makes all of them go again."""
+        return min(self._window_bytes, CHUNKS_IN_WINDOW * self._chunk)
+
     def _line_s(self) -> float:
         """How long what is on its way takes at most on the line."""
         sent = sum(one.size for one in self._sent)
@@ -271,7 +283,7 @@ class Session:
 
     def _hello(self) -> bytes:
         tag = self._random.randrange(RESULT_POSITIONS)
-        self._awaited.append(Awaited(Kind.HELLO, tag, 64, self._bytes, self._next))
+        self._awaited.append(Awaited(Kind.HELLO, tag, LONGEST_IDENTITY, self._bytes, self._next))
         self._bytes += OVERHEAD
         self._greeted = self._bytes
         return encode_request(Request(Kind.HELLO, address=tag))
@@ -285,12 +297,19 @@ class Session:
             # What stands behind it must fit the board's buffer.
             room = self.identity.receive_bytes - 1 - (self._bytes - reading.begin)
         else:
-            room = self._window_bytes - sum(one.size for one in self._sent)
+            room = self._window - sum(one.size for one in self._sent)
         if room < OVERHEAD + SMALLEST_CHUNK:
             return None
         limit = self._steps[0].before if self._steps else self._due
-        if self._asked < limit:
-            return self._read(min(self._chunk, limit - self._asked))
+        if self._again and self._again[0][0] < limit:
+            position, length = self._again.pop(0)
+            if length > self._chunk:
+                insort(self._again, (position + self._chunk, length - self._chunk))
+            return self._read(position, min(length, self._chunk))
+        length = min(self._chunk, limit - self._asked, self.identity.result_bytes - (self._asked - self._have))
+        if length > 0:
+            self._asked += length
+            return self._read(self._asked - length, length)
         if not self._steps:
             return None
         step = self._steps[0]
@@ -307,21 +326,15 @@ class Session:
             self._steps.popleft()
         length = len(step.payload) if step.kind is Kind.FEED else step.length
         if step.kind is Kind.PEEK:
-            self._await(Kind.PEEK, step.address, length, step)
+            echo = step.address % RESULT_POSITIONS
+            self._awaited.append(Awaited(Kind.PEEK, echo, length, self._bytes, self._next + 1, step))
         return self._number(step.kind, length, step.address, step.payload, step)
 
-    def _read(self, length: int) -> Request | None:
-        """The next READ, if the result buffer can hold what it asks for."""
-        length = min(length, self.identity.result_bytes - (self._asked - self._have))
-        if length <= 0:
-            return None
-        offset = self._asked % RESULT_POSITIONS
-        self._await(Kind.READ, offset, length, None)
-        self._asked += length
+    def _read(self, position: int, length: int) -> Request:
+        """Ask for results, and let the board forget those that are here."""
+        offset = position % RESULT_POSITIONS
+        self._awaited.append(Awaited(Kind.READ, offset, length, self._bytes, self._next + 1, position=position))
         return self._number(Kind.READ, length, offset | self._have % RESULT_POSITIONS << 16, b"", None)
-
-    def _await(self, kind: Kind, address: int, length: int, step: Step | None) -> None:
-        self._awaited.append(Awaited(kind, address % RESULT_POSITIONS, length, self._bytes, self._next + 1, step))
 
     def _number(self, kind: Kind, length: int, address: int, payload: bytes, step: Step | None) -> Request:
         size = OVERHEAD + len(payload)
@@ -335,45 +348,36 @@ class Session:
 
     def _listen(self, limit_s: float) -> None:
         self._coming += self._line.read(limit_s)
-        for response in self._responses():
-            self._take(response)
+        for place, response in self._responses():
+            self._take(place, response)
         if self._line.now() - self._heard > self._patience_s + self._line_s():
             raise LineLost(f"the board on {self._line.name} has stopped answering: is it still plugged in and powered?")
 
-    def _responses(self) -> list[Response]:
-        """What has come as a whole; what is no response is skipped."""
-        found: list[Response] = []
+    def _responses(self) -> Iterator[tuple[int, Response]]:
+        """What has come as a whole and is due, with its place among what is awaited; all else is skipped."""
         while True:
             start = self._coming.find(MARKER)
             del self._coming[: start if start >= 0 else len(self._coming)]
-            if (
-                len(self._coming) >= RESPONSE_HEADER.size
-                and RESPONSE_HEADER.unpack_from(self._coming)[-1] > LARGEST_CHUNK
-            ):
+            if len(self._coming) < RESPONSE_HEADER.size:
+                return
+            _, _, _, flags, echo, length = RESPONSE_HEADER.unpack_from(self._coming)
+            # A header that answers nothing would make us wait for bytes that do not come.
+            place = next((place for place, one in enumerate(self._awaited) if one.fits(flags, echo, length)), None)
+            taken = None
+            if place is not None:
+                try:
+                    taken = decode_response(bytes(self._coming[: length + OVERHEAD]))
+                    if taken is None:
+                        return
+                except LinkError:
+                    pass
+            if place is None or taken is None:
                 del self._coming[0]
-                continue
-            try:
-                taken = decode_response(bytes(self._coming[: LARGEST_CHUNK + 2 * OVERHEAD]))
-            except LinkError:
-                del self._coming[0]
-                continue
-            if taken is None:
-                return found
-            found.append(taken[0])
-            del self._coming[: taken[1]]
+            else:
+                del self._coming[: taken[1]]
+                yield place, taken[0]
 
-    def _take(self, response: Response) -> None:
-        place = next(
-            (
-                index
-                for index, one in enumerate(self._awaited)
-                if (one.kind, one.echo) == (response.kind, response.echo)
-                and len(response.payload) <= max(one.length, 64)
-            ),
-            None,
-        )
-        if place is None:
-            return  # from before this session, or sent twice
+    def _take(self, place: int, response: Response) -> None:
         if response.session != self._session:
             raise LineLost(f"the board on {self._line.name} has been reset")
         base = self._sent[0].number if self._sent else self._next
@@ -394,38 +398,46 @@ class Session:
         one = self._awaited.popleft()
         if one.kind is Kind.READ:
             self._keep(one, response)
-        elif one.kind is Kind.PEEK and one.step is not None:
+        elif one.step is not None:
             self._peeked[one.step.address] = response.payload
-        if any(other.kind is Kind.READ for other in lost):
-            self._asked = self._have
-        again = [other.step for other in lost if other.step is not None and other.next <= received]
-        self._steps.extendleft(reversed(again))
-        if any(other.kind is not Kind.HELLO for other in lost):
-            self._shrink()
+        for other in lost:
+            if other.kind is Kind.READ:
+                self._ask_again(other.position, other.length)
+            elif other.step is not None and other.next <= received:
+                self._steps.appendleft(other.step)
         if received < one.next:
             self._go_back()
+        elif any(other.kind is not Kind.HELLO for other in lost):
+            self._shrink()
 
     def _keep(self, one: Awaited, response: Response) -> None:
-        """Results that go on where the last ones ended; others come again."""
-        ahead = (one.echo - self._have) % RESULT_POSITIONS
-        if ahead:
-            return
-        self._results += response.payload
-        self._have += len(response.payload)
-        if len(response.payload) < one.length:
-            self._asked = self._have
-            self._ended = not response.busy
+        """Results that were asked for; the board may have had fewer."""
+        end = one.position + len(response.payload)
+        self._ahead[one.position] = response.payload
+        self._ask_again(end, one.length - len(response.payload))
+        while content := self._ahead.pop(self._have, b""):
+            self._results += content
+            self._have += len(content)
+        self._ended = not response.busy and len(response.payload) < one.length and end == self._have
+
+    def _ask_again(self, position: int, length: int) -> None:
+        if length:
+            insort(self._again, (position, length))
 
     def _go_back(self) -> None:
         """The requests from the first that has not been received on were lost, or will be dropped: they are cut anew."""
+        self._next = self._sent[0].number
         steps = [one.step for one in self._sent if one.step is not None]
         self._steps.extendleft(reversed(steps))
-        self._next = self._sent[0].number
         self._sent.clear()
-        self._asked = self._have
-        self._awaited = deque(one for one in self._awaited if one.next <= self._next or one.kind is Kind.HELLO)
-        for one in self._awaited:
-            one.next = min(one.next, self._next)
+        waiting, self._awaited = self._awaited, deque()
+        for one in waiting:
+            if one.kind is Kind.HELLO or one.next <= self._next:
+                # What a HELLO that is still on its way says about them is known by now.
+                one.next = min(one.next, self._next)
+                self._awaited.append(one)
+            elif one.kind is Kind.READ:
+                self._ask_again(one.position, one.length)
         self._shrink()
 
     def _shrink(self) -> None:

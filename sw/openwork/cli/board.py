@@ -1,0 +1,60 @@
+"""Commands for a board on a serial port, and the options that say which."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from openwork.cli.terminal import app, output, steps
+from openwork_hw.arch.link import DEFAULT_BAUD
+
+if TYPE_CHECKING:
+    from openwork.backends import Port
+
+__all__ = ["DEFAULT_BAUD", "Baud", "BoardPort", "port_of"]
+
+BoardPort = Annotated[str | None, typer.Option("--port", help="Serial port of the board, as /dev/ttyUSB0 or COM3.")]
+Baud = Annotated[int, typer.Option(min=1, help="Bits a second of the board's serial port.")]
+
+
+def port_of(name: str | None, baud: int) -> "Port | None":
+    """The port of these options; None where none is named."""
+    from openwork.backends import Port
+
+    return None if name is None else Port(name, baud)
+
+
+@app.command()
+def selftest(
+    port: Annotated[str, typer.Option(help="Serial port of the board, as /dev/ttyUSB0 or COM3.")],
+    baud: Baud = DEFAULT_BAUD,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of what is written and run.", show_default="another each time")
+    ] = None,
+) -> None:
+    """Test a board: link, memory, every decoder on a random layer. Exit status 1 if anything is wrong.
+
+    The image that the board holds is lost. For example:
+
+      openwork selftest --port /dev/ttyUSB0
+
+      openwork selftest --port COM3 --baud 1000000 --seed 7
+    """
+    from openwork.host import Board
+    from openwork.host.selftest import selftest
+
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(1 << 32)
+    with Board.open(port, baud) as board, steps() as progress:
+        checks = list(selftest(board, seed, progress))
+    table = Table(box=SIMPLE_HEAD, caption=f"seed {seed}")
+    for title in ("test", "result", "found"):
+        table.add_column(title)
+    for check in checks:
+        table.add_row(check.name, "pass" if check.passed else "FAIL", check.found)
+    output.print(table)
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,129 @@
+"""Whether a board does what it should: its memory, and each of its decoders on a layer that nobody has seen before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.layout import CompileError
+from openwork.compiler.network import compile_network
+from openwork.host.board import Board, Progress
+from openwork.image import Image
+from openwork.layer import IntegerLayer
+from openwork.network import IntegerNetwork, LayerStep, Tensor
+from openwork.simulator.image import run_image
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import HEADER_WORDS, MAGIC, VERSION, ImageStatus
+from openwork_hw.arch.nonzeros import Encoding
+
+LAYERS = ((16, 12), (8, 8), (4, 6), (2, 4))
+"""Channels, and height and width, of layers that are tried; the first one that the array can hold is run."""
+
+INPUTS = 4
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, whether it is right, and what was found."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+def selftest(board: Board, seed: int, progress: Progress | None = None) -> Iterator[Check]:
+    """Look at everything, one check after the other. What the memory held before is lost.
+
+    Args:
+        seed: of what is written and run.
+
+    Raises:
+        HostError: the board is lost.
+    """
+    rng = np.random.default_rng(seed)
+    identity = board.identity
+    yield Check("link", True, f"{identity.config}, {identity.clock_hz / 1e6:g} MHz")
+    if not identity.writable:
+        yield Check("memory", True, f"{identity.memory_words:,} words, which the link cannot write: not looked at")
+        return
+    yield _memory(board, rng, progress)
+    for encoding in identity.encodings:
+        yield _decoder(board, encoding, rng, progress)
+
+
+def _memory(board: Board, rng: np.random.Generator, progress: Progress | None) -> Check:
+    """Every word holds random bits and then their complement: the array's own check sum says so."""
+    words = board.identity.memory_words
+    bits = rng.integers(0, 1 << 32, words, dtype=np.uint32)
+    for pattern in (bits, ~bits):
+        content = memory_image(pattern, board.identity.config)
+        status = board.store(content, progress)
+        if status is not ImageStatus.GOOD:
+            return Check("memory", False, f"{words:,} words: {status.name.lower()}{_where(board, content)}")
+    return Check("memory", True, f"{words:,} words, each bit as 0 and 1")
+
+
+def memory_image(pattern: NDArray[np.uint32], config: ArrayConfig) -> NDArray[np.uint32]:
+    """The pattern with the least changes that make the array's check take it for an image; uint32 [words]."""
+    content = pattern.copy()
+    content[:5] = MAGIC, VERSION, config.fingerprint, len(content), HEADER_WORDS
+    content[-1] = crc32(content[:-1].astype("<u4").tobytes())
+    return content
+
+
+def _where(board: Board, content: NDArray[np.uint32]) -> str:
+    if not board.identity.peek:
+        return ""
+    wrong = np.flatnonzero(board.peek(0, len(content)) != content)
+    return f", {len(wrong):,} words are wrong, the first at {wrong[0]}" if len(wrong) else ", but reads back right"
+
+
+def _decoder(board: Board, encoding: Encoding, rng: np.random.Generator, progress: Progress | None) -> Check:
+    name = f"decoder {encoding.name.lower()}"
+    image = _random_image(board, encoding, rng)
+    if image is None:
+        return Check(name, False, "the array can hold none of the layers that are tried")
+    shape = image.network.input.shape
+    inputs = rng.integers(-128, 128, (INPUTS, *shape)).astype(np.int8)
+    board.load(image, progress)
+    found = [result.outputs for result in board.results(inputs)]
+    expected = [run_image(image, one) for one in inputs]
+    wrong = sum(int((one != other).sum()) for one, other in zip(found, expected, strict=True))
+    values = sum(one.size for one in expected)
+    return Check(
+        name, not wrong, f"{shape[0]} channels of {shape[1]} x {shape[2]}: {wrong} of {values:,} outputs differ"
+    )
+
+
+def _random_image(board: Board, encoding: Encoding, rng: np.random.Generator) -> Image | None:
+    for channels, side in LAYERS:
+        try:
+            image = compile_network(random_network(channels, side, rng), board.identity.config, encoding)
+        except CompileError:
+            continue
+        if len(image.words) <= board.identity.memory_words:
+            return image
+    return None
+
+
+def random_network(channels: int, side: int, rng: np.random.Generator) -> IntegerNetwork:
+    """A convolution of 3 x 3 pixels in which two of three weights are zero."""
+    shape = (channels, side, side)
+    weights = rng.integers(-128, 128, (channels, channels, 3, 3)).astype(np.int8)
+    weights[rng.random(weights.shape) < 2 / 3] = 0
+    layer = IntegerLayer(
+        "convolution",
+        weights,
+        bias=rng.integers(-1000, 1000, channels),
+        shift=np.full(channels, 9),
+        input_zero_point=3,
+        output_zero_point=-7,
+        low=-128,
+        high=127,
+        input_shape=shape,
+        padding=(1, 1, 1, 1),
+    )
+    tensors = (Tensor("input", shape, 1.0, 3), Tensor("convolution", shape, 1.0, -7))
+    return IntegerNetwork(tensors, (LayerStep(("input",), "convolution", layer),), ("convolution",))
