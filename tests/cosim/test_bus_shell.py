@@ -61,8 +61,11 @@ def run_jobs(config: ArrayConfig, encoding: Encoding, words: int, jobs: Sequence
     return results
 
 
-def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered], *, exact: bool) -> None:
-    """Each answer is a run of its input: one packet, every value right; if `exact`, every cycle as predicted."""
+def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered], *, paused: bool) -> None:
+    """Each answer is a run of its input: one packet, every value right; unless the bus paused, every cycle as predicted.
+
+    The memory's one port is enough for two feeders; with more of them, commands may wait for words, and say so.
+    """
     expected = trace_network(image.network, inputs)
     assert len(answers) == len(inputs)
     for number, answer in enumerate(answers):
@@ -73,8 +76,11 @@ def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered]
         indices, cycles, stalls, kinds, _, _ = zip(*answer.reports, strict=True)
         assert indices == tuple(range(len(image.commands)))
         assert not any(kinds)
-        if exact:
-            assert cycles == tuple(command.predicted_cycles for command in image.commands)
+        if paused:
+            continue
+        for command, found, waited in zip(image.commands, cycles, stalls, strict=True):
+            assert found == command.predicted_cycles or waited
+        if len(image.config.feeders) <= 2:
             assert not any(stalls)
             assert answer.cycles == image.predicted_cycles + MEMORY_CYCLES - 1
 
@@ -83,16 +89,17 @@ def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered]
 def test_every_output_and_every_cycle_is_right(name: str, seed: int) -> None:
     """Images back to back, without pauses and with few and many on every channel; more features are offered than one run takes."""
     config, encoding = CONFIGS[name]
-    image = compile_network(flat(), config, encoding, watch=name == "odd")
-    jobs, inputs = [], []
+    image = compile_network(flat(), config, encoding)
+    jobs: list[BusJob] = []
+    inputs: list[NDArray[np.int8]] = []
     for stall, runs in ((0.0, 3), (0.3, 2), (0.9, 1)):
         inputs.append(inputs_of(image, runs, seed))
         steps = [Load(image.words.tolist()), Ask("check"), *offers(image, inputs[-1]), *[Ask("run")] * runs]
         jobs.append(BusJob(steps, stall, seed))
     for job, given, result in zip(jobs, inputs, run_jobs(config, encoding, IMAGE_WORDS, jobs), strict=True):
-        check, *runs = result.answers
+        check, *answers = result.answers
         assert (check.status, check.reports, check.outputs) == ("good", (), ())
-        is_right(image, given, runs, exact=not job.stall)
+        is_right(image, given, answers, paused=job.stall > 0)
 
 
 @pytest.mark.slow
@@ -107,7 +114,7 @@ def test_the_digits_network_is_right(seed: int) -> None:
         for stall in (0.0, 0.2)
     ]
     for job, result in zip(jobs, run_jobs(config, encoding, words, jobs), strict=True):
-        is_right(image, inputs, result.answers[1:], exact=not job.stall)
+        is_right(image, inputs, result.answers[1:], paused=job.stall > 0)
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["register", "aresetn"])
@@ -118,13 +125,13 @@ def test_after_a_reset_in_the_middle_the_next_run_is_right(whole: bool, seed: in
     cuts = [0, 5, *np.random.default_rng(seed).integers(10, image.predicted_cycles, 6).tolist(), image.predicted_cycles]
     jobs = []
     for number, cycles in enumerate(cuts):
-        first = [Load(image.words.tolist()), Ask("check"), *offers(image, inputs[:1]), Cut(cycles, whole)]
+        first: list[Step] = [Load(image.words.tolist()), Ask("check"), *offers(image, inputs[:1]), Cut(cycles, whole)]
         again = [Ask("run"), Ask("check"), *offers(image, inputs), Ask("run"), Ask("run")]
         jobs.append(BusJob([*first, *again], 0.3 * (number % 2), seed))
     for job, result in zip(jobs, run_jobs(ODD, ODD_ENCODING, IMAGE_WORDS, jobs), strict=True):
         _, unchecked, check, *runs = result.answers
         assert (unchecked.status, unchecked.outputs, check.status) == ("not_checked", (), "good")
-        is_right(image, inputs, runs, exact=not job.stall)
+        is_right(image, inputs, runs, paused=job.stall > 0)
 
 
 def test_bad_images_do_not_run(seed: int) -> None:
@@ -148,7 +155,7 @@ def test_bad_images_do_not_run(seed: int) -> None:
     refused = [status for name in bad for status in (name, "not_checked")]
     assert statuses == ["not_checked", *refused, "good", "good", "not_checked", "good", "good"]
     assert [len(answer.outputs) for answer in result.answers] == [0] * (len(refused) + 2) + [1, 0, 0, 1]
-    is_right(image, inputs, result.answers[-1:], exact=False)
+    is_right(image, inputs, result.answers[-1:], paused=True)
 
 
 def test_a_malformed_stream_is_reported(seed: int) -> None:
@@ -166,7 +173,7 @@ def test_a_malformed_stream_is_reported(seed: int) -> None:
     kinds = [report[3] for report in faulty.reports]
     first = next(index for index, command in enumerate(image.commands) if command.kind == "RUN")
     assert kinds == [0] * first + [StreamErrorKind.HEADER] * (len(image.commands) - first)
-    is_right(image, inputs, [good], exact=True)
+    is_right(image, inputs, [good], paused=False)
 
 
 def word(register: registers.Register, value: int) -> Access:

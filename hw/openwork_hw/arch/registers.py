@@ -37,7 +37,6 @@ class Field:
     meaning: str
 
 
-
 @dataclass(frozen=True)
 class Register:
     """One word of the map.
@@ -160,7 +159,9 @@ LOADED = Register(
     0x14,
     Access.READ,
     "How much of an image has come.",
-    _number("words", "Words of the image packet that comes in, or of the last one; more than the memory holds are dropped."),
+    _number(
+        "words", "Words of the image packet that comes in, or of the last one; more than the memory holds are dropped."
+    ),
 )
 CONTROL = Register(
     "CONTROL",
@@ -217,11 +218,13 @@ CYCLES = Register(
     "Time of the last answer.",
     _number("cycles", "Clock cycles from request to answer."),
 )
-INTERRUPT_ENABLE = Register(
-    "INTERRUPT_ENABLE", 0x34, Access.READ_WRITE, "Which events raise the interrupt.", _EVENTS
-)
+INTERRUPT_ENABLE = Register("INTERRUPT_ENABLE", 0x34, Access.READ_WRITE, "Which events raise the interrupt.", _EVENTS)
 INTERRUPT_PENDING = Register(
-    "INTERRUPT_PENDING", 0x38, Access.CLEAR, "Events since they were cleared; the interrupt is high while an enabled one is.", _EVENTS
+    "INTERRUPT_PENDING",
+    0x38,
+    Access.CLEAR,
+    "Events since they were cleared; the interrupt is high while an enabled one is.",
+    _EVENTS,
 )
 REPORT = Register(
     "REPORT",

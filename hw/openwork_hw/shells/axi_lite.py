@@ -1,7 +1,7 @@
 """AXI4-Lite, as a subordinate sees it: one register access a cycle for whoever knows the registers."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, ResetSignal, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.stream.output_buffer import OutputBuffer
@@ -143,5 +143,3 @@ class AxiLitePort(wiring.Component):
             r.i.payload.response.eq(Mux(self.i_read_known, Response.OKAY, Response.SLVERR)),
         ]
         return m
-
-

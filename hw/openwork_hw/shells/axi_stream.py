@@ -110,9 +110,7 @@ class FeaturePackets(wiring.Component):
     m_axis: wiring.PureInterface
 
     def __init__(self) -> None:
-        super().__init__(
-            {"i": In(stream.Signature(signed(8))), "end": In(1), "m_axis": Out(AxiStream(8, last=True))}
-        )
+        super().__init__({"i": In(stream.Signature(signed(8))), "end": In(1), "m_axis": Out(AxiStream(8, last=True))})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

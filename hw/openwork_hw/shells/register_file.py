@@ -13,9 +13,7 @@ from openwork_hw.shells.axi_lite import DATA_BITS, AxiLite, AxiLitePort
 
 def layout(register: Register) -> data.Layout:
     """A register's word, as gateware sees it."""
-    return data.FlexibleLayout(
-        DATA_BITS, {field.name: data.Field(field.bits, field.low) for field in register.fields}
-    )
+    return data.FlexibleLayout(DATA_BITS, {field.name: data.Field(field.bits, field.low) for field in register.fields})
 
 
 class RegisterFile(wiring.Component):

@@ -99,7 +99,6 @@ class Bench:
         answer = await self.manager.write(address, word.to_bytes(4, "little"))
         assert answer.resp == 0, f"write of {address:#x} answered {answer.resp!r}"
 
-
     @resume
     async def settle(self) -> None:
         """Wait until nobody sends features any more."""
