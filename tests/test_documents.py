@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-FOLDERS = (".ci", "benchmarks", "docs", "fpga", "hw", "sw", "tests", "tools", "verification")
-SUFFIXES = {"", ".il", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".v", ".ys"}
+FOLDERS = (".ci", "benchmarks", "docs", "examples", "fpga", "hw", "sw", "tests", "tools", "verification")
+SUFFIXES = {"", ".core", ".il", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".v", ".ys"}
 
 
 def our_files() -> list[Path]:

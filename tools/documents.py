@@ -7,6 +7,7 @@ again. NAME says what is quoted:
 - a folder of such files: the measurements of all;
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
+- ``registers``: the bus shell's register map;
 - ``docstring NAME``: what a component, class or module says of itself.
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.registers import REGISTERS
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -122,6 +124,27 @@ def decisions() -> str:
     )
 
 
+def registers() -> str:
+    """The bus shell's register map: a table of the registers, and one of their fields."""
+    bits = {
+        (register, field): str(field.low) if field.bits == 1 else f"{field.low + field.bits - 1}:{field.low}"
+        for register in REGISTERS
+        for field in register.fields
+    }
+    overview = table(
+        ("address", "register", "access", "meaning"),
+        [
+            (f"`{register.address:#05x}`", f"`{register.name}`", register.access, register.meaning)
+            for register in REGISTERS
+        ],
+    )
+    fields_of_all = table(
+        ("register", "bits", "field", "meaning"),
+        [(f"`{register.name}`", place, f"`{field.name}`", field.meaning) for (register, field), place in bits.items()],
+    )
+    return f"{overview}\n{fields_of_all}"
+
+
 def docstring(dotted: str) -> str:
     """The datasheet of a component, as its class carries it, or what a module says of itself."""
     return f"{FENCE}text\n{inspect.getdoc(pkgutil.resolve_name(dotted))}\n{FENCE}\n"
@@ -133,6 +156,8 @@ def render(name: str) -> str:
         return presets()
     if name == "decisions":
         return decisions()
+    if name == "registers":
+        return registers()
     if name.startswith("docstring "):
         return docstring(name.removeprefix("docstring "))
     return measured(ROOT / name)

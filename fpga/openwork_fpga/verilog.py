@@ -12,6 +12,8 @@ from openwork_fpga.yosys import run_script
 from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.shells.axi_top import AxiTop
+from openwork_hw.shells.bus_shell import BusShell
 
 
 class VerilogError(ValueError):
@@ -28,6 +30,17 @@ def write_verilog(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ..
         VerilogError: the file's name is no Verilog name.
     """
     write_component(Accelerator(config, encodings=encodings), path)
+
+
+def write_bus_shell(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...], image_words: int) -> None:
+    """Write the array as a block with AXI4-Lite registers, AXI4-Stream data and an image memory of `image_words`.
+
+    The ports are those of `AxiTop`: ``aclk``, ``s_axi_awaddr``, ``s_axis_image_tdata`` and so on.
+
+    Raises:
+        VerilogError: the file's name is no Verilog name.
+    """
+    write_component(AxiTop(BusShell(config, encodings=encodings, image_words=image_words)), path)
 
 
 def write_component(component: wiring.Component, path: Path) -> None:

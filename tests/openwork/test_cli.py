@@ -1,5 +1,6 @@
 """The command line: what it writes, and that a refusal is one sentence."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -54,6 +55,16 @@ def test_verilog_is_written_under_its_own_name(tmp_path: Path) -> None:
     assert "module openwork_1x1(" in text
     assert "i_words__0__valid" in text
     assert str(Path(__file__).parents[2]) not in text
+
+
+def test_the_bus_shell_has_the_names_of_the_standard(tmp_path: Path) -> None:
+    size = ("--image-words", "64")
+    result = run("verilog", "--preset", "tiny", "--encoding", "csr", "--shell", "axi", *size, "-o", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "openwork_axi_1x1.v").read_text()
+    ports = set(re.findall(r"^  (?:input|output) (?:\[\d+:0\] )?(\w+);", text.partition("endmodule")[0], re.M))
+    assert {"aclk", "aresetn", "interrupt", "s_axi_awaddr", "s_axis_image_tlast", "m_axis_features_tdata"} <= ports
+    assert all(re.fullmatch(r"aclk|aresetn|interrupt|(s_axi|[sm]_axis_\w+)_[a-z]+", port) for port in ports)
 
 
 def test_help_starts_without_the_heavy_packages() -> None:

@@ -21,6 +21,8 @@ from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image_runner import ImageRunner
+from openwork_hw.shells.axi_top import AxiTop
+from openwork_hw.shells.bus_shell import BusShell
 
 TO_VERILOG = """read_rtlil top.il
 proc
@@ -99,6 +101,17 @@ def run_jobs(config: ArrayConfig, jobs: Sequence[Job], folder: Path = BUILD_FOLD
 def image_runner(config: ArrayConfig, encodings: tuple[Encoding, ...], folder: Path = BUILD_FOLDER) -> Simulation:
     """The whole-network top of this configuration, compiled."""
     return build(f"image_runner {config!r} {encodings!r}", lambda: ImageRunner(config, encodings=encodings), folder)
+
+
+def bus_shell(
+    config: ArrayConfig, encodings: tuple[Encoding, ...], image_words: int, folder: Path = BUILD_FOLDER
+) -> Simulation:
+    """The bus shell around this configuration, compiled, with the port names that its Verilog has."""
+    return build(
+        f"bus_shell {config!r} {encodings!r} {image_words}",
+        lambda: AxiTop(BusShell(config, encodings=encodings, image_words=image_words)),
+        folder,
+    )
 
 
 def build(name: str, component: Callable[[], wiring.Component], folder: Path = BUILD_FOLDER) -> Simulation:

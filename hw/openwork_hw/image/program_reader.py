@@ -66,7 +66,7 @@ class ProgramReader(wiring.Component):
         gathered = Signal(COMMAND_WORDS * WORD_BITS, reset_less=True)
         command = data.View(FIELDS, gathered[: FIELDS.size])
         inputs = [Signal(WORD_BITS, name=f"input_{place}", reset_less=True) for place in range(FEEDER_WORDS)]
-        place = Signal(range(COMMAND_WORDS), reset_less=True)
+        place = Signal(range(COMMAND_WORDS))
         feeder = Signal(range(max(len(config.feeders), 2)), reset_less=True)
         entries_left = Signal(range(config.tap_entries + 1), reset_less=True)
         word = self.i.payload.data

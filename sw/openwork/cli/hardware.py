@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,13 @@ from openwork.cli.terminal import app, choose, messages, output, working
 from openwork_hw.arch.config import PRESETS, Technology
 
 
+class Shell(StrEnum):
+    """What can be written around the array."""
+
+    NONE = "none"
+    AXI = "axi"
+
+
 @app.command()
 def verilog(
     preset: Preset = "demo",
@@ -39,12 +47,25 @@ def verilog(
     group_sizes: GroupSizes = None,
     technology: Annotated[Technology | None, typer.Option(help="Primitives to instantiate.")] = None,
     encoding: Encodings = None,
+    shell: Annotated[
+        Shell,
+        typer.Option(
+            help="What is around the array: none for the array alone, axi for a block that runs images, with AXI4-Lite registers "
+            "and AXI4-Stream data (docs/registers.md)."
+        ),
+    ] = Shell.NONE,
+    image_words: Annotated[
+        int, typer.Option(min=1, help="With a shell: words of 32 bits that its image memory holds.")
+    ] = 16384,
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder to write NAME.v into.")] = Path("build"),
     name: Annotated[
-        str | None, typer.Option(help="Name of the top module and its file.", show_default="openwork_PESxLANES")
+        str | None,
+        typer.Option(
+            help="Name of the top module and its file.", show_default="openwork_PESxLANES, openwork_axi_PESxLANES"
+        ),
     ] = None,
 ) -> None:
-    """Write the array as synthesizable Verilog.
+    """Write the array, alone or as a block for a system, as synthesizable Verilog.
 
     Sizes that are not named are the preset's. For example:
 
@@ -53,6 +74,8 @@ def verilog(
       openwork verilog --preset ecp5-85k --encoding packed
 
       openwork verilog --preset demo --lanes 6 --feature-words 4096 --name my_array
+
+      openwork verilog --preset demo --encoding packed --shell axi --image-words 8192
     """
     config = array_config(
         preset,
@@ -67,12 +90,16 @@ def verilog(
         technology=technology,
     )
     encodings = chosen_encodings(encoding)
-    path = out / f"{name or f'openwork_{config.pes}x{config.lanes}'}.v"
+    prefix = "openwork" if shell is Shell.NONE else f"openwork_{shell}"
+    path = out / f"{name or f'{prefix}_{config.pes}x{config.lanes}'}.v"
 
-    from openwork_fpga.verilog import write_verilog
+    from openwork_fpga.verilog import write_bus_shell, write_verilog
 
     with working(f"Writing {config} to {path}"):
-        write_verilog(config, path, encodings)
+        if shell is Shell.AXI:
+            write_bus_shell(config, path, encodings, image_words)
+        else:
+            write_verilog(config, path, encodings)
     output.print(f"{path}: {config}, {path.stat().st_size / 1024:.0f} KiB", highlight=False, soft_wrap=True)
 
 
