@@ -76,18 +76,18 @@ class Frame(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        run, zero_follows = Signal(8), Signal()
+        run, zero_follows = Signal(8, init=1), Signal()
         ends, starts_run = Signal(), Signal()
         m.d.comb += [
             ends.eq(self.comes & (self.byte == 0)),
-            starts_run.eq(self.comes & (run == 0)),
+            starts_run.eq(self.comes & (run == 1)),
             self.counts.eq(self.comes & ~ends & (~starts_run | zero_follows)),
             self.content.eq(Mux(starts_run, 0, self.byte)),
         ]
         with m.If(ends):
-            m.d.sync += [run.eq(0), zero_follows.eq(0), self.bytes.eq(0)]
+            m.d.sync += [run.eq(1), zero_follows.eq(0), self.bytes.eq(0)]
         with m.Elif(starts_run):
-            m.d.sync += [run.eq(self.byte - 1), zero_follows.eq(self.byte != 255)]
+            m.d.sync += [run.eq(self.byte), zero_follows.eq(self.byte != 255)]
         with m.Elif(self.comes):
             m.d.sync += run.eq(run - 1)
         with m.If(self.counts):
@@ -99,12 +99,14 @@ class Frame(wiring.Component):
 
         m.submodules.crc = crc = Crc()
         m.d.comb += [crc.byte.eq(self.content), crc.comes.eq(self.counts), crc.restart.eq(ends)]
-        m.d.comb += self.whole.eq((run == 0) & (crc.remainder == CRC_RESIDUE))
+        m.d.comb += self.whole.eq((run == 1) & (crc.remainder == CRC_RESIDUE))
         return m
 
 
 def receiver_properties(receiver: FrameReceiver, *, bytes: int) -> Properties:
-    """A request counts exactly if it is whole, in order and has room; a zero begins anew whatever came before; nothing hangs.
+    """A request counts exactly if it is whole, in order and has room, RESET and HELLO if whole; nothing hangs.
+
+    A zero begins anew, whatever came before.
 
     Which requests count shows at `reset`, `hello`, `expected` and `session`. `bytes` is the size of the receiver's queue.
     """
@@ -126,6 +128,7 @@ def receiver_properties(receiver: FrameReceiver, *, bytes: int) -> Properties:
     take, kept, put = (Signal(range(bytes), name=name) for name in ("oldest", "kept", "put"))
     refused = Signal()
     full = (put + 1)[: len(put)] == take
+    resets = good & is_reset
     counts = good & ~refused & ~full
     with m.If(transfers(receiver.o)):
         m.d.sync += take.eq(take + 1)
@@ -133,14 +136,14 @@ def receiver_properties(receiver: FrameReceiver, *, bytes: int) -> Properties:
         m.d.sync += [put.eq(put + 1), refused.eq(refused | full | out_of_order)]
     with m.If(ends):
         m.d.sync += [put.eq(Mux(counts, put + 1, kept)), kept.eq(Mux(counts, put + 1, kept)), refused.eq(0)]
-    with m.If(counts & is_reset):
+    with m.If(resets):
         m.d.sync += [take.eq(0), kept.eq(0), put.eq(0)]
 
-    properties.claim("reset", receiver.reset == (counts & is_reset))
-    properties.claim("hello", receiver.hello == (counts & ~sequenced & ~is_reset))
-    number = Mux(counts & is_reset, 0, receiver.expected + (counts & sequenced))[:8]
+    properties.claim("reset", receiver.reset == resets)
+    properties.claim("hello", receiver.hello == (good & ~sequenced & ~is_reset))
+    number = Mux(resets, 0, receiver.expected + (counts & sequenced))[:8]
     properties.claim("expected", ~(receiver.expected ^ properties.past(number)))
-    session = Mux(counts & is_reset, frame.second, receiver.session)
+    session = Mux(resets, frame.second, receiver.session)
     properties.claim("session", ~(receiver.session ^ properties.past(session)))
     properties.claim("nothing_from_nowhere", ~receiver.o.valid | (take != kept))
     # Of the offer only that it stays: that no place before `kept` is written takes an order of pointers that no solver found.
@@ -181,7 +184,5 @@ def sender_properties(sender: FrameSender) -> Properties:
     still = Signal(range(BYTE_CYCLES + 3))
     m.d.sync += still.eq(Mux(leaves | sender.o.valid | (sender.i.ready & ~sender.i.valid), 0, still + 1))
     properties.claim("no_hang", still <= BYTE_CYCLES + 1)
-    done_before = Signal()
-    m.d.sync += done_before.eq(done_before | done)
-    properties.reach("second_response", leaves & done_before)
+    properties.reach("first_byte_of_a_crc", leaves & (crc_left == CRC_BYTES))
     return properties
