@@ -1,0 +1,61 @@
+"""SkidBuffer and OutputBuffer keep order, payloads and offers, for runs of any length."""
+
+from pathlib import Path
+
+import pytest
+
+from openwork_dv.formal.buffers import buffer_properties
+from openwork_dv.formal.mutants import mutant
+from openwork_dv.formal.properties import Properties
+from openwork_dv.formal.prover import Prover
+from openwork_hw.stream import output_buffer, skid_buffer
+from openwork_hw.stream.output_buffer import OutputBuffer
+from openwork_hw.stream.skid_buffer import SkidBuffer
+
+
+def skid_buffer_properties(kind: type[SkidBuffer]) -> Properties:
+    return buffer_properties(kind(4), places=1, quiet_flush=False)
+
+
+def output_buffer_properties(kind: type[OutputBuffer]) -> Properties:
+    return buffer_properties(kind(4), places=2, quiet_flush=True)
+
+
+@pytest.mark.parametrize(
+    "properties", [skid_buffer_properties(SkidBuffer), output_buffer_properties(OutputBuffer)], ids=["skid", "output"]
+)
+def test_buffers_keep_order_payload_and_offers(properties: Properties, tmp_path: Path) -> None:
+    prover = Prover(properties, tmp_path)
+    assert prover.counterexample(cycles=20) is None
+    assert prover.unproved() == []
+    assert prover.unreached(cycles=20) == []
+
+
+@pytest.mark.parametrize(
+    ("healthy", "broken", "claim"),
+    [
+        ("& ~self.flush", "", "order_and_payload"),
+        ("with m.If(~waits):", "with m.If(~self.o.ready):", "order_and_payload"),
+        ("self.i.ready.eq(~waits)", "self.i.ready.eq(~waits | self.o.ready)", "ready_while_there_is_room"),
+    ],
+)
+def test_a_broken_skid_buffer_is_found(healthy: str, broken: str, claim: str, tmp_path: Path) -> None:
+    twin = mutant(skid_buffer, healthy, broken)
+    found = Prover(skid_buffer_properties(twin.SkidBuffer), tmp_path).counterexample(cycles=20)
+    assert found is not None and found.claim == claim
+
+
+@pytest.mark.parametrize(
+    ("healthy", "broken", "claim"),
+    [
+        ("Mux(waits, waiting, self.i.payload)", "Mux(self.i.valid, self.i.payload, waiting)", "order_and_payload"),
+        ("waits.eq(0),\n            ]", "]", "ready_while_there_is_room"),
+        ("valid.eq(waits | self.i.valid)", "valid.eq(waits)", "nothing_is_lost"),
+        ("~valid | self.o.ready", "self.o.ready", "nothing_is_lost"),
+        ("[valid.eq(0), waits.eq(0)]", "[waits.eq(0)]", "order_and_payload"),
+    ],
+)
+def test_a_broken_output_buffer_is_found(healthy: str, broken: str, claim: str, tmp_path: Path) -> None:
+    twin = mutant(output_buffer, healthy, broken)
+    found = Prover(output_buffer_properties(twin.OutputBuffer), tmp_path).counterexample(cycles=20)
+    assert found is not None and found.claim == claim

@@ -1,0 +1,38 @@
+"""The memory reader asks for its regions' words, each once and in order, and loses none."""
+
+from pathlib import Path
+
+import pytest
+
+from openwork_dv.formal.memory_reading import memory_reader_properties
+from openwork_dv.formal.mutants import mutant
+from openwork_dv.formal.prover import Prover
+from openwork_hw.image import memory_reader
+from openwork_hw.image.memory_reader import MemoryReader
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ahead", [2, 3])
+def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, tmp_path: Path) -> None:
+    prover = Prover(memory_reader_properties(MemoryReader(ahead=ahead), ahead=ahead, word_bits=3), tmp_path)
+    assert prover.unproved() == []
+    assert prover.unreached(cycles=25) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("healthy", "broken", "claim"),
+    [
+        ("begins.eq(waits & (to_come == 0))", "begins.eq(waits & (to_ask == 0))", "asks_within_the_region"),
+        ("(to_ask != 0) & (room != 0)", "(to_come != 0) & (room != 0)", "asks_within_the_region"),
+        ("room.eq(room - asks + goes)", "room.eq(room - asks + comes)", "asks_while_there_is_room"),
+        ("word.last.eq(to_come == 1)", "word.last.eq(to_ask == 1)", "order_and_payload"),
+        ("self.i_regions.ready.eq(~waits)", "self.i_regions.ready.eq(1)", "region_is_taken_when_none_waits"),
+        ("address.eq(address + asks)", "address.eq(address + self.o_requests.valid)", "asks_in_order"),
+    ],
+)
+def test_a_broken_reader_is_found(healthy: str, broken: str, claim: str, tmp_path: Path) -> None:
+    twin = mutant(memory_reader, healthy, broken)
+    properties = memory_reader_properties(twin.MemoryReader(ahead=4), ahead=4, word_bits=3)
+    found = Prover(properties, tmp_path).counterexample(cycles=20)
+    assert found is not None and found.claim == claim
