@@ -4,26 +4,20 @@ Int8 is the golden model, so every other part of Openwork computes exactly the s
 random inputs, and have the noise only. Name networks to measure those alone; the others then stay in the record as they are.
 """
 
-import argparse
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from by_network import keep
 from rich.progress import track
 
 from openwork.files import encode_network
 from openwork.frontend import FloatNetwork, import_module
 from openwork.golden import run_network
 from openwork.models.catalogue import SUBJECTS, Subject
-from openwork.models.shared_data import DataError
 from openwork.network import IntegerNetwork
 from openwork.quantization import Observer, quantize
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORD = ROOT / "docs" / "results" / "network_accuracy.json"
 INPUTS = 1000
 FLOAT_BATCH, INTEGER_BATCH = 50, 8
 
@@ -87,37 +81,10 @@ def accuracy(scores: np.ndarray[Any, Any], labels: torch.Tensor) -> float:
     return 100 * float((scores.argmax(axis=1) == labels.numpy()).mean())
 
 
-def main() -> None:
-    """Measure all networks that were named, or every one; write the record and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"networks: {', '.join(SUBJECTS)}")
-    names = parser.parse_args().names or list(SUBJECTS)
-    if unknown := set(names) - set(SUBJECTS):
-        parser.error(f"there is no network {', '.join(sorted(unknown))}: there are {', '.join(SUBJECTS)}")
-
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    context = {
-        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
-        "tools": [f"torch {torch.__version__}"],
-        "command": "python benchmarks/network_accuracy.py",
-    }
-    kept = json.loads(RECORD.read_text()) if RECORD.exists() else []
-    record = {name: [one for one in kept if one["configuration"] == name] for name in SUBJECTS}
-    for name in names:
-        try:
-            measured = measure(name, SUBJECTS[name](INPUTS))
-        except DataError as error:
-            print(f"{name} left out: {error}")
-            continue
-        record[name] = [
-            {"name": what, "unit": unit, "value": round(value, 2), "configuration": name, **context}
-            for what, unit, value in measured
-        ]
-        for what, unit, value in measured:
-            print(f"{name:40} {what:40} {value:12,.2f} {unit}")
-        lines = [one for entries in record.values() for one in entries]
-        RECORD.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    keep(
+        __doc__,
+        "network_accuracy",
+        list(SUBJECTS),
+        lambda name: ((name, *figure) for figure in measure(name, SUBJECTS[name](INPUTS))),
+    )

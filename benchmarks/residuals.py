@@ -7,25 +7,20 @@ networks it is the mean over the catalogue's and several other draws of them. Na
 others then stay in the record as they are.
 """
 
-import argparse
-import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
+from by_network import Figure, keep
 from network_accuracy import FLOAT_BATCH, accuracy, golden_scores
 
 from openwork.frontend import FloatAdd, FloatNetwork, import_module
 from openwork.golden import trace_network
 from openwork.models.catalogue import CALIBRATION_INPUTS, SUBJECTS, Subject
-from openwork.models.shared_data import DataError, cifar10
+from openwork.models.shared_data import cifar10
 from openwork.network import IntegerNetwork
 from openwork.quantization import quantize
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORD = ROOT / "docs" / "results" / "residuals.json"
 LANES = 7
 REPETITIONS = (0, 2, 4, 8)
 NETWORKS = {
@@ -42,8 +37,8 @@ TRACED = 20
 """Of these, those whose sums are looked at."""
 
 
-def measure(name: str, subject: Subject, draws: int) -> Iterator[tuple[str, str, str, float]]:
-    """Configuration, name, unit and value of everything measured of a network."""
+def measure(name: str, subject: Subject, draws: int) -> Iterator[Figure]:
+    """Everything that is measured of a network."""
     network = import_module(subject.model, subject.calibration[:1])
     sums = [step.output for step in network.steps if isinstance(step, FloatAdd)]
     with torch.no_grad():
@@ -95,38 +90,10 @@ def separate(network: FloatNetwork, quantized: IntegerNetwork) -> set[str]:
     return {step.output for step in network.steps if isinstance(step, FloatAdd) and set(step.inputs) <= made}
 
 
-def main() -> None:
-    """Measure all networks that were named, or every one; write the record and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"networks: {', '.join(NETWORKS)}")
-    names = parser.parse_args().names or list(NETWORKS)
-    if unknown := set(names) - set(NETWORKS):
-        parser.error(f"there is no network {', '.join(sorted(unknown))}: there are {', '.join(NETWORKS)}")
-
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    context = {
-        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
-        "tools": [f"torch {torch.__version__}"],
-        "command": "python benchmarks/residuals.py",
-    }
-    kept = json.loads(RECORD.read_text()) if RECORD.exists() else []
-    record = {name: [one for one in kept if one["configuration"].startswith(name)] for name in NETWORKS}
-    for name in names:
-        inputs, draws = NETWORKS[name]
-        try:
-            measured = list(measure(name, SUBJECTS[name](inputs), draws))
-        except DataError as error:
-            print(f"{name} left out: {error}")
-            continue
-        record[name] = [
-            {"name": what, "unit": unit, "value": round(value, 2), "configuration": configuration, **context}
-            for configuration, what, unit, value in measured
-        ]
-        for configuration, what, unit, value in measured:
-            print(f"{configuration:56} {what:40} {value:12,.2f} {unit}")
-        lines = [one for entries in record.values() for one in entries]
-        RECORD.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    keep(
+        __doc__,
+        "residuals",
+        list(NETWORKS),
+        lambda name: measure(name, SUBJECTS[name](NETWORKS[name][0]), NETWORKS[name][1]),
+    )

@@ -12,7 +12,7 @@ from openwork.layer import IntegerLayer
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 MAX_TAPS = 64
-"""Taps of a kernel that the front end makes; longer sums are cut in two."""
+"""Taps of a row: of a kernel that the front end makes, where longer sums are cut in two, and of ranges that the compiler cuts."""
 
 Shape = tuple[int, int, int]
 """Channels, height, width. A vector is a map of one pixel."""

@@ -1,8 +1,6 @@
 """Whole networks on the gateware, compiled to native code: every output is the golden model's, every cycle the predicted one."""
 
-from dataclasses import replace
 from functools import cache
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -14,16 +12,15 @@ from tests.openwork.networks import integer_networks
 
 from openwork.compiler.layout import CompileError
 from openwork.compiler.network import compile_network
-from openwork.golden import run_network, trace_network
+from openwork.golden import trace_network
 from openwork.image import Image
 from openwork.models.catalogue import SUBJECTS
 from openwork.models.shared_data import data_folder
 from openwork.network import IntegerNetwork
-from openwork_dv.native import Check, NativeSimulation, Put, Run, Stalls, build
-from openwork_dv.native.simulation import Step
+from openwork_dv.native import NativeSimulation, Stalls, build
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import FeederInput, ImageStatus, assemble, disassemble
-from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
+from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.nonzeros import Encoding
 
 pytestmark = pytest.mark.slow
 
@@ -89,62 +86,6 @@ def test_random_networks(network: IntegerNetwork, encoding: Encoding, seed: int)
     except CompileError:
         return
     runs_right(image, CONFIG, inputs_of(network, 2, seed))
-
-
-def checked(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """With the check sum that the words ask for."""
-    return np.concatenate([words[:-1], np.array([crc32(words[:-1].astype("<u4").tobytes())], np.uint32)])
-
-
-def test_an_image_that_is_not_whole_or_not_ours_does_not_run() -> None:
-    image = compile_network(flat(), CONFIG)
-    features = image.load_bytes(inputs_of(image.network, 1, seed=4)[0])
-
-    def changed(place: int, word: int) -> NDArray[np.uint32]:
-        words = image.words.copy()
-        words[place] = word
-        return checked(words)
-
-    damaged = image.words.copy()
-    damaged[len(damaged) // 2] ^= 4
-    bad = {
-        ImageStatus.MAGIC: changed(0, 7),
-        ImageStatus.VERSION: changed(1, 2),
-        ImageStatus.CONFIGURATION: changed(2, 1),
-        ImageStatus.LENGTH: changed(4, len(image.words)),
-        ImageStatus.DAMAGED: damaged,
-    }
-    results = simulation(CONFIG).perform([Run(features)])
-    assert results[0].status == ImageStatus.NOT_CHECKED
-    for status, words in bad.items():
-        steps: list[Step] = [Put(words), Check(), Run(features)]
-        check, run = simulation(CONFIG).perform(steps)
-        assert (check.status, run.status) == (status, ImageStatus.NOT_CHECKED)
-        assert not run.reports and not run.outputs.size
-
-
-def malformed(image: Image) -> NDArray[np.uint32]:
-    """The image with a right check sum, and a stream of no encoding in its first RUN."""
-    instructions = list(disassemble(image.words, image.config))
-    place = next(index for index, one in enumerate(instructions) if one.feeders)
-    first, *others = instructions[place].feeders
-    words = first.words.copy()
-    words[0] ^= np.uint32(0xFFFFFFFF)
-    instructions[place] = replace(instructions[place], feeders=(FeederInput(words, first.records), *others))
-    return assemble(instructions, image.config)
-
-
-def test_a_malformed_stream_is_a_fault_and_harms_nothing_after_it() -> None:
-    image = compile_network(flat(), CONFIG)
-    inputs = inputs_of(image.network, 1, seed=5)
-    features = image.load_bytes(inputs[0])
-    steps: list[Step] = [Put(malformed(image)), Check(), Run(features), Put(image.words), Check(), Run(features)]
-    first_check, fault, second_check, good = simulation(CONFIG).perform(steps)
-    assert (first_check.status, second_check.status) == (ImageStatus.GOOD, ImageStatus.GOOD)
-    assert fault.status == ImageStatus.FAULT
-    assert StreamErrorKind.HEADER in {report.kind for report in fault.reports}
-    assert good.status == ImageStatus.GOOD
-    assert (image.outputs(good.outputs) == run_network(image.network, inputs)[0]).all()
 
 
 @pytest.mark.skipif(not data_folder().is_dir(), reason="needs the folder of shared data")

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from openwork.compiler.forms import Form, Nonzeros, Tap
 from openwork.compiler.layout import CompileError
 from openwork.compiler.rows import dummy_rows
+from openwork.network import MAX_TAPS
 from openwork_hw.arch.config import bits_for
 from openwork_hw.arch.nonzeros import ColumnLayout, SparseRows
 
-MAX_TAPS = 64
 LEAST_CHANNELS = 8
 """Of a range. Narrower ones need more entries of the tap table than they save bits."""
 

@@ -12,7 +12,7 @@ from openwork.compiler.memory import Lifetime, allocate, need
 from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.placed import closed_up, pool_taps, shifted_copies
 from openwork.compiler.places import Place, Shifted, far_shifts
-from openwork.compiler.plan import NetworkPlan, RunPlan, StepPlan
+from openwork.compiler.plan import NetworkPlan, RunPlan, StepPlan, Unrolled
 from openwork.compiler.predict import move_cycles
 from openwork.compiler.scales import Division
 from openwork.compiler.streams import plan_blocks
@@ -41,10 +41,12 @@ def plan_network(
     """
     planner = _Planner(network, config, encoding, vectors, division)
     steps = tuple(planner.plan(step, form) for step, form in zip(network.steps, forms, strict=True))
-    own = {place.tensor: place for plan in steps for place in plan.places if place.step}
-    if both := own.keys() & planner.places.keys():
-        raise CompileError(f"tensors {sorted(both)} are called like what the compiler makes for a step: rename them")
-    places = planner.places | own
+    places = dict(planner.places)
+    for place in (place for plan in steps for place in plan.places if place.step):
+        if places.setdefault(place.tensor, place).step != place.step:
+            raise CompileError(
+                f"two things are called {place.tensor!r}, which step {place.step!r} makes: rename the step"
+            )
     addresses = _allocate(network, config, places)
     return NetworkPlan(
         network, config, encoding, steps, {name: replace(one, base=addresses[name]) for name, one in places.items()}
@@ -82,17 +84,16 @@ class _Planner:
         if form is None:
             self._home[step.output] = 0
             ends = np.cumsum([prod(place.shape) for place in inputs]).tolist()
-            vectors = tuple(
-                (place.tensor, self.places[step.output], end - prod(place.shape), True)
+            unrolled = tuple(
+                Unrolled(place.tensor, self.places[step.output], end - prod(place.shape), by_channel=True)
                 for place, end in zip(inputs, ends, strict=True)
             )
-            return StepPlan(step, self._groups, vectors, move_cycles=self._move_cycles(vectors))
+            return StepPlan(step, self._groups, unrolled, move_cycles=self._move_cycles(unrolled))
         if form.moved:
             inputs = [_hidden(one, step, (prod(one.shape), 1, 1), (1, 1), vector=True) for one in inputs]
-            vectors = tuple(
-                (name, place, 0, False) for name, place in dict(zip(step.inputs, inputs, strict=True)).items()
-            )
-            return self._vector_plan(step, form, inputs, dict.fromkeys(step.inputs, 0), vectors)
+            places = dict(zip(step.inputs, inputs, strict=True))
+            unrolled = tuple(Unrolled(name, place, 0, by_channel=False) for name, place in places.items())
+            return self._vector_plan(step, form, inputs, dict.fromkeys(step.inputs, 0), unrolled)
         if step.output in self._vectors and form.operation is not Operation.POOL:
             return self._vector_plan(step, form, inputs, {name: self._home[name] for name in step.inputs}, ())
         if form.operation is Operation.POOL:
@@ -102,8 +103,8 @@ class _Planner:
             return StepPlan(step, self._groups, runs=tuple(self._gather(step, form, inputs)))
         return StepPlan(step, self._groups, runs=tuple(self._map_runs(step, form, inputs, self.places[step.output])))
 
-    def _move_cycles(self, vectors: Sequence[tuple[str, Place, int, bool]]) -> int:
-        moves = (move for name, _, _, order in vectors for move in map_moves(self.places[name], 0, by_channel=order))
+    def _move_cycles(self, unrolled: Sequence[Unrolled]) -> int:
+        moves = (move for one in unrolled for move in map_moves(self.places[one.map], 0, by_channel=one.by_channel))
         return sum(move_cycles(self._config, move) for move in moves)
 
     def _run(self, form: Form, inputs: Sequence[Place], output: Place, shifted: Mapping[str, Shifted]) -> RunPlan:
@@ -153,7 +154,7 @@ class _Planner:
         form: Form,
         inputs: Sequence[Place],
         homes: dict[str, int],
-        vectors: tuple[tuple[str, Place, int, bool], ...],
+        unrolled: tuple[Unrolled, ...],
     ) -> StepPlan:
         config = self._config
         final = step.output not in self._readers
@@ -168,8 +169,8 @@ class _Planner:
             divided = [replace(place, row_groups=groups) for place in inputs]
             run = self._run(form, divided, replace(self.places[step.output], row_groups=groups), {})
             orders = tuple(np.concatenate([block.rows_of(stream) for block in run.blocks]) for stream in range(streams))
-            cycles = self._move_cycles(vectors) + moves
-            plan = StepPlan(step, groups, vectors, spread, (run,), cycles, () if shares else orders)
+            cycles = self._move_cycles(unrolled) + moves
+            plan = StepPlan(step, groups, unrolled, spread, (run,), cycles, () if shares else orders)
             # Stores of parts take longer than one of all: a little, and only once.
             if best is None or plan.predicted_cycles < best.predicted_cycles:
                 best = plan

@@ -86,8 +86,9 @@ class _Program:
 
     def _run(self, plan: StepPlan) -> None:
         name = plan.step.output
-        for source, vector, first, by_channel in plan.vectors:
-            self._move(name, map_moves(self._places[source], self._at(vector).base + first, by_channel=by_channel))
+        for one in plan.unrolled:
+            target = self._at(one.vector).base + one.first
+            self._move(name, map_moves(self._places[one.map], target, by_channel=one.by_channel))
         self._move(name, [spread_move(self._places[source], home) for source, home in plan.spread])
         for run in plan.runs:
             self._passes(name, run, np.argsort(np.concatenate(plan.orders)) if plan.orders else None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,22 @@ class RunPlan:
         return *self.inputs, *(one.place for one in self.shifted.values()), self.output
 
 
+class Unrolled(NamedTuple):
+    """A map that is moved into a vector.
+
+    Attributes:
+        map: its name.
+        vector: where it goes.
+        first: word of the vector where it begins.
+        by_channel: the vector counts channel, row, column; else row, column, channel.
+    """
+
+    map: str
+    vector: Place
+    first: int
+    by_channel: bool
+
+
 @dataclass(frozen=True, eq=False)
 class StepPlan:
     """How a step runs.
@@ -67,8 +84,7 @@ class StepPlan:
     Attributes:
         step: of the network.
         row_groups: PEs that share a stream.
-        vectors: maps that are first moved into vectors, each with the vector, the first word of it, and whether it counts
-            channel, row, column instead of row, column, channel.
+        unrolled: maps that are first moved into vectors.
         spread: inputs, vectors, that are then written into all PEs, each with the size of the groups whose last PEs have it.
         runs: after that.
         move_cycles: predicted for moves.
@@ -77,7 +93,7 @@ class StepPlan:
 
     step: Step
     row_groups: int
-    vectors: tuple[tuple[str, Place, int, bool], ...] = ()
+    unrolled: tuple[Unrolled, ...] = ()
     spread: tuple[tuple[str, int], ...] = ()
     runs: tuple[RunPlan, ...] = ()
     move_cycles: int = 0
@@ -91,7 +107,7 @@ class StepPlan:
     @property
     def places(self) -> tuple[Place, ...]:
         """All that it reads and writes."""
-        return *(place for _, place, _, _ in self.vectors), *(place for run in self.runs for place in run.places)
+        return *(one.vector for one in self.unrolled), *(place for run in self.runs for place in run.places)
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,3 +60,13 @@ def equal(value: Any, what: str) -> int:
     if first != second:
         raise Unsupported(f"with {what} {first} x {second}: both directions must be equal")
     return first
+
+
+def stride_of(node: fx.Node, value: Any) -> int:
+    """The stride in both directions; along one in which there is one pixel it may be any."""
+    result = node.meta["val"]
+    _, _, height, width = (result[0] if isinstance(result, list | tuple) else result).shape
+    down, across = pair(value)
+    if height == 1 or width == 1:
+        return across if height == 1 else down
+    return equal(value, "stride")

@@ -1,0 +1,19 @@
+"""The operators that the front end takes, each with a function of the node and its arguments by name.
+
+A function says which tensors its node stands for, and adds steps that make them; or it raises `Unsupported`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from openwork.frontend.builder import Parts
+from openwork.frontend.operators import arithmetic, pooling, shapes, weights
+from openwork.frontend.operators.shapes import HOST_OPERATORS
+
+__all__ = ["HOST_OPERATORS", "OPERATORS"]
+
+OPERATORS: Mapping[str, Callable[..., Parts]] = {
+    **weights.OPERATORS,
+    **arithmetic.OPERATORS,
+    **pooling.OPERATORS,
+    **shapes.OPERATORS,
+}

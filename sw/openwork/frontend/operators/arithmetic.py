@@ -1,0 +1,89 @@
+"""Sums, products with constants, limits."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import fx
+
+from openwork.frontend.builder import Builder, Parts
+from openwork.frontend.float_network import FloatAdd, FloatLayer
+from openwork.frontend.nodes import Unsupported
+
+
+def _add(build: Builder, node: fx.Node, self_: Any, other: Any, alpha: Any = 1, sign: int = 1) -> Parts:
+    if alpha != 1:
+        raise Unsupported(f"alpha {alpha}")
+    for value, constant, signs in ((self_, other, (1, sign)), (other, self_, (sign, 1))):
+        number = build.per_channel(node, constant)
+        if number is not None:
+            factor = torch.full_like(number, signs[0])
+            return build.affine(node, build.parts(value), factor, signs[1] * number)
+    first, second = build.parts(self_), build.parts(other)
+    if self_.meta["val"].shape != other.meta["val"].shape:
+        shapes = [list(map(str, value.meta["val"].shape)) for value in (self_, other)]
+        raise Unsupported(f"of shapes {shapes[0]} and {shapes[1]}; both must be equal")
+    if first == second:
+        channels = build.channels(first)
+        double = torch.full((channels,), 1.0 + sign, dtype=torch.float64)
+        layer = FloatLayer(first, "", double[:, None, None, None], double * 0, groups=channels)
+        return build.emit_layer(node, layer)
+    return build.emit(node, FloatAdd((*first, *second), "", len(first), (1, sign)), build.shape(node))
+
+
+def _sub(build: Builder, node: fx.Node, self_: Any, other: Any, alpha: Any = 1) -> Parts:
+    return _add(build, node, self_, other, alpha, sign=-1)
+
+
+def _rsub(build: Builder, node: fx.Node, self_: Any, other: Any, alpha: Any = 1) -> Parts:
+    return _add(build, node, other, self_, alpha, sign=-1)
+
+
+def _mul(build: Builder, node: fx.Node, self_: Any, other: Any) -> Parts:
+    for value, constant in ((self_, other), (other, self_)):
+        number = build.per_channel(node, constant)
+        if number is not None:
+            return build.affine(node, build.parts(value), number, torch.zeros_like(number))
+    raise Unsupported("of two tensors that depend on the input")
+
+
+def _div(build: Builder, node: fx.Node, self_: Any, other: Any) -> Parts:
+    number = build.per_channel(node, other)
+    if number is None:
+        raise Unsupported("by a tensor that depends on the input")
+    return build.affine(node, build.parts(self_), 1 / number, torch.zeros_like(number))
+
+
+def _relu(build: Builder, node: fx.Node, self_: Any) -> Parts:
+    return build.limit(node, build.parts(self_), 0.0, math.inf)
+
+
+def _relu6(build: Builder, node: fx.Node, self_: Any) -> Parts:
+    return build.limit(node, build.parts(self_), 0.0, 6.0)
+
+
+def _hardtanh(build: Builder, node: fx.Node, self_: Any, min_val: Any = -1, max_val: Any = 1) -> Parts:
+    return build.limit(node, build.parts(self_), float(min_val), float(max_val))
+
+
+def _clamp(build: Builder, node: fx.Node, self_: Any, min: Any = None, max: Any = None) -> Parts:
+    limits = [default if value is None else value for value, default in ((min, -math.inf), (max, math.inf))]
+    if not all(isinstance(limit, int | float) for limit in limits):
+        raise Unsupported("with limits that are tensors")
+    return build.limit(node, build.parts(self_), float(limits[0]), float(limits[1]))
+
+
+OPERATORS: Mapping[str, Callable[..., Parts]] = {
+    "add": _add,
+    "sub": _sub,
+    "rsub": _rsub,
+    "mul": _mul,
+    "div": _div,
+    "relu": _relu,
+    "relu6": _relu6,
+    "hardtanh": _hardtanh,
+    "clamp": _clamp,
+    "clamp_min": _clamp,
+    "clamp_max": _clamp,
+}

@@ -1,0 +1,98 @@
+"""Layers with weights, and batch norm."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import fx
+
+from openwork.frontend.builder import Builder, Parts, fits
+from openwork.frontend.float_network import FloatLayer
+from openwork.frontend.nodes import Unsupported, equal, pair, stride_of
+from openwork.network import Reshape
+
+
+def _conv2d(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, **options: Any) -> Parts:
+    if options.get("transposed"):
+        raise Unsupported("transposed")
+    source, (top, left, bottom, right) = build.unpadded(build.parts(input))
+    weights = build.constant(weight)
+    if weights.ndim != 4 or not weights.numel():
+        raise Unsupported(f"weights of {list(weights.shape)}")
+    kernel = weights.shape[2:]
+    stride = stride_of(node, options["stride"])
+    dilation = equal(options["dilation"], "dilation")
+    padding = options["padding"]
+    if isinstance(padding, str):
+        total = [dilation * (size - 1) if padding == "same" else 0 for size in kernel]
+        before, after = (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
+    else:
+        before = after = pair(padding)
+    layer = FloatLayer(
+        source,
+        "",
+        weights,
+        torch.zeros(len(weights), dtype=torch.float64) if bias is None else build.constant(bias),
+        stride,
+        (top + before[0], left + before[1], bottom + after[0], right + after[1]),
+        dilation,
+        options["groups"],
+    )
+    return build.emit_layer(node, layer)
+
+
+def _linear(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any = None) -> Parts:
+    return _dense(build, node, input, build.constant(weight), None if bias is None else build.constant(bias))
+
+
+def _addmm(build: Builder, node: fx.Node, self_: Any, mat1: Any, mat2: Any, beta: Any = 1, alpha: Any = 1) -> Parts:
+    if beta != 1 or alpha != 1:
+        raise Unsupported(f"with factors {beta} and {alpha}")
+    return _dense(build, node, mat1, build.constant(mat2).t(), build.constant(self_))
+
+
+def _mm(build: Builder, node: fx.Node, self_: Any, mat2: Any) -> Parts:
+    return _dense(build, node, self_, build.constant(mat2).t(), None)
+
+
+def _dense(
+    build: Builder, node: fx.Node, source_node: fx.Node, weights: torch.Tensor, bias: torch.Tensor | None
+) -> Parts:
+    source, shape = build.parts(source_node), source_node.meta["val"].shape
+    if len(shape) != 2 or weights.ndim != 2 or not weights.numel():
+        raise Unsupported(f"weights of {list(weights.shape)} on {list(map(str, shape))}")
+    channels, height, width = weights.shape[1], 1, 1
+    before = build.steps.get(source[0]) if len(source) == 1 else None
+    if isinstance(before, Reshape) and before.shape[1:] == (1, 1):
+        inner = (build.channels(before.inputs), *build.shapes[before.inputs[0]][1:])
+        if fits(inner[1] * inner[2], inner[0]):
+            source, (channels, height, width) = before.inputs, inner
+    weights = weights.reshape(-1, channels, height, width)
+    bias = torch.zeros(len(weights), dtype=torch.float64) if bias is None else bias.expand(len(weights)).clone()
+    return build.emit_layer(node, FloatLayer(source, "", weights, bias))
+
+
+def _batch_norm(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, **options: Any) -> Parts:
+    if options.get("training"):
+        raise Unsupported("in training mode: export the model after model.eval()")
+    if options["running_mean"] not in build.constants:
+        raise Unsupported("without running statistics")
+    mean, variance = (build.constants[options[name]].double() for name in ("running_mean", "running_var"))
+    factor = 1 / torch.sqrt(variance + options["eps"])
+    if weight is not None:
+        factor = factor * build.constants[weight].double()
+    offset = -mean * factor
+    if bias is not None:
+        offset = offset + build.constants[bias].double()
+    return build.affine(node, build.parts(input), factor, offset)
+
+
+OPERATORS: Mapping[str, Callable[..., Parts]] = {
+    "conv2d": _conv2d,
+    "convolution": _conv2d,
+    "linear": _linear,
+    "addmm": _addmm,
+    "mm": _mm,
+    "batch_norm": _batch_norm,
+    "native_batch_norm_legit_no_training": _batch_norm,
+}
