@@ -26,6 +26,9 @@ SYNTHESIS = {
 }
 """The Yosys command of each family. Multipliers and large memories are instances, so nothing has to be inferred."""
 
+READ_DESIGN = "read_rtlil design.il\nproc\nsetattr -set keep 1 a:keep %ci:+[Q] t:$dff %i\n"
+"""The beginning of each script: a register whose signal says `keep` must say so itself, or its copies are taken for one."""
+
 SEEDS = (1, 2, 3, 4, 5)
 """Placer seeds of a measurement."""
 
@@ -110,7 +113,7 @@ def implement(
     folder.mkdir(parents=True, exist_ok=True)
     top = PinPoor(component, global_reset=device.family is Family.ECP5)
     (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
-    yosys.run_script(f"read_rtlil design.il\n{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
+    yosys.run_script(f"{READ_DESIGN}{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
     if floorplan is not None:
         _fix_places(folder / "netlist.json", floorplan)
     progress("place and route", 1, steps)

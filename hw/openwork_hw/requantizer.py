@@ -4,7 +4,6 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.timing import REQUANTIZER_CYCLES
 from openwork_hw.array.payloads import SHIFT_BITS
@@ -68,44 +67,59 @@ class Requantizer(wiring.Component):
         sign = total[-1]
         window = Signal(_WINDOW_BITS, reset_less=True)
         window_sign = Signal(reset_less=True)
-        beyond = Signal(reset_less=True)
+        above_bytes = [total[low : low + 8] for low in range(_WINDOW_BITS, self._bits - 1, 8)]
+        differs = Signal(
+            len(above_bytes), reset_less=True
+        )  # for each byte above the window that no step has shifted in
+        bytes_shifted = Signal(2, reset_less=True)
         fine_shift = Signal(3, reset_less=True)
-        m.d.sync += [window_sign.eq(sign), fine_shift.eq(total_shift)]
-        m.submodules.coarse = coarse = Selector(_WINDOW_BITS + 1, 4, self._technology)
-        for step in range(4):
-            shifted = total >> 8 * step
-            high = shifted[_WINDOW_BITS:]
-            m.d.comb += coarse.i[step].eq(Cat(shifted[:_WINDOW_BITS], high != sign.replicate(len(high))))
+        at_most = Signal(8, reset_less=True)  # fine_shift <= the bit's number
+        m.submodules.coarse = coarse = Selector(_WINDOW_BITS, 4, self._technology)
+        m.d.comb += [coarse.i[step].eq(total >> 8 * step) for step in range(4)]
         m.d.comb += coarse.select.eq(total_shift[3:])
-        m.d.sync += Cat(window, beyond).eq(coarse.o)
+        m.d.sync += [
+            window.eq(coarse.o),
+            window_sign.eq(sign),
+            differs.eq(Cat((byte != sign.replicate(len(byte))) for byte in above_bytes)),
+            bytes_shifted.eq(total_shift[3:]),
+            fine_shift.eq(total_shift),
+            at_most.eq(Cat(total_shift[:3] <= bit for bit in range(8))),
+        ]
 
-        m.submodules.fine = fine = Selector(8, 8, self._technology)
-        shifted = Signal(8, reset_less=True)
+        shifted = Signal(signed(8), reset_less=True)
         shifted_sign = Signal(reset_less=True)
-        outside = Signal(reset_less=True)
-        above = Cat((window[7 + bit] != window_sign) & (fine_shift <= bit) for bit in range(8))
+        leaves = Signal(3, reset_less=True)  # int8, in one of three ways
+        m.submodules.fine = fine = Selector(8, 8, self._technology)
         m.d.comb += [fine.i[step].eq(window[step : step + 8]) for step in range(8)]
         m.d.comb += fine.select.eq(fine_shift)
-        m.d.sync += [shifted.eq(fine.o), shifted_sign.eq(window_sign), outside.eq(beyond | above.any())]
+        above = Cat((window[7 + bit] != window_sign) & at_most[bit] for bit in range(8))
+        beyond = Cat(differs[number] & (bytes_shifted <= number) for number in range(len(differs)))
+        m.d.sync += [
+            shifted.eq(fine.o),
+            shifted_sign.eq(window_sign),
+            leaves.eq(Cat(above[:4].any(), above[4:].any(), beyond.any())),
+        ]
 
-        saturated = Signal(signed(8), reset_less=True)
-        with m.If(outside):
-            m.d.sync += saturated.eq(Mux(shifted_sign, ACTIVATION_MIN, ACTIVATION_MAX))
-        with m.Else():
-            m.d.sync += saturated.eq(shifted)
-
-        # Limits are steady: registers of their own bring them here.
+        # Limits are steady: registers of their own bring them here. What has left int8 is beyond the limit on its side.
         low = Signal(signed(8), reset_less=True)
         high = Signal(signed(8), reset_less=True)
         m.d.sync += [low.eq(self.i_low), high.eq(self.i_high)]
         candidate = Signal(signed(8), reset_less=True)
+        less, left_below, greater, left_above, above_high = (
+            Signal(name=name, reset_less=True) for name in ("less", "left_below", "greater", "left_above", "above_high")
+        )
+        at_least_low = Signal(signed(8), reset_less=True)
         activation = without_reset(m, self.o, "activation")
-        too_low = Signal(reset_less=True)
-        too_high = Signal(reset_less=True)
+        below, over = Signal(signed(9)), Signal(signed(9))
+        m.d.comb += [below.eq(shifted - low), over.eq(high - shifted)]
         m.d.sync += [
-            candidate.eq(saturated),
-            too_low.eq(saturated < low),
-            too_high.eq(saturated > high),
-            activation.eq(Mux(too_low, low, Mux(too_high, high, candidate))),
+            candidate.eq(shifted),
+            less.eq(below[-1]),
+            greater.eq(over[-1]),
+            left_below.eq(leaves.any() & shifted_sign),
+            left_above.eq(leaves.any() & ~shifted_sign),
+            at_least_low.eq(Mux(less | left_below, low, candidate)),
+            above_high.eq(left_above | (greater & ~left_below)),
+            activation.eq(Mux(above_high, high, at_least_low)),
         ]
         return m

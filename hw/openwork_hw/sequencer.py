@@ -9,9 +9,10 @@ from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
 from openwork_hw.arch.image import COMMAND_FIELDS, CommandOp
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.arch.timing import FIRST_LANE_CYCLES, row_spacing, write_cycles
+from openwork_hw.arch.timing import BACK_HOPS, FIRST_LANE_CYCLES, row_spacing, write_cycles
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, StreamFault, TapEntryLayout
 from openwork_hw.decoder.payloads import TAP_BITS
+from openwork_hw.stream.output_buffer import OutputBuffer
 
 CYCLE_BITS = 32
 """Bits of the cycle counter in a report."""
@@ -126,248 +127,232 @@ class Sequencer(wiring.Component):
         lane = Signal(range(max(config.lanes, 2)), reset_less=True)
         last_lane = Signal(reset_less=True)
         # What the counters say next is worked out a cycle ahead.
-        word_done = Signal()
+        word_done, entry_done, byte_done = Signal(), Signal(), Signal()
         last_word = Signal(reset_less=True)
-        entry_done = Signal()
         last_entry = Signal(reset_less=True)
         m.d.sync += [last_word.eq(words_left == 1), last_entry.eq(entries_left == 1)]
         with m.If(word_done):
             m.d.sync += [words_left.eq(words_left - 1), address.eq(address + 1), last_word.eq(words_left == 2)]
         with m.If(entry_done):
-            m.d.sync += [entries_left.eq(entries_left - 1), last_entry.eq(entries_left == 2)]
+            m.d.sync += [entries_left.eq(entries_left - 1), entry.eq(entry + 1), last_entry.eq(entries_left == 2)]
+        with m.If(byte_done):
+            m.d.sync += [lane.eq(lane + 1), last_lane.eq(lane == config.lanes - 2)]
+            with m.If(last_lane):
+                m.d.sync += [lane.eq(0), last_lane.eq(config.lanes == 1)]
 
-        # The last PE may be far away: what it says takes two hops.
-        done, byte_valid = Signal(2), Signal(2)
-        bytes_back = [Signal(signed(8), name=f"byte_{hop}", reset_less=True) for hop in range(2)]
-        faults = [Signal(StreamFault(config), name=f"fault_{hop}", reset_less=True) for hop in range(2)]
+        # The last PE may be far away: what it says takes several hops.
+        done, byte_valid = Signal(BACK_HOPS), Signal(BACK_HOPS)
+        bytes_back = [self.i_chain.byte]
+        faults = [self.i_chain.fault]
+        for hop in range(BACK_HOPS):
+            bytes_back.append(Signal(signed(8), name=f"byte_{hop}", reset_less=True))
+            faults.append(Signal(StreamFault(config), name=f"fault_{hop}", reset_less=True))
+            m.d.sync += [bytes_back[-1].eq(bytes_back[-2]), faults[-1].eq(faults[-2])]
         m.d.sync += [
             done.eq(Cat(self.i_chain.done, done)),
             byte_valid.eq(Cat(self.i_chain.byte_valid, byte_valid)),
-            bytes_back[0].eq(self.i_chain.byte),
-            bytes_back[1].eq(bytes_back[0]),
-            faults[0].eq(self.i_chain.fault),
-            faults[1].eq(faults[0]),
         ]
 
         # The chain has no reset: after one, nothing is asked of it until idle beats have put it in order.
         flush_cycles = config.pes + write_cycles(config.lanes) + 2 * config.lanes + len(done)
         flushing = Signal(range(flush_cycles + 1), init=flush_cycles)
+        flushed = Signal()
 
         # What STORE asked for and has not been taken yet fits the queue: the chain cannot wait.
         queue_depth = 1 << (config.pes + FIRST_LANE_CYCLES + 3 * config.lanes + len(done)).bit_length()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=8, depth=queue_depth)
+        m.submodules.came = came = OutputBuffer(signed(8))
         promised = Signal(range(queue_depth + 1))
         room = Signal()
-        promise = Signal()
+        promise = Signal()  # a beat asks for a word
+        idle, setting, loading, storing, tabulating = (
+            Signal(name=name) for name in ("idle", "setting", "loading", "storing", "tabulating")
+        )
+        starting, running, stopping, reporting = (
+            Signal(name=name) for name in ("starting", "running", "stopping", "reporting")
+        )
         moving = Signal(reset_less=True)  # the bytes that come back are a MOVE's
         moved = Signal()  # one of them goes to all PEs
         drop = Signal()  # it leaves the queue
         m.d.comb += [
             queue.w_data.eq(bytes_back[-1]),
-            queue.w_en.eq(byte_valid[-1] & (flushing == 0)),
-            self.o_features.payload.eq(queue.r_data),
-            self.o_features.valid.eq(queue.r_rdy & ~moving),
-            queue.r_en.eq(Mux(moving, drop, self.o_features.ready)),
+            queue.w_en.eq(byte_valid[-1] & flushed),
+            came.i.payload.eq(queue.r_data),
+            came.i.valid.eq(queue.r_rdy),
+            queue.r_en.eq(came.i.ready),
+            self.o_features.payload.eq(came.o.payload),
+            self.o_features.valid.eq(came.o.valid & ~moving),
+            came.o.ready.eq(Mux(moving, drop, self.o_features.ready)),
         ]
 
         # MOVE: bytes of the lanes that are asked for become LOAD beats, `lanes` each. A cycle that asks for the next word of the
         # emitter has no place for one: with words a period apart, all bytes of a word are through before the next one's come.
         source_lane = Signal(range(max(config.lanes, 2)), reset_less=True)
-        wanted_left = Signal(range(config.lanes + 1), reset_less=True)
+        last_source = Signal(reset_less=True)
+        wanted = Signal(config.lanes, reset_less=True)  # a bit for each lane, that of the next byte lowest
         move_base = Signal(config.address_bits, reset_less=True)
+        next_base = Signal(config.address_bits, reset_less=True)
         move_address = Signal(config.address_bits, reset_less=True)
-        wanted = Signal()
+        m.d.sync += next_base.eq(move_base + command.output_stride)
         m.d.comb += [
-            wanted.eq((source_lane >= command.first_lane) & (wanted_left != 0)),
-            moved.eq(queue.r_rdy & wanted),
-            drop.eq(moving & queue.r_rdy & ~promise & (~wanted | last_lane)),
+            moved.eq(came.o.valid & wanted[0]),
+            drop.eq(came.o.valid & ~promise & (~wanted[0] | last_lane)),
         ]
-        with m.If(moving & moved & ~promise):
-            m.d.sync += [lane.eq(lane + 1), last_lane.eq(lane == config.lanes - 2)]
-            with m.If(last_lane):
-                m.d.sync += [
-                    lane.eq(0),
-                    last_lane.eq(config.lanes == 1),
-                    wanted_left.eq(wanted_left - 1),
-                    move_address.eq(move_address + command.channels),
-                ]
+        with m.If(moved & ~promise & last_lane):
+            m.d.sync += move_address.eq(move_address + command.channels)
         with m.If(drop):
-            m.d.sync += source_lane.eq(source_lane + 1)
-            with m.If(source_lane == config.lanes - 1):
+            m.d.sync += [
+                source_lane.eq(source_lane + 1),
+                last_source.eq(source_lane == config.lanes - 2),
+                wanted.eq(wanted.rotate_right(1)),
+            ]
+            with m.If(last_source):
                 m.d.sync += [
                     source_lane.eq(0),
-                    wanted_left.eq(command.move_lanes),
-                    move_base.eq(move_base + command.output_stride),
-                    move_address.eq(move_base + command.output_stride),
+                    last_source.eq(config.lanes == 1),
+                    move_base.eq(next_base),
+                    move_address.eq(next_base),
                 ]
 
         spacing = row_spacing(config.lanes)
         wait = Signal(PERIOD_BITS)
         rested = Signal()  # wait is 0
-        storing = Signal()  # the state is STORE
         more = Signal()
+        returned = Signal(reset_less=True)  # all that was promised has come, and is taken
         taken = Signal()
         m.d.sync += [
-            # A cycle late, which is early enough: promises are `spacing` cycles apart, and two of them fit.
+            # Two cycles late, which is early enough: promises are `spacing` cycles apart, and two of them fit.
             room.eq(promised <= queue_depth - 2 * config.lanes),
+            promise.eq(storing & room & more & rested & ~promise),
             more.eq(words_left != 0),
-            taken.eq(queue.r_rdy & queue.r_en),
+            returned.eq(~more & (promised == 0)),
+            taken.eq(came.o.valid & came.o.ready),
             promised.eq(promised + Mux(promise, config.lanes, 0) - taken),
+            rested.eq(wait <= 2),
         ]
-        m.d.comb += promise.eq(storing & room & more & rested)
-        m.d.sync += rested.eq(wait <= 1)
         with m.If(promise):
             m.d.sync += [wait.eq(Mux(moving, command.period, spacing) - 1), rested.eq(0)]
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
 
-        # To the chain: a reset clears what starts something.
+        # To the chain: a reset clears what starts something. What means something in one kind of beat only, the others have, too:
+        # first and end.emit are those of the MAC that asks for a word.
         beat = Signal(Beat(config))
         sent = Signal(Beat(config), reset_less=True)
         sent_op = Signal(BeatOp)
         settings = self.o_chain.settings
+        tap = self.i_taps.payload
+        moves_byte = moving & moved & ~promise
+        m.d.comb += [
+            self.i_commands.ready.eq(idle),
+            self.i_features.ready.eq(loading),
+            self.i_taps.ready.eq(tabulating),
+            byte_done.eq((loading & self.i_features.valid) | moves_byte),
+            word_done.eq((loading & self.i_features.valid & last_lane) | promise),
+            entry_done.eq(tabulating & self.i_taps.valid),
+            beat.address.eq(Mux(tabulating, tap.address, Mux(moving & ~promise, move_address, address))),
+            beat.weight.eq(Mux(loading, self.i_features.payload, Mux(moving & ~promise, came.o.payload, 1))),
+            beat.lane_shift.eq(Mux(tabulating, tap.lane_shift, Neighbour.HERE)),
+            beat.pe_shift.eq(Mux(tabulating, tap.pe_shift, Neighbour.HERE)),
+            beat.beyond_right.eq(tap.beyond_right),
+            beat.beyond_bottom.eq(tap.beyond_bottom),
+            beat.first.eq(1),
+            beat.last.eq(last_lane | promise),
+            beat.end.offset.eq(entry),
+            beat.end.emit.eq(1),
+        ]
+        with m.If(promise):
+            m.d.comb += beat.op.eq(BeatOp.MAC)
+        with m.Elif(byte_done):
+            m.d.comb += beat.op.eq(BeatOp.LOAD)
+        with m.Elif(entry_done):
+            m.d.comb += beat.op.eq(BeatOp.TABLE)
         m.d.sync += [sent.eq(beat), sent_op.eq(beat.op)]
         m.d.comb += [
             self.o_chain.beat.eq(sent),
             self.o_chain.beat.op.eq(sent_op),
             self.o_chain.done.eq(settings.running),
+            self.o_chain.ends_group.eq(1),
         ]
         fault = Signal(StreamFault(config))
         cycles = Signal(CYCLE_BITS, reset_less=True)
         m.d.comb += [self.o_reports.payload.fault.eq(fault), self.o_reports.payload.cycles.eq(cycles)]
-        m.d.sync += cycles.eq(cycles + 1)
-        with m.FSM():
-            with m.State("FLUSH"):
-                m.d.sync += flushing.eq(flushing - 1)
-                with m.If(flushing == 1):
-                    m.next = "IDLE"
 
-            with m.State("IDLE"):
-                m.d.comb += self.i_commands.ready.eq(1)
-                incoming = self.i_commands.payload
-                m.d.sync += [
-                    command.eq(incoming),
-                    words_left.eq(incoming.words),
-                    address.eq(incoming.address),
-                    entries_left.eq(incoming.table_entries),
-                    entry.eq(0),
-                    lane.eq(0),
-                    last_lane.eq(config.lanes == 1),
-                    source_lane.eq(0),
-                    wanted_left.eq(incoming.move_lanes),
-                    move_base.eq(incoming.move_target),
-                    move_address.eq(incoming.move_target),
-                    cycles.eq(0),
-                ]
-                with m.If(self.i_commands.valid):
-                    m.next = "SETTINGS"
+        # A bit for each state; one of them is set.
+        with m.If(flushing != 0):
+            m.d.sync += flushing.eq(flushing - 1)
+            with m.If(flushing == 1):
+                m.d.sync += [flushed.eq(1), idle.eq(1)]
+        with m.If(idle & self.i_commands.valid):
+            m.d.sync += [idle.eq(0), setting.eq(1)]
+        with m.If(setting):
+            m.d.sync += setting.eq(0)
+            with m.Switch(command.op):
+                with m.Case(CommandOp.LOAD):
+                    m.d.sync += loading.eq(1)
+                with m.Case(CommandOp.RUN):
+                    m.d.sync += tabulating.eq(1)
+                with m.Case(CommandOp.STORE, CommandOp.MOVE):
+                    m.d.sync += storing.eq(1)
+                with m.Case(CommandOp.CLEAR):
+                    m.d.sync += [fault.eq(0), reporting.eq(1)]
+        with m.If(loading & word_done & last_word):
+            m.d.sync += [loading.eq(0), reporting.eq(1)]
+        with m.If(storing & returned & ~more):
+            m.d.sync += [storing.eq(0), reporting.eq(1)]
+        with m.If(entry_done & last_entry):
+            m.d.sync += [tabulating.eq(0), starting.eq(1)]
+        with m.If(starting):
+            m.d.sync += [starting.eq(0), settings.running.eq(1), running.eq(1)]
+        with m.If(running & done[-1]):
+            m.d.sync += [running.eq(0), settings.running.eq(0), stopping.eq(1)]
+            with m.If(fault.kind == StreamErrorKind.NONE):
+                m.d.sync += fault.eq(faults[-1])
+        with m.If(stopping & ~done[-1]):
+            # `running` fell along the chain, and `done` behind it.
+            m.d.sync += [stopping.eq(0), reporting.eq(1)]
+        m.d.comb += self.o_reports.valid.eq(reporting)
+        with m.If(~reporting):
+            m.d.sync += cycles.eq(cycles + 1)
+        with m.If(reporting & self.o_reports.ready):
+            m.d.sync += [reporting.eq(0), idle.eq(1)]
 
-            with m.State("SETTINGS"):
-                is_run = command.op == CommandOp.RUN
-                m.d.sync += [
-                    settings.loading.eq((command.op == CommandOp.LOAD) | (command.op == CommandOp.MOVE)),
-                    settings.output_base.eq(command.address),
-                    settings.low.eq(Mux(is_run, command.low, ACTIVATION_MIN)),
-                    settings.high.eq(Mux(is_run, command.high, ACTIVATION_MAX)),
-                    settings.maximum.eq(is_run & (command.operation == Operation.MAX)),
-                    settings.pool.eq(is_run & (command.operation == Operation.POOL)),
-                    settings.full_lanes.eq(Mux(is_run, command.full_lanes, config.lanes)),
-                    settings.full_groups.eq(Mux(is_run, command.full_groups, config.pes)),
-                    settings.emitter.eq(command.pe),
-                    moving.eq(command.op == CommandOp.MOVE),
-                ]
-                for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
-                    m.d.sync += settings[name].eq(command[name])
-                for name in ("turn_base", "single_pixel", "output_stride", "pad"):
-                    m.d.sync += settings[name].eq(command[name])
-                with m.Switch(command.op):
-                    with m.Case(CommandOp.LOAD):
-                        m.next = "LOAD"
-                    with m.Case(CommandOp.RUN):
-                        m.next = "TABLE"
-                    with m.Case(CommandOp.STORE, CommandOp.MOVE):
-                        m.d.sync += storing.eq(1)
-                        m.next = "STORE"
-                    with m.Case(CommandOp.CLEAR):
-                        m.d.sync += fault.eq(0)
-                        m.next = "REPORT"
-
-            with m.State("LOAD"):
-                m.d.comb += [
-                    self.i_features.ready.eq(1),
-                    beat.op.eq(Mux(self.i_features.valid, BeatOp.LOAD, BeatOp.IDLE)),
-                    beat.address.eq(address),
-                    beat.weight.eq(self.i_features.payload),
-                    beat.last.eq(last_lane),
-                ]
-                with m.If(self.i_features.valid):
-                    m.d.sync += [lane.eq(lane + 1), last_lane.eq(lane == config.lanes - 2)]
-                    with m.If(last_lane):
-                        m.d.comb += word_done.eq(1)
-                        m.d.sync += [lane.eq(0), last_lane.eq(config.lanes == 1)]
-                        with m.If(last_word):
-                            m.next = "REPORT"
-
-            with m.State("STORE"):
-                # A beat each time the lanes of the word before have drained.
-                m.d.comb += [
-                    word_done.eq(promise),
-                    beat.op.eq(Mux(promise, BeatOp.MAC, BeatOp.IDLE)),
-                    beat.address.eq(address),
-                    beat.weight.eq(1),
-                    beat.lane_shift.eq(Neighbour.HERE),
-                    beat.pe_shift.eq(Neighbour.HERE),
-                    beat.first.eq(1),
-                    beat.last.eq(1),
-                    beat.end.emit.eq(1),
-                ]
-                with m.If(moving & ~promise):
-                    m.d.comb += [
-                        beat.op.eq(Mux(moved, BeatOp.LOAD, BeatOp.IDLE)),
-                        beat.address.eq(move_address),
-                        beat.weight.eq(queue.r_data),
-                        beat.last.eq(last_lane),
-                    ]
-                with m.If(~more & (words_left == 0) & (promised == 0)):
-                    m.d.sync += storing.eq(0)
-                    m.next = "REPORT"
-
-            with m.State("TABLE"):
-                m.d.comb += [
-                    self.i_taps.ready.eq(1),
-                    beat.op.eq(Mux(self.i_taps.valid, BeatOp.TABLE, BeatOp.IDLE)),
-                    beat.address.eq(self.i_taps.payload.address),
-                    beat.lane_shift.eq(self.i_taps.payload.lane_shift),
-                    beat.pe_shift.eq(self.i_taps.payload.pe_shift),
-                    beat.beyond_right.eq(self.i_taps.payload.beyond_right),
-                    beat.beyond_bottom.eq(self.i_taps.payload.beyond_bottom),
-                    beat.end.offset.eq(entry),
-                ]
-                with m.If(self.i_taps.valid):
-                    m.d.sync += entry.eq(entry + 1)
-                    m.d.comb += entry_done.eq(1)
-                    with m.If(last_entry):
-                        m.next = "START"
-
-            with m.State("START"):
-                m.d.sync += settings.running.eq(1)
-                m.next = "RUN"
-
-            with m.State("RUN"):
-                with m.If(done[-1]):
-                    m.d.sync += settings.running.eq(0)
-                    with m.If(fault.kind == StreamErrorKind.NONE):
-                        m.d.sync += fault.eq(faults[-1])
-                    m.next = "STOP"
-
-            with m.State("STOP"):
-                # `running` falls along the chain, and `done` behind it.
-                with m.If(~done[-1]):
-                    m.next = "REPORT"
-
-            with m.State("REPORT"):
-                m.d.sync += cycles.eq(cycles)
-                m.d.comb += self.o_reports.valid.eq(1)
-                with m.If(self.o_reports.ready):
-                    m.next = "IDLE"
+        # A command comes in while idle; the cycle after, its settings go out.
+        incoming = self.i_commands.payload
+        with m.If(idle):
+            m.d.sync += [
+                command.eq(incoming),
+                words_left.eq(incoming.words),
+                address.eq(incoming.address),
+                entries_left.eq(incoming.table_entries),
+                entry.eq(0),
+                lane.eq(0),
+                last_lane.eq(config.lanes == 1),
+                source_lane.eq(0),
+                last_source.eq(config.lanes == 1),
+                move_base.eq(incoming.move_target),
+                move_address.eq(incoming.move_target),
+                cycles.eq(0),
+            ]
+        is_run = command.op == CommandOp.RUN
+        with m.If(setting):
+            m.d.sync += [
+                settings.loading.eq((command.op == CommandOp.LOAD) | (command.op == CommandOp.MOVE)),
+                settings.output_base.eq(command.address),
+                settings.low.eq(Mux(is_run, command.low, ACTIVATION_MIN)),
+                settings.high.eq(Mux(is_run, command.high, ACTIVATION_MAX)),
+                settings.maximum.eq(is_run & (command.operation == Operation.MAX)),
+                settings.pool.eq(is_run & (command.operation == Operation.POOL)),
+                settings.full_lanes.eq(Mux(is_run, command.full_lanes, config.lanes)),
+                settings.full_groups.eq(Mux(is_run, command.full_groups, config.pes)),
+                settings.emitter.eq(command.pe),
+                settings.single_group.eq(command.row_groups == 1),
+                settings.last_but_one.eq(command.row_groups - 2),
+                moving.eq(command.op == CommandOp.MOVE),
+                wanted.eq(Cat(command.move_lanes > lane for lane in range(config.lanes)) << command.first_lane),
+            ]
+            for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
+                m.d.sync += settings[name].eq(command[name])
+            for name in ("turn_base", "single_pixel", "output_stride", "pad"):
+                m.d.sync += settings[name].eq(command[name])
         return m

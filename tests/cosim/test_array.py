@@ -29,6 +29,8 @@ def settings(step: Pass, **fields: int) -> int:
     return pack(
         Settings(CONFIG),
         row_groups=run.row_groups,
+        single_group=run.row_groups == 1,
+        last_but_one=max(run.row_groups - 2, 0),
         tap_bits=run.tap_bits,
         channels=layout.channels,
         channel_bits=layout.channel_bits,
@@ -47,12 +49,14 @@ def beats(step: Pass, features: np.ndarray) -> list[Mapping[str, int]]:
     """LOAD every PE's features, one group of one PE after the other; then the tap table."""
     cycles: list[Mapping[str, int]] = []
     for pe, words in enumerate(features):
-        held = pack(Settings(CONFIG), loading=1, row_groups=CONFIG.pes, target=pe)
+        held = pack(Settings(CONFIG), loading=1, row_groups=CONFIG.pes, last_but_one=CONFIG.pes - 2, target=pe)
+        cycles.append({"i__settings": held, "i__ends_group": 1})
         for address, word in enumerate(words):
             for lane, byte in enumerate(word):
                 last = lane == CONFIG.lanes - 1
                 beat = pack(Beat(CONFIG), op=BeatOp.LOAD, address=address, weight=int(byte), last=last)
-                cycles.append({"i__settings": held, "i__beat": beat})
+                cycles.append({"i__beat": beat})
+        cycles.append({"i__beat": 0})
     cycles.append({"i__beat": 0, "i__settings": settings(step)})
     for index, payload in enumerate(run_step(CONFIG, step).inputs["i_taps"]):
         entry = unpack(TapEntryLayout(CONFIG), payload)
@@ -66,7 +70,13 @@ def stores(step: Pass) -> list[Mapping[str, int]]:
     cycles: list[Mapping[str, int]] = [{"i__settings": settings(step)}, *repeat({}, CONFIG.pes + 2)]
     end = pack(RowEnd(CONFIG), emit=1)
     for pe in range(CONFIG.pes):
-        cycles.append({"i__settings": pack(Settings(CONFIG), row_groups=1, emitter=pe, low=-128, high=127, **WHOLE)})
+        cycles.append(
+            {
+                "i__settings": pack(
+                    Settings(CONFIG), row_groups=1, single_group=1, emitter=pe, low=-128, high=127, **WHOLE
+                )
+            }
+        )
         for address in range(CONFIG.feature_words):
             here = {"lane_shift": Neighbour.HERE, "pe_shift": Neighbour.HERE}
             beat = pack(Beat(CONFIG), op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end=end, **here)

@@ -1,15 +1,18 @@
 """A few lanes go through synthesis, placement and routing on each family."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Module, signed
+from amaranth.back import rtlil
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from openwork_fpga import yosys
 from openwork_fpga.devices import DEVICES, Device
-from openwork_fpga.implement import implement
+from openwork_fpga.implement import READ_DESIGN, implement
 from openwork_fpga.nextpnr import package
 from openwork_fpga.yosys import ToolError
 from openwork_hw.arch.config import PRESETS, ArrayConfig, Technology
@@ -54,6 +57,30 @@ def _tool(device: Device) -> None:
 
 def _lanes(device: Device, lanes: int) -> Lanes:
     return Lanes(ArrayConfig(pes=1, lanes=lanes, sum_bits=24, technology=Technology(device.family)))
+
+
+class Copies(wiring.Component):
+    """A register in two copies."""
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        super().__init__({"i": In(1), "o": Out(2)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for number in range(2):
+            copy = Signal(name=f"copy_{number}", attrs={"keep": 1} if self._keep else {})
+            m.d.sync += copy.eq(self.i)
+            m.d.comb += self.o[number].eq(copy)
+        return m
+
+
+@pytest.mark.parametrize(("keep", "registers"), [(True, 2), (False, 1)])
+def test_copies_that_say_so_stay(tmp_path: Path, keep: bool, registers: int) -> None:
+    (tmp_path / "design.il").write_text(rtlil.convert(Copies(keep=keep), name="top", emit_src=False))
+    yosys.run_script(f"{READ_DESIGN}synth_ecp5 -top top\ntee -q -o cells.json stat -json\n", tmp_path)
+    text = (tmp_path / "cells.json").read_text()
+    assert json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]["TRELLIS_FF"] == registers
 
 
 @pytest.mark.slow

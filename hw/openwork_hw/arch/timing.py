@@ -9,7 +9,7 @@ WORD_CYCLES = 1
 HEADER_CYCLES = 4
 """Of a weight decoder, besides those of the encoding's own: taking and checking the header, splitting and counting."""
 
-DECODER_CYCLES = {Encoding.CSR: 3, Encoding.TRIPLET: 4, Encoding.PACKED: 16}
+DECODER_CYCLES = {Encoding.CSR: 3, Encoding.TRIPLET: 4, Encoding.PACKED: 17}
 """From an encoding's first word to its first nonzero."""
 
 RING_CYCLES = 2
@@ -48,22 +48,29 @@ FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
 POOL_CYCLES = 3
 """What a pooled sum takes longer than that of the last lane: the sum over lanes, over PEs, and the way back to the choice."""
 
-COPY_HOPS = 2
+COPY_HOPS = 4
 """Registers between a PE that writes and those that get a copy."""
 
-COMMAND_CYCLES = 9
+BACK_HOPS = 4
+"""Registers from the last PE back to the sequencer."""
+
+COMMAND_CYCLES = 5 + 2 * BACK_HOPS
 """Of a RUN, besides its tap table, its feeders and the way along the chain: taking the command, starting, stopping."""
+
+
+WRITE_CYCLES = 1
+"""From a whole word to its write: the choice among the words that are to be written."""
 
 
 def write_cycles(lanes: int) -> int:
     """From a row's last beat to the write of its outputs."""
-    return FIRST_LANE_CYCLES + lanes
+    return FIRST_LANE_CYCLES + lanes + WRITE_CYCLES
 
 
 LOAD_CYCLES = 1
 """Of a LOAD, besides its bytes."""
 
-STORE_CYCLES = 6
+STORE_CYCLES = 9
 """Of a STORE or MOVE, besides the way of its words: starting, the queue, stopping."""
 
 BETWEEN_CYCLES = 2
@@ -81,7 +88,7 @@ PROGRAM_CYCLES = 9
 
 def way_cycles(config: ArrayConfig) -> int:
     """From a beat that reads a word to the word's first byte in the sequencer's queue: along the whole chain."""
-    return config.pes + FIRST_LANE_CYCLES + 3
+    return config.pes + FIRST_LANE_CYCLES + 1 + BACK_HOPS
 
 
 def settle_cycles(config: ArrayConfig) -> int:

@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.array.payloads import Link, RowRecordLayout
+from openwork_hw.arch.timing import COPY_HOPS
+from openwork_hw.array.payloads import Copy, Link, RowRecordLayout
 from openwork_hw.array.processing_element import ProcessingElement
 from openwork_hw.decoder.payloads import WeightWord
 
@@ -67,12 +68,18 @@ class Chain(wiring.Component):
             ]
         wiring.connect(m, pes[-1].o, wiring.flipped(self.o))
 
-        # PEs with the same place in their groups hold the same part of the map.
+        # PEs with the same place in their groups hold the same part of the map; they may be right across the part.
         for choice, size in enumerate(config.copied_groups):
             for number, pe in enumerate(pes):
                 for distance in range(1, config.pes // size):
                     other = pes[(number + distance * size) % config.pes]
-                    m.d.comb += pe.i_copies[choice][distance - 1].eq(other.o_copy)
+                    copy = other.o_copy
+                    for hop in range(COPY_HOPS - 2):  # besides that where it leaves and that where it arrives
+                        name = f"copy_{choice}_{number}_{distance}_{hop}"
+                        late = Signal(Copy(config), name=name, reset_less=True)
+                        m.d.sync += late.eq(copy)
+                        copy = late
+                    m.d.comb += pe.i_copies[choice][distance - 1].eq(copy)
 
         for place, number in enumerate(config.feeders):
             wiring.connect(m, wiring.flipped(self.i_words[place]), pes[number].i_words)

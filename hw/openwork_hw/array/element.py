@@ -11,11 +11,13 @@ from openwork_hw.arch.timing import (
     POOL_CYCLES,
     REQUANTIZER_CYCLES,
     SUM_CYCLES,
+    WRITE_CYCLES,
     write_cycles,
 )
 from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.copy_receiver import CopyReceiver
 from openwork_hw.array.payloads import Beat, BeatOp, Copy, Neighbour, RowEnd, Settings, word_layout
+from openwork_hw.array.write_port import WritePort
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.clearable_adder import ClearableAdder
 from openwork_hw.primitives.feature_memory import FeatureMemory
@@ -40,7 +42,7 @@ class Element(wiring.Component):
         LOAD: bytes are gathered to a word, written at `address` with the last one, if this PE's group is settings.target.
     Ports
         beat : in, Beat(config)
-        settings : in, Settings(config); steady from a beat until its last effect
+        settings : in, Settings(config); steady from the cycle before a beat until its last effect, as is `group`
         index, group : in, range(pes); this PE's number and its number in its group
         is_first, is_last : in; this PE is the first or last of its group
         o_word_own, o_word_old : out, words this PE read, for the PE above (early) and the PE below (late)
@@ -49,7 +51,6 @@ class Element(wiring.Component):
         o_total, i_total : out, in, signed sum_bits; pooled sums to the PE below, from the PE above
         o_copy : out, Copy(config); what this PE writes
         i_copies : in, one Copy(config) for each other stream
-        i_copies_enable : in, one bit for each
     Timing
         Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
         written write_cycles(lanes) after it; with config.single_port no beat may be there in that cycle. No combinational path.
@@ -75,7 +76,6 @@ class Element(wiring.Component):
     i_total: Value
     o_copy: data.View
     i_copies: list[data.View]
-    i_copies_enable: Value
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
@@ -98,7 +98,6 @@ class Element(wiring.Component):
                 "i_total": In(signed(config.sum_bits)),
                 "o_copy": Out(Copy(config)),
                 "i_copies": In(Copy(config)).array(config.replicas - 1),
-                "i_copies_enable": In(config.replicas - 1),
             }
         )
 
@@ -116,6 +115,17 @@ class Element(wiring.Component):
         ]
         for lane, accumulator in enumerate(accumulators):
             m.submodules[f"accumulator_{lane}"] = accumulator
+
+        # What the settings say of this PE.
+        is_target, is_emitter, beyond_groups, at_last_group = (
+            Signal(name=name, reset_less=True) for name in ("is_target", "is_emitter", "beyond_groups", "at_last_group")
+        )
+        m.d.sync += [
+            is_target.eq(self.group == settings.target),
+            is_emitter.eq(self.index == settings.emitter),
+            beyond_groups.eq(self.group > settings.full_groups),
+            at_last_group.eq(self.group == settings.full_groups),
+        ]
 
         # What a beat says, when it is needed: index n of a list is n cycles after the beat.
         is_mac = beat.op == BeatOp.MAC
@@ -135,9 +145,13 @@ class Element(wiring.Component):
         firsts = self._delays(m, "first", begins & is_mac, 1, SUM_CYCLES - 2)
         lane_shift = self._for_each_lane(m, "lane_shift", lane_shifts[-1], Neighbour)
         pe_shift = self._for_each_lane(m, "pe_shift", pe_shifts[-1], Neighbour)
-        first = self._for_each_lane(m, "first", firsts[-1], 1)
+        # With `maximum` an accumulator takes a larger product as it takes a first one.
+        first = self._for_each_lane(m, "first", firsts[-1] | settings.maximum, 1)
+        enable = self._for_each_lane(m, "enable", firsts[-1] | ~settings.maximum, 1)
+        gathered_cycles = write_cycles(lanes) - WRITE_CYCLES
         written_late = POOL_CYCLES if config.global_pooling else 0
-        lasts = self._delays(m, "last", beat.last & is_mac, 1, write_cycles(lanes) + written_late)
+        lasts = self._delays(m, "last", beat.last & is_mac, 1, gathered_cycles - 1 + written_late)
+        capture = self._for_each_lane(m, "capture", lasts[SUM_CYCLES - 1], 1)
         compares = self._delays(m, "compare", counts, 1, SUM_CYCLES - 2) if config.max_pooling else [Const(0)]
         compare = self._for_each_lane(m, "compare", compares[-1], 1) if config.max_pooling else compares * lanes
 
@@ -171,10 +185,10 @@ class Element(wiring.Component):
             m.d.comb += [
                 accumulator.product.eq(multipliers.products[lane]),
                 accumulator.first.eq(first[lane]),
-                accumulator.maximum.eq(settings.maximum),
+                accumulator.enable.eq(enable[lane]),
                 accumulator.compare.eq(compare[lane]),
             ]
-            with m.If(lasts[SUM_CYCLES]):
+            with m.If(capture[lane]):
                 m.d.sync += captured[lane].eq(accumulator.sum)
 
         # Drain: one lane a cycle through the requantizer.
@@ -196,9 +210,7 @@ class Element(wiring.Component):
         m.d.comb += [
             finish.i.end.eq(beat.end),
             finish.i.beyond_right.eq(beat.beyond_right),
-            finish.i.outside.eq(
-                (self.group > settings.full_groups) | ((self.group == settings.full_groups) & beat.beyond_bottom)
-            ),
+            finish.i.outside.eq(beyond_groups | (at_last_group & beat.beyond_bottom)),
             finish.i_change.eq(lasts[0]),
             requantizer.i_sum.eq(chosen),
             requantizer.i_offset.eq(end.offset),
@@ -207,14 +219,16 @@ class Element(wiring.Component):
             requantizer.i_high.eq(settings.high),
         ]
         # Which lane of `chosen` is outside the map: known as late as its activation is.
-        chosen_lane = Signal.like(lane_number, reset_less=True)
+        first_chosen, beyond_lanes, at_last_lane = (
+            Signal(name=name, reset_less=True) for name in ("first_chosen", "beyond_lanes", "at_last_lane")
+        )
         outside = Signal(REQUANTIZER_CYCLES, reset_less=True)
-        at_edge = (chosen_lane == settings.full_lanes) & finish.o.beyond_right
+        chosen_outside = finish.o.outside | beyond_lanes | (at_last_lane & finish.o.beyond_right)
         m.d.sync += [
-            chosen_lane.eq(lane_number),
-            outside.eq(
-                Cat((finish.o.outside | (chosen_lane > settings.full_lanes) | at_edge) & ~settings.pool, outside)
-            ),
+            first_chosen.eq(lane_number == 0),
+            beyond_lanes.eq(lane_number > settings.full_lanes),
+            at_last_lane.eq(lane_number == settings.full_lanes),
+            outside.eq(Cat(chosen_outside & ~settings.pool, outside)),
         ]
         activation = Signal(signed(8))
         m.d.comb += activation.eq(Mux(outside[-1], settings.fill, requantizer.o))
@@ -228,7 +242,7 @@ class Element(wiring.Component):
             m.d.comb += [
                 over_lanes.a.eq(chosen),
                 over_lanes.b.eq(lane_sum),
-                over_lanes.clear.eq(chosen_lane == 0),
+                over_lanes.clear.eq(first_chosen),
                 over_pes.a.eq(lane_sum),
                 over_pes.b.eq(self.i_total),
                 over_pes.clear.eq(self.is_first),
@@ -239,56 +253,65 @@ class Element(wiring.Component):
 
         # Write-back: bytes of a loaded word or of the drained lanes are gathered, the first ends up lowest.
         gathered = Signal(word, reset_less=True)
+        gathers = Signal(reset_less=True)
         is_load = beat.op == BeatOp.LOAD
-        incoming = Mux(settings.loading, beat.weight, activation)
-        with m.If(~settings.loading | is_load):
-            m.d.sync += gathered.eq(Cat(gathered, incoming)[8:])
+        loaded = Signal(reset_less=True)
+        loaded_byte = Signal(signed(8), reset_less=True)
+        load_address = Signal(config.address_bits, reset_less=True)
+        m.d.sync += [
+            gathers.eq(~settings.loading | is_load),
+            loaded.eq(is_load & beat.last & is_target),
+            loaded_byte.eq(beat.weight),
+            load_address.eq(beat.address),
+        ]
+        with m.If(gathers):
+            m.d.sync += gathered.eq(Cat(gathered, Mux(settings.loading, loaded_byte, activation))[8:])
         written = data.StructLayout({"address": config.address_bits, "write": 1})
         drain_start = SUM_CYCLES + 2
         m.submodules.place = place = ChangeDelay(
-            written, use=write_cycles(lanes) - drain_start, window=1, spacing=lanes
+            written, use=gathered_cycles - 1 - drain_start, window=1, spacing=lanes
         )
-        loaded = Signal(reset_less=True)
-        load_address = Signal(config.address_bits, reset_less=True)
-        m.d.sync += [loaded.eq(is_load & beat.last & (self.group == settings.target)), load_address.eq(beat.address)]
         m.d.comb += [
             place.i.address.eq(end.address),
             place.i.write.eq(end.write),
             place.i_change.eq(lasts[drain_start]),
         ]
-        finished = Signal()
-        m.d.comb += finished.eq(lasts[write_cycles(lanes)] & place.o.write)
+        finishes = Signal()
+        m.d.comb += finishes.eq(lasts[gathered_cycles - 1] & place.o.write)
         if config.global_pooling:
             with m.If(settings.pool):
-                m.d.comb += finished.eq(lasts[-1] & place.o.write & self.is_last)
-        own = loaded | finished
-        m.d.comb += [
-            features.write_data.eq(gathered),
-            features.write_address.eq(Mux(loaded, load_address, place.o.address)),
-            features.write_enable.eq(own),
+                m.d.comb += finishes.eq(lasts[-1] & place.o.write & self.is_last)
+        finished = Signal(reset_less=True)
+        own_valid = Signal(reset_less=True)
+        own_address = Signal(config.address_bits, reset_less=True)
+        m.d.sync += [
+            finished.eq(finishes),
+            own_valid.eq(loaded | finishes),
+            own_address.eq(Mux(loaded, load_address, place.o.address)),
         ]
 
         # Copies: what this PE writes goes out, what others write waits for a cycle in which nothing else is written.
         copy = without_reset(m, self.o_copy, "copy")
-        m.d.sync += [copy.byte.eq(gathered[lanes - 1]), copy.write.eq(finished), copy.address.eq(place.o.address)]
-        before: Value = own
+        m.d.sync += [copy.byte.eq(gathered[lanes - 1]), copy.write.eq(finished), copy.address.eq(own_address)]
+        m.submodules.write_port = write_port = WritePort(config, sources=config.replicas)
+        m.d.comb += [
+            write_port.i[0].valid.eq(own_valid),
+            write_port.i[0].address.eq(own_address),
+            write_port.i[0].word.eq(gathered),
+            features.write_data.eq(write_port.o.word),
+            features.write_address.eq(write_port.o.address),
+            features.write_enable.eq(write_port.o.valid),
+        ]
         for number in range(config.replicas - 1):
             m.submodules[f"copies_{number}"] = receiver = CopyReceiver(config)
             m.d.comb += [
                 receiver.i.eq(self.i_copies[number]),
-                receiver.enable.eq(self.i_copies_enable[number]),
-                receiver.taken.eq(~before),
+                receiver.taken.eq(write_port.taken[number + 1]),
+                write_port.i[number + 1].eq(receiver.o),
             ]
-            with m.If(receiver.valid & ~before):
-                m.d.comb += [
-                    features.write_data.eq(receiver.word),
-                    features.write_address.eq(receiver.address),
-                    features.write_enable.eq(1),
-                ]
-            before = before | receiver.valid
 
         # Emission: the bytes of one row, while its lanes drain.
-        emit = is_mac & beat.last & beat.end.emit & (self.index == settings.emitter)
+        emit = is_mac & beat.last & beat.end.emit & is_emitter
         emits = self._delays(m, "emit", emit, 1, FIRST_LANE_CYCLES - 1)
         emitting = Signal(range(lanes + 1), reset_less=True)
         with m.If(emits[-1]):

@@ -10,12 +10,12 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, row_spacing, settle_cycles, write_cycles
 from openwork_hw.array.change_delay import ChangeDelay
+from openwork_hw.array.pass_buffer import PassBuffer
 from openwork_hw.array.payloads import Beat, BeatOp, RowEnd, RowRecordLayout, Settings, StreamFault, TapEntryLayout
 from openwork_hw.array.row_buffer import RowBuffer
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.decoder.weight_decoder import WeightDecoder
 from openwork_hw.primitives.block_memory import BlockMemory
-from openwork_hw.stream.output_buffer import OutputBuffer
 
 
 class Feeder(wiring.Component):
@@ -80,31 +80,25 @@ class Feeder(wiring.Component):
         m.submodules.rows = rows = RowBuffer(config)
         m.submodules.table = table = BlockMemory(entry.size, config.tap_entries, config.technology)
 
-        # Words come from far away: neither they nor their `ready` should meet logic on the same path. They are taken from the
-        # pass's beginning to the stream's end: what follows is the next pass's.
-        m.submodules.words = words = OutputBuffer(WeightWord)
-        open_ = Signal()
-        ended = Signal(reset_less=True)
-        m.d.comb += [
-            open_.eq(~self.clear & ~ended),
-            words.flush.eq(self.clear),
-            words.i.payload.eq(self.i_words.payload),
-            words.i.valid.eq(self.i_words.valid & open_),
-            self.i_words.ready.eq(words.i.ready & open_),
-        ]
-        with m.If(self.clear):
-            m.d.sync += ended.eq(0)
-        with m.Elif(words.i.valid & words.i.ready):
-            m.d.sync += ended.eq(self.i_words.payload.last)
+        # Words and records come from far away: neither they nor their `ready` should meet logic on the same path.
+        m.submodules.words = words = PassBuffer(WeightWord)
+        m.submodules.records = records = PassBuffer(RowRecordLayout(config))
+        wiring.connect(m, wiring.flipped(self.i_words), words.i)
         wiring.connect(m, words.o, decoder.i_words)
-        wiring.connect(m, wiring.flipped(self.i_records), rows.i_records)
+        wiring.connect(m, wiring.flipped(self.i_records), records.i)
+        wiring.connect(m, records.o, rows.i_records)
         wiring.connect(m, decoder.o, rows.i)
+        # The row buffer's nonzeros come late enough for a clear of its own.
+        rows_clear = Signal(init=1, reset_less=True)
+        m.d.sync += rows_clear.eq(self.clear)
         m.d.comb += [
+            words.clear.eq(self.clear),
+            records.clear.eq(self.clear),
             decoder.clear.eq(self.clear),
             decoder.channels.eq(self.settings.channels),
             decoder.channel_bits.eq(self.settings.channel_bits),
             decoder.columns.eq(self.settings.columns),
-            rows.clear.eq(self.clear),
+            rows.clear.eq(rows_clear),
             rows.settings.eq(self.settings),
             rows.i_check_rows.eq(decoder.names_rows),
             rows.i_position.eq(decoder.position),

@@ -108,10 +108,11 @@ class Beat(data.StructLayout):
 class Settings(data.StructLayout):
     """What holds for a whole command; moves along the chain like a beat, so that each PE sees it in step with its beats.
 
-    `running` is high while the feeders feed; when it is low, they are as before a pass. `target` is the group that a LOAD writes,
-    `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products, full_lanes, full_groups and fill where
-    the map ends. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits; `single_pixel` says
-    that hold is 1 and there is none.
+    `running` is high while the feeders feed; when it is low, they are as before a pass. `last_but_one` is row_groups - 2, the
+    number in its group of the PE before a group's last; single_group says that there is none. `target` is the group that a LOAD
+    writes, `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products, full_lanes, full_groups and
+    fill where the map ends. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
+    `single_pixel` says that hold is 1 and there is none.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -120,6 +121,8 @@ class Settings(data.StructLayout):
                 "running": 1,
                 "loading": 1,
                 "row_groups": range(config.pes + 1),
+                "single_group": 1,
+                "last_but_one": range(config.pes),
                 "target": range(config.pes),
                 "emitter": range(config.pes),
                 "maximum": 1,
@@ -142,6 +145,13 @@ class Settings(data.StructLayout):
         )
 
 
+class WordWrite(data.StructLayout):
+    """A feature word that waits to be written, while `valid`."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__({"valid": 1, "address": config.address_bits, "word": word_layout(config.lanes)})
+
+
 class Copy(data.StructLayout):
     """What a PE tells those that copy its outputs: `byte` is the newest of the word; with `write` the word is whole."""
 
@@ -160,7 +170,8 @@ class Link(wiring.Signature):
     """What goes from one PE to the next: the work, and what earlier PEs have to tell.
 
     beat, settings : the work
-    group : number in its group of the PE that receives this
+    group : number in its group of the PE that tells it; the sequencer's means nothing
+    ends_group : that PE is the last of its group, or it is the sequencer
     byte, byte_valid : what a PE emits
     done : settings.running, and every PE so far that leads a group is done
     fault : that of the first PE so far that has one
@@ -172,6 +183,7 @@ class Link(wiring.Signature):
                 "beat": Out(Beat(config)),
                 "settings": Out(Settings(config)),
                 "group": Out(range(config.pes)),
+                "ends_group": Out(1),
                 "byte": Out(signed(8)),
                 "byte_valid": Out(1),
                 "done": Out(1),

@@ -1,6 +1,6 @@
 """A PE of the chain: its registers, its element and, where it can lead a group, its feeder."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -87,15 +87,21 @@ class ProcessingElement(wiring.Component):
         m.d.sync += [
             beat.eq(self.i.beat),
             settings.eq(self.i.settings),
-            group.eq(self.i.group),
-            is_first.eq(self.i.group == 0),
-            is_last.eq(self.i.group + 1 == self.i.settings.row_groups),
+            group.eq(Mux(self.i.ends_group, 0, self.i.group + 1)),
+            is_first.eq(self.i.ends_group),
+            is_last.eq(
+                Mux(
+                    self.i.ends_group,
+                    self.i.settings.single_group,
+                    self.i.group == self.i.settings.last_but_one,
+                )
+            ),
             all_before_done.eq(self.i.done),
             byte.eq(Mux(element.o_byte_valid, element.o_byte, self.i.byte)),
             byte_valid.eq(element.o_byte_valid | self.i.byte_valid),
             fault.eq(self.i.fault),
         ]
-        m.d.comb += [self.o.group.eq(Mux(is_last, 0, group + 1)), self.o.done.eq(all_before_done)]
+        m.d.comb += [self.o.group.eq(group), self.o.ends_group.eq(is_last), self.o.done.eq(all_before_done)]
 
         if self._has_feeder:
             m.submodules.feeder = feeder = Feeder(config, encodings=self._encodings)
@@ -135,13 +141,13 @@ class ProcessingElement(wiring.Component):
         ]
 
         # Copies of the streams that the map is divided into now: another division, other PEs with the same part of it.
-        for size in config.copied_groups:
-            with m.If(settings.row_groups == size):
-                m.d.comb += element.i_copies_enable.eq((1 << config.pes // size - 1) - 1)
+        divided = Signal(len(config.copied_groups), reset_less=True)
+        m.d.sync += divided.eq(Cat(settings.row_groups == size for size in config.copied_groups))
         for number in range(config.replicas - 1):
             arriving = Signal(Copy(config), name=f"arriving_{number}", reset_less=True)
             m.d.comb += element.i_copies[number].eq(arriving)
-            for choice, size in enumerate(config.copied_groups):
-                with m.If(settings.row_groups == size):
+            m.d.sync += arriving.write.eq(0)
+            for choice in range(len(config.copied_groups)):
+                with m.If(divided[choice]):
                     m.d.sync += arriving.eq(self.i_copies[choice][number])
         return m

@@ -111,7 +111,7 @@ class RowBuffer(wiring.Component):
         used = Signal(range(config.row_buffer_nonzeros + 1), reset_less=True)
         occupied = Signal(QUEUED_ROWS, reset_less=True)
         occupied_next = Signal(QUEUED_ROWS)
-        used_then = Signal(range(config.row_buffer_nonzeros + 2))  # if nothing were freed
+        stale = Signal(reset_less=True)
         room = Signal(init=1, reset_less=True)
         records_done = Signal(reset_less=True)
         stopped = Signal(reset_less=True)
@@ -134,24 +134,33 @@ class RowBuffer(wiring.Component):
             ]
         with m.If(self.i_records.valid & self.i_records.ready & record.last):
             m.d.sync += records_done.eq(1)
-        # The ring's depth is a power of two: the counter's top bit says full. What was freed counts a cycle later, and what the
-        # queue let go, too: neither has to be known in its own cycle.
-        freed = Signal(reset_less=True)
-        queue_full = occupied.all() | (push & (occupied[:2].all() | occupied[1:].all() | (occupied[0] & occupied[2])))
-        m.d.comb += used_then.eq(used + accept)
-        m.d.sync += [freed.eq(free), used.eq(used_then - freed), room.eq(~used_then[-1] & ~queue_full)]
+        # The ring's depth is a power of two: the counter's top bit says full. What was accepted and freed counts a cycle later, and
+        # what the queue let go, too: of these, only what was accepted has to be known in its own cycle.
+        accepted, freed = Signal(reset_less=True), Signal(reset_less=True)
+        rows_waiting = Cat(occupied[0], occupied[1] & ~stale, occupied[2:])
+        two_rows = rows_waiting[:2].all() | rows_waiting[1:].all() | (rows_waiting[0] & rows_waiting[2])
+        queue_full = rows_waiting.all() | (push & two_rows)
+        one_left, two_left = used[:-1].all(), used[1:-1].all()
+        ring_full = used[-1] | (one_left & (accepted | accept)) | (two_left & accepted & accept)
+        m.d.sync += [
+            accepted.eq(accept),
+            freed.eq(free),
+            used.eq(used + Cat(accepted ^ freed, (freed & ~accepted).replicate(len(used) - 1))),
+            room.eq(~ring_full & ~queue_full),
+        ]
 
-        # The queue moves up to its head, place 0, where there is room: registers alone, no choice of where to write. Records,
-        # which nobody needs at once, follow a cycle later, so that `pop` need not reach them all in its own cycle.
+        # The queue moves up to its head, place 0, where there is room: registers alone, no choice of where to write. The others
+        # follow the head a cycle later, and records their rows' bounds, so that `pop` need not reach them all in its own cycle:
+        # while place 1 is stale, what it holds has gone to the head.
         bounds = data.StructLayout({"end": pointer_bits, "before_end": pointer_bits, "single": 1, "final": 1})
         queue = [Signal(bounds, name=f"bounds_{place}", reset_less=True) for place in range(QUEUED_ROWS)]
         records = [Signal(RowRecordLayout(config), name=f"record_{p}", reset_less=True) for p in range(QUEUED_ROWS + 1)]
         moves = Signal(QUEUED_ROWS)  # place n takes from place n + 1, the last from the input
         moved = Signal(QUEUED_ROWS, reset_less=True)
-        m.d.sync += [moved.eq(moves), records[-1].eq(record), occupied.eq(occupied_next)]
+        m.d.sync += [stale.eq(pop & occupied[1]), moved.eq(moves), records[-1].eq(record), occupied.eq(occupied_next)]
         for place in range(QUEUED_ROWS):
-            m.d.comb += moves[place].eq(~occupied[place] | (moves[place - 1] if place else pop))
-            filled = occupied[place + 1] if place + 1 < QUEUED_ROWS else push
+            m.d.comb += moves[place].eq(~occupied[: place + 1].all() | (stale if place else pop))
+            filled = rows_waiting[place + 1] if place + 1 < QUEUED_ROWS else push
             m.d.comb += occupied_next[place].eq(Mux(moves[place], filled, occupied[place]))
             with m.If(moves[place]):
                 if place + 1 < QUEUED_ROWS:
@@ -188,34 +197,33 @@ class RowBuffer(wiring.Component):
         available, at_end, last_pixel, turn_next, busy = (
             Signal(name=name, reset_less=True) for name in ("available", "at_end", "last_pixel", "turn_next", "busy")
         )
-        wait = Signal(range(row_spacing(config.lanes)), reset_less=True)
+        # Cycles since the last issue_last.
+        since_last = Signal(
+            write_cycles(config.lanes) if config.single_port else row_spacing(config.lanes) - 1, reset_less=True
+        )
         blocked, issue, issue_last = (Signal(name=name) for name in ("blocked", "issue", "issue_last"))
         m.d.comb += [
             issue.eq(available & ~(at_end & busy) & ~blocked),
             issue_last.eq(issue & at_end),
             free.eq(issue & last_pixel),
-            pop.eq(issue_last & last_pixel),
+            # Spelled out: it goes on to where the queue moves.
+            pop.eq(available & at_end & ~busy & ~blocked & last_pixel),
         ]
         m.d.sync += [
-            busy.eq(issue_last | (wait > 1)),
+            since_last.eq(Cat(issue_last, since_last)),
+            busy.eq(issue_last | (busy & ~since_last[row_spacing(config.lanes) - 2])),
             turn_next.eq(table_base == self.settings.turn_base),
             available.eq(read_pointer != seen[-1]),
-            at_end.eq(occupied[0] & (read_pointer == head.end)),
+            at_end.eq(occupied[0] & (read_pointer == Mux(at_end | blocked | ~available, head.end, head.before_end))),
         ]
-        with m.If(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
         with m.If(issue):
             m.d.sync += [
                 read_pointer.eq(read_pointer + 1),
                 first.eq(at_end),
                 available.eq(read_pointer != before_seen[-1]),
-                at_end.eq(occupied[0] & (read_pointer == head.before_end)),
             ]
         with m.If(issue_last):
             m.d.sync += [
-                wait.eq(row_spacing(config.lanes) - 1),
-                table_base.eq(table_base + (1 << self.settings.tap_bits)),
-                pixel_address.eq(pixel_address + self.settings.output_stride),
                 last_pixel.eq(turn_next),
                 read_pointer.eq(row_start),
                 available.eq(1),
@@ -225,40 +233,49 @@ class RowBuffer(wiring.Component):
             m.d.sync += [
                 read_pointer.eq(read_pointer + 1),
                 row_start.eq(read_pointer + 1),
-                table_base.eq(0),
-                pixel_address.eq(self.settings.output_base),
                 last_pixel.eq(self.settings.single_pixel),
                 available.eq(read_pointer != before_seen[-1]),
                 at_end.eq(occupied[1] & queue[1].single),
                 finished.eq(head.final),
             ]
         if config.single_port:
-            since_last = Signal(write_cycles(config.lanes), reset_less=True)
-            m.d.sync += since_last.eq(Cat(issue_last, since_last))
             m.d.comb += blocked.eq(since_last[-1])
 
+        # What is known of the pixel is needed with the nonzero that comes out of the ring, and follows a cycle late.
+        popped = Signal(reset_less=True)
+        m.d.sync += popped.eq(pop)
+        with m.If(since_last[0]):
+            m.d.sync += [
+                table_base.eq(table_base + (1 << self.settings.tap_bits)),
+                pixel_address.eq(pixel_address + self.settings.output_stride),
+            ]
+        with m.If(popped):
+            m.d.sync += [table_base.eq(0), pixel_address.eq(self.settings.output_base)]
+
         # Two cycles later the nonzero comes out of the ring.
-        issued = data.StructLayout({"table_base": config.tap_index_bits, "first": 1, "last": 1})
+        issued = data.StructLayout({"first": 1, "last": 1})
         leaving = [Signal(issued, name=f"leaving_{cycle}", reset_less=True) for cycle in range(RING_CYCLES)]
+        leaving_base = Signal(config.tap_index_bits, reset_less=True)
         valid = Signal(RING_CYCLES, reset_less=True)
         m.d.sync += [
             valid.eq(Cat(issue, valid)),
-            leaving[0].table_base.eq(table_base),
             leaving[0].first.eq(issue & first),
             leaving[0].last.eq(issue_last),
             *(late.eq(early) for early, late in pairwise(leaving)),
+            leaving_base.eq(table_base),
         ]
         m.d.comb += [
             self.o.valid.eq(valid[-1]),
-            *(self.o[name].eq(leaving[-1][name]) for name in ("table_base", "first", "last")),
+            *(self.o[name].eq(leaving[-1][name]) for name in ("first", "last")),
+            self.o.table_base.eq(leaving_base),
             ring.read_address.eq(read_pointer[:-1]),
             Cat(self.o.tap, self.o.channel, self.o.value).eq(ring.read_data),
         ]
         m.submodules.end = end = ChangeDelay(
-            RowEnd(config), use=RING_CYCLES, window=1, spacing=row_spacing(config.lanes)
+            RowEnd(config), use=RING_CYCLES - 1, window=1, spacing=row_spacing(config.lanes)
         )
         m.d.comb += [
-            end.i_change.eq(issue_last),
+            end.i_change.eq(since_last[0]),
             end.i.address.eq(pixel_address + head_record.row),
             end.i.offset.eq(head_record.offset),
             end.i.shift.eq(head_record.shift),
@@ -301,7 +318,9 @@ class RowBuffer(wiring.Component):
             for cleared in (
                 *seen,
                 used,
+                accepted,
                 occupied,
+                stale,
                 read_pointer,
                 row_start,
                 freed,
@@ -310,13 +329,15 @@ class RowBuffer(wiring.Component):
                 too_long,
                 upstream,
                 table_base,
+                popped,
+                since_last,
                 records_done,
                 stopped,
                 finished,
             ):
                 m.d.sync += cleared.eq(0)
             m.d.sync += [pointer.eq(-1) for pointer in before_seen]
-            m.d.sync += [available.eq(0), at_end.eq(0), busy.eq(0), wait.eq(0), error.eq(0), first.eq(1)]
+            m.d.sync += [available.eq(0), at_end.eq(0), busy.eq(0), error.eq(0), first.eq(1)]
             m.d.sync += [pixel_address.eq(self.settings.output_base), last_pixel.eq(self.settings.single_pixel)]
             m.d.sync += [row_begins.eq(1), room.eq(1)]
         return m

@@ -4,10 +4,11 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import COLUMN_BITS, bits_for
+from openwork_hw.arch.config import COLUMN_BITS, WORD_BITS, bits_for
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.arch.packed import COUNT_BITS, MAX_QUOTIENT, MAX_RICE, VALUE_BITS
 from openwork_hw.arch.timing import DECODER_CYCLES
+from openwork_hw.decoder.field_shifter import FieldShifter
 from openwork_hw.decoder.field_string import FieldString
 from openwork_hw.decoder.payloads import DecodedNonzero, WeightWord
 from openwork_hw.decoder.stop_string import StopString
@@ -75,6 +76,7 @@ class PackedDecoder(wiring.Component):
         m.submodules.requests = requests = WordRequests()
         m.submodules.stops = stops = StopString()
         m.submodules.fields = fields = FieldString()
+        m.submodules.shifter = shifter = FieldShifter()
         # One register says for the whole pipeline whether it moves.
         m.submodules.output = output = OutputBuffer(DecodedNonzero)
         advance = output.i.ready
@@ -83,62 +85,76 @@ class PackedDecoder(wiring.Component):
 
         # The first word is the count; then words go where the oldest request wants them.
         word = self.i_words.payload
+        incoming = Signal(WORD_BITS, reset_less=True)
+        incoming_stop, incoming_field, incoming_last = (
+            Signal(name=name, reset_less=True) for name in ("incoming_stop", "incoming_field", "incoming_last")
+        )
         counted = Signal(reset_less=True)
         bad_count = Signal(reset_less=True)
         left = Signal(signed(COUNT_BITS + 1), reset_less=True)  # nonzeros to come, less one
         ended = Signal(reset_less=True)
         word_taken = Signal()
+        stop, field = stops.o.payload, fields.o.payload
+        more, both, taken = (Signal(name=name) for name in ("more", "both", "taken"))
         m.d.comb += [
-            self.i_words.ready.eq(~counted | (requests.o_valid & Mux(requests.o_stop, stops.room, fields.room))),
+            self.i_words.ready.eq(~counted | requests.o_valid),
             word_taken.eq(self.i_words.valid & self.i_words.ready),
             requests.taken.eq(word_taken & counted),
-            stops.i.eq(word.data),
-            stops.i_valid.eq(word_taken & counted & requests.o_stop),
-            fields.i.eq(word.data),
-            fields.i_valid.eq(word_taken & counted & ~requests.o_stop),
+            stops.i.eq(incoming),
+            stops.i_valid.eq(incoming_stop),
+            fields.i.eq(incoming),
+            fields.i_valid.eq(incoming_field),
             fields.ended.eq(ended),
             fields.rice.eq(self.rice),
         ]
+        m.d.sync += [
+            incoming.eq(word.data),
+            incoming_stop.eq(word_taken & counted & requests.o_stop),
+            incoming_field.eq(word_taken & counted & ~requests.o_stop),
+            incoming_last.eq(word_taken & word.last),
+            ended.eq(ended | incoming_last),
+        ]
         with m.If(word_taken):
-            m.d.sync += [ended.eq(word.last), counted.eq(1)]
+            m.d.sync += counted.eq(1)
         with m.If(~counted):
             count, reserved = word.data[:COUNT_BITS], word.data[COUNT_BITS:]
             m.d.sync += [left.eq(count - 1), bad_count.eq(word_taken & ((count == 0) | reserved.any()))]
-        with m.Elif(stops.take):
+        with m.Elif(taken):
             m.d.sync += left.eq(left - 1)
 
         # Stage 0: a stop and a field together are a nonzero.
         token = Signal(TOKEN)
         tokens = [
-            Signal(TOKEN, name=f"token_{stage}", reset_less=True) for stage in range(FieldString.latency_cycles + 2)
+            Signal(TOKEN, name=f"token_{stage}", reset_less=True) for stage in range(FieldShifter.latency_cycles + 2)
         ]
-        more = Signal()
         finished = Signal(reset_less=True)
         m.d.comb += [
             more.eq(~left[-1]),
-            token.nonzero.eq(more & stops.some & fields.ready & ~fields.cut),
-            token.truncated.eq(
-                counted & more & ((stops.some & fields.ready & fields.cut) | (stops.empty & ended & ~stops.dry))
-            ),
-            token.code.eq(bad_count | (counted & more & stops.dry)),
+            both.eq(stops.o.valid & fields.o.valid),
+            token.nonzero.eq(more & both & ~field.cut),
+            token.truncated.eq(counted & more & ((both & field.cut) | (stops.empty & ended & ~stops.dry))),
+            token.code.eq(bad_count | (counted & more & stops.dry & ~stops.o.valid)),
             token.end.eq(counted & ~more & ~finished & ~bad_count),
-            token.tail.eq(finished & fields.ready & ~fields.spent),
-            token.over.eq(finished & fields.ready & fields.spent & stops.empty),
-            token.extra.eq(finished & (stops.some | stops.stray | (requests.o_idle & ~ended))),
-            stops.advance.eq(advance),
-            stops.take.eq(advance & more & stops.some & fields.ready),
-            fields.advance.eq(advance),
-            fields.take.eq(advance & (finished | (more & stops.some))),
-            requests.stop.eq(stops.take & stops.frees),
-            requests.field.eq(stops.take & fields.frees),
+            token.tail.eq(finished & fields.o.valid & ~field.spent),
+            token.over.eq(finished & fields.o.valid & field.spent & stops.empty),
+            token.extra.eq(finished & (stops.o.valid | stops.stray | (requests.o_idle & ~ended))),
+            stops.o.ready.eq(advance & more & fields.o.valid),
+            fields.o.ready.eq(advance & (finished | (more & stops.o.valid))),
+            taken.eq(advance & more & both),
+            requests.stop.eq(taken & stop.frees),
+            requests.field.eq(taken & field.frees),
+            shifter.window.eq(field.window),
+            shifter.offset.eq(field.offset),
+            shifter.advance.eq(advance),
         ]
         with m.If(advance):
             m.d.sync += [tokens[0].eq(token), Cat(tokens[1:]).eq(Cat(tokens[:-1]))]
             with m.If(token.end):
                 m.d.sync += finished.eq(1)
 
-        # The quotient is worked out and shifted while the field is: both are there after FieldString.latency_cycles.
+        # The quotient is worked out and shifted while the field is: both are there after FieldShifter.latency_cycles.
         quotient_bits = bits_for(MAX_QUOTIENT + 1)
+        stop_place = Signal(quotient_bits, reset_less=True)
         previous = Signal(quotient_bits, init=MAX_QUOTIENT, reset_less=True)
         quotient = Signal(quotient_bits, reset_less=True)
         shifted_1 = Signal(quotient_bits + 1, reset_less=True)
@@ -150,18 +166,19 @@ class PackedDecoder(wiring.Component):
         step_less_row = Signal(COLUMN_BITS + 2, reset_less=True)
         remainder = Signal(MAX_RICE)
         m.d.sync += mask.eq((1 << self.rice) - 1)
-        m.d.comb += remainder.eq(fields.o[VALUE_BITS:] & mask)
+        m.d.comb += remainder.eq(shifter.o[VALUE_BITS:] & mask)
         remainder_not_zero = Signal(reset_less=True)
         not_zero = Signal(reset_less=True)
         with m.If(advance):
             with m.If(tokens[0].nonzero):
-                m.d.sync += previous.eq(stops.o)
+                m.d.sync += previous.eq(stop_place)
             m.d.sync += [
-                quotient.eq(stops.o + ~previous),
+                stop_place.eq(stop.place),
+                quotient.eq(stop_place + ~previous),
                 shifted_1.eq(Mux(self.rice[0], quotient << 1, quotient)),
                 shifted_3.eq(Mux(self.rice[1], shifted_1 << 2, shifted_1)),
                 gap.eq(Mux(self.rice[2], shifted_3 << 4, shifted_3) | remainder),
-                value_1.eq(fields.o),
+                value_1.eq(shifter.o),
                 step.eq(gap),
                 step_less_row.eq(gap - self.columns),
                 value_2.eq(value_1),
@@ -169,7 +186,14 @@ class PackedDecoder(wiring.Component):
                 not_zero.eq(value_1.any() | remainder_not_zero),
             ]
 
-        # The held nonzero's column moves on; what it was is offered.
+        # The held nonzero's column moves on; what it was leaves, and is offered a cycle later.
+        leaves = Signal(reset_less=True)
+        leaving = Signal(
+            data.StructLayout(
+                {"column": COLUMN_BITS, "value": VALUE_BITS, "last": 1, "code": 1, "truncated": 1, "extra": 1}
+            ),
+            reset_less=True,
+        )
         column = Signal(COLUMN_BITS + 1, init=-1, reset_less=True)  # two's complement
         value = Signal(VALUE_BITS, reset_less=True)
         held = Signal(reset_less=True)
@@ -207,21 +231,33 @@ class PackedDecoder(wiring.Component):
             with m.If(arrived.over):
                 m.d.sync += over.eq(1)
         m.d.comb += [
-            output.i.valid.eq((held & (arrived.nonzero | arrived.end)) | failed | surplus),
-            payload.column.eq(column),
-            payload.value.eq(value),
-            payload.last.eq(arrived.end | crosses),
-            self.exhausted.eq(over & ~output.o.valid),
+            output.i.valid.eq(leaves),
+            payload.column.eq(leaving.column),
+            payload.value.eq(leaving.value),
+            payload.last.eq(leaving.last),
+            self.exhausted.eq(over & ~leaves & ~output.o.valid),
         ]
-        with m.If((held & outside) | arrived.code):
+        with m.If(advance):
+            m.d.sync += [
+                leaves.eq((held & (arrived.nonzero | arrived.end)) | failed | surplus),
+                leaving.column.eq(column),
+                leaving.value.eq(value),
+                leaving.last.eq(arrived.end | crosses),
+                leaving.code.eq((held & outside) | arrived.code),
+                leaving.truncated.eq(arrived.truncated),
+                leaving.extra.eq(surplus),
+            ]
+        with m.If(leaving.code):
             m.d.comb += payload.error.eq(StreamErrorKind.CODE)
-        with m.Elif(arrived.truncated):
+        with m.Elif(leaving.truncated):
             m.d.comb += payload.error.eq(StreamErrorKind.TRUNCATED)
-        with m.Elif(surplus):
+        with m.Elif(leaving.extra):
             m.d.comb += payload.error.eq(StreamErrorKind.LENGTH)
 
         with m.If(self.restart):
-            for flag in (counted, bad_count, ended, finished, held, skipped_row, over, *tokens):
+            for flag in (counted, bad_count, incoming_stop, incoming_field, incoming_last, ended, finished):
+                m.d.sync += flag.eq(0)
+            for flag in (held, skipped_row, leaves, over, *tokens):
                 m.d.sync += flag.eq(0)
             m.d.sync += [previous.eq(MAX_QUOTIENT), column.eq(-1)]
         m.d.comb += [part.restart.eq(self.restart) for part in (requests, stops, fields)]

@@ -25,13 +25,13 @@ DECODERS: dict[Encoding, type[CsrDecoder] | type[TripletDecoder] | type[PackedDe
 
 
 class State(enum.Enum):
-    """What the decoder does with words."""
+    """What the decoder does with words: a bit for each state."""
 
-    DONE = 0
-    HEADER = 1
-    CHECK = 2
-    DECODE = 3
-    FLUSH = 4
+    DONE = 1
+    HEADER = 2
+    CHECK = 4
+    DECODE = 8
+    FLUSH = 16
 
 
 class WeightDecoder(wiring.Component):
@@ -101,7 +101,8 @@ class WeightDecoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        state = Signal(State, reset_less=True)
+        state = Signal(State, init=State.DONE, reset_less=True)
+        in_done, in_header, in_check, in_decode, in_flush = state
         words_ended = Signal(reset_less=True)
         decoding = Signal(reset_less=True)  # words go to the decoder
         encoding = Signal(4, reset_less=True)
@@ -111,6 +112,10 @@ class WeightDecoder(wiring.Component):
         word = self.i_words.payload
         advance = Signal()
         m.d.comb += advance.eq(~self.o.valid | self.o.ready)
+
+        # It falls with the first cycle in which words go to a decoder.
+        restart = Signal(reset_less=True)
+        m.d.sync += restart.eq(in_header)
 
         # The chosen decoder's side of the words and of the nonzeros.
         decoded = Signal(DecodedNonzero)
@@ -128,7 +133,7 @@ class WeightDecoder(wiring.Component):
                 m.d.comb += skid.flush.eq(decoder.restart)
                 source = skid.o
             m.d.comb += [
-                decoder.restart.eq(state == State.HEADER),
+                decoder.restart.eq(restart),
                 decoder.i_words.payload.eq(word),
                 decoder.i_words.valid.eq(self.i_words.valid & decoding & chosen),
                 source.ready.eq(advance),
@@ -159,7 +164,7 @@ class WeightDecoder(wiring.Component):
             beyond_columns = Const(0, 1)
         with m.If(advance):
             m.d.sync += [
-                split_valid.eq(decoded_valid & (state == State.DECODE)),
+                split_valid.eq(decoded_valid & in_decode),
                 split.row.eq(decoded.row),
                 split.tap.eq((decoded.column >> self.channel_bits)[:TAP_BITS]),
                 split.channel.eq(channel),
@@ -181,7 +186,9 @@ class WeightDecoder(wiring.Component):
             without_reset(m, port, name)
             for name, port in {"valid": self.o.valid, "error": self.error, "position": self.position}.items()
         )
-        m.d.comb += final.eq(split.last & (number == rows))
+        rows_left = Signal(ROW_BITS, reset_less=True)  # rows to come after this one
+        last_row = Signal(reset_less=True)
+        m.d.comb += final.eq(split.last & last_row)
         with m.If(complete):
             m.d.comb += fault.eq(StreamErrorKind.LENGTH)
         with m.Elif(split_failed):
@@ -192,59 +199,70 @@ class WeightDecoder(wiring.Component):
         m.d.comb += faulty.eq(complete | split_failed | split_outside)
         with m.If(advance):
             m.d.sync += [
-                valid.eq(split_valid & (state == State.DECODE) & ~faulty),
+                valid.eq(split_valid & in_decode & ~faulty),
                 nonzero.eq(split),
                 nonzero.final.eq(final),
             ]
             with m.If(self.o.valid & nonzero.last):
                 m.d.sync += position.eq(entered)
 
+        with m.If(advance & split_valid & split.last):
+            m.d.sync += [
+                number.eq(number + 1),
+                entered.eq(number),
+                complete.eq(final),
+                rows_left.eq(rows_left - 1),
+                last_row.eq(rows_left == 1),
+            ]
+
         word_taken = Signal()
         m.d.comb += [
             word_taken.eq(self.i_words.valid & self.i_words.ready),
-            self.done.eq((state == State.DONE) & ~self.o.valid),
+            self.done.eq(in_done & ~self.o.valid),
         ]
+        # What takes a word, each from a register of its own: the header, the decoder, the flush.
+        wants_header = Signal(init=1, reset_less=True)
+        flushing = Signal(reset_less=True)
+        m.d.sync += flushing.eq(in_flush)
+        m.d.comb += self.i_words.ready.eq(wants_header | (decoding & words_ready) | (flushing & ~words_ended))
+        with m.If(word_taken):
+            m.d.sync += wants_header.eq(0)
         with m.If(word_taken & word.last):
             m.d.sync += [words_ended.eq(1), decoding.eq(0)]
-        with m.If(decoding):
-            m.d.comb += self.i_words.ready.eq(words_ready)
-        with m.Switch(state):
-            with m.Case(State.HEADER):
-                m.d.comb += self.i_words.ready.eq(~self.clear)
-                m.d.sync += [
-                    rows.eq(word.data[:16]),
-                    rice.eq(word.data[16:19]),
-                    reserved.eq(word.data[19:28]),
-                    encoding.eq(word.data[28:]),
-                ]
-                with m.If(word_taken):
-                    m.d.sync += state.eq(State.CHECK)
-            with m.Case(State.CHECK):
-                known = Cat(encoding == kind for kind in self._encodings).any()
-                wrong_rice = (encoding != Encoding.PACKED) & (rice != 0)
-                m.d.sync += [
-                    state.eq(Mux(words_ended, State.DONE, State.DECODE)),
-                    decoding.eq(~words_ended),
-                    error.eq(Mux(words_ended, StreamErrorKind.TRUNCATED, StreamErrorKind.NONE)),
-                ]
-                with m.If(~known | (rows == 0) | (reserved != 0) | wrong_rice):
-                    m.d.sync += [error.eq(StreamErrorKind.HEADER), state.eq(State.FLUSH), decoding.eq(0)]
-            with m.Case(State.DECODE):
-                with m.If(advance & split_valid):
-                    with m.If(faulty):
-                        m.d.sync += [error.eq(fault), state.eq(State.FLUSH), decoding.eq(0)]
-                    with m.Elif(split.last):
-                        m.d.sync += [number.eq(number + 1), entered.eq(number), complete.eq(final)]
-                with m.If(exhausted & ~decoded_valid & ~split_valid & ~self.o.valid):
-                    m.d.sync += state.eq(State.DONE)
-                    with m.If(~complete):
-                        m.d.sync += error.eq(StreamErrorKind.TRUNCATED)
-            with m.Case(State.FLUSH):
-                m.d.comb += self.i_words.ready.eq(~words_ended)
-                with m.If(words_ended):
-                    m.d.sync += state.eq(State.DONE)
+        with m.If(in_header):
+            m.d.sync += [
+                rows.eq(word.data[:16]),
+                rice.eq(word.data[16:19]),
+                reserved.eq(word.data[19:28]),
+                encoding.eq(word.data[28:]),
+            ]
+            with m.If(word_taken):
+                m.d.sync += state.eq(State.CHECK)
+        with m.If(in_check):
+            known = Cat(encoding == kind for kind in self._encodings).any()
+            wrong_rice = (encoding != Encoding.PACKED) & (rice != 0)
+            m.d.sync += [
+                rows_left.eq(rows - 1),
+                last_row.eq(rows == 1),
+                state.eq(Mux(words_ended, State.DONE, State.DECODE)),
+                decoding.eq(~words_ended),
+                error.eq(Mux(words_ended, StreamErrorKind.TRUNCATED, StreamErrorKind.NONE)),
+            ]
+            with m.If(~known | (rows == 0) | (reserved != 0) | wrong_rice):
+                m.d.sync += [error.eq(StreamErrorKind.HEADER), state.eq(State.FLUSH), decoding.eq(0)]
+        with m.If(in_decode):
+            with m.If(advance & split_valid):
+                with m.If(faulty):
+                    m.d.sync += [error.eq(fault), state.eq(State.FLUSH), decoding.eq(0)]
+            with m.If(exhausted & ~decoded_valid & ~split_valid & ~self.o.valid):
+                m.d.sync += state.eq(State.DONE)
+                with m.If(~complete):
+                    m.d.sync += error.eq(StreamErrorKind.TRUNCATED)
+        with m.If(in_flush):
+            with m.If(words_ended):
+                m.d.sync += state.eq(State.DONE)
         with m.If(self.clear):
-            m.d.sync += [state.eq(State.HEADER), number.eq(1)]
+            m.d.sync += [state.eq(State.HEADER), wants_header.eq(1), number.eq(1)]
             for flag in (
                 words_ended,
                 decoding,

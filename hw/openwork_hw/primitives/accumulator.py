@@ -13,18 +13,18 @@ class Accumulator(wiring.Component):
 
     Function
         sum[t+1] = product[t] if first[t] else sum[t] + product[t], every cycle: a bubble carries product 0 and first 0.
-        With `maximum`: sum[t+1] = product[t] if first[t], or if compare[t] and product[t] > sum[t], else sum[t].
+        With `max_pooling`, where not `enable`: product[t] if compare[t] and product[t] > sum[t], else sum[t].
     Ports
-        product : in, signed(16); with `maximum` an int8
-        first : in, 1
+        product : in, signed(16); where not `enable` an int8
+        first : in, 1; high where not `enable`
         sum : out, signed(width); wraps
-        maximum : in, 1; steady. Without `max_pooling` it is not looked at
+        enable : in, 1; take what `first` says. Without `max_pooling` it is not looked at, nor is `compare`
         compare : in, 1; there is a product
     Timing
         Latency 1, a product each cycle. No combinational path.
     Cost
         width flip-flops; ECP5: ceil(width / 2) CCU2C, the clear folded into them; elsewhere an adder of width bits.
-        With `max_pooling` a comparator of 8 bits, and a clock enable.
+        With `max_pooling` a comparator of 9 bits, and a clock enable.
     Limits
         The register is not reset: the sum is undefined until the first `first`.
     """
@@ -32,7 +32,7 @@ class Accumulator(wiring.Component):
     product: Signal
     first: Signal
     sum: Signal
-    maximum: Signal
+    enable: Signal
     compare: Signal
 
     latency_cycles = 1
@@ -46,7 +46,7 @@ class Accumulator(wiring.Component):
                 "product": In(signed(16)),
                 "first": In(1),
                 "sum": Out(signed(width)),
-                "maximum": In(1),
+                "enable": In(1),
                 "compare": In(1),
             }
         )
@@ -55,19 +55,19 @@ class Accumulator(wiring.Component):
         m = Module()
         total = Signal(signed(self._width), reset_less=True)
         m.d.comb += self.sum.eq(total)
-        # The larger product is taken as the first one is, so that the adder stays as it is: the register waits for it.
-        begins = self.first | self.maximum if self._max_pooling else self.first
         if self._technology is Technology.ECP5:
             m.submodules.adder = adder = ClearableAdder(self._width, self._technology)
-            m.d.comb += [adder.a.eq(self.product), adder.b.eq(total), adder.clear.eq(begins)]
+            m.d.comb += [adder.a.eq(self.product), adder.b.eq(total), adder.clear.eq(self.first)]
             following: ValueLike = adder.o
         else:
             # 0 + product is written as product: on iCE40 that fits the adder's LUTs, and a clear of the sum does not.
-            following = Mux(begins, self.product, total + self.product)
+            following = Mux(self.first, self.product, total + self.product)
         if not self._max_pooling:
             m.d.sync += total.eq(following)
             return m
-        larger = self.product[:8].as_signed() > total[:8].as_signed()
-        with m.If(~self.maximum | self.first | (self.compare & larger)):
+        # A larger product is taken as the first one is, so that the adder stays as it is: the register waits for it.
+        sum_less_product = Signal(signed(9))
+        m.d.comb += sum_less_product.eq(total[:8].as_signed() - self.product[:8].as_signed())
+        with m.If(self.enable | (self.compare & sum_less_product[-1])):
             m.d.sync += total.eq(following)
         return m

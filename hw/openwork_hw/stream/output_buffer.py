@@ -44,16 +44,14 @@ class OutputBuffer(wiring.Component):
         waits = Signal(reset_less=True)
         moves = Signal()
         m.d.comb += [self.i.ready.eq(~waits), moves.eq(~valid | self.o.ready)]
+        m.d.sync += waits.eq((waits | self.i.valid) & ~moves & ~self.flush)
         with m.If(~waits):
             m.d.sync += waiting.eq(self.i.payload)
         with m.If(moves):
             m.d.sync += [
                 valid.eq(waits | self.i.valid),
                 offered.eq(Mux(waits, waiting, self.i.payload)),
-                waits.eq(0),
             ]
-        with m.Elif(~waits):
-            m.d.sync += waits.eq(self.i.valid)
         with m.If(self.flush):
-            m.d.sync += [valid.eq(0), waits.eq(0)]
+            m.d.sync += valid.eq(0)
         return m

@@ -44,6 +44,7 @@ class Driver:
         """Write words [count, lanes] from address 0 on."""
         ctx.set(self.dut.settings, SETTINGS | {"loading": 1, "target": 3})
         ctx.set(self.dut.group, 3)
+        await self.idle(ctx, 1)
         for address, word in enumerate(words):
             for lane, byte in enumerate(word):
                 last = lane == self.config.lanes - 1
@@ -55,6 +56,7 @@ class Driver:
         ctx.set(self.dut.settings, self.whole | {"emitter": 9, "low": -128, "high": 127})
         ctx.set(self.dut.index, 9)
         self.emitted.clear()
+        await self.idle(ctx, 1)
         for address in addresses:
             await self.beat(ctx, op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end={"emit": 1})
             await self.idle(ctx, self.config.lanes - 1)
@@ -106,6 +108,7 @@ def test_rows_are_multiplied_shifted_requantized_and_written(lanes: int, single_
         for lane in range(lanes):
             ctx.set(dut.i_word_above[lane], ABOVE + lane)
             ctx.set(dut.i_word_below[lane], BELOW + lane)
+        await driver.idle(ctx, 1)
         expected = np.zeros((row_count, lanes), dtype=np.int64)
         busy: set[int] = set()  # cycles in which the memory is written
         cycle = 0
@@ -158,6 +161,7 @@ def test_a_word_loaded_for_another_group_is_not_taken() -> None:
     async def bench(ctx: Any) -> None:
         await driver.load(ctx, np.array([[1, 2, 3]]))
         ctx.set(driver.dut.group, 2)
+        await driver.idle(ctx, 1)
         for byte in (7, 8, 9):
             await driver.beat(ctx, op=BeatOp.LOAD, address=0, weight=byte, last=byte == 9)
         assert (await driver.read(ctx, range(1))).tolist() == [[1, 2, 3]]

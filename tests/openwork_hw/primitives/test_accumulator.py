@@ -43,7 +43,7 @@ def test_maxima(run_icarus: Callable[..., dict[str, list[int | None]]], technolo
     for p, f, c in zip(product, first, compare, strict=True):
         largest = p if f or (c and p > largest) else largest
         expected.append(largest & (1 << 24) - 1)
-    inputs = {"product": product, "first": first, "compare": compare, "maximum": [1] * cycles}
+    inputs = {"product": product, "first": [1] * cycles, "enable": first, "compare": compare}
     sums = run_icarus(Accumulator(24, technology, max_pooling=True), inputs)["sum"]
     assert sums[1:] == expected[:-1]
 

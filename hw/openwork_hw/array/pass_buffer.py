@@ -1,0 +1,56 @@
+"""Takes in what belongs to a pass from a stream that goes on behind it."""
+
+from typing import Any
+
+from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.stream.output_buffer import OutputBuffer
+
+
+class PassBuffer(wiring.Component):
+    """Pass a stream on from registers, from a pass's beginning to the payload that is its last.
+
+    Function
+        `o` repeats the payloads of `i` in order. What follows one with `last` waits at `i` for the next pass.
+    Ports
+        i : in, stream of `payload`, a layout with a field `last`
+        o : out, stream of `payload`
+        clear : in; be as before a pass, which begins when it falls
+    Timing
+        latency_cycles = 1, one payload a cycle, no bubble. Combinational paths: clear to i.ready.
+    Cost
+        Two registers of the payload, one multiplexer.
+    Limits
+        None.
+    """
+
+    latency_cycles = OutputBuffer.latency_cycles
+
+    i: stream.Interface
+    o: stream.Interface
+    clear: Signal
+
+    def __init__(self, payload: Any) -> None:
+        self._payload = payload
+        super().__init__({"i": In(stream.Signature(payload)), "o": Out(stream.Signature(payload)), "clear": In(1)})
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.buffer = buffer = OutputBuffer(self._payload)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        open_ = Signal()
+        ended = Signal(reset_less=True)
+        m.d.comb += [
+            open_.eq(~self.clear & ~ended),
+            buffer.flush.eq(self.clear),
+            buffer.i.payload.eq(self.i.payload),
+            buffer.i.valid.eq(self.i.valid & open_),
+            self.i.ready.eq(buffer.i.ready & open_),
+        ]
+        with m.If(self.clear):
+            m.d.sync += ended.eq(0)
+        with m.Elif(buffer.i.valid & buffer.i.ready):
+            m.d.sync += ended.eq(self.i.payload.last)
+        return m

@@ -1,0 +1,65 @@
+"""Words that wait, in registers."""
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS
+
+
+class WordQueue(wiring.Component):
+    """Keep up to `depth` words in the order in which they came.
+
+    Function
+        A word goes to the first free place; when the first one is taken, the others move up.
+    Ports
+        i : in, 32 bits; a word
+        i_valid : in; take it in
+        o : out, 32 bits; the word that came first
+        o_valid : out; there is one
+        taken : in; drop it
+        restart : in; forget all
+    Timing
+        A word shows the cycle after it came where nothing waits before it, and one a cycle. No combinational path.
+    Cost
+        32 flip-flops for each word, and 32 LUTs for each but one.
+    Limits
+        No word comes while all places are in use: whoever asks for words counts them.
+    """
+
+    i: Value
+    i_valid: Value
+    o: Value
+    o_valid: Value
+    taken: Value
+    restart: Value
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        super().__init__(
+            {
+                "i": In(WORD_BITS),
+                "i_valid": In(1),
+                "o": Out(WORD_BITS),
+                "o_valid": Out(1),
+                "taken": In(1),
+                "restart": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        words = [Signal(WORD_BITS, name=f"word_{place}", reset_less=True) for place in range(self._depth)]
+        valid = Signal(self._depth, reset_less=True)
+        m.d.comb += [self.o.eq(words[0]), self.o_valid.eq(valid[0])]
+        left = Mux(self.taken, valid[1:], valid)
+        for place, word in enumerate(words):
+            m.d.sync += valid[place].eq(left[place] | (self.i_valid & (left[place - 1] if place else 1)))
+            with m.If(self.taken | ~valid[place]):
+                # In a place behind the last word, whatever comes in does no harm.
+                m.d.sync += word.eq(
+                    self.i if place + 1 == self._depth else Mux(valid[place + 1], words[place + 1], self.i)
+                )
+        with m.If(self.restart):
+            m.d.sync += valid.eq(0)
+        return m
