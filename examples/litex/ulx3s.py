@@ -60,9 +60,11 @@ class System(SoCCore):
         self.openwork = openwork = OpenworkBlock(platform, str(verilog))
         self.bus.add_slave("openwork", openwork.bus, SoCRegion(origin=0x3000_0000, size=0x1000, cached=False))
 
-        self.image_dma = image = WishboneDMAReader(wishbone.Interface(), with_csr=True)
-        self.features_dma = features = WishboneDMAReader(wishbone.Interface(), with_csr=True)
-        self.outputs_dma = outputs = WishboneDMAWriter(wishbone.Interface(), with_csr=True)
+        # "big" is LiteX's name for words as they are: the image's words keep their value, and features go lowest byte first.
+        options = {"endianness": "big", "with_csr": True}
+        self.image_dma = image = WishboneDMAReader(wishbone.Interface(), **options)
+        self.features_dma = features = WishboneDMAReader(wishbone.Interface(), **options)
+        self.outputs_dma = outputs = WishboneDMAWriter(wishbone.Interface(), **options)
         for name, engine in (("image", image), ("features", features), ("outputs", outputs)):
             self.bus.add_master(name, master=engine.bus)
         self.narrower = narrower = stream.Converter(32, 8)
