@@ -36,8 +36,8 @@ CONFIGS = {
     "copies": (ArrayConfig(6, 3, feature_words=4096, replicas=3, sum_bits=32, tap_entries=128), Encoding.TRIPLET),
 }
 ODD, ODD_ENCODING = CONFIGS["odd"]
-IMAGE_WORDS = 500
-"""Of the image memories here: more than these images have, and no power of two."""
+IMAGE_WORDS = 512
+"""Of the image memories here: more than these images have."""
 
 MEMORY_CYCLES = 3
 """Of the image memory. The prediction is for a memory that answers in the next cycle, and a run begins with waiting for a word."""
