@@ -43,7 +43,7 @@ class ClockReset(LiteXModule):
 class System(SoCCore):
     """UART bridge, memory, the array, and a DMA engine for each of its streams."""
 
-    def __init__(self, verilog, device):
+    def __init__(self, verilog, device, baud):
         platform = radiona_ulx3s.Platform(device=device, toolchain="trellis")
         self.crg = ClockReset(platform)
         SoCCore.__init__(
@@ -52,7 +52,7 @@ class System(SoCCore):
             CLOCK_HZ,
             cpu_type=None,
             uart_name="uartbone",
-            uart_baudrate=1_000_000,
+            uart_baudrate=baud,
             with_timer=False,
             integrated_main_ram_size=MEMORY_BYTES,
             ident="Openwork",
@@ -60,9 +60,11 @@ class System(SoCCore):
         self.openwork = openwork = OpenworkBlock(platform, str(verilog))
         self.bus.add_slave("openwork", openwork.bus, SoCRegion(origin=0x3000_0000, size=0x1000, cached=False))
 
-        self.image_dma = image = WishboneDMAReader(wishbone.Interface(), with_csr=True)
-        self.features_dma = features = WishboneDMAReader(wishbone.Interface(), with_csr=True)
-        self.outputs_dma = outputs = WishboneDMAWriter(wishbone.Interface(), with_csr=True)
+        # "big" is LiteX's name for words as they are: the image's words keep their value, and features go lowest byte first.
+        options = {"endianness": "big", "with_csr": True}
+        self.image_dma = image = WishboneDMAReader(wishbone.Interface(), **options)
+        self.features_dma = features = WishboneDMAReader(wishbone.Interface(), **options)
+        self.outputs_dma = outputs = WishboneDMAWriter(wishbone.Interface(), **options)
         for name, engine in (("image", image), ("features", features), ("outputs", outputs)):
             self.bus.add_master(name, master=engine.bus)
         self.narrower = narrower = stream.Converter(32, 8)
@@ -81,11 +83,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verilog", type=Path, required=True, help="what `openwork verilog --shell axi` wrote")
     parser.add_argument("--device", default="LFE5U-85F", help="part on the board (default: %(default)s)")
+    parser.add_argument("--baud", type=int, default=1_000_000, help="of the UART (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder (default: %(default)s)")
     parser.add_argument("--build", action="store_true", help="synthesize, place and route")
     arguments = parser.parse_args()
     builder = Builder(
-        System(arguments.verilog.resolve(), arguments.device),
+        System(arguments.verilog.resolve(), arguments.device, arguments.baud),
         output_dir=str(arguments.output),
         csr_csv=str(arguments.output / "csr.csv"),
         compile_software=False,

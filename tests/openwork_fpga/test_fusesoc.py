@@ -16,7 +16,15 @@ def test_fusesoc_builds_the_core(tmp_path: Path) -> None:
     if shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog (iverilog) is not installed")
     program = Path(sys.executable).with_name("fusesoc")
-    command = [program, "--cores-root", ROOT, "run", "--target=compile", "--build", "openwork:openwork:array"]
+    command: list[str | Path] = [
+        program,
+        "--cores-root",
+        ROOT,
+        "run",
+        "--target=compile",
+        "--build",
+        "openwork:openwork:array",
+    ]
     # The generator runs with the python3 that comes first.
     environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

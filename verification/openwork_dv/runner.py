@@ -125,20 +125,29 @@ def build(name: str, component: Callable[[], wiring.Component], folder: Path = B
 
     def make(part: Path) -> None:
         (part / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
-        run_script(TO_VERILOG, part)
-        log = part / "build.log"
-        try:
-            _icarus().build(
-                sources=[part / "top.v"],
-                hdl_toplevel="top",
-                build_dir=part,
-                timescale=("1ns", "1ps"),
-                log_file=log,
-            )
-        except (RuntimeError, SystemExit):
-            raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
+        compile_design(part)
 
     return Simulation(built(folder, name, make))
+
+
+def compile_design(folder: Path) -> None:
+    """Write the design in the folder's `top.il` as Verilog and compile it, for `Simulation(folder)`.
+
+    Raises:
+        SimulationError: Icarus refused the Verilog.
+    """
+    run_script(TO_VERILOG, folder)
+    log = folder / "build.log"
+    try:
+        _icarus().build(
+            sources=[folder / "top.v"],
+            hdl_toplevel="top",
+            build_dir=folder,
+            timescale=("1ns", "1ps"),
+            log_file=log,
+        )
+    except (RuntimeError, SystemExit):
+        raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
 
 
 def _icarus() -> Runner:

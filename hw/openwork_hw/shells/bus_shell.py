@@ -36,10 +36,12 @@ class BusShell(wiring.Component):
         m_axis_features : out, AxiStream(8, last)
         interrupt : out; high while an event is pending that INTERRUPT_ENABLE names
     Timing
-        One clock. No combinational path from any input to any output. Reports and answers are what `openwork.compiler` predicts
-        as long as features come and go and the memory keeps up: it serves a word a cycle to all ports together.
+        One clock. No combinational path from any input to any output. The cycles of reports are what `openwork.compiler` predicts,
+        those of an answer two more (the memory's), as long as features come and go and the memory keeps up: it serves a word a
+        cycle to all ports together.
     Cost
-        `ImageRunner`, `image_words` words of block memory, and of the shell's own: see `docs/registers.md`.
+        `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers for each channel of the bus, and
+        the registers' read multiplexer.
     Limits
         As ImageRunner's. An image that is longer than the memory is found DAMAGED.
     """

@@ -65,6 +65,19 @@ class Bench:
         self.inputs = AxiStreamSource(AxiStreamBus.from_prefix(top, "s_axis_features"), **common)
         self.outputs = AxiStreamSink(AxiStreamBus.from_prefix(top, "m_axis_features"), **common)
         cocotb.start_soon(watch(top, self.problems))
+        self._fill_bytes_without_strobe()
+
+    def _fill_bytes_without_strobe(self) -> None:
+        """Put noise where cocotbext-axi writes zeros: nobody promises what such bytes hold."""
+        channel, random = self.manager.write_if.w_channel, Random(0)
+        send = channel.send
+
+        async def noisy(transaction: Any) -> None:
+            strobed = sum(0xFF << 8 * lane for lane in range(4) if int(transaction.wstrb) >> lane & 1)
+            transaction.wdata = int(transaction.wdata) | random.getrandbits(32) & ~strobed
+            await send(transaction)
+
+        channel.send = noisy
 
     def pause(self, stall: float, seed: int) -> None:
         """Let each channel pause at random from now on."""
