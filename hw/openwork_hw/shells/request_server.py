@@ -83,7 +83,7 @@ class RequestServer(wiring.Component):
         identity = self._identity
         table = encode_identity(identity)
         header = Signal(_HEADER)
-        # No count is longer than a buffer, no address that is counted on beyond memory and results.
+        # Only as much is counted as can be asked for: a length is at most a buffer's, and the host leaves the bits above it 0.
         length = header.length[: bits_for(max(identity.receive_bytes, identity.result_bytes)) + 1]
         stored = bits_for(identity.memory_words) if identity.writable or identity.peek else 0
         address = header.address[: max(len(self.given), stored)]
@@ -179,7 +179,7 @@ class RequestServer(wiring.Component):
                             m.d.sync += self.released.eq(header.address[16:])
                             m.next = "READ"
                         with m.Case(Kind.HELLO):
-                            m.d.sync += [header.length.eq(len(table)), greeted.eq(0)]
+                            m.d.sync += [length.eq(len(table)), greeted.eq(0)]
                             m.next = "RESPOND"
                         if identity.peek:
                             with m.Case(Kind.PEEK):
@@ -197,7 +197,7 @@ class RequestServer(wiring.Component):
                 with m.If(available >= length):
                     m.next = "RESPOND"
                 with m.Elif(~busy | greeted):
-                    m.d.sync += header.length.eq(available)
+                    m.d.sync += length.eq(available)
                     m.next = "RESPOND"
 
             # place is 0 again.
