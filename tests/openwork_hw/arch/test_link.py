@@ -104,4 +104,6 @@ def test_identities_that_mean_nothing_are_refused() -> None:
 
 
 def test_orders_are_the_runners_requests() -> None:
-    assert {order.name: order.value for order in Order} == {one.name: one.value for one in RunnerRequest}
+    assert {order.name: order.value for order in Order} == {
+        name: RunnerRequest[name].value for name in Order.__members__
+    }

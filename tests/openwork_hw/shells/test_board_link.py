@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 import pytest
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.sim import Simulator
-from numpy.typing import NDArray
 
-from openwork_dv.link import ArrayModel, BoardModel
+from openwork_dv.link import ArrayModel, BoardModel, image_taking
 from openwork_hw.arch.config import PRESETS
-from openwork_hw.arch.image import ImageStatus, assemble
+from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.link import (
     ANSWER,
     Identity,
@@ -39,15 +36,7 @@ QUIET_CYCLES = 100
 """Nothing that goes on in this link pauses so long."""
 
 
-def image_taking(size: int) -> NDArray[np.uint32]:
-    """An image without commands whose header says that it takes inputs."""
-    words = assemble((), CONFIG)
-    words[6] = size
-    words[-1] = crc32(words[:-1].astype("<u4").tobytes())
-    return words
-
-
-IMAGE = image_taking(20)
+IMAGE = image_taking(20, CONFIG)
 
 
 def compute(inputs: bytes) -> bytes:
@@ -163,7 +152,7 @@ def hello(tag: int = 7) -> Request:
 
 
 def words_of(size: int) -> bytes:
-    return image_taking(size).astype("<u4").tobytes()
+    return image_taking(size, CONFIG).astype("<u4").tobytes()
 
 
 def conversation() -> list[bytes]:
