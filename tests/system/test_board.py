@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 CLOCK_HZ = 12_000_000
 BAUD = 3_000_000
-MEMORY_WORDS = 16384
+MEMORY_WORDS = 8192
 CYCLES_PER_BYTE = 10 * clocks_per_bit(CLOCK_HZ, BAUD)
 
 IMAGE = small_image()
@@ -135,4 +135,4 @@ def test_the_commands(simulated: SimulatedBoard, tmp_path: Path) -> None:
     assert compared.returncode == 0, compared.stdout + compared.stderr
     tested = openwork("selftest", *place, "--seed", "1")
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert tested.stdout.count("pass") == 5
+    assert tested.stdout.count("pass") == 5, tested.stdout

@@ -92,11 +92,14 @@ class RequestServer(wiring.Component):
         word = Signal(WORD_BITS)
         word_place = Signal(2)
         busy = Signal()
+        was_busy = Signal()  # when the response was decided on: an answer that comes later is not what it says
         greeted = Signal()
         takes = Signal()
         m.d.comb += takes.eq(self.i.valid & self.i.ready)
         with m.If(self.answered):
             m.d.sync += busy.eq(0)
+        with m.If(~self.o.valid):
+            m.d.sync += was_busy.eq(busy)
 
         m.d.comb += gathered.eq(Cat(header.as_value()[8:], self.i.payload.byte))
         m.d.comb += [
@@ -116,7 +119,7 @@ class RequestServer(wiring.Component):
             m.d.comb += available.eq(behind)
 
         byte = Signal(8)
-        flags = Cat(header.kind, busy)
+        flags = Cat(header.kind, was_busy)
         response_header = (MARKER, self.session, self.expected, flags, *_bytes(header.address), *_bytes(header.length))
         assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 2
         m.d.comb += self.o.payload.byte.eq(byte)

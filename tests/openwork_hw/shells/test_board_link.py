@@ -43,8 +43,11 @@ def compute(inputs: bytes) -> bytes:
     return bytes(byte ^ 0x5A for byte in inputs)
 
 
-def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0) -> list[bytes]:
-    """What the gateware answers to each piece; the next one comes when it is silent."""
+def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0, hold: int = 0) -> list[bytes]:
+    """What the gateware answers to each piece; the next one comes when it is silent.
+
+    The array holds its results back until so many bytes of the piece's answer have gone out.
+    """
     link = BoardLink(identity)
     array = ArrayModel(identity, compute)
     array.memory[: len(IMAGE)] = IMAGE
@@ -112,7 +115,7 @@ def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0) 
                             results.popleft()
                         case "i_answers":
                             results.clear()
-                if array.busy:
+                if array.busy and len(answer) >= hold:
                     results.extend(array.results())
                 if ctx.get(link.stop):
                     array.reset()
@@ -234,6 +237,18 @@ def test_a_hello_ends_the_wait_of_a_read() -> None:
     assert (waited.kind, waited.payload, waited.busy, greeted.kind) == (Kind.READ, b"", True, Kind.HELLO)
     assert decode_all(found[5])[0].payload == compute(bytes(20)) + ANSWER.pack(ImageStatus.GOOD, 0)
     assert found == model_answers(IDENTITY, pieces)
+
+
+def test_an_answer_that_comes_while_a_read_says_busy_is_not_lost() -> None:
+    pieces = [
+        b"\0" + frames(Request(Kind.RESET, 3)),
+        frames(Request(Kind.START, 0, 0, Order.CHECK), Request(Kind.READ, 1, 8), hello()),
+        frames(Request(Kind.READ, 2, 8)),
+    ]
+    found = answers(IDENTITY, pieces, hold=2)
+    waited = decode_all(found[1])[0]
+    assert (waited.payload, waited.busy) == (b"", True)
+    assert [(one.payload, one.busy) for one in decode_all(found[2])] == [(ANSWER.pack(ImageStatus.GOOD, 0), False)]
 
 
 @pytest.mark.slow
