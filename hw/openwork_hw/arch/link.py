@@ -6,9 +6,9 @@ The host asks and the board answers, never unasked. A *request* is a header, a p
     byte     request holds
     0        kind
     1        sequence number; RESET: number of the new session, 1 to 255; HELLO: 0
-    2, 3     length
+    2, 3     length: bytes that are asked for, or of the payload
     4 .. 7   address
-    8 ..     payload: WRITE whole words, FEED `length` bytes, the others none
+    8 ..     payload: of WRITE, whole words, and of FEED
     last 4   CRC-32 (zlib's) of all before it
 
 A *response* is not stuffed: the board would have to look ahead, and the host can look back.
@@ -28,7 +28,7 @@ All numbers are little endian. What each kind asks for:
     HELLO    who are you: the response holds an `Identity`. May come at any time; its address is returned as it is
     RESET    begin a session: forget what has not been carried out, stop the array, expect sequence number 0. No response
     WRITE    put words into the image memory from word `address` on. No response
-    PEEK     read `length` bytes, whole words, of the image memory from word `address` on
+    PEEK     words of the image memory from word `address` on
     START    give the array a request when it has finished the one before: `address` 0 is CHECK, 1 is RUN. No response
     FEED     give the array input bytes. No response
     READ     results from byte `address[15:0]` on, when `length` of them are there, or the array is idle, or a HELLO waits
@@ -49,8 +49,8 @@ image is damaged (status 6):
 '03 01 09 01 01 01 01 01 05 24 9a 10 3c 00'
 >>> encode_request(Request(Kind.HELLO, address=0xBEEF)).hex(" ")
 '01 01 01 01 03 ef be 01 05 1d 5d fe 24 00'
->>> encode_request(Request(Kind.WRITE, 0, 0, 16, bytes.fromhex("4f574931"))).hex(" ")
-'02 08 01 01 02 10 01 01 09 4f 57 49 31 92 05 83 db 00'
+>>> encode_request(Request(Kind.WRITE, 0, 4, 16, bytes.fromhex("4f574931"))).hex(" ")
+'02 08 02 04 02 10 01 01 09 4f 57 49 31 e8 a5 68 d2 00'
 >>> encode_request(Request(Kind.START, 1, address=Order.CHECK)).hex(" ")
 '03 0a 01 01 01 01 01 01 05 15 c8 95 52 00'
 >>> encode_request(Request(Kind.READ, 2, length=8, address=0)).hex(" ")

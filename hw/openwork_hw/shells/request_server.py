@@ -83,7 +83,7 @@ class RequestServer(wiring.Component):
         identity = self._identity
         table = encode_identity(identity)
         header = Signal(_HEADER)
-        # No count is longer than a buffer, no address that is counted on beyond memory and results.
+        # Only as much is counted as can be asked for: a length is at most a buffer's, and the host leaves the bits above it 0.
         length = header.length[: bits_for(max(identity.receive_bytes, identity.result_bytes)) + 1]
         stored = bits_for(identity.memory_words) if identity.writable or identity.peek else 0
         address = header.address[: max(len(self.given), stored)]
@@ -92,11 +92,14 @@ class RequestServer(wiring.Component):
         word = Signal(WORD_BITS)
         word_place = Signal(2)
         busy = Signal()
+        was_busy = Signal()  # when the response was decided on: an answer that comes later is not what it says
         greeted = Signal()
         takes = Signal()
         m.d.comb += takes.eq(self.i.valid & self.i.ready)
         with m.If(self.answered):
             m.d.sync += busy.eq(0)
+        with m.If(~self.o.valid):
+            m.d.sync += was_busy.eq(busy)
 
         m.d.comb += gathered.eq(Cat(header.as_value()[8:], self.i.payload.byte))
         m.d.comb += [
@@ -116,7 +119,7 @@ class RequestServer(wiring.Component):
             m.d.comb += available.eq(behind)
 
         byte = Signal(8)
-        flags = Cat(header.kind, busy)
+        flags = Cat(header.kind, was_busy)
         response_header = (MARKER, self.session, self.expected, flags, *_bytes(header.address), *_bytes(header.length))
         assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 2
         m.d.comb += self.o.payload.byte.eq(byte)
@@ -179,7 +182,7 @@ class RequestServer(wiring.Component):
                             m.d.sync += self.released.eq(header.address[16:])
                             m.next = "READ"
                         with m.Case(Kind.HELLO):
-                            m.d.sync += [header.length.eq(len(table)), greeted.eq(0)]
+                            m.d.sync += [length.eq(len(table)), greeted.eq(0)]
                             m.next = "RESPOND"
                         if identity.peek:
                             with m.Case(Kind.PEEK):
@@ -197,7 +200,7 @@ class RequestServer(wiring.Component):
                 with m.If(available >= length):
                     m.next = "RESPOND"
                 with m.Elif(~busy | greeted):
-                    m.d.sync += header.length.eq(available)
+                    m.d.sync += length.eq(available)
                     m.next = "RESPOND"
 
             # place is 0 again.

@@ -234,7 +234,10 @@ class Board:
 
     def _check(self) -> ImageStatus:
         self._session.start(Order.CHECK, b"", ANSWER.size)
-        status, _ = ANSWER.unpack(self._session.results(ANSWER.size))
+        answer = self._session.results(ANSWER.size)
+        if len(answer) < ANSWER.size:
+            raise LineLost("the array did not answer")
+        status, _ = ANSWER.unpack(answer)
         return ImageStatus(status)
 
     def _run_bytes(self, image: Image) -> int:
@@ -243,9 +246,9 @@ class Board:
         return int(image.words[7]) + reports * REPORT.size + ANSWER.size
 
     def _result(self, image: Image, content: bytes) -> Result:
-        status, cycles = ANSWER.unpack(content[-ANSWER.size :])
         if len(content) < self._run_bytes(image):
-            raise LineLost(f"the array did not run the image: {ImageStatus(status).name.lower()}")
+            raise LineLost("the array did not run the image")
+        status, cycles = ANSWER.unpack(content[-ANSWER.size :])
         outputs, reports, at = bytearray(), [], 0
         for words in stored_words(image.words, image.config):
             end = at + words * image.config.lanes

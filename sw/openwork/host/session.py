@@ -9,7 +9,7 @@ import random
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openwork.host.line import HostError, Line, LineLost
 from openwork_hw.arch.link import (
@@ -48,24 +48,26 @@ CHUNKS_IN_WINDOW = 32
 
 LONGEST_IDENTITY = 255
 
+NOTHING = memoryview(b"")
+
 OVERHEAD = HEADER.size + CRC.size
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
     """Something that is to be done once, in order; `payload` is cut into requests as they are sent.
 
     Attributes:
         kind, address, payload: as in a request.
-        length: PEEK: bytes.
+        length: of the payload, or of the PEEK, in bytes.
         before: results that are due before it.
         results: START: bytes of results that it makes.
     """
 
     kind: Kind
-    address: int = 0
-    payload: bytes = b""
+    address: int
     length: int = 0
+    payload: memoryview = NOTHING
     before: int = 0
     results: int = 0
 
@@ -155,14 +157,12 @@ class Session:
 
     def write(self, address: int, words: bytes) -> None:
         """Put words into the image memory."""
-        self._queue(Step(Kind.WRITE, address, words))
+        self._queue(Step(Kind.WRITE, address, len(words), memoryview(words)))
 
     def peek(self, address: int, count: int) -> bytes:
         """Words of the image memory, little endian."""
-        words = max(self._chunk // 4, 1)
-        places = range(address, address + count, words)
-        for place in places:
-            self._queue(Step(Kind.PEEK, place, length=4 * min(words, address + count - place)))
+        places = range(address, address + count)
+        self._queue(Step(Kind.PEEK, address, 4 * count))
         self.wait(lambda: all(place in self._peeked for place in places))
         return b"".join(self._peeked.pop(place) for place in places)
 
@@ -170,7 +170,7 @@ class Session:
         """Ask the array to check or run the image, with inputs for its LOAD commands, which makes so many bytes of results."""
         self._queue(Step(Kind.START, order, results=results))
         if inputs:
-            self._queue(Step(Kind.FEED, payload=inputs))
+            self._queue(Step(Kind.FEED, 0, len(inputs), memoryview(inputs)))
         self._due += results
 
     def results(self, count: int) -> bytes:
@@ -189,7 +189,7 @@ class Session:
 
         def done() -> bool:
             if progress is not None:
-                progress(sum(len(step.payload) for step in self._steps))
+                progress(sum(step.length for step in self._steps))
             return not self._steps and not self._sent
 
         self.wait(done)
@@ -248,8 +248,7 @@ class Session:
     # Sending --------------------------------------------------------------------------------------------------------------
 
     def _queue(self, step: Step) -> None:
-        step.before = self._due
-        self._steps.append(step)
+        self._steps.append(replace(step, before=self._due))
 
     def _talk(self) -> bool:
         """Send what may be sent, in one piece; false where there is nothing."""
@@ -317,18 +316,18 @@ class Session:
             if step.before > self._have:
                 return None  # the array could wait for room, and this START for the array
         chunk = min(self._chunk, (room - OVERHEAD) & ~3)
-        if len(step.payload) > chunk:
-            words = chunk // 4 if step.kind is Kind.WRITE else 0
-            rest = Step(step.kind, step.address + words, step.payload[chunk:], before=step.before)
-            step = Step(step.kind, step.address, step.payload[:chunk], before=step.before)
-            self._steps[0] = rest
+        if step.length > chunk:
+            words = chunk // 4 if step.kind in (Kind.WRITE, Kind.PEEK) else 0
+            self._steps[0] = replace(
+                step, address=step.address + words, length=step.length - chunk, payload=step.payload[chunk:]
+            )
+            step = replace(step, length=chunk, payload=step.payload[:chunk])
         else:
             self._steps.popleft()
-        length = len(step.payload) if step.kind is Kind.FEED else step.length
         if step.kind is Kind.PEEK:
             echo = step.address % RESULT_POSITIONS
-            self._awaited.append(Awaited(Kind.PEEK, echo, length, self._bytes, self._next + 1, step))
-        return self._number(step.kind, length, step.address, step.payload, step)
+            self._awaited.append(Awaited(Kind.PEEK, echo, step.length, self._bytes, self._next + 1, step))
+        return self._number(step.kind, step.length, step.address, bytes(step.payload), step)
 
     def _read(self, position: int, length: int) -> Request:
         """Ask for results, and let the board forget those that are here."""
@@ -399,7 +398,8 @@ class Session:
         if one.kind is Kind.READ:
             self._keep(one, response)
         elif one.step is not None:
-            self._peeked[one.step.address] = response.payload
+            for word in range(len(response.payload) // 4):
+                self._peeked[one.step.address + word] = response.payload[4 * word :][:4]
         for other in lost:
             if other.kind is Kind.READ:
                 self._ask_again(other.position, other.length)

@@ -7,7 +7,8 @@ import pytest
 from tests.openwork.host.models import IDENTITY
 
 from openwork.host import LineLost, Session
-from openwork_dv.link import BoardModel, Faults, ModelLine
+from openwork_dv.link import BoardModel, Faults, ModelLine, image_taking
+from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.link import ANSWER, Order
 
 LARGE = replace(IDENTITY, memory_words=1 << 18)
@@ -18,16 +19,17 @@ def flipped(inputs: bytes) -> bytes:
     return bytes(byte ^ 0x5A for byte in inputs)
 
 
-def ready(board: BoardModel) -> None:
-    """The array takes the memory's word 6 for the number of bytes that a run takes, whatever else is there."""
-    board.array.start(Order.CHECK)
-    board.array.results()
-    board.array._checked = True
+def check(session: Session, board: BoardModel, inputs: int) -> None:
+    """From now on a run takes so many bytes."""
+    words = image_taking(inputs, board.identity.config)
+    board.array.memory[: len(words)] = words
+    session.start(Order.CHECK, b"", ANSWER.size)
+    assert session.results(ANSWER.size) == ANSWER.pack(ImageStatus.GOOD, 0)
 
 
 def run(session: Session, board: BoardModel, inputs: bytes) -> bytes:
     """Through an array whose results are `flipped(inputs)`."""
-    board.array.memory[6] = len(inputs)
+    check(session, board, len(inputs))
     session.start(Order.RUN, inputs, len(inputs) + ANSWER.size)
     return session.results(len(inputs) + ANSWER.size)[: -ANSWER.size]
 
@@ -40,17 +42,16 @@ def test_ten_thousand_transfers_none_wrong_none_lost_none_hung(rate: float, tran
     board = BoardModel(IDENTITY, flipped)
     line = ModelLine(board, latency_s=0.001, faults=Faults(rate, pause_s=0.005), random=random)
     session = Session(line, patience_s=60, seed=1)
-    ready(board)
     for _ in range(transfers):
         content = random.randbytes(4 * random.randrange(1, 40))
         match random.randrange(3):
             case 0:
-                address = random.randrange(8, 16000)
+                address = random.randrange(32, 16000)
                 session.write(address, content)
                 session.settle()
                 assert board.array.memory[address : address + len(content) // 4].tobytes() == content
             case 1:
-                address = random.randrange(8, 16000)
+                address = random.randrange(32, 16000)
                 count = random.randrange(1, 4)
                 assert session.peek(address, count) == board.array.memory[address : address + count].tobytes()
             case 2:
@@ -72,8 +73,7 @@ def test_long_transfers_use_nine_tenths_of_the_line(latency_s: float) -> None:
     assert board.array.memory.tobytes() == content
     assert whole_s / (line.now() - start) > 0.9
 
-    ready(board)
-    board.array.memory[6] = 4
+    check(session, board, 4)
     start = line.now()
     session.start(Order.RUN, bytes(4), MEGABYTE + ANSWER.size)
     assert session.results(MEGABYTE + ANSWER.size)[:MEGABYTE] == content
@@ -86,8 +86,7 @@ def test_inferences_follow_each_other_as_fast_as_the_line_carries_them(latency_s
     board = BoardModel(IDENTITY, lambda _inputs: bytes(500), run_s=80e-6)
     line = ModelLine(board, latency_s=latency_s)
     session = Session(line, seed=1)
-    ready(board)
-    board.array.memory[6] = 560
+    check(session, board, 560)
     start, before = line.now(), line.bytes_up
     for _ in range(100):
         session.start(Order.RUN, bytes(560), 500 + ANSWER.size)
@@ -102,7 +101,6 @@ def test_a_run_that_takes_long_is_waited_for() -> None:
     """Longer than the patience with a board that says nothing: it is asked, and says that it is busy."""
     board = BoardModel(IDENTITY, flipped, run_s=60)
     session = Session(ModelLine(board), patience_s=1, seed=1)
-    ready(board)
     assert run(session, board, b"1234") == flipped(b"1234")
 
 

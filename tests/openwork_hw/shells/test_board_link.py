@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 import pytest
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.sim import Simulator
-from numpy.typing import NDArray
 
-from openwork_dv.link import ArrayModel, BoardModel
+from openwork_dv.link import ArrayModel, BoardModel, image_taking
 from openwork_hw.arch.config import PRESETS
-from openwork_hw.arch.image import ImageStatus, assemble
+from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.link import (
     ANSWER,
     Identity,
@@ -39,23 +36,18 @@ QUIET_CYCLES = 100
 """Nothing that goes on in this link pauses so long."""
 
 
-def image_taking(size: int) -> NDArray[np.uint32]:
-    """An image without commands whose header says that it takes inputs."""
-    words = assemble((), CONFIG)
-    words[6] = size
-    words[-1] = crc32(words[:-1].astype("<u4").tobytes())
-    return words
-
-
-IMAGE = image_taking(20)
+IMAGE = image_taking(20, CONFIG)
 
 
 def compute(inputs: bytes) -> bytes:
     return bytes(byte ^ 0x5A for byte in inputs)
 
 
-def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0) -> list[bytes]:
-    """What the gateware answers to each piece; the next one comes when it is silent."""
+def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0, hold: int = 0) -> list[bytes]:
+    """What the gateware answers to each piece; the next one comes when it is silent.
+
+    The array holds its results back until so many bytes of the piece's answer have gone out.
+    """
     link = BoardLink(identity)
     array = ArrayModel(identity, compute)
     array.memory[: len(IMAGE)] = IMAGE
@@ -123,7 +115,7 @@ def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0) 
                             results.popleft()
                         case "i_answers":
                             results.clear()
-                if array.busy:
+                if array.busy and len(answer) >= hold:
                     results.extend(array.results())
                 if ctx.get(link.stop):
                     array.reset()
@@ -163,7 +155,7 @@ def hello(tag: int = 7) -> Request:
 
 
 def words_of(size: int) -> bytes:
-    return image_taking(size).astype("<u4").tobytes()
+    return image_taking(size, CONFIG).astype("<u4").tobytes()
 
 
 def conversation() -> list[bytes]:
@@ -245,6 +237,18 @@ def test_a_hello_ends_the_wait_of_a_read() -> None:
     assert (waited.kind, waited.payload, waited.busy, greeted.kind) == (Kind.READ, b"", True, Kind.HELLO)
     assert decode_all(found[5])[0].payload == compute(bytes(20)) + ANSWER.pack(ImageStatus.GOOD, 0)
     assert found == model_answers(IDENTITY, pieces)
+
+
+def test_an_answer_that_comes_while_a_read_says_busy_is_not_lost() -> None:
+    pieces = [
+        b"\0" + frames(Request(Kind.RESET, 3)),
+        frames(Request(Kind.START, 0, 0, Order.CHECK), Request(Kind.READ, 1, 8), hello()),
+        frames(Request(Kind.READ, 2, 8)),
+    ]
+    found = answers(IDENTITY, pieces, hold=2)
+    waited = decode_all(found[1])[0]
+    assert (waited.payload, waited.busy) == (b"", True)
+    assert [(one.payload, one.busy) for one in decode_all(found[2])] == [(ANSWER.pack(ImageStatus.GOOD, 0), False)]
 
 
 @pytest.mark.slow

@@ -29,6 +29,43 @@ class Faults:
     pause_s: float = 0.02
 
 
+class Noise:
+    """Spoils what goes over a line."""
+
+    def __init__(self, faults: Faults, random: Random) -> None:
+        self._faults = faults
+        self._random = random
+        self._until_fault = self._next_fault()
+
+    def spoil(self, content: bytes) -> tuple[bytes, float]:
+        """What is left of it, and for how many seconds it is held up."""
+        spoilt, pause_s, at = bytearray(), 0.0, 0
+        while at + self._until_fault < len(content):
+            spoilt += content[at : at + self._until_fault]
+            at += self._until_fault
+            byte = content[at : at + 1]
+            match self._random.randrange(4):
+                case 0:
+                    byte = b""
+                case 1:
+                    byte *= 2
+                case 2:
+                    byte = bytes([byte[0] ^ self._random.randrange(1, 256)])
+                case 3:
+                    pause_s += self._random.uniform(0, self._faults.pause_s)
+            spoilt += byte
+            at += 1
+            self._until_fault = self._next_fault()
+        self._until_fault -= len(content) - at
+        return bytes(spoilt + content[at:]), pause_s
+
+    def _next_fault(self) -> int:
+        """Bytes up to the next fault."""
+        if not self._faults.rate:
+            return 1 << 62
+        return int(math.log(1 - self._random.random()) / math.log(1 - self._faults.rate))
+
+
 class ModelLine:
     """An `openwork.host.Line` to a `BoardModel`.
 
@@ -52,17 +89,14 @@ class ModelLine:
         what goes to the board each millisecond, USB's own clock."""
         self.baud = baud
         self.bytes_up = self.bytes_down = 0
-        self.cut = False
         self._board = board
         self._byte_s = 10 / baud
         self._latency_s = latency_s
-        self._faults = faults
-        self._random = random or Random(0)
+        self._noise = Noise(faults, random or Random(0))
         self._now = board.array.time_s
         self._up: deque[tuple[float, bytes]] = deque()
         self._down: deque[tuple[float, bytes]] = deque()
         self._free_s = {"up": self._now, "down": self._now}
-        self._until_fault = self._next_fault()
 
     def now(self) -> float:
         """Seconds."""
@@ -126,40 +160,10 @@ class ModelLine:
         for first in range(0, len(content), PIECE):
             piece = content[first : first + PIECE]
             at += len(piece) * self._byte_s
-            if self._until_fault < len(piece):
-                piece, pause_s = self._spoil(piece)
-                at += pause_s
-            else:
-                self._until_fault -= len(piece)
-            queue.append((at, piece))
+            spoilt, pause_s = self._noise.spoil(piece)
+            at += pause_s
+            queue.append((at, spoilt))
         self._free_s[way] = at
-
-    def _spoil(self, piece: bytes) -> tuple[bytes, float]:
-        spoiled, pause_s, at = bytearray(), 0.0, 0
-        while at + self._until_fault < len(piece):
-            spoiled += piece[at : at + self._until_fault]
-            at += self._until_fault
-            byte = piece[at : at + 1]
-            match self._random.randrange(4):
-                case 0:
-                    byte = b""
-                case 1:
-                    byte *= 2
-                case 2:
-                    byte = bytes([byte[0] ^ self._random.randrange(1, 256)])
-                case 3:
-                    pause_s += self._random.uniform(0, self._faults.pause_s)
-            spoiled += byte
-            at += 1
-            self._until_fault = self._next_fault()
-        self._until_fault -= len(piece) - at
-        return bytes(spoiled + piece[at:]), pause_s
-
-    def _next_fault(self) -> int:
-        """Bytes up to the next fault."""
-        if not self._faults.rate:
-            return 1 << 62
-        return int(math.log(1 - self._random.random()) / math.log(1 - self._faults.rate))
 
 
 def _next_tick(moment: float, period: float) -> float:

@@ -3,10 +3,13 @@
 import math
 from collections import deque
 from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
-from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, check_image
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, assemble, check_image
 from openwork_hw.arch.link import (
     ANSWER,
     CRC,
@@ -27,6 +30,14 @@ from openwork_hw.arch.link import (
 
 Compute = Callable[[bytes], bytes]
 """From the bytes that the LOAD commands take to those that the commands give: outputs, and reports where the board has them."""
+
+
+def image_taking(inputs: int, config: ArrayConfig) -> NDArray[np.uint32]:
+    """An image without commands, whose header says that a run takes so many bytes."""
+    words = assemble((), config)
+    words[6] = inputs
+    words[-1] = crc32(words[:-1].astype("<u4").tobytes())
+    return words
 
 
 class ArrayModel:

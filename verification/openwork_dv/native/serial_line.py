@@ -12,6 +12,8 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.shells.serial_shell import SerialShell
 from openwork_hw.shells.uart import clocks_per_bit
 
+SIMULATED_BAUD = 4800
+
 
 @dataclass(frozen=True)
 class LineCount:
@@ -29,6 +31,9 @@ class LineCount:
 
 class SimulatedBoard:
     """A SerialShell that runs in a process of its own, from when the `with` block begins to its end.
+
+    The terminal does not care about rates, and the simulation carries a thousand bytes a second or ten thousand: a host that opens
+    it at `SIMULATED_BAUD` waits long enough, and sends no more ahead than that.
 
     Attributes:
         port: path of the terminal that stands for its serial port.
