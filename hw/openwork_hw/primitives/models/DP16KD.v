@@ -3,7 +3,8 @@
 // Written from the part's behaviour. A word of w bits is addressed by the upper address pins; the lowest pins of a
 // writing port are its byte enables where w is 18 or 36. A port keeps its output while it writes (WRITEMODE "NORMAL").
 // REGMODE "OUTREG" adds an output register. In 36-bit words DIB:DIA is written at port A's address and DOB:DOA read at
-// port B's. A word read by one port while the other writes it is undefined, here x. All bits start as 0.
+// port B's. A word read by one port while the other writes it is undefined: here x, and in
+// Verilator, which has none, inverted. All bits start as 0.
 // Not modelled: other write modes, asynchronous and global reset, CSDECODE other than "0b000", INITVAL other than 0; for
 // a cell seen through ports of different widths below 9 the order of bits is a choice of this model.
 module DP16KD (
@@ -79,6 +80,12 @@ module DP16KD (
     endcase
   endtask
 
+`ifdef VERILATOR
+  `define UNDEFINED(width, address) ~word(width, address)
+`else
+  `define UNDEFINED(width, address) 36'bx
+`endif
+
   localparam WIDE = DATA_WIDTH_A == 36;
   wire same_a = write_b && (aa >> 5) == (ab >> 5);
   wire same_b = write_a && first_byte(DATA_WIDTH_A, aa) == first_byte(DATA_WIDTH_B, ab)
@@ -86,12 +93,12 @@ module DP16KD (
 
   always @(posedge CLKA) begin
     if (RSTA) latch_a <= 0;
-    else if (read_a) latch_a <= same_a ? 36'bx : word(DATA_WIDTH_A, aa);
+    else if (read_a) latch_a <= same_a ? `UNDEFINED(DATA_WIDTH_A, aa) : word(DATA_WIDTH_A, aa);
     if (RSTA) register_a <= 0; else if (OCEA) register_a <= latch_a;
   end
   always @(posedge CLKB) begin
     if (RSTB) latch_b <= 0;
-    else if (read_b) latch_b <= same_b ? 36'bx : word(DATA_WIDTH_B, ab);
+    else if (read_b) latch_b <= same_b ? `UNDEFINED(DATA_WIDTH_B, ab) : word(DATA_WIDTH_B, ab);
     if (RSTB) register_b <= 0; else if (OCEB) register_b <= latch_b;
   end
   always @(posedge CLKA) if (write_a) write(DATA_WIDTH_A, aa, WIDE ? {db, da} : {18'b0, da});

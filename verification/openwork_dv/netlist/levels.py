@@ -1,0 +1,85 @@
+"""How near to the metal a simulated design is: each level is a function that writes one as Verilog."""
+
+import json
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+from shutil import which
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from openwork_dv.building import SimulationError
+from openwork_fpga import implement, nextpnr
+from openwork_fpga.boards.tools import run_tool
+from openwork_fpga.devices import DEVICES, Device, Family
+from openwork_fpga.yosys import run_script
+
+MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
+
+UNMODELLED = ("DP16KD", "MULT18X18D")
+"""Cells of ECP5 that Yosys has no behaviour of; the simulator gets our models of them."""
+
+SYNTHESIZED = """read_verilog +/ecp5/cells_sim.v
+{replace}
+read_json {netlist}
+hierarchy -check -top top
+proc
+flatten
+opt_expr
+opt_merge
+opt_clean -purge
+write_verilog -noattr top.v
+"""
+"""A netlist's cells become what they do, one flat module; cells without behaviour stay."""
+
+HX8K = Device(
+    name="ice40hx8k",
+    family=Family.ICE40,
+    package="ct256",
+    speed="hx",
+    preset="",
+    flags=("--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"),
+    target_mhz=24,
+)
+"""A part of iCE40 without multipliers: icebox_vlog knows all that is in its bitstreams."""
+
+
+def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
+    """top.v: the netlist that Yosys makes for ECP5."""
+    _synthesize(top, Family.ECP5, folder)
+    _behaviour(folder, "netlist.json", "")
+
+
+def ecp5_routed(top: wiring.Component, folder: Path) -> None:
+    """top.v: the netlist as nextpnr placed and routed it on an LFE5U-25F."""
+    _synthesize(top, Family.ECP5, folder)
+    nextpnr.route(DEVICES["lfe5u-25f"], folder, "netlist.json", 1, ("--write", "routed.json"))
+    own = [MODELS / f"{name}.v" for name in ("TRELLIS_COMB", "TRELLIS_RAMW", "DCCA")]
+    _behaviour(folder, "routed.json", "\n".join(f"read_verilog -overwrite {path}" for path in own))
+
+
+def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
+    """top.v: what icebox_vlog reads out of the bitstream of an iCE40 HX8K.
+
+    Raises:
+        SimulationError: icebox_vlog is not installed.
+    """
+    if which("icebox_vlog") is None or which("iceunpack") is None:
+        raise SimulationError("icebox_vlog is not installed: apt-get install fpga-icestorm fpga-icestorm-chipdb")
+    _synthesize(top, Family.ICE40, folder)
+    nextpnr.route(HX8K, folder, "netlist.json", 1, ("--asc", "routed.asc", "--write", "routed.json"))
+    run_tool(Family.ICE40, "icepack", ["routed.asc", "top.bin"], folder)
+
+
+def _synthesize(top: wiring.Component, family: Family, folder: Path) -> None:
+    (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
+    implement.synthesize(family, folder, None)
+
+
+def _behaviour(folder: Path, netlist: str, replace: str) -> None:
+    run_script(SYNTHESIZED.format(netlist=netlist, replace=replace), folder, "behaviour")
+    with (folder / "top.v").open("a") as verilog:
+        for name in UNMODELLED:
+            verilog.write((MODELS / f"{name}.v").read_text())
