@@ -89,7 +89,18 @@ def route(device: Device, folder: Path, netlist: str, seed: int, options: Sequen
     module = package(device.family).replace("-", "_")
     entry = f"import sys, {module} as tool; sys.exit(tool.run_nextpnr_{device.family}(sys.argv[1:]))"
     command = [
-        *(sys.executable, "-c", entry, *device.flags, *device.options, *options, "--json", netlist, "--report", report.name),
+        *(
+            sys.executable,
+            "-c",
+            entry,
+            *device.flags,
+            *device.options,
+            *options,
+            "--json",
+            netlist,
+            "--report",
+            report.name,
+        ),
         *("--seed", str(seed), "--freq", str(device.target_mhz), "--timing-allow-fail"),
     ]
     with log.open("w") as output:

@@ -118,8 +118,8 @@ def build(
     else:
         best = max(one.clock_mhz for one in routed)
         raise TimingError(
-            f"{board.name} does not meet its clock with {len(routed)} placer seeds: {complaints[0]}, the best {best:.1f} MHz; there is "
-            f"no bitstream"
+            f"{board.name} does not meet its clock with {len(routed)} placer seeds: {complaints[0]}, the best {best:.1f} MHz; "
+            "there is no bitstream"
         )
     progress("bitstream", steps - 2, steps)
     packed = pack(board, folder)

@@ -10,7 +10,7 @@ from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSeria
 from openwork_fpga.devices import DEVICES, Device
 from openwork_hw.arch.nonzeros import Encoding
 
-CLOCK_85_MHZ = 48
+CLOCK_85_MHZ = 60
 CLOCK_25_MHZ = 60
 """What the PLLs make on boards with a part of this size; a multiple of 3 MHz gives the fastest serial lines."""
 
@@ -18,10 +18,14 @@ CLOCK_25_MHZ = 60
 def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: int) -> Device:
     """A device of the table in another package or speed grade, with all pins given, aiming at the board's clock."""
     flags = (f"--{part}", "--package", package, "--speed", speed)
-    return replace(DEVICES[base], package=package, speed=speed, flags=flags, target_mhz=clock_mhz, options=("--router", "router2"))
+    return replace(
+        DEVICES[base], package=package, speed=speed, flags=flags, target_mhz=clock_mhz, options=("--router", "router2")
+    )
 
 
-def _ulx3s(size: str, platform: type, base: str, preset: str, clock_mhz: int, memory_words: int, result_bytes: int) -> Board:
+def _ulx3s(
+    size: str, platform: type, base: str, preset: str, clock_mhz: int, memory_words: int, result_bytes: int
+) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
         title=f"ULX3S with LFE5U-{size}F",

@@ -15,7 +15,8 @@ class Ecp5Pll:
     """Dividers of an EHXPLLL with feedback from its first output.
 
     output = input * feedback_divider / input_divider, and the oscillator runs at output * output_divider.
-    Limits: Lattice FPGA-DS-02012, sysCLOCK PLL timing: phase detector 3.125 to 400 MHz, oscillator 400 to 800 MHz; dividers 1 to 128.
+    Limits (Lattice FPGA-DS-02012, sysCLOCK PLL timing): phase detector 3.125 to 400 MHz, oscillator 400 to 800 MHz, dividers 1
+    to 128.
     """
 
     input_mhz: float

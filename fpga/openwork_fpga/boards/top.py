@@ -42,7 +42,9 @@ class BoardTop(Elaboratable):
             _ice40_clock(m, oscillator, oscillator_mhz, board.clock_mhz, pad=board.pll_pad)
 
         m.submodules.serial = serial = board.shell(self._image)
-        line = platform.request("uart", 0, dir={name: "-" for name in ("rx", "tx", "rts", "cts", "dtr", "dsr", "dcd", "ri")})
+        line = platform.request(
+            "uart", 0, dir={name: "-" for name in ("rx", "tx", "rts", "cts", "dtr", "dsr", "dcd", "ri")}
+        )
         m.submodules.rx = rx = io.Buffer("i", line.rx)
         m.submodules.tx = tx = io.Buffer("o", line.tx)
         m.d.comb += [serial.rx.eq(rx.i), tx.o.eq(serial.tx)]

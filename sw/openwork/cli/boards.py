@@ -23,7 +23,9 @@ def boards_() -> None:
     """
     from openwork_fpga.boards.catalogue import BOARDS
 
-    table = Table(box=SIMPLE_HEAD, caption="None has run on real hardware yet; docs/boards.md says what was verified and how.")
+    table = Table(
+        box=SIMPLE_HEAD, caption="None has run on real hardware yet; docs/boards.md says what was verified and how."
+    )
     table.add_column("board", no_wrap=True)
     for title in ("what it is", "array", "clock"):
         table.add_column(title)
@@ -47,10 +49,13 @@ def build(
     image: Annotated[
         Path | None, typer.Option(help="A .image file that the board's memory holds from power-up on.")
     ] = None,
-    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bitstream and what led to it.")] = Path("build"),
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bitstream and what led to it.")] = Path(
+        "build"
+    ),
     seeds: Annotated[int, typer.Option(min=1, help="Placer seeds to try until one meets the clock.")] = 5,
     record: Annotated[
-        Path | None, typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream")
+        Path | None,
+        typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
     ] = None,
 ) -> None:
     """Build a board's bitstream: top.bit or top.bin, with top.v, top.json (the netlist) and a report beside it.
@@ -86,14 +91,18 @@ def build(
         if one["value"]:
             table.add_row(one["name"].replace("_", " "), f"{one['value']:,} {one['unit']}")
     output.print(table)
-    output.print(f"{built.path}: {built.path.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+    output.print(
+        f"{built.path}: {built.path.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 @app.command("program")
 def program_(
     bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit or .bin file.")],
     board: Name,
-    flash: Annotated[bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")] = False,
+    flash: Annotated[
+        bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")
+    ] = False,
 ) -> None:
     """Load a bitstream into a board, with openFPGALoader.
 

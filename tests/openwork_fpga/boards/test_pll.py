@@ -29,7 +29,8 @@ def test_every_board_has_a_clock(name: str) -> None:
 def test_ecppll_gives_the_same_clock(tmp_path: Path, given: int, wanted: int) -> None:
     text = run_tool(Family.ECP5, "ecppll", ["-i", str(given), "-o", str(wanted)], tmp_path).read_text()
     theirs = {
-        name: int(number) for name, number in re.findall(r"^(Refclk|Feedback|clkout0) divisor: (\d+)", text, re.MULTILINE)
+        name: int(number)
+        for name, number in re.findall(r"^(Refclk|Feedback|clkout0) divisor: (\d+)", text, re.MULTILINE)
     }
     ours = ecp5_pll(given, wanted)
     assert given * theirs["Feedback"] / theirs["Refclk"] == pytest.approx(ours.output_mhz)
@@ -39,7 +40,9 @@ def test_ecppll_gives_the_same_clock(tmp_path: Path, given: int, wanted: int) ->
 @pytest.mark.parametrize(("given", "wanted"), [(12, 24), (12, 30), (16, 48)])
 def test_icepll_gives_the_same_settings(tmp_path: Path, given: int, wanted: int) -> None:
     text = run_tool(Family.ICE40, "icepll", ["-i", str(given), "-o", str(wanted)], tmp_path).read_text()
-    theirs = {name: int(number) for name, number in re.findall(r"^(DIVR|DIVF|DIVQ|FILTER_RANGE): +(\d+)", text, re.MULTILINE)}
+    theirs = {
+        name: int(number) for name, number in re.findall(r"^(DIVR|DIVF|DIVQ|FILTER_RANGE): +(\d+)", text, re.MULTILINE)
+    }
     ours = ice40_pll(given, wanted)
     assert theirs == {"DIVR": ours.divr, "DIVF": ours.divf, "DIVQ": ours.divq, "FILTER_RANGE": ours.filter_range}
 

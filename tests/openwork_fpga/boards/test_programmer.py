@@ -36,7 +36,10 @@ def test_the_loader_is_told_the_board(tmp_path: Path, bitstream: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "meaning"),
     [
-        ("unable to open ftdi device: -3 (device not found)\nJTAG init failed with: unable to open ftdi device", "no board was found"),
+        (
+            "unable to open ftdi device: -3 (device not found)\nJTAG init failed",
+            "no board was found",
+        ),
         ("usb_open() failed\nunable to open ftdi device: -4", "you may not use the board's USB port"),
         ("libftdi1.so.2: error while loading shared libraries", "lacks a system library"),
         ("Something else", "openFPGALoader says: Something else"),

@@ -1,8 +1,6 @@
 """How near to the metal a simulated design is: each level is a function that writes one as Verilog."""
 
-import json
 import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
 from shutil import which
@@ -21,9 +19,9 @@ MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
 UNMODELLED = ("DP16KD", "MULT18X18D")
 """Cells of ECP5 that Yosys has no behaviour of; the simulator gets our models of them."""
 
-SYNTHESIZED = """read_verilog +/ecp5/cells_sim.v
-{replace}
-read_json {netlist}
+BEHAVIOUR = """read_json {netlist}
+read_verilog -overwrite +/ecp5/cells_sim.v
+{models}
 hierarchy -check -top top
 proc
 flatten
@@ -40,24 +38,38 @@ HX8K = Device(
     package="ct256",
     speed="hx",
     preset="",
-    flags=("--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"),
+    flags=("--hx8k", "--package", "ct256"),
     target_mhz=24,
 )
 """A part of iCE40 without multipliers: icebox_vlog knows all that is in its bitstreams."""
+
+HX8K_PINS = "set_io clk J3\nset_io rst R9\nset_io rx B10\nset_io tx B12\n"
+"""Where a SerialShell's ports are, those of the line as on the part's own evaluation board."""
+
+READ_BACK = """read_verilog chip.v
+read_verilog -DNO_ICE40_DEFAULT_ASSIGNMENTS +/ice40/cells_sim.v
+hierarchy -check -top top
+proc
+flatten
+opt_expr
+opt_merge
+opt_clean -purge
+memory_collect
+write_verilog -noattr top.v
+"""
 
 
 def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
     """top.v: the netlist that Yosys makes for ECP5."""
     _synthesize(top, Family.ECP5, folder)
-    _behaviour(folder, "netlist.json", "")
+    _behaviour(folder, "netlist.json", ())
 
 
 def ecp5_routed(top: wiring.Component, folder: Path) -> None:
     """top.v: the netlist as nextpnr placed and routed it on an LFE5U-25F."""
     _synthesize(top, Family.ECP5, folder)
     nextpnr.route(DEVICES["lfe5u-25f"], folder, "netlist.json", 1, ("--write", "routed.json"))
-    own = [MODELS / f"{name}.v" for name in ("TRELLIS_COMB", "TRELLIS_RAMW", "DCCA")]
-    _behaviour(folder, "routed.json", "\n".join(f"read_verilog -overwrite {path}" for path in own))
+    _behaviour(folder, "routed.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "DCCA"))
 
 
 def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
@@ -66,11 +78,19 @@ def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
     Raises:
         SimulationError: icebox_vlog is not installed.
     """
-    if which("icebox_vlog") is None or which("iceunpack") is None:
+    if which("icebox_vlog") is None:
         raise SimulationError("icebox_vlog is not installed: apt-get install fpga-icestorm fpga-icestorm-chipdb")
     _synthesize(top, Family.ICE40, folder)
-    nextpnr.route(HX8K, folder, "netlist.json", 1, ("--asc", "routed.asc", "--write", "routed.json"))
+    (folder / "pins.pcf").write_text(HX8K_PINS)
+    nextpnr.route(HX8K, folder, "netlist.json", 1, ("--asc", "routed.asc", "--pcf", "pins.pcf"))
     run_tool(Family.ICE40, "icepack", ["routed.asc", "top.bin"], folder)
+    run_tool(Family.ICE40, "iceunpack", ["top.bin", "back.asc"], folder)
+    with (folder / "chip.v").open("w") as verilog:
+        command = ["icebox_vlog", "-s", "-n", "top", "-p", "pins.pcf", "back.asc"]
+        done = subprocess.run(command, cwd=folder, stdout=verilog, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SimulationError(f"icebox_vlog stopped: {done.stderr.strip().splitlines()[-1]}")
+    run_script(READ_BACK, folder, "read_back")
 
 
 def _synthesize(top: wiring.Component, family: Family, folder: Path) -> None:
@@ -78,8 +98,11 @@ def _synthesize(top: wiring.Component, family: Family, folder: Path) -> None:
     implement.synthesize(family, folder, None)
 
 
-def _behaviour(folder: Path, netlist: str, replace: str) -> None:
-    run_script(SYNTHESIZED.format(netlist=netlist, replace=replace), folder, "behaviour")
+def _behaviour(folder: Path, netlist: str, own: tuple[str, ...]) -> None:
+    """`own`: cells whose model is ours, besides those that the simulator gets."""
+    models = [f"read_verilog -overwrite -lib {MODELS / name}.v" for name in UNMODELLED]
+    models += [f"read_verilog -overwrite {MODELS / name}.v" for name in own]
+    run_script(BEHAVIOUR.format(netlist=netlist, models="\n".join(models)), folder, "behaviour")
     with (folder / "top.v").open("a") as verilog:
         for name in UNMODELLED:
             verilog.write((MODELS / f"{name}.v").read_text())
