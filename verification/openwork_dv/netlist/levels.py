@@ -20,6 +20,7 @@ UNMODELLED = ("DP16KD", "MULT18X18D")
 """Cells of ECP5 that Yosys has no behaviour of; the simulator gets our models of them."""
 
 BEHAVIOUR = """read_json {netlist}
+delete =A:blackbox
 read_verilog -overwrite +/ecp5/cells_sim.v
 {models}
 hierarchy -check -top top
