@@ -26,7 +26,10 @@ def test_all_boards_are_listed() -> None:
         (("build", "--board", "icestick"), "openwork: there is no board icestick: there are ulx3s-85f, "),
         (("build", "--board", "ulx3s-12f", "--image", "no.image"), "openwork: there is no file no.image"),
         (("program", "--board", "ulx3s-85f", "top.bin"), "openwork: top.bin is no bitstream for ulx3s-85f: "),
-        (("program", "--board", "ulx3s-85f", "no.bit"), "openwork: there is no no.bit: openwork build --board ulx3s-85f"),
+        (
+            ("program", "--board", "ulx3s-85f", "no.bit"),
+            "openwork: there is no no.bit: openwork build --board ulx3s-85f",
+        ),
     ],
 )
 def test_a_refusal_is_one_sentence_and_status_2(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:

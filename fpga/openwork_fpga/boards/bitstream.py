@@ -12,13 +12,14 @@ from openwork.image import Image
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
-from openwork_fpga.boards.tools import ROUTED, SUFFIX, pack
 from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.devices import Family
 from openwork_fpga.implement import SEEDS, Implementation, Progress, synthesize
+from openwork_fpga.nextpnr import Routed
+from openwork_fpga.tools import run_tool
 
-CONSTRAINTS = {Family.ECP5: ("--lpf", "top.lpf"), Family.ICE40: ("--pcf", "top.pcf")}
-"""The option of nextpnr for a file of pins, and the file as Amaranth names it."""
+OPTIONS = ("--lpf", "top.lpf", "--textcfg", "routed.config")
+"""nextpnr's: the file of pins and oscillator, and the one that says what every switch of the chip is set to."""
 
 VERILOG = "read_rtlil design.il\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename top.v\n"
 
@@ -62,7 +63,6 @@ class Built:
             ("flip_flops", "flip-flops", outcome.flip_flops),
             ("dsps", "multiplier blocks", outcome.dsps),
             ("block_memories", "block memories", outcome.block_memories),
-            ("large_memories", "256-kbit memories", outcome.large_memories),
             ("bitstream", "bytes", self.path.stat().st_size),
         ]
         context = {
@@ -70,7 +70,7 @@ class Built:
             "part": " ".join(board.device.flags),
             "configuration": asdict(board.config) | {"encodings": [one.name.lower() for one in board.encodings]},
             "commit": commit,
-            "tools": [yosys.version(), nextpnr.version(board.device.family)],
+            "tools": [yosys.version(), nextpnr.version(Family.ECP5)],
             "command": command,
         }
         return [{"name": name, "unit": unit, "value": value} | context for name, unit, value in figures]
@@ -79,7 +79,7 @@ class Built:
 def build(
     board: Board, out: Path, progress: Progress, *, image: Image | None = None, seeds: Sequence[int] = SEEDS
 ) -> Built:
-    """Write top.v, top.json (the netlist) and the bitstream top.bit or top.bin into `out`.
+    """Write top.v, top.json (the netlist) and the bitstream top.bit into `out`.
 
     Seeds are tried until one meets the board's clock. An earlier bitstream in `out` goes first, and the new one is there when all
     is well. The tools' own files and logs are in `out`/tools.
@@ -90,27 +90,23 @@ def build(
         ToolError: a tool stopped, or is not installed.
     """
     words = () if image is None else _initial(board, image)
-    family = board.device.family
-    nextpnr.require(family)
-    result = out / f"top{SUFFIX[family]}"
+    nextpnr.require(Family.ECP5)
+    result = out / "top.bit"
     result.unlink(missing_ok=True)
     folder = out / "tools"
     folder.mkdir(parents=True, exist_ok=True)
     steps = 3 + len(seeds)
     progress("synthesis", 0, steps)
-    platform = board.platform()
-    plan = platform.build(BoardTop(board, words), do_build=False, emit_src=False)
-    constraints = CONSTRAINTS[family]
+    plan = board.platform().build(BoardTop(board, words), do_build=False, emit_src=False)
     (folder / "design.il").write_text(plan.files["top.il"])
-    (folder / constraints[1]).write_text(plan.files[constraints[1]])
-    flip_flops = synthesize(family, folder, partial(floorplan.places, board.device, board.config))
+    (folder / "top.lpf").write_text(plan.files["top.lpf"])
+    flip_flops = synthesize(Family.ECP5, folder, partial(floorplan.places, board.device, board.config))
     if complaints := path_complaints(json.loads((folder / "netlist.json").read_text())):
         raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
-    routed = []
+    routed: list[Routed] = []
     for seed in seeds:
         progress(f"place and route, seed {seed}", 1 + len(routed), steps)
-        options = (*constraints, *ROUTED[family])
-        routed.append(nextpnr.route(board.device, folder, "netlist.json", seed, options))
+        routed.append(nextpnr.route(board.device, folder, "netlist.json", seed, OPTIONS))
         report = json.loads((folder / f"seed_{seed}_report.json").read_text())
         complaints = timing_complaints(report, board.clock_mhz)
         if not complaints:
@@ -122,12 +118,13 @@ def build(
             "there is no bitstream"
         )
     progress("bitstream", steps - 2, steps)
-    packed = pack(board, folder)
+    arguments = ["--compress", *board.pack, "--input", "routed.config", "--bit", "packed.bit"]
+    run_tool(Family.ECP5, "ecppack", arguments, folder)
     progress("Verilog", steps - 1, steps)
     yosys.run_script(VERILOG, folder, "verilog")
     os.replace(folder / "top.v", out / "top.v")
-    (folder / "netlist.json").replace(out / "top.json")
-    os.replace(packed, result)
+    os.replace(folder / "netlist.json", out / "top.json")
+    os.replace(folder / "packed.bit", result)
     return Built(board, result, Implementation(board.device, (routed[-1],), flip_flops))
 
 

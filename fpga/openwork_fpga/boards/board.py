@@ -28,7 +28,6 @@ class Board:
         lamp: resource of the lamp that is lit when the design runs; a part of it behind a point.
         loader: how openFPGALoader is told which board this is.
         pack: more options of ecppack.
-        pll_pad: iCE40: the oscillator comes in at the PLL's own pin.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Board:
     lamp: str
     loader: tuple[str, ...]
     pack: tuple[str, ...] = ()
-    pll_pad: bool = False
 
     @property
     def config(self) -> ArrayConfig:

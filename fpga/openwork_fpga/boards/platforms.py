@@ -4,7 +4,6 @@ from amaranth.build import Attrs, Clock, Pins, Resource
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_85FPlatform
 from amaranth_boards.resources import UARTResource
-from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
 
@@ -30,14 +29,4 @@ class OrangeCrabSerialPlatform(OrangeCrabR0_2_85FPlatform):
     resources = (
         *OrangeCrabR0_2_85FPlatform.resources,
         UARTResource(0, rx="0", tx="1", conn=("io", 0), attrs=_LVCMOS33),
-    )
-
-
-class UpduinoSerialPlatform(UpduinoV3Platform):
-    """An UPduino 3 with its OSC jumper closed, which brings 12 MHz to pin 20, and a serial line on pins 23 (in) and 25 (out)."""
-
-    default_clk = "clk12"
-    resources = (
-        *UpduinoV3Platform.resources,
-        UARTResource(0, rx="7", tx="8", conn=("j", 0), attrs=Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1)),
     )

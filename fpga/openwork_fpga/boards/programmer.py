@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openwork_fpga.boards.board import Board
-from openwork_fpga.boards.tools import SUFFIX
 
 REASONS = (
     (
@@ -65,11 +64,8 @@ def program(board: Board, bitstream: Path, *, flash: bool = False, command: list
     Raises:
         ProgrammingError: there is no such file, it is none for this board, or the loader failed.
     """
-    suffix = SUFFIX[board.device.family]
-    if bitstream.suffix != suffix:
-        raise ProgrammingError(
-            f"{bitstream} is no bitstream for {board.name}: openwork build writes top{suffix} for it"
-        )
+    if bitstream.suffix != ".bit":
+        raise ProgrammingError(f"{bitstream} is no bitstream for {board.name}: openwork build writes top.bit for it")
     if not bitstream.is_file():
         raise ProgrammingError(f"there is no {bitstream}: openwork build --board {board.name} writes it")
     full = [*(command or loader()), *board.loader, *(["--write-flash"] if flash else []), str(bitstream)]

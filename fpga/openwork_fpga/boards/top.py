@@ -5,14 +5,9 @@ from collections.abc import Sequence
 from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
 
 from openwork_fpga.boards.board import Board
-from openwork_fpga.boards.pll import ecp5_pll, ice40_pll
-from openwork_fpga.devices import Family
-
-RESET_CYCLES = 255
-"""Of an iCE40 after its PLL has locked: its block memories need 3 us after configuration."""
+from openwork_fpga.boards.pll import ecp5_pll
 
 
 class BoardTop(Elaboratable):
@@ -21,7 +16,7 @@ class BoardTop(Elaboratable):
     Function
         `SerialShell` of the board's array at the board's clock. The lamp is lit when reset is over.
     Cost
-        One PLL. ECP5: its net for global reset, two flip-flops. iCE40: a counter of 8 bits.
+        An EHXPLLL, the net for global reset and two flip-flops.
     Limits
         Only for the board's own platform, whose oscillator and serial line it asks for.
     """
@@ -36,10 +31,7 @@ class BoardTop(Elaboratable):
         board = self._board
         oscillator = platform.request(platform.default_clk, dir="-")
         oscillator_mhz = platform.default_clk_constraint.frequency / 1e6
-        if board.device.family is Family.ECP5:
-            _ecp5_clock(m, oscillator, oscillator_mhz, board.clock_mhz)
-        else:
-            _ice40_clock(m, oscillator, oscillator_mhz, board.clock_mhz, pad=board.pll_pad)
+        _clock(m, oscillator, oscillator_mhz, board.clock_mhz)
 
         m.submodules.serial = serial = board.shell(self._image)
         line = platform.request(
@@ -57,7 +49,7 @@ class BoardTop(Elaboratable):
         return m
 
 
-def _ecp5_clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: float) -> None:
+def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: float) -> None:
     """`sync` from an EHXPLLL; its reset is the part's own net, let go when the PLL has locked (as in `harness.PinPoor`)."""
     pll = ecp5_pll(input_mhz, output_mhz)
     clock, locked = Signal(), Signal()
@@ -105,40 +97,3 @@ def _ecp5_clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz
             "FD1S3AX", p_GSR="DISABLED", i_CK=clock, i_D=before, o_Q=released[stage]
         )
     m.submodules.global_reset = Instance("SGSR", i_CLK=clock, i_GSR=released[1])
-
-
-def _ice40_clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: float, *, pad: bool) -> None:
-    """`sync` from an SB_PLL40, with a reset until it has locked and `RESET_CYCLES` more."""
-    pll = ice40_pll(input_mhz, output_mhz)
-    clock, locked = Signal(), Signal()
-    if pad:
-        kind, pin = "SB_PLL40_PAD", {"i_PACKAGEPIN": oscillator.io}
-    else:
-        m.submodules.oscillator = buffer = io.Buffer("i", oscillator)
-        kind, pin = "SB_PLL40_CORE", {"i_REFERENCECLK": buffer.i}
-    m.submodules.pll = Instance(
-        kind,
-        p_FEEDBACK_PATH="SIMPLE",
-        p_DIVR=Const(pll.divr, 4),
-        p_DIVF=Const(pll.divf, 7),
-        p_DIVQ=Const(pll.divq, 3),
-        p_FILTER_RANGE=Const(pll.filter_range, 3),
-        i_RESETB=Const(1),
-        i_BYPASS=Const(0),
-        o_PLLOUTGLOBAL=clock,
-        o_LOCK=locked,
-        **pin,
-    )
-    m.domains.sync = sync = ClockDomain()
-    m.domains.start = start = ClockDomain(reset_less=True)
-    m.d.comb += [sync.clk.eq(clock), start.clk.eq(clock)]
-    steady = Signal()
-    m.submodules.locked = FFSynchronizer(locked, steady, o_domain="start")
-    waits = Signal(range(RESET_CYCLES + 1), init=RESET_CYCLES)
-    resets = Signal(init=1)
-    with m.If(~steady):
-        m.d.start += waits.eq(RESET_CYCLES)
-    with m.Elif(waits != 0):
-        m.d.start += waits.eq(waits - 1)
-    m.d.start += resets.eq(waits != 0)
-    m.d.comb += sync.rst.eq(resets)

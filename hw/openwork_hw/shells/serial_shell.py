@@ -7,7 +7,7 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import ArrayConfig, Technology
+from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.shells.byte_shell import ByteShell
 from openwork_hw.shells.image_memory import ImageMemory
 from openwork_hw.shells.memory import connect_memory, memory_readers
@@ -45,8 +45,7 @@ class SerialShell(wiring.Component):
         """`image`: what the memory holds from the start. `options`: as ByteShell's."""
         self._clocks = clocks_per_bit(clock_hz, baud)
         self._shell = ByteShell(config, memory_words=memory_words, clock_hz=clock_hz, peek=peek, **options)
-        large = config.single_port and config.technology is Technology.ICE40
-        self._memory = ImageMemory(memory_words, memory_readers(config, peek=peek), image, large=large)
+        self._memory = ImageMemory(memory_words, memory_readers(config, peek=peek), image)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     def elaborate(self, platform: object) -> Elaboratable:

@@ -58,7 +58,7 @@ def build(
         typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
     ] = None,
 ) -> None:
-    """Build a board's bitstream: top.bit or top.bin, with top.v, top.json (the netlist) and a report beside it.
+    """Build a board's bitstream top.bit, with top.v, top.json (the netlist) and a report beside it.
 
     Exit status 1, and no bitstream, where the timing of the clock is not met. For example:
 
@@ -98,7 +98,7 @@ def build(
 
 @app.command("program")
 def program_(
-    bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit or .bin file.")],
+    bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit file.")],
     board: Name,
     flash: Annotated[
         bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")
@@ -110,7 +110,7 @@ def program_(
 
       openwork program --board ulx3s-85f build/top.bit
 
-      openwork program --board icebreaker --flash build/top.bin
+      openwork program --board ulx3s-25f --flash build/top.bit
     """
     from openwork_fpga.boards.catalogue import BOARDS
     from openwork_fpga.boards.programmer import program

@@ -7,7 +7,6 @@ from pathlib import Path
 from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-
 from tests.openwork_hw.primitives.conftest import MODELS
 
 SYNTHESIZED = f"""read_rtlil dut.il

@@ -10,8 +10,8 @@ from amaranth.lib import wiring
 
 from openwork_dv.building import SimulationError
 from openwork_fpga import implement, nextpnr
-from openwork_fpga.boards.tools import run_tool
 from openwork_fpga.devices import DEVICES, Device, Family
+from openwork_fpga.tools import run_tool
 from openwork_fpga.yosys import run_script
 
 MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
