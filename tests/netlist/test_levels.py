@@ -21,16 +21,14 @@ from openwork_hw.arch.nonzeros import Encoding
 pytestmark = pytest.mark.slow
 
 ECP5 = ArrayConfig(
-    pes=2,
+    pes=1,
     lanes=2,
-    feature_words=1024,
     row_buffer_nonzeros=256,
     tap_entries=256,
     sum_bits=24,
-    replicas=2,
     technology=Technology.ECP5,
 )
-"""Two streams whose outputs are copied, so that all kinds of cells are there: multipliers, block memories, carry cells."""
+"""All kinds of cells are in it: multipliers, block memories, carry cells, small memories. Two lanes, so that a build takes minutes."""
 
 HX8K = ArrayConfig(
     pes=1,

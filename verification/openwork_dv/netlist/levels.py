@@ -1,6 +1,7 @@
 """How near to the metal a simulated design is: each level is a function that writes one as Verilog."""
 
 import subprocess
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from shutil import which
@@ -69,7 +70,8 @@ def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
 def ecp5_routed(top: wiring.Component, folder: Path) -> None:
     """top.v: the netlist as nextpnr placed and routed it on an LFE5U-25F."""
     _synthesize(top, Family.ECP5, folder)
-    nextpnr.route(DEVICES["lfe5u-25f"], folder, "netlist.json", 1, ("--write", "routed.json"))
+    device = replace(DEVICES["lfe5u-25f"], options=("--router", "router2"), target_mhz=12)
+    nextpnr.route(device, folder, "netlist.json", 1, ("--write", "routed.json"))
     _behaviour(folder, "routed.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "DCCA"))
 
 
