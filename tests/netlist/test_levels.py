@@ -28,7 +28,7 @@ ECP5 = ArrayConfig(
     sum_bits=24,
     technology=Technology.ECP5,
 )
-"""All kinds of cells are in it: multipliers, block memories, carry cells, small memories. Two lanes, so that a build takes minutes."""
+"""Multipliers, block memories, carry cells and small memories are in it; two lanes, so that it is built in minutes."""
 
 HX8K = ArrayConfig(
     pes=1,
