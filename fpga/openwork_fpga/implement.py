@@ -113,9 +113,7 @@ def implement(
     folder.mkdir(parents=True, exist_ok=True)
     top = PinPoor(component, global_reset=device.family is Family.ECP5)
     (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
-    yosys.run_script(f"{READ_DESIGN}{SYNTHESIS[device.family]}\ntee -q -o cells.json stat -json\n", folder)
-    if floorplan is not None:
-        _fix_places(folder / "netlist.json", floorplan)
+    flip_flops = synthesize(device.family, folder, floorplan)
     progress("place and route", 1, steps)
     results: dict[int, Routed] = {}
     with ThreadPoolExecutor(max_workers=min(2, len(os.sched_getaffinity(0)))) as pool:
@@ -128,7 +126,19 @@ def implement(
         finally:
             # After a failure or an interrupt the seeds that have not begun do not begin.
             pool.shutdown(cancel_futures=True)
-    return Implementation(device, tuple(results[seed] for seed in seeds), _flip_flops(folder))
+    return Implementation(device, tuple(results[seed] for seed in seeds), flip_flops)
+
+
+def synthesize(family: Family, folder: Path, floorplan: Floorplan | None) -> int:
+    """Make netlist.json, places included, of the design.il in `folder`; gives its flip-flops.
+
+    Raises:
+        ToolError: Yosys complained.
+    """
+    yosys.run_script(f"{READ_DESIGN}{SYNTHESIS[family]}\ntee -q -o cells.json stat -json\n", folder)
+    if floorplan is not None:
+        _fix_places(folder / "netlist.json", floorplan)
+    return _flip_flops(folder)
 
 
 def _fix_places(netlist: Path, floorplan: Floorplan) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -75,8 +76,8 @@ def require(family: Family) -> None:
         raise ToolError(f"{package(family)} is not installed: pip install 'openwork[fpga]' installs it")
 
 
-def route(device: Device, folder: Path, netlist: str, seed: int) -> Routed:
-    """Place and route `netlist`, a JSON file inside `folder`.
+def route(device: Device, folder: Path, netlist: str, seed: int, options: Sequence[str] = ()) -> Routed:
+    """Place and route `netlist`, a JSON file inside `folder`; `options`: more of nextpnr's, such as a file of pins.
 
     nextpnr sees the folder that it runs in and nothing else, so all its files have names without a path.
 
@@ -88,7 +89,18 @@ def route(device: Device, folder: Path, netlist: str, seed: int) -> Routed:
     module = package(device.family).replace("-", "_")
     entry = f"import sys, {module} as tool; sys.exit(tool.run_nextpnr_{device.family}(sys.argv[1:]))"
     command = [
-        *(sys.executable, "-c", entry, *device.flags, *device.options, "--json", netlist, "--report", report.name),
+        *(
+            sys.executable,
+            "-c",
+            entry,
+            *device.flags,
+            *device.options,
+            *options,
+            "--json",
+            netlist,
+            "--report",
+            report.name,
+        ),
         *("--seed", str(seed), "--freq", str(device.target_mhz), "--timing-allow-fail"),
     ]
     with log.open("w") as output:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.devices import Device
@@ -121,7 +121,14 @@ def synthesize(
     )
 
 
-def write_record(result: SynthesisResult, path: Path, commit: str, command: str) -> None:
+class Measured(Protocol):
+    """What a record is made of."""
+
+    def measurements(self, commit: str, command: str) -> list[dict[str, Any]]:
+        """One entry a figure."""
+
+
+def write_record(result: Measured, path: Path, commit: str, command: str) -> None:
     """Write the measurements of a result as JSON; the file is complete or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".partial")

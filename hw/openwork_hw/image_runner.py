@@ -71,9 +71,17 @@ class ImageRunner(wiring.Component):
     o_memory_requests: list[stream.Interface]
     i_memory_words: list[stream.Interface]
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS) -> None:
+    def __init__(
+        self,
+        config: ArrayConfig,
+        *,
+        encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+        address_bits: int = ADDRESS_BITS,
+    ) -> None:
+        """`address_bits`: enough to number the memory's words, and to count them; fewer than 32 save registers."""
         self._config = config
         self._encodings = encodings
+        self._address_bits = address_bits
         ports = 1 + 2 * len(config.feeders)
         super().__init__(
             {
@@ -89,9 +97,9 @@ class ImageRunner(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        config = self._config
-        m.submodules.reader = reader = MemoryReader(ahead=WORDS_AHEAD)
-        m.submodules.checker = checker = ImageChecker(config)
+        config, bits = self._config, self._address_bits
+        m.submodules.reader = reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
+        m.submodules.checker = checker = ImageChecker(config, address_bits=bits)
         m.submodules.program = program = ProgramReader(config)
         m.submodules.accelerator = accelerator = Accelerator(config, encodings=self._encodings)
 
@@ -101,8 +109,10 @@ class ImageRunner(wiring.Component):
         starved = []
         for feeder in range(len(config.feeders)):
             words, records = 1 + 2 * feeder, 2 + 2 * feeder
-            m.submodules[f"words_{feeder}"] = word_reader = MemoryReader(ahead=WORDS_AHEAD)
-            m.submodules[f"records_{feeder}"] = record_reader = RecordReader(config, ahead=RECORD_WORDS_AHEAD)
+            m.submodules[f"words_{feeder}"] = word_reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
+            m.submodules[f"records_{feeder}"] = record_reader = RecordReader(
+                config, ahead=RECORD_WORDS_AHEAD, address_bits=bits
+            )
             for port, part in ((words, word_reader), (records, record_reader)):
                 wiring.connect(m, part.o_requests, wiring.flipped(self.o_memory_requests[port]))
                 wiring.connect(m, wiring.flipped(self.i_memory_words[port]), part.i_words)

@@ -82,7 +82,7 @@ READ_CYCLES = 9
 FEEDER_CYCLES = 7
 """Reading what one feeder gets: its words, and handing it on."""
 
-PROGRAM_CYCLES = 9
+PROGRAM_CYCLES = 10
 """Of a run besides its commands."""
 
 

@@ -15,7 +15,8 @@ class ImageChecker(wiring.Component):
     """Read a whole image once: its header, then all words for the check sum.
 
     Function
-        status = the first rule of `arch.image.check_image` that the words break, or GOOD.
+        status = the first rule of `arch.image.check_image` that the words break, or GOOD; LENGTH also where the words are more
+        than `address_bits` can number.
     Ports
         start : in; high for one cycle: begin
         o_regions, i : the memory reader's regions and words
@@ -23,9 +24,9 @@ class ImageChecker(wiring.Component):
         status : out, ImageStatus
         program, program_words : out; the program's region, kept until the next start
     Timing
-        A word each cycle.
+        A word in four cycles.
     Cost
-        One CRC-32 of a word a cycle.
+        One CRC-32 of a byte a cycle.
     Limits
         -
     """
@@ -38,8 +39,9 @@ class ImageChecker(wiring.Component):
     program: Value
     program_words: Value
 
-    def __init__(self, config: ArrayConfig) -> None:
+    def __init__(self, config: ArrayConfig, *, address_bits: int) -> None:
         self._config = config
+        self._address_bits = address_bits
         super().__init__(
             {
                 "start": In(1),
@@ -54,23 +56,23 @@ class ImageChecker(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.sum = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=32))
-        total = Signal(ADDRESS_BITS, reset_less=True)
+        m.submodules.sum = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=8))
+        total = Signal(self._address_bits, reset_less=True)
+        turn = Signal(2)  # bytes of the word that the check sum has taken
         place = Signal(range(HEADER_WORDS), reset_less=True)
         status = Signal(ImageStatus)
         word = self.i.payload
         takes = Signal()
         m.d.comb += [
-            takes.eq(self.i.valid & self.i.ready),
-            check.data.eq(word.data),
-            check.valid.eq(takes),
+            takes.eq(self.i.valid & (turn == 3)),
+            check.data.eq(word.data.word_select(turn, 8)),
             check.start.eq(self.start),
             self.status.eq(status),
         ]
         region = self.o_regions.payload
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [place.eq(0), status.eq(ImageStatus.GOOD)]
+                m.d.sync += [place.eq(0), turn.eq(0), status.eq(ImageStatus.GOOD)]
                 with m.If(self.start):
                     m.next = "ASK_HEADER"
 
@@ -80,7 +82,8 @@ class ImageChecker(wiring.Component):
                     m.next = "HEADER"
 
             with m.State("HEADER"):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += [check.valid.eq(self.i.valid), self.i.ready.eq(turn == 3)]
+                m.d.sync += turn.eq(turn + self.i.valid)
                 with m.If(takes):
                     m.d.sync += place.eq(place + 1)
                     rules = (
@@ -88,6 +91,7 @@ class ImageChecker(wiring.Component):
                         (1, word.data != VERSION, ImageStatus.VERSION),
                         (2, word.data != self._config.fingerprint, ImageStatus.CONFIGURATION),
                         (3, word.data < HEADER_WORDS + COMMAND_WORDS + 1, ImageStatus.LENGTH),
+                        (3, word.data >> self._address_bits != 0, ImageStatus.LENGTH),
                         (4, (word.data < HEADER_WORDS) | (word.data >= total), ImageStatus.LENGTH),
                     )
                     for index, broken, meaning in rules:
@@ -112,8 +116,10 @@ class ImageChecker(wiring.Component):
                     m.next = "REST"
 
             with m.State("REST"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(takes & word.last):
+                # The last word is the sum itself.
+                m.d.comb += [check.valid.eq(self.i.valid), self.i.ready.eq((turn == 3) | word.last)]
+                m.d.sync += turn.eq(turn + self.i.valid)
+                with m.If(self.i.valid & word.last):
                     with m.If(word.data != check.crc):
                         m.d.sync += status.eq(ImageStatus.DAMAGED)
                     m.next = "DONE"

@@ -38,8 +38,10 @@ class MemoryReader(wiring.Component):
     i_words: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, ahead: int) -> None:
+    def __init__(self, *, ahead: int, address_bits: int) -> None:
+        """`address_bits`: of a word address that the memory has, and of the words of a region."""
         self._ahead = ahead
+        self._address_bits = address_bits
         super().__init__(
             {
                 "i_regions": In(stream.Signature(Region)),
@@ -51,10 +53,10 @@ class MemoryReader(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFO(width=WeightWord.size, depth=self._ahead)
-        to_ask = Signal(ADDRESS_BITS)
-        to_come = Signal(ADDRESS_BITS)
-        address = Signal(ADDRESS_BITS, reset_less=True)
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=WeightWord.size, depth=self._ahead)
+        to_ask = Signal(self._address_bits)
+        to_come = Signal(self._address_bits)
+        address = Signal(self._address_bits, reset_less=True)
         room = Signal(range(self._ahead + 1), init=self._ahead)
         region = Signal(Region, reset_less=True)
         waits = Signal()

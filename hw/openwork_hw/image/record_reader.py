@@ -31,9 +31,10 @@ class RecordReader(wiring.Component):
     i_words: stream.Interface
     o: stream.Interface
 
-    def __init__(self, config: ArrayConfig, *, ahead: int) -> None:
+    def __init__(self, config: ArrayConfig, *, ahead: int, address_bits: int) -> None:
         self._config = config
         self._ahead = ahead
+        self._address_bits = address_bits
         super().__init__(
             {
                 "i_regions": In(stream.Signature(Region)),
@@ -45,7 +46,7 @@ class RecordReader(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.reader = reader = MemoryReader(ahead=self._ahead)
+        m.submodules.reader = reader = MemoryReader(ahead=self._ahead, address_bits=self._address_bits)
         wiring.connect(m, wiring.flipped(self.i_regions), reader.i_regions)
         wiring.connect(m, reader.o_requests, wiring.flipped(self.o_requests))
         wiring.connect(m, wiring.flipped(self.i_words), reader.i_words)

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.accelerator import ALL_ENCODINGS
-from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.link import Identity
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image_runner import ImageRunner
@@ -72,8 +72,10 @@ class ByteShell(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.link = link = BoardLink(self._identity)
-        runner = ImageRunner(self._identity.config, encodings=self._identity.encodings)
+        identity = self._identity
+        m.submodules.link = link = BoardLink(identity)
+        address_bits = bits_for(identity.memory_words + 1)
+        runner = ImageRunner(identity.config, encodings=identity.encodings, address_bits=address_bits)
         m.submodules.runner = ResetInserter(link.stop)(runner)
 
         wiring.connect(m, wiring.flipped(self.i_bytes), link.i_bytes)
@@ -85,7 +87,7 @@ class ByteShell(wiring.Component):
         wiring.connect(m, runner.o_answers, link.i_answers)
 
         asks, takes = [*runner.o_memory_requests], [*runner.i_memory_words]
-        if self._identity.peek:
+        if identity.peek:
             asks.append(link.o_peeks)
             takes.append(link.i_peeked)
         for reader, (ask, take) in enumerate(zip(asks, takes, strict=True)):

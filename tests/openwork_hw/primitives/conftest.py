@@ -12,7 +12,9 @@ from amaranth.lib import wiring
 
 from openwork_fpga import yosys
 
-RunIcarus = Callable[[wiring.Component, Mapping[str, Sequence[int]]], dict[str, list[int | None]]]
+RunIcarus = Callable[..., dict[str, list[int | None]]]
+
+PLAIN = "read_rtlil dut.il\nproc\nwrite_verilog -noattr dut.v\n"
 
 MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
 
@@ -26,14 +28,16 @@ def ice40_models() -> Path:
 def run_icarus(tmp_path: Path) -> RunIcarus:
     """Gives, for a component and each input's value in each cycle, each output's value before each clock edge.
 
-    None stands for a value that holds an x.
+    What makes dut.v of dut.il may be told as `script`, for Yosys. None stands for a value that holds an x.
     """
     if shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog (iverilog) is not installed")
 
-    def run(component: wiring.Component, stimulus: Mapping[str, Sequence[int]]) -> dict[str, list[int | None]]:
+    def run(
+        component: wiring.Component, stimulus: Mapping[str, Sequence[int]], script: str = PLAIN
+    ) -> dict[str, list[int | None]]:
         (tmp_path / "dut.il").write_text(rtlil.convert(component, name="dut", emit_src=False))
-        yosys.run_script("read_rtlil dut.il\nproc\nwrite_verilog -noattr dut.v\n", tmp_path)
+        yosys.run_script(script, tmp_path)
         widths = {}
         for path, _member, value in component.signature.flatten(component):
             widths["__".join(map(str, path))] = len(value.as_value() if hasattr(value, "as_value") else value)

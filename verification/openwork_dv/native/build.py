@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata, resources
 from importlib.util import find_spec
@@ -48,6 +49,17 @@ RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 COMPILE = ("g++", "-std=c++20", "-march=native", "-c")
 
 
+WriteVerilog = Callable[[wiring.Component, Path], None]
+"""Writes top.v, the Verilog of a component, into a folder."""
+
+
+def flat_verilog(top: wiring.Component, folder: Path) -> None:
+    """top.v: the component as it was written, in one module."""
+    shutil.copy(Path(__file__).parent / "memory.v", folder)
+    (folder / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False, platform=PlainMemories()))
+    run_script(TO_VERILOG, folder)
+
+
 def build(
     config: ArrayConfig,
     encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
@@ -69,9 +81,18 @@ def build(
 
 
 def build_program(
-    name: str, top: wiring.Component, main: str, folder: Path = BUILD_FOLDER, *, waves: bool = False
+    name: str,
+    top: wiring.Component,
+    main: str,
+    folder: Path = BUILD_FOLDER,
+    *,
+    waves: bool = False,
+    write_verilog: WriteVerilog = flat_verilog,
 ) -> Path:
     """The executable of a component and of `main`, a C++ file of this package; the same name means the same component.
+
+    Args:
+        write_verilog: makes top.v of the component.
 
     Raises:
         SimulationError: the compiler is not there, or refused the program.
@@ -79,13 +100,11 @@ def build_program(
     if shutil.which("g++") is None:
         raise SimulationError("the C++ compiler g++ is not installed: apt-get install g++")
     sources = [Path(str(file)) for file in resources.files(__package__).iterdir() if file.is_file()]
-    depends_on = [name, main, repr(waves), files_version(*sorted(sources)), _tools()]
+    depends_on = [name, main, repr(waves), write_verilog.__name__, files_version(*sorted(sources)), _tools()]
 
     def make(part: Path) -> None:
         shutil.copy(Path(__file__).parent / main, part / "main.cpp")
-        shutil.copy(Path(__file__).parent / "memory.v", part)
-        (part / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False, platform=PlainMemories()))
-        run_script(TO_VERILOG, part)
+        write_verilog(top, part)
         (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
         _verilate(part, waves)
         _compile(part, waves)

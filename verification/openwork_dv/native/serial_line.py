@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from openwork_dv.building import BUILD_FOLDER, SimulationError
-from openwork_dv.native.build import build_program
+from openwork_dv.native.build import WriteVerilog, build_program, flat_verilog
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.shells.serial_shell import SerialShell
 from openwork_hw.shells.uart import clocks_per_bit
@@ -42,9 +42,16 @@ class SimulatedBoard:
     port: str
 
     def __init__(
-        self, config: ArrayConfig, *, clock_hz: int, baud: int, folder: Path = BUILD_FOLDER, **options: Any
+        self,
+        config: ArrayConfig,
+        *,
+        clock_hz: int,
+        baud: int,
+        folder: Path = BUILD_FOLDER,
+        write_verilog: WriteVerilog = flat_verilog,
+        **options: Any,
     ) -> None:
-        """`options`: as SerialShell's.
+        """`write_verilog`: what becomes of the SerialShell; `options`: its own.
 
         Raises:
             SimulationError: the simulation cannot be built.
@@ -52,7 +59,7 @@ class SimulatedBoard:
         self._clocks = clocks_per_bit(clock_hz, baud)
         top = SerialShell(config, clock_hz=clock_hz, baud=baud, **options)
         name = f"serial {config!r} {clock_hz} {baud} {sorted(options.items())!r}"
-        self._program = build_program(name, top, "serial_line.cpp", folder)
+        self._program = build_program(name, top, "serial_line.cpp", folder, write_verilog=write_verilog)
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(

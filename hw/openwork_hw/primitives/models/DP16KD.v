@@ -3,9 +3,10 @@
 // Written from the part's behaviour. A word of w bits is addressed by the upper address pins; the lowest pins of a
 // writing port are its byte enables where w is 18 or 36. A port keeps its output while it writes (WRITEMODE "NORMAL").
 // REGMODE "OUTREG" adds an output register. In 36-bit words DIB:DIA is written at port A's address and DOB:DOA read at
-// port B's. A word read by one port while the other writes it is undefined, here x. All bits start as 0.
-// Not modelled: other write modes, asynchronous and global reset, CSDECODE other than "0b000", INITVAL other than 0; for
-// a cell seen through ports of different widths below 9 the order of bits is a choice of this model.
+// port B's. A word read by one port while the other writes it is undefined: x, or inverted where a simulator (Verilator) has no
+// x. INITVAL_xx hold what is there at the start, 16 times 18 bits each, in places of 20. Not modelled: other write modes,
+// asynchronous and global reset, CSDECODE other than "0b000"; for a
+// cell seen through ports of different widths below 9 the order of bits is a choice of this model.
 module DP16KD (
   input DIA0, DIA1, DIA2, DIA3, DIA4, DIA5, DIA6, DIA7, DIA8, DIA9, DIA10, DIA11, DIA12, DIA13, DIA14, DIA15, DIA16,
     DIA17,
@@ -24,10 +25,36 @@ module DP16KD (
   parameter RESETMODE = "SYNC", ASYNC_RESET_RELEASE = "SYNC", GSR = "ENABLED";
   parameter CSDECODE_A = "0b000", CSDECODE_B = "0b000", WRITEMODE_A = "NORMAL", WRITEMODE_B = "NORMAL";
   parameter CLKAMUX = "CLKA", CLKBMUX = "CLKB";
+  parameter [319:0] INITVAL_00 = 0, INITVAL_01 = 0, INITVAL_02 = 0, INITVAL_03 = 0;
+  parameter [319:0] INITVAL_04 = 0, INITVAL_05 = 0, INITVAL_06 = 0, INITVAL_07 = 0;
+  parameter [319:0] INITVAL_08 = 0, INITVAL_09 = 0, INITVAL_0A = 0, INITVAL_0B = 0;
+  parameter [319:0] INITVAL_0C = 0, INITVAL_0D = 0, INITVAL_0E = 0, INITVAL_0F = 0;
+  parameter [319:0] INITVAL_10 = 0, INITVAL_11 = 0, INITVAL_12 = 0, INITVAL_13 = 0;
+  parameter [319:0] INITVAL_14 = 0, INITVAL_15 = 0, INITVAL_16 = 0, INITVAL_17 = 0;
+  parameter [319:0] INITVAL_18 = 0, INITVAL_19 = 0, INITVAL_1A = 0, INITVAL_1B = 0;
+  parameter [319:0] INITVAL_1C = 0, INITVAL_1D = 0, INITVAL_1E = 0, INITVAL_1F = 0;
+  parameter [319:0] INITVAL_20 = 0, INITVAL_21 = 0, INITVAL_22 = 0, INITVAL_23 = 0;
+  parameter [319:0] INITVAL_24 = 0, INITVAL_25 = 0, INITVAL_26 = 0, INITVAL_27 = 0;
+  parameter [319:0] INITVAL_28 = 0, INITVAL_29 = 0, INITVAL_2A = 0, INITVAL_2B = 0;
+  parameter [319:0] INITVAL_2C = 0, INITVAL_2D = 0, INITVAL_2E = 0, INITVAL_2F = 0;
+  parameter [319:0] INITVAL_30 = 0, INITVAL_31 = 0, INITVAL_32 = 0, INITVAL_33 = 0;
+  parameter [319:0] INITVAL_34 = 0, INITVAL_35 = 0, INITVAL_36 = 0, INITVAL_37 = 0;
+  parameter [319:0] INITVAL_38 = 0, INITVAL_39 = 0, INITVAL_3A = 0, INITVAL_3B = 0;
+  parameter [319:0] INITVAL_3C = 0, INITVAL_3D = 0, INITVAL_3E = 0, INITVAL_3F = 0;
+  localparam [20479:0] INIT = {
+    INITVAL_3F, INITVAL_3E, INITVAL_3D, INITVAL_3C, INITVAL_3B, INITVAL_3A, INITVAL_39, INITVAL_38,
+    INITVAL_37, INITVAL_36, INITVAL_35, INITVAL_34, INITVAL_33, INITVAL_32, INITVAL_31, INITVAL_30,
+    INITVAL_2F, INITVAL_2E, INITVAL_2D, INITVAL_2C, INITVAL_2B, INITVAL_2A, INITVAL_29, INITVAL_28,
+    INITVAL_27, INITVAL_26, INITVAL_25, INITVAL_24, INITVAL_23, INITVAL_22, INITVAL_21, INITVAL_20,
+    INITVAL_1F, INITVAL_1E, INITVAL_1D, INITVAL_1C, INITVAL_1B, INITVAL_1A, INITVAL_19, INITVAL_18,
+    INITVAL_17, INITVAL_16, INITVAL_15, INITVAL_14, INITVAL_13, INITVAL_12, INITVAL_11, INITVAL_10,
+    INITVAL_0F, INITVAL_0E, INITVAL_0D, INITVAL_0C, INITVAL_0B, INITVAL_0A, INITVAL_09, INITVAL_08,
+    INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04, INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00
+  };
 
   reg [8:0] bytes [0:2047];
   integer index;
-  initial for (index = 0; index < 2048; index = index + 1) bytes[index] = 0;
+  initial for (index = 0; index < 2048; index = index + 1) bytes[index] = INIT[20 * (index / 2) + 9 * (index % 2) +: 9];
 
   // Port A. Words of 18 and 36 bits take the lowest address pins of a writing port as byte enables.
   wire [17:0] da = {DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3,
@@ -79,6 +106,12 @@ module DP16KD (
     endcase
   endtask
 
+`ifdef VERILATOR
+  `define UNDEFINED(width, address) ~word(width, address)
+`else
+  `define UNDEFINED(width, address) 36'bx
+`endif
+
   localparam WIDE = DATA_WIDTH_A == 36;
   wire same_a = write_b && (aa >> 5) == (ab >> 5);
   wire same_b = write_a && first_byte(DATA_WIDTH_A, aa) == first_byte(DATA_WIDTH_B, ab)
@@ -86,12 +119,12 @@ module DP16KD (
 
   always @(posedge CLKA) begin
     if (RSTA) latch_a <= 0;
-    else if (read_a) latch_a <= same_a ? 36'bx : word(DATA_WIDTH_A, aa);
+    else if (read_a) latch_a <= same_a ? `UNDEFINED(DATA_WIDTH_A, aa) : word(DATA_WIDTH_A, aa);
     if (RSTA) register_a <= 0; else if (OCEA) register_a <= latch_a;
   end
   always @(posedge CLKB) begin
     if (RSTB) latch_b <= 0;
-    else if (read_b) latch_b <= same_b ? 36'bx : word(DATA_WIDTH_B, ab);
+    else if (read_b) latch_b <= same_b ? `UNDEFINED(DATA_WIDTH_B, ab) : word(DATA_WIDTH_B, ab);
     if (RSTB) register_b <= 0; else if (OCEB) register_b <= latch_b;
   end
   always @(posedge CLKA) if (write_a) write(DATA_WIDTH_A, aa, WIDE ? {db, da} : {18'b0, da});

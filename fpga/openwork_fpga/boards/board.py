@@ -1,0 +1,65 @@
+"""What a board is to us."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from amaranth.build import Platform
+
+from openwork_fpga.devices import Device
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.shells.serial_shell import SerialShell
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board that a bitstream can be built for.
+
+    Attributes:
+        name: how users call it.
+        title: what is printed on it.
+        platform: makes its pins and oscillator; from amaranth-boards, or like them.
+        device: its part, with the options of place and route.
+        preset, encodings: name of the array that fits (`openwork_hw.arch.config.PRESETS`), and the weight streams that it decodes.
+        clock_mhz: what the PLL makes of the oscillator; a bitstream is made only where it is met.
+        baud: of the serial line.
+        line: where the serial line is found.
+        memory_words, receive_bytes, result_bytes: sizes of the shell's memories, see `ByteShell`.
+        lamp: resource of the lamp that is lit when the design runs; a part of it behind a point.
+        loader: how openFPGALoader is told which board this is.
+        pack: more options of ecppack.
+    """
+
+    name: str
+    title: str
+    platform: Callable[[], Platform]
+    device: Device
+    preset: str
+    encodings: tuple[Encoding, ...]
+    clock_mhz: float
+    baud: int
+    line: str
+    memory_words: int
+    receive_bytes: int
+    result_bytes: int
+    lamp: str
+    loader: tuple[str, ...]
+    pack: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> ArrayConfig:
+        """The array."""
+        return PRESETS[self.preset]
+
+    def shell(self, image: Sequence[int] = ()) -> SerialShell:
+        """The design but for clock, reset and pins; `image`: words that its memory holds from the start."""
+        return SerialShell(
+            self.config,
+            encodings=self.encodings,
+            clock_hz=round(self.clock_mhz * 1e6),
+            baud=self.baud,
+            memory_words=self.memory_words,
+            receive_bytes=self.receive_bytes,
+            result_bytes=self.result_bytes,
+            image=image,
+        )

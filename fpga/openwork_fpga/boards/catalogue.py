@@ -1,0 +1,105 @@
+"""The boards that we build for."""
+
+from dataclasses import replace
+
+from amaranth_boards.ecpix5 import ECPIX585Platform
+from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_25F_Platform, ULX3S_85F_Platform
+
+from openwork_fpga.boards.board import Board
+from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSerialPlatform
+from openwork_fpga.devices import DEVICES, Device
+from openwork_hw.arch.nonzeros import Encoding
+
+CLOCK_85_MHZ = 60
+CLOCK_25_MHZ = 60
+"""What the PLLs make on boards with a part of this size; a multiple of 3 MHz gives the fastest serial lines."""
+
+
+def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: int) -> Device:
+    """A device of the table in another package or speed grade, with all pins given, aiming at the board's clock."""
+    flags = (f"--{part}", "--package", package, "--speed", speed)
+    return replace(
+        DEVICES[base], package=package, speed=speed, flags=flags, target_mhz=clock_mhz, options=("--router", "router2")
+    )
+
+
+def _ulx3s(
+    size: str, platform: type, base: str, preset: str, clock_mhz: int, memory_words: int, result_bytes: int
+) -> Board:
+    return Board(
+        name=f"ulx3s-{size}f",
+        title=f"ULX3S with LFE5U-{size}F",
+        platform=platform,
+        device=_ecp5(base, f"{size}k", "CABGA381", "6", clock_mhz),
+        preset=preset,
+        encodings=(Encoding.PACKED,),
+        clock_mhz=clock_mhz,
+        baud=3_000_000,
+        line="its USB socket US1",
+        memory_words=memory_words,
+        receive_bytes=2048,
+        result_bytes=result_bytes,
+        lamp="led",
+        loader=("--board", "ulx3s"),
+    )
+
+
+BOARDS: dict[str, Board] = {
+    board.name: board
+    for board in (
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", CLOCK_85_MHZ, 16384, 8192),
+        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", CLOCK_25_MHZ, 8192, 2048),
+        # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
+        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", CLOCK_25_MHZ, 4096, 2048),
+        Board(
+            name="orangecrab-85f",
+            title="OrangeCrab r0.2 with LFE5U-85F",
+            platform=OrangeCrabSerialPlatform,
+            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", CLOCK_85_MHZ),
+            preset="ecp5-85k",
+            encodings=(Encoding.PACKED,),
+            clock_mhz=CLOCK_85_MHZ,
+            baud=1_000_000,
+            line="an adapter on pins 0 (in) and 1 (out)",
+            memory_words=16384,
+            receive_bytes=2048,
+            result_bytes=8192,
+            lamp="rgb_led.g",
+            loader=("--board", "orangeCrab"),
+            pack=("--freq", "38.8"),
+        ),
+        Board(
+            name="ecpix5-85f",
+            title="ECPIX-5 with LFE5UM5G-85F",
+            platform=ECPIX585Platform,
+            device=_ecp5("lfe5u-85f", "um5g-85k", "CABGA554", "8", CLOCK_85_MHZ),
+            preset="ecp5-85k",
+            encodings=(Encoding.PACKED,),
+            clock_mhz=CLOCK_85_MHZ,
+            baud=3_000_000,
+            line="its USB socket for debugging",
+            memory_words=16384,
+            receive_bytes=2048,
+            result_bytes=8192,
+            lamp="rgb_led.g",
+            loader=("--board", "ecpix5"),
+        ),
+        Board(
+            name="colorlight-i5",
+            title="Colorlight i5 7.0 on its extension board",
+            platform=ColorlightI5Platform,
+            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_25_MHZ),
+            preset="ecp5-25k",
+            encodings=(Encoding.PACKED,),
+            clock_mhz=CLOCK_25_MHZ,
+            baud=115_200,
+            line="the extension board's USB socket",
+            memory_words=8192,
+            receive_bytes=2048,
+            result_bytes=2048,
+            lamp="led",
+            loader=("--board", "colorlight-i5"),
+        ),
+    )
+}
+"""Boards by name."""

@@ -1,0 +1,63 @@
+"""What must hold of a placed and routed board before its bitstream is made."""
+
+from collections.abc import Iterator
+from typing import Any
+
+REGISTERS = ("TRELLIS_FF",)
+BUFFERS = ("TRELLIS_IO", "IB", "OB")
+CLOCKS = ("EHXPLLL",)
+DATA_PINS = ("DI", "M", "Q")
+"""Of a flip-flop: what comes in and what goes out."""
+
+Bit = int | str
+"""A net, or a constant."""
+
+
+def timing_complaints(report: dict[str, Any], clock_mhz: float) -> list[str]:
+    """What nextpnr's report says against running at `clock_mhz`: no clock, a slower one, one that nobody constrained."""
+    clocks = report["fmax"]
+    if not clocks:
+        return ["no clock was timed"]
+    complaints = []
+    for name, entry in clocks.items():
+        # nextpnr keeps periods in whole picoseconds.
+        if entry["constraint"] < clock_mhz * (1 - 1e-3):
+            complaints.append(f"clock {name} is constrained to {entry['constraint']:.2f} MHz, not {clock_mhz:g}")
+        if entry["achieved"] < clock_mhz:
+            complaints.append(f"clock {name} reaches {entry['achieved']:.2f} MHz of {clock_mhz:g}")
+    return complaints
+
+
+def path_complaints(netlist: dict[str, Any]) -> list[str]:
+    """Pins of an ECP5 netlist between which and the nearest flip-flop there is logic: paths from outside that no clock times.
+
+    Args:
+        netlist: as Yosys writes it in JSON, with one flat module `top`; its oscillator ends in a PLL.
+    """
+    top = netlist["modules"]["top"]
+    touching: dict[str, dict[Bit, list[tuple[dict[str, Any], str]]]] = {"input": {}, "output": {}}
+    for cell in top["cells"].values():
+        for port, bits in cell["connections"].items():
+            direction = cell["port_directions"][port]
+            for side in ("input", "output") if direction == "inout" else (direction,):
+                for bit in bits:
+                    touching[side].setdefault(bit, []).append((cell, port))
+
+    def ends(bit: Bit, side: str) -> Iterator[tuple[str, str]]:
+        """Cells, with their pins, that read (`input`) or drive (`output`) a net, those behind buffers in the buffers' place."""
+        for cell, port in touching[side].get(bit, []):
+            if cell["type"] not in BUFFERS:
+                yield cell["type"], port
+                continue
+            for other, bits in cell["connections"].items():
+                if cell["port_directions"][other] not in (side, "inout"):
+                    for behind in bits:
+                        yield from () if isinstance(behind, str) else ends(behind, side)
+
+    return [
+        f"pin {name} meets {pin} of a {kind} before a flip-flop"
+        for name, port in top["ports"].items()
+        for bit in port["bits"]
+        for kind, pin in ends(bit, port["direction"])
+        if kind not in CLOCKS and not (kind in REGISTERS and pin in DATA_PINS)
+    ]

@@ -1,0 +1,32 @@
+"""Pins that amaranth-boards does not have: a whole board, and serial lines on headers."""
+
+from amaranth.build import Attrs, Clock, Pins, Resource
+from amaranth.vendor import LatticeECP5Platform
+from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_85FPlatform
+from amaranth_boards.resources import UARTResource
+
+_LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
+
+
+class ColorlightI5Platform(LatticeECP5Platform):
+    """The Colorlight i5 on its extension board, as github.com/wuxx/Colorlight-FPGA-Projects documents version 7.0."""
+
+    device = "LFE5U-25F"
+    package = "BG381"
+    speed = "6"
+    default_clk = "clk25"
+    resources = (
+        Resource("clk25", 0, Pins("P3", dir="i"), Clock(25e6), _LVCMOS33),
+        UARTResource(0, rx="H18", tx="J17", attrs=_LVCMOS33),
+        Resource("led", 0, Pins("U16", dir="o"), _LVCMOS33),
+    )
+    connectors = ()
+
+
+class OrangeCrabSerialPlatform(OrangeCrabR0_2_85FPlatform):
+    """An OrangeCrab with a serial line on the pins of its Feather header that are one by convention: 0 receives, 1 sends."""
+
+    resources = (
+        *OrangeCrabR0_2_85FPlatform.resources,
+        UARTResource(0, rx="0", tx="1", conn=("io", 0), attrs=_LVCMOS33),
+    )

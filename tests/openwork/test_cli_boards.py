@@ -1,0 +1,40 @@
+"""Commands for boards: what they list, and their refusals."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openwork_fpga.boards.catalogue import BOARDS
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "openwork", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_all_boards_are_listed() -> None:
+    result = run("boards")
+    assert result.returncode == 0, result.stderr
+    assert all(name in result.stdout for name in BOARDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("build", "--board", "icestick"), "openwork: there is no board icestick: there are ulx3s-85f, "),
+        (("build", "--board", "ulx3s-12f", "--image", "no.image"), "openwork: there is no file no.image"),
+        (("program", "--board", "ulx3s-85f", "top.bin"), "openwork: top.bin is no bitstream for ulx3s-85f: "),
+        (
+            ("program", "--board", "ulx3s-85f", "no.bit"),
+            "openwork: there is no no.bit: openwork build --board ulx3s-85f",
+        ),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_status_2(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    output = ("-o", str(tmp_path / "build")) if arguments[0] == "build" else ()
+    result = run(*arguments, *output)
+    assert result.returncode == 2
+    assert result.stderr.startswith(sentence) and result.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("*"))

