@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
 from openwork_hw.image.memory_reader import ADDRESS_BITS
+from openwork_hw.stream.output_buffer import OutputBuffer
 
 WordWrite = data.StructLayout({"address": ADDRESS_BITS, "word": WORD_BITS})
 """A word for the image memory."""
@@ -50,9 +51,16 @@ def shell_memory_ports(readers: int) -> dict[str, Any]:
 
 
 def connect_memory(m: Module, shell: Any, memory: Any) -> None:
-    """Join a shell and its memory."""
-    for asks, takes in zip(shell.o_memory_requests, memory.i_requests, strict=True):
-        wiring.connect(m, asks, takes)
+    """Join a shell and its memory.
+
+    Requests go through registers, one cycle each: the way from a reader to the memory's turns and back to the reader's next address
+    was the longest of a whole board.
+    """
+    for reader, (asks, takes) in enumerate(zip(shell.o_memory_requests, memory.i_requests, strict=True)):
+        m.submodules[f"requests_{reader}"] = buffer = OutputBuffer(ADDRESS_BITS)
+        wiring.connect(m, asks, buffer.i)
+        wiring.connect(m, buffer.o, takes)
+        m.d.comb += buffer.flush.eq(shell.memory_forget)
     for gives, takes in zip(memory.o_words, shell.i_memory_words, strict=True):
         wiring.connect(m, gives, takes)
     wiring.connect(m, shell.o_memory_writes, memory.i_writes)
