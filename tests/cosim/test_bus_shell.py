@@ -125,7 +125,17 @@ def test_after_a_reset_in_the_middle_the_next_run_is_right(whole: bool, seed: in
     """Anywhere in a run: while features come, while the array works, while outputs go. The image need not be sent again."""
     image = compile_network(flat(), ODD, ODD_ENCODING)
     inputs = inputs_of(image, 2, seed)
-    cuts = [0, 5, *np.random.default_rng(seed).integers(10, image.predicted_cycles, 6).tolist(), image.predicted_cycles]
+    end = image.predicted_cycles  # the outputs are the last 70 cycles of it
+    cuts = [
+        0,
+        5,
+        *np.random.default_rng(seed).integers(10, end, 4).tolist(),
+        end - 55,
+        end - 40,
+        end - 25,
+        end - 10,
+        end,
+    ]
     jobs = []
     for number, cycles in enumerate(cuts):
         first: list[Step] = [Load(image.words.tolist()), Ask("check"), *offers(image, inputs[:1]), Cut(cycles, whole)]
