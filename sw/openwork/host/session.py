@@ -180,6 +180,11 @@ class Session:
         del self._results[:count]
         return content
 
+    @property
+    def outstanding(self) -> int:
+        """Bytes of results that are due and have not been taken."""
+        return self._due - self._have + len(self._results)
+
     def settle(self, progress: Callable[[int], None] | None = None) -> None:
         """Wait until the board has received all steps.
 
