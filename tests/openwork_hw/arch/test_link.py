@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from amaranth.hdl import Const
 from hypothesis import given
 from hypothesis import strategies as st
 
