@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import pytest
-from amaranth.hdl import Const
 from hypothesis import given
 from hypothesis import strategies as st
 
