@@ -1,6 +1,7 @@
 """A board that runs images."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -130,24 +131,32 @@ class Board:
         """
         if self._image is None:
             raise HostError("no image is loaded: load one first")
+        if self._session.outstanding:
+            raise HostError("the results of another run have not been taken yet: take all of them first")
         image = self._image
-        bytes_of_run = self._run_bytes(image)
+        size = self._run_bytes(image)
         done = started = 0
         attempts = self._attempts
-        while done < len(inputs):
-            try:
-                while started < min(done + 2, len(inputs)):
-                    self._session.start(Order.RUN, image.load_bytes(inputs[started]).tobytes(), bytes_of_run)
-                    started += 1
-                result = self._result(image, self._session.results(bytes_of_run))
-            except LineLost as error:
-                attempts -= 1
-                self._resume(attempts, error)
-                started = done
-                continue
-            done += 1
-            attempts = self._attempts
-            yield result
+        try:
+            while done < len(inputs):
+                try:
+                    while started < min(done + 2, len(inputs)):
+                        self._session.start(Order.RUN, image.load_bytes(inputs[started]).tobytes(), size)
+                        started += 1
+                    content = self._session.results(size)
+                    if len(content) < size:
+                        raise LineLost("the array did not run the image")
+                except LineLost as error:
+                    attempts -= 1
+                    self._resume(attempts, error)
+                    started = done
+                    continue
+                done += 1
+                attempts = self._attempts
+                yield self._result(image, content)
+        finally:
+            with suppress(LineLost):  # then the next run notices
+                self._session.results(self._session.outstanding)
 
     def store(self, words: NDArray[np.uint32], progress: Progress | None = None) -> ImageStatus:
         """Write words, which need not be an image, to the memory, and what the array's check says about them."""
@@ -246,8 +255,6 @@ class Board:
         return int(image.words[7]) + reports * REPORT.size + ANSWER.size
 
     def _result(self, image: Image, content: bytes) -> Result:
-        if len(content) < self._run_bytes(image):
-            raise LineLost("the array did not run the image")
         status, cycles = ANSWER.unpack(content[-ANSWER.size :])
         outputs, reports, at = bytearray(), [], 0
         for words in stored_words(image.words, image.config):

@@ -6,12 +6,12 @@ and, because the board answers in order, that every earlier response has been se
 """
 
 import random
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from openwork.host.line import HostError, Line, LineLost
+from openwork.host.results import Results
 from openwork_hw.arch.link import (
     BUSY,
     CRC,
@@ -43,6 +43,7 @@ LARGEST_CHUNK = 1024
 """Bytes of payload: long ones are efficient, short ones survive on a bad line. Halved by a loss, doubled by some successes."""
 
 SUCCESSES = 8
+"""Requests that arrive one after the other before they become longer."""
 
 CHUNKS_IN_WINDOW = 32
 
@@ -88,7 +89,7 @@ class Awaited:
     Attributes:
         kind, echo, length: of the request.
         begin: bytes sent before it.
-        next: number of the next request when it was sent; -1 if that says nothing any more.
+        next: number of the next request when it was sent.
         step: of a PEEK.
         position: READ: of its first result, counted on and on.
     """
@@ -139,11 +140,7 @@ class Session:
         self._next = 0
         self._bytes = 0
         self._greeted = 0  # bytes when the last HELLO was sent
-        self._results = bytearray()
-        self._have = self._asked = self._due = 0  # results: here, asked for, due after all steps
-        self._ahead: dict[int, bytes] = {}  # results behind some that are missing
-        self._again: list[tuple[int, int]] = []  # results to ask for once more: position and length, in order
-        self._ended = False
+        self._results = Results()
         self._peeked: dict[int, bytes] = {}
         self._chunk = LARGEST_CHUNK
         self._largest_chunk = LARGEST_CHUNK
@@ -171,14 +168,17 @@ class Session:
         self._queue(Step(Kind.START, order, results=results))
         if inputs:
             self._queue(Step(Kind.FEED, 0, len(inputs), memoryview(inputs)))
-        self._due += results
+        self._results.due += results
 
     def results(self, count: int) -> bytes:
         """The next results; fewer, if the array has nothing more to do."""
-        self.wait(lambda: len(self._results) >= count or self._ended)
-        content = bytes(self._results[:count])
-        del self._results[:count]
-        return content
+        self.wait(lambda: self._results.waiting >= count or self._results.ended)
+        return self._results.take(count)
+
+    @property
+    def outstanding(self) -> int:
+        """Bytes of results that are due and have not been taken."""
+        return self._results.due - self._results.have + self._results.waiting
 
     def settle(self, progress: Callable[[int], None] | None = None) -> None:
         """Wait until the board has received all steps.
@@ -248,7 +248,7 @@ class Session:
     # Sending --------------------------------------------------------------------------------------------------------------
 
     def _queue(self, step: Step) -> None:
-        self._steps.append(replace(step, before=self._due))
+        self._steps.append(replace(step, before=self._results.due))
 
     def _talk(self) -> bool:
         """Send what may be sent, in one piece; false where there is nothing."""
@@ -299,22 +299,15 @@ class Session:
             room = self._window - sum(one.size for one in self._sent)
         if room < OVERHEAD + SMALLEST_CHUNK:
             return None
-        limit = self._steps[0].before if self._steps else self._due
-        if self._again and self._again[0][0] < limit:
-            position, length = self._again.pop(0)
-            if length > self._chunk:
-                insort(self._again, (position + self._chunk, length - self._chunk))
-            return self._read(position, min(length, self._chunk))
-        length = min(self._chunk, limit - self._asked, self.identity.result_bytes - (self._asked - self._have))
-        if length > 0:
-            self._asked += length
-            return self._read(self._asked - length, length)
+        results, buffer_bytes = self._results, self.identity.result_bytes
+        limit = self._steps[0].before if self._steps else results.due
+        if asked := results.ask(limit, self._chunk, buffer_bytes):
+            return self._read(*asked)
         if not self._steps:
             return None
         step = self._steps[0]
-        if step.kind is Kind.START and step.before + step.results - self._have > self.identity.result_bytes:
-            if step.before > self._have:
-                return None  # the array could wait for room, and this START for the array
+        if results.have < step.before and step.before + step.results - results.have > buffer_bytes:
+            return None  # the array could wait for room, and this START for the array
         chunk = min(self._chunk, (room - OVERHEAD) & ~3)
         if step.length > chunk:
             words = chunk // 4 if step.kind in (Kind.WRITE, Kind.PEEK) else 0
@@ -333,7 +326,7 @@ class Session:
         """Ask for results, and let the board forget those that are here."""
         offset = position % RESULT_POSITIONS
         self._awaited.append(Awaited(Kind.READ, offset, length, self._bytes, self._next + 1, position=position))
-        return self._number(Kind.READ, length, offset | self._have % RESULT_POSITIONS << 16, b"", None)
+        return self._number(Kind.READ, length, offset | self._results.have % RESULT_POSITIONS << 16, b"", None)
 
     def _number(self, kind: Kind, length: int, address: int, payload: bytes, step: Step | None) -> Request:
         size = OVERHEAD + len(payload)
@@ -396,33 +389,19 @@ class Session:
         lost = [self._awaited.popleft() for _ in range(place)]
         one = self._awaited.popleft()
         if one.kind is Kind.READ:
-            self._keep(one, response)
+            self._results.keep(one.position, one.length, response.payload, response.busy)
         elif one.step is not None:
             for word in range(len(response.payload) // 4):
                 self._peeked[one.step.address + word] = response.payload[4 * word :][:4]
         for other in lost:
             if other.kind is Kind.READ:
-                self._ask_again(other.position, other.length)
+                self._results.lost(other.position, other.length)
             elif other.step is not None and other.next <= received:
                 self._steps.appendleft(other.step)
         if received < one.next:
             self._go_back()
         elif any(other.kind is not Kind.HELLO for other in lost):
             self._shrink()
-
-    def _keep(self, one: Awaited, response: Response) -> None:
-        """Results that were asked for; the board may have had fewer."""
-        end = one.position + len(response.payload)
-        self._ahead[one.position] = response.payload
-        self._ask_again(end, one.length - len(response.payload))
-        while content := self._ahead.pop(self._have, b""):
-            self._results += content
-            self._have += len(content)
-        self._ended = not response.busy and len(response.payload) < one.length and end == self._have
-
-    def _ask_again(self, position: int, length: int) -> None:
-        if length:
-            insort(self._again, (position, length))
 
     def _go_back(self) -> None:
         """The requests from the first that has not been received on were lost, or will be dropped: they are cut anew."""
@@ -437,7 +416,7 @@ class Session:
                 one.next = min(one.next, self._next)
                 self._awaited.append(one)
             elif one.kind is Kind.READ:
-                self._ask_again(one.position, one.length)
+                self._results.lost(one.position, one.length)
         self._shrink()
 
     def _shrink(self) -> None:

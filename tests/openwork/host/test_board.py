@@ -134,6 +134,19 @@ def test_a_board_that_never_comes_back_is_a_sentence() -> None:
             board.run(INPUTS)
 
 
+def test_results_that_nobody_takes_do_not_become_the_next_runs() -> None:
+    with Desk(IMAGE, INPUTS).open() as board:
+        board.load(IMAGE)
+        for result in board.results(INPUTS):
+            assert (IMAGE.outputs(result.outputs) == EXPECTED[0]).all()
+            break
+        assert (board.run(INPUTS[3:]) == EXPECTED[3:]).all()
+        half = board.results(INPUTS)
+        next(half)
+        with pytest.raises(HostError, match="the results of another run have not been taken yet"):
+            board.run(INPUTS)
+
+
 def test_images_for_other_boards_are_refused() -> None:
     for identity, sentence in (
         (

@@ -1,0 +1,65 @@
+"""The string of results of a session, put together from what the board's responses bring of it."""
+
+from bisect import insort
+
+
+class Results:
+    """Which results are here, which have been asked for, and which must be asked for once more.
+
+    Attributes:
+        have: results that are here, or were.
+        due: results that all requests so far make.
+        ended: the array has nothing more to give, although more was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.have = self.due = 0
+        self.ended = False
+        self._here = bytearray()
+        self._asked = 0
+        self._again: list[tuple[int, int]] = []  # position and length, in order
+        self._ahead: dict[int, bytes] = {}  # those behind some that are missing
+
+    @property
+    def waiting(self) -> int:
+        """Those that are here and have not been taken."""
+        return len(self._here)
+
+    def take(self, count: int) -> bytes:
+        """The next results."""
+        content = bytes(self._here[:count])
+        del self._here[:count]
+        return content
+
+    def ask(self, limit: int, longest: int, buffer_bytes: int) -> tuple[int, int] | None:
+        """Position and length of the results to ask for next, if there are any.
+
+        Args:
+            limit: position that the requests sent so far make results up to.
+            longest: length.
+            buffer_bytes: that the board keeps.
+        """
+        if self._again and self._again[0][0] < limit:
+            position, length = self._again.pop(0)
+            self.lost(position + longest, length - longest)
+            return position, min(length, longest)
+        length = min(longest, limit - self._asked, buffer_bytes - (self._asked - self.have))
+        if length <= 0:
+            return None
+        self._asked += length
+        return self._asked - length, length
+
+    def lost(self, position: int, length: int) -> None:
+        """These, if there are any, have been asked for in vain."""
+        if length > 0:
+            insort(self._again, (position, length))
+
+    def keep(self, position: int, length: int, content: bytes, busy: bool) -> None:
+        """What was asked for, or the first part of it; whether the board has something to do."""
+        end = position + len(content)
+        self.lost(end, length - len(content))
+        self._ahead[position] = content
+        while ready := self._ahead.pop(self.have, b""):
+            self._here += ready
+            self.have += len(ready)
+        self.ended = not busy and len(content) < length and end == self.have
