@@ -47,7 +47,7 @@ class Case:
 
 SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
 LARGE = ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3, feature_words=65536)
-VECTORS = ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)
+VECTORS = ArrayConfig(16, 8, group_sizes=(1, 2, 16), replicas=8)
 
 DENSE = "ResNet-50, dense, seeded values"
 
@@ -57,7 +57,7 @@ CASES = {
     "MLP 784-300-100-10": Case(VECTORS, 8),
     "ResNet-8, MLPerf Tiny": Case(SQUARE, 4),
     "DS-CNN, MLPerf Tiny": Case(ArrayConfig(25, 5, group_sizes=(5, 25), replicas=5), 4),
-    "MobileNetV1-0.25 96 x 96, MLPerf Tiny": Case(ArrayConfig(24, 6, group_sizes=(1, 6, 24), replicas=4), 4),
+    "MobileNetV1-0.25 96 x 96, MLPerf Tiny": Case(ArrayConfig(24, 6, group_sizes=(6,), replicas=4), 4),
     "autoencoder 640, MLPerf Tiny": Case(VECTORS, 4),
     "ResNet-20, CIFAR-10": Case(SQUARE, 4),
     "ResNet-56, CIFAR-10": Case(SQUARE),
