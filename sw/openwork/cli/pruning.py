@@ -116,7 +116,7 @@ def prune(
     with counting() as progress:
         if cycles is not None:
             config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
-            levels = densities_within(network, inputs, cycles, _cycles(inputs, config), names, progress)
+            levels = densities_within(network, inputs, cycles, layer_cycles(inputs, config), names, progress)
         pruned = prune_by(
             method,
             network,
@@ -257,7 +257,7 @@ def _recipe(epochs: int, rate: float, teaching: float, seed: int, inputs: int) -
     return Recipe(epochs=epochs, rate=rate, batch=batch, teaching=teaching, seed=seed) if epochs else None
 
 
-def _cycles(inputs: "torch.Tensor", config: "ArrayConfig") -> "Callable[[Any], dict[str, float]]":
+def layer_cycles(inputs: "torch.Tensor", config: "ArrayConfig") -> "Callable[[Any], dict[str, float]]":
     """What each layer of a pruned network takes, predicted; sums and averages under their own names."""
     from openwork.compiler.network import compile_network
     from openwork.frontend import FloatJoin
