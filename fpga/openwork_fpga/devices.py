@@ -36,6 +36,7 @@ class Device:
         target_mhz: the clock that place and route aims at: above what is reached, so that it never stops early.
         encodings: weight streams that the preset decodes there: all three where there is room and they do not set the clock.
         rows: where its multipliers and memories are, for a floorplan; empty where the placer does well without.
+        free_memories: a row of block memories away from them, in the columns of theirs.
     """
 
     name: str
@@ -48,15 +49,20 @@ class Device:
     encodings: tuple[Encoding, ...] = ALL_ENCODINGS
     options: tuple[str, ...] = ()
     rows: tuple[MultiplierRow, ...] = ()
+    free_memories: tuple[str, ...] = ()
+
+
+_ECP5_85_GROUPS = [4 + 9 * group + 2 * (group >= 7) for group in range(13)]
+"""First columns of the groups of four multipliers and of four memories; clock logic stands between the 7th and the 8th."""
+
+
+def _ecp5_85_memories(y: int) -> tuple[str, ...]:
+    return tuple(f"X{x + 2 * n}/Y{y}/EBR{n}" for x in _ECP5_85_GROUPS for n in range(4))
 
 
 def _ecp5_85_row(multipliers_y: int, memories_y: int) -> MultiplierRow:
-    """Thirteen groups of four multipliers and of four memories; a column of clock logic stands between the 7th and the 8th."""
-    groups = [4 + 9 * group + 2 * (group >= 7) for group in range(13)]
-    return MultiplierRow(
-        tuple(f"X{x + n}/Y{multipliers_y}/MULT18_{n}" for x in groups for n in (0, 1, 4, 5)),
-        tuple(f"X{x + 2 * n}/Y{memories_y}/EBR{n}" for x in groups for n in range(4)),
-    )
+    multipliers = tuple(f"X{x + n}/Y{multipliers_y}/MULT18_{n}" for x in _ECP5_85_GROUPS for n in (0, 1, 4, 5))
+    return MultiplierRow(multipliers, _ecp5_85_memories(memories_y))
 
 
 DEVICES: dict[str, Device] = {
@@ -73,8 +79,10 @@ DEVICES: dict[str, Device] = {
             encodings=(Encoding.PACKED,),
             # Router 1 does not end for some seeds of a design as full as this one; router 2 does. Its `--tmg-ripup` is not for a
             # target that is out of reach: it takes out and routes again what misses the target, to no end.
-            options=("--router", "router2"),
+            # Paths that are nearly as long as the longest one have to count nearly as much as it does.
+            options=("--router", "router2", "--placer-heap-timingweight", "30", "--placer-heap-critexp", "3"),
             rows=(_ecp5_85_row(10, 22), _ecp5_85_row(34, 46), _ecp5_85_row(58, 70)),
+            free_memories=_ecp5_85_memories(82),
         ),
         Device(
             name="lfe5u-25f",

@@ -15,8 +15,8 @@ _CELL = re.compile(
 )
 """Names of the cells that get a place: multipliers by lane, memories by the first bit that they hold."""
 
-_PORT = re.compile(r"^i_(words|records)_(?P<place>\d+)_port\[(?P<bit>\d+)\]$")
-"""Names of the harness's registers at a feeder's streams."""
+_PORT = re.compile(r"^i_(words|records)_(?P<place>\d+)_port\[\d+\]$|\.pe_(?P<pe>\d+)\.feeder\.\w+_port(\[\d+\])?$")
+"""Names of the registers at a feeder's edge: the harness's at its streams, and its own of settings."""
 
 PORT_COLUMNS = 12
 """Columns of tiles for a feeder's port registers, one in each of a tile's four slices."""
@@ -29,11 +29,12 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
     """The bel of each cell that has a place, by the cell's name; nothing where the part or the array gives no pattern.
 
     PEs lie one beside the other along the rows of multipliers, to and fro, so that neighbours stay neighbours; a PE's feature
-    memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that. Below these lie
-    the harness's registers at the feeder's streams, which are wide and would draw the feeder to where they come from.
+    memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that, or, from a row
+    between two others, where the part is free. Below these lie the registers at the feeder's edge: its streams and settings are
+    wide and would draw it to where they come from.
 
     Args:
-        cells: names of multipliers and memories in the netlist, and of the bits of the harness's registers.
+        cells: names of multipliers and memories in the netlist, and of the bits of registers at a feeder's edge.
     """
     cells = list(cells)
     found = [(name, match) for name in cells if (match := _CELL.search(name))]
@@ -49,20 +50,24 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
         if number % 2:
             pes.reverse()
         memories = iter(row.memories)
+        # Between two rows there is no room for all the logic of a feeder.
+        between = 0 < number < len(device.rows) - 1 and device.free_memories
         for place, pe in enumerate(pes):
             # What a row has left is shared out between its PEs.
             first = place * len(row.multipliers) // row_pes
             result |= dict(zip(multipliers.get(pe, []), row.multipliers[first:], strict=False))
-            result |= dict(zip(features.get(pe, []) + feeders.get(pe, []), memories, strict=False))
+            result |= dict(zip(features.get(pe, []), memories, strict=False))
+            beside = device.free_memories[place * len(row.memories) // row_pes :] if between else memories
+            result |= dict(zip(feeders.get(pe, []), beside, strict=False))
     return result | _port_places(config, cells, {pe: result[names[0]] for pe, names in feeders.items()})
 
 
 def _port_places(config: ArrayConfig, cells: list[str], beside: dict[int, str]) -> dict[str, str]:
-    """Bels of the registers at the feeders' streams, below the memory that each PE has `beside`."""
+    """Bels of the registers at the feeders' edges, below the memory that each PE has `beside`."""
     result: dict[str, str] = {}
-    ports = [(name, match) for name in cells if (match := _PORT.match(name))]
+    ports = [(name, match) for name in cells if (match := _PORT.search(name))]
     for place, pe in enumerate(config.feeders):
-        names = [name for name, match in ports if int(match["place"]) == place]
+        names = [name for name, match in ports if match["place"] == str(place) or match["pe"] == str(pe)]
         if not names or pe not in beside:
             continue
         x, y = (int(part[1:]) for part in beside[pe].split("/")[:2])

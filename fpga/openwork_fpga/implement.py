@@ -144,7 +144,7 @@ def synthesize(family: Family, folder: Path, floorplan: Floorplan | None) -> int
 def _fix_places(netlist: Path, floorplan: Floorplan) -> None:
     """Give the cells of a netlist file the places that the floorplan names.
 
-    A bit of a harness's port register goes by the name of its net, since its cell's is made up in synthesis.
+    A bit of a port register goes by the name of its net, since its cell's is made up in synthesis.
     """
     design = json.loads(netlist.read_text())
     top = design["modules"]["top"]

@@ -40,6 +40,7 @@ def test_each_cell_has_a_place_of_its_own() -> None:
 def test_a_pe_and_its_neighbour_lie_together() -> None:
     found = places(DEVICE, CONFIG, cells(CONFIG))
     spans = [[column(bel) for name, bel in found.items() if f".pe_{pe}." in name] for pe in range(CONFIG.pes)]
+    assert found["component.chain.pe_7.feeder.table.memory_0"] in DEVICE.free_memories
     assert max(max(span) - min(span) for span in spans) < 24  # of 126 columns
     middles = [sum(span) / len(span) for span in spans]
     assert max(abs(left - right) for left, right in pairwise(middles)) < 24
@@ -57,9 +58,11 @@ def test_no_pattern_no_places() -> None:
 
 def test_port_registers_lie_with_their_feeder() -> None:
     ports = [f"i_words_{place}_port[{bit}]" for place in range(len(CONFIG.feeders)) for bit in range(33)]
+    ports += [f"component.chain.pe_{pe}.feeder.columns_port[{bit}]" for pe in CONFIG.feeders for bit in range(17)]
     found = places(DEVICE, CONFIG, cells(CONFIG) + ports)
     assert len(set(found.values())) == len(cells(CONFIG)) + len(ports)
     for place, pe in enumerate(CONFIG.feeders):
         ring = column(found[f"component.chain.pe_{pe}.feeder.rows.ring.memory_0"])
-        columns = [column(found[name]) for name in ports if f"words_{place}_" in name]
+        columns = [column(found[name]) for name in ports if f"words_{place}_" in name or f".pe_{pe}." in name]
+        assert len(columns) == 33 + 17
         assert max(abs(ring - x) for x in columns) < PORT_COLUMNS

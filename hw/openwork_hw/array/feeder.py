@@ -17,6 +17,18 @@ from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.decoder.weight_decoder import WeightDecoder
 from openwork_hw.primitives.block_memory import BlockMemory
 
+FEEDER_SETTINGS = (
+    "channels",
+    "channel_bits",
+    "columns",
+    "tap_bits",
+    "turn_base",
+    "single_pixel",
+    "output_base",
+    "output_stride",
+)
+"""The settings that a feeder looks at."""
+
 
 class Feeder(wiring.Component):
     """Decode one weight stream, replay its rows and look up where each operand is.
@@ -28,7 +40,7 @@ class Feeder(wiring.Component):
         i_words : in, stream of WeightWord
         i_records : in, stream of RowRecordLayout(config), one for each row
         chain : in, Beat(config); what passes by: TABLE beats are taken
-        settings : in, Settings(config)
+        settings : in, Settings(config); steady from two cycles before `clear` falls
         index : in, range(pes); this PE's number, for the error report
         clear : in; be as before a pass, which begins when it falls
         o : out, Beat(config)
@@ -80,6 +92,14 @@ class Feeder(wiring.Component):
         m.submodules.rows = rows = RowBuffer(config)
         m.submodules.table = table = BlockMemory(entry.size, config.tap_entries, config.technology)
 
+        # What holds for a pass, in registers of the feeder's own, which a floorplan may give places: those of the chain may go
+        # straight to a PE far down it, and would draw the feeder along.
+        held = Signal(Settings(config), reset_less=True)
+        for name in FEEDER_SETTINGS:
+            port = Signal(self.settings[name].shape(), name=f"{name}_port", reset_less=True, attrs={"keep": 1})
+            m.d.sync += port.eq(self.settings[name])
+            m.d.comb += held[name].eq(port)
+
         # Words and records come from far away: neither they nor their `ready` should meet logic on the same path.
         m.submodules.words = words = PassBuffer(WeightWord)
         m.submodules.records = records = PassBuffer(RowRecordLayout(config))
@@ -95,11 +115,11 @@ class Feeder(wiring.Component):
             words.clear.eq(self.clear),
             records.clear.eq(self.clear),
             decoder.clear.eq(self.clear),
-            decoder.channels.eq(self.settings.channels),
-            decoder.channel_bits.eq(self.settings.channel_bits),
-            decoder.columns.eq(self.settings.columns),
+            decoder.channels.eq(held.channels),
+            decoder.channel_bits.eq(held.channel_bits),
+            decoder.columns.eq(held.columns),
             rows.clear.eq(rows_clear),
-            rows.settings.eq(self.settings),
+            rows.settings.eq(held),
             rows.i_check_rows.eq(decoder.names_rows),
             rows.i_position.eq(decoder.position),
             rows.upstream_fault.eq(decoder.error),
