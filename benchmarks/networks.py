@@ -148,14 +148,18 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, default=2, help="processes that share the inputs of a network; 0: only compile"
     )
+    parser.add_argument("--inputs", type=int, help="at most so many of each network's inputs")
     arguments = parser.parse_args()
     console = Console()
     kept = [Measurement(**one) for one in json.loads(RECORD.read_text())] if RECORD.exists() else []
     for name, case in CASES.items():
         if arguments.names and not any(name.startswith(start) for start in arguments.names):
             continue
-        compiled_only = [] if arguments.workers else ["--workers", "0"]
-        command = shlex.join(["python", "benchmarks/networks.py", name, *compiled_only])
+        options = [] if arguments.workers else ["--workers", "0"]
+        if arguments.inputs and arguments.inputs < case.inputs:
+            case = replace(case, inputs=arguments.inputs)
+            options += ["--inputs", str(arguments.inputs)]
+        command = shlex.join(["python", "benchmarks/networks.py", name, *options])
         console.print(f"{name} on {case.config}", highlight=False)
         dense = [one.value for one in kept if network_of(one) == case.dense and one.name == "cycles predicted"]
         results = measure(name, case, arguments.workers, command, dense[0] if dense else None)
