@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from io import BytesIO
 from math import cos, isfinite, pi
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -19,6 +19,15 @@ from openwork.pruning.training import Pruner
 
 Progress = Callable[[Sequence[int], str], Iterable[int]]
 """Yields what it is given and shows how far that is, under a title."""
+
+
+class Inputs(Protocol):
+    """What inputs are to the loop: a tensor, or what reads its parts when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: torch.Tensor, /) -> torch.Tensor: ...
+
 
 WARM_UP = 0.05
 """Share of the steps over which the rate rises."""
@@ -71,7 +80,7 @@ class Recipe:
 
 def fit(
     model: nn.Module,
-    inputs: torch.Tensor,
+    inputs: Inputs,
     labels: torch.Tensor | None,
     recipe: Recipe,
     *,
@@ -88,12 +97,12 @@ def fit(
 
     Args:
         model: trained in the mode that it is in.
-        inputs, labels: float [inputs, ...] and int64 [inputs]; without labels the teacher says all.
+        inputs, labels: [inputs, ...] and int64 [inputs]; without labels the teacher says all.
         recipe: how.
         pruner: told after each step.
         masks: of weights that stay 0, if no pruner keeps them.
         teacher: gives the scores that `recipe.teaching` asks for.
-        augment: changes a batch; draws from the generator alone.
+        augment: makes float inputs of the model of a batch; draws from the generator alone.
         checkpoint: file to go on from if it is there, written after each epoch.
         progress: shows how far an epoch is.
 

@@ -62,6 +62,10 @@ class TrainableNetwork(nn.Module):
         """The float network with the weights as they are now."""
         return self._renewed(self.source)
 
+    def masks(self) -> dict[str, torch.Tensor]:
+        """Where the weights of the learned layers are not 0: what a pruned network that was imported has to keep."""
+        return {name: self.get_parameter(f"{name}.weight").detach() != 0 for name in self.learned}
+
     def make_integer(self, calibration: torch.Tensor, sum_bits: int = 28) -> None:
         """Decide the scales of activations, and compute in integers from now on; arguments as in `quantize`."""
         with torch.no_grad():
