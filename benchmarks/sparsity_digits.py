@@ -21,7 +21,7 @@ def main() -> None:
     for seed in range(SEEDS):
         dense = digits.train(seed).eval()
         model = deepcopy(dense).train()
-        recipe = Recipe(epochs=20, rate=0.05, batch=96, teaching=0.5, seed=seed)
+        recipe = Recipe(epochs=20, rate=4e-3, batch=96, teaching=0.5, seed=seed)
         steps = recipe.steps(len(data.train_images))
         pruner = gradual(model, DENSITY, steps // 2, every=5, scope="global")
         fit(model, data.train_images, data.train_labels, recipe, pruner=pruner, teacher=dense)
@@ -29,7 +29,7 @@ def main() -> None:
         integer = TrainableNetwork(import_module(pruned.model, data.train_images[:2]))
         masks = integer.masks()
         integer.make_integer(data.train_images)
-        recipe = Recipe(epochs=5, rate=0.002, batch=96, teaching=0.5, seed=seed)
+        recipe = Recipe(epochs=5, rate=5e-4, batch=96, teaching=0.5, seed=seed)
         fit(integer, data.train_images, data.train_labels, recipe, masks=masks, teacher=dense)
         check_masks(integer, masks)
         network = integer.integers()

@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .pt2 file to write")
     parser.add_argument("--density", type=float, default=0.2)
     parser.add_argument("--epochs", type=int, default=30, help="half of them prune, half train on")
-    parser.add_argument("--rate", type=float, default=0.02)
+    parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=224, help="pixels of an image's side")
     parser.add_argument("--checkpoint", type=Path, help="file that an interrupted training goes on from")
@@ -98,7 +98,7 @@ def main() -> None:
         dense, model = resnet50(options.weights), resnet50(options.weights).train()
         train = Images(options.folder / "train", options.size + MARGIN)
         test = Images(options.folder / "val", options.size)
-        recipe = Recipe(options.epochs, options.rate, options.batch, weight_decay=5e-5, teaching=0.5)
+        recipe = Recipe(options.epochs, options.rate, options.batch, teaching=0.5)
         names = [
             name for name, module in model.named_modules() if isinstance(module, torch.nn.Conv2d) and name != "conv1"
         ]

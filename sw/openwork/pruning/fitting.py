@@ -1,6 +1,6 @@
 """A plain training loop for those who have none: labels, a dense teacher or both, checkpoints, any pruner."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -13,12 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from openwork.files import write_whole
+from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import Masks, apply_masks
 from openwork.pruning.training import Pruner
-
-Progress = Callable[[Sequence[int], str], Iterable[int]]
-"""Yields what it is given and shows how far that is, under a title."""
 
 
 class Inputs(Protocol):
@@ -33,20 +31,15 @@ WARM_UP = 0.05
 """Share of the steps over which the rate rises."""
 
 
-def silent(steps: Sequence[int], _title: str) -> Iterable[int]:
-    """The progress that shows nothing."""
-    return steps
-
-
 @dataclass(frozen=True)
 class Recipe:
     """How to train.
 
     Attributes:
         epochs, batch: passes over the inputs, and inputs of a step.
-        rate: highest learning rate of SGD with momentum 0.9; it rises for a twentieth of the steps, then falls to 0 as a
-            cosine does.
-        weight_decay: of SGD.
+        rate: highest learning rate of AdamW, whose steps do not depend on how large inputs and gradients are; it rises for a
+            twentieth of the steps, then falls to 0 as a cosine does.
+        weight_decay: of AdamW.
         teaching: share of the loss that is the distance to the teacher's scores; the rest is cross-entropy with the labels.
         temperature: that both scores are divided by where they are compared (Hinton et al. 2015).
         seed: of the order of the inputs and their augmentation.
@@ -55,7 +48,7 @@ class Recipe:
     epochs: int
     rate: float
     batch: int = 128
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-2
     teaching: float = 0.0
     temperature: float = 4.0
     seed: int = 0
@@ -119,7 +112,7 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else home)
     model.to(device)
     teacher = deepcopy(teacher).to(device).eval() if teacher is not None else None
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=recipe.weight_decay)
     batches, steps = len(inputs) // recipe.batch, recipe.steps(len(inputs))
     for epoch in range(_resume(checkpoint, model, optimizer, pruner, recipe), recipe.epochs):
         generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)

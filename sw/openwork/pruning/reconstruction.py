@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.pruning.fitting import Progress, silent
+from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import PrunedModel, apply_masks, prunable
 from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_rows

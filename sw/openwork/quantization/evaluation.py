@@ -8,7 +8,7 @@ from openwork.frontend.float_network import run_step
 from openwork.graph import walk
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, Step
-from openwork.pruning.fitting import Progress, silent
+from openwork.progress import Progress, silent
 
 BATCH = 50
 FLOAT32_BITS = 22

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.rows import prepare_streams, sparse_rows
+from openwork.compiler.rows import sparse_rows
 from openwork.network import IntegerNetwork, LayerStep
 from openwork.report.layers import own_weights
 from openwork_hw.arch import encodings
@@ -61,10 +61,10 @@ def network_sizes(network: IntegerNetwork) -> Sizes:
 def _layer_sizes(step: LayerStep, own: int) -> Sizes:
     matrix, layout = step.layer.matrix()
     rows = sparse_rows(matrix, np.arange(step.layer.rows))
-    streams: dict[Encoding, int] = {}
-    for encoding in Encoding:
-        (prepared,) = prepare_streams(step.output, encoding, matrix, [rows.rows], layout)
-        streams[encoding] = encodings.encode(encoding, prepared, layout).nbytes
+    streams = {
+        encoding: encodings.encode(encoding, encodings.prepare(encoding, rows, layout), layout).nbytes
+        for encoding in Encoding
+    }
     values = matrix[matrix != 0]
     bound = encodings.entropy_bound_bits(step.layer.density) if 0 < step.layer.density < 1 else 8.0
     count = len(values)
