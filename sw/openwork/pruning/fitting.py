@@ -15,7 +15,7 @@ from torch.nn import functional
 from openwork.files import write_whole
 from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
-from openwork.pruning.model import Masks, apply_masks
+from openwork.pruning.model import Masks, apply_masks, check_masks
 from openwork.pruning.training import Pruner
 
 
@@ -114,7 +114,7 @@ def fit(
     teacher = deepcopy(teacher).to(device).eval() if teacher is not None else None
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=recipe.weight_decay)
     batches, steps = len(inputs) // recipe.batch, recipe.steps(len(inputs))
-    for epoch in range(_resume(checkpoint, model, optimizer, pruner, recipe), recipe.epochs):
+    for epoch in range(_resume(checkpoint, model, optimizer, pruner, masks, recipe), recipe.epochs):
         generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)
         order = torch.randperm(len(inputs), generator=generator)
         for batch in progress(range(batches), f"epoch {epoch + 1} of {recipe.epochs}"):
@@ -181,7 +181,12 @@ def _keep(
 
 
 def _resume(
-    path: Path | None, model: nn.Module, optimizer: torch.optim.Optimizer, pruner: Pruner | None, recipe: Recipe
+    path: Path | None,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    pruner: Pruner | None,
+    masks: Masks | None,
+    recipe: Recipe,
 ) -> int:
     """Load a checkpoint, if there is one; the epoch to begin with."""
     if path is None or not path.exists():
@@ -200,4 +205,11 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     if pruner is not None:
         pruner.load_state_dict(state["pruner"])
+    elif masks is not None:
+        try:
+            check_masks(model, masks)
+        except PruningError as error:
+            raise PruningError(
+                f"{path} is the checkpoint of another training: {str(error).partition(':')[0]} has other masks"
+            ) from None
     return int(state["epoch"])
