@@ -1,14 +1,115 @@
-"""x"""
-from collections.abc import Iterable, Sequence
+"""What the scripts of the sparsity table share: the record, checkpoints, and how a pruned network is measured."""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
+from math import sqrt
 from pathlib import Path
-import time, sys
+from statistics import mean
+
+import torch
+from rich.progress import track
+from torch import nn
+
+from openwork.files import write_whole
+from openwork.frontend import import_module
+from openwork.network import IntegerNetwork
+from openwork.quantization import quantize
+from openwork.quantization.evaluation import accuracy
+from openwork.report.compression import Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
+RECORD = ROOT / "docs" / "results" / "sparsity.json"
+CURVES = ROOT / "docs" / "results" / "sparsity_curves.json"
 CHECKPOINTS = ROOT / "build" / "sparsity"
-CHECKPOINTS.mkdir(parents=True, exist_ok=True)
+BATCH = 50
 
-def counting(steps, title):
-    start = time.time()
-    for i, s in enumerate(steps):
-        yield s
-        if i % 20 == 0: print(title, i, len(steps), round(time.time()-start), flush=True)
+Figure = tuple[str, str, float | int | str]
+"""Name, unit, value."""
+
+
+def counting(steps: Sequence[int], title: str) -> Iterable[int]:
+    """Progress on the terminal."""
+    return track(steps, title)
+
+
+def kept(path: Path, build: Callable[[], nn.Module], train: Callable[[], nn.Module]) -> nn.Module:
+    """A trained model: from the file of an earlier run, or trained now and kept in it."""
+    if path.exists():
+        model = build()
+        model.load_state_dict(torch.load(path, weights_only=True))
+        return model.eval()
+    model = train()
+    content = BytesIO()
+    torch.save(model.state_dict(), content)
+    write_whole(path, content.getvalue())
+    return model
+
+
+def float_accuracy(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    """Right answers in %."""
+    with torch.no_grad():
+        answers = torch.cat([model(batch).argmax(dim=1) for batch in torch.split(inputs, BATCH)])
+    return 100 * float((answers == labels).double().mean())
+
+
+def quantized(model: nn.Module, calibration: torch.Tensor) -> IntegerNetwork:
+    """A pruned model in int8, its weights rounded with the inputs in sight."""
+    with torch.no_grad():
+        return quantize(import_module(model, calibration[:2]), calibration, error_aware=True)
+
+
+def int8_accuracy(network: IntegerNetwork, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    """Right answers in %, of the golden model's integers."""
+    return 100 * accuracy(network, inputs, labels)
+
+
+def figures(
+    dense: Sequence[float], sparse: Sequence[float], allowed: float, inputs: int, density: float, sizes: Sizes
+) -> list[Figure]:
+    """A line of the table: accuracies in %, a number for each seed; `allowed`: points that may be lost, on the average."""
+    lost = [before - after for before, after in zip(dense, sparse, strict=True)]
+    share = mean(sparse) / 100
+    return [
+        ("density", "%", 100 * density),
+        ("dense float", "%", mean(dense)),
+        ("sparse int8", "%", mean(sparse)),
+        ("lost", "points", mean(lost)),
+        ("may lose", "points", allowed),
+        ("met", "", "yes" if mean(lost) <= allowed else "no"),
+        ("seeds", "", len(dense)),
+        ("lost, least to most", "points", f"{min(lost):.2f} to {max(lost):.2f}"),
+        ("test inputs", "", inputs),
+        ("sampling error of an accuracy", "points", 100 * sqrt(share * (1 - share) / inputs)),
+        ("dense float32 / packed", "x", sizes.dense_float32 / sizes.packed),
+        ("dense int8 / packed", "x", sizes.dense_int8 / sizes.packed),
+    ]
+
+
+def kept_figures(path: Path, configuration: str) -> list[Figure]:
+    """What a record holds of a configuration."""
+    lines = json.loads(path.read_text()) if path.exists() else []
+    return [(one["name"], one["unit"], one["value"]) for one in lines if one["configuration"] == configuration]
+
+
+def record(path: Path, configuration: str, found: Sequence[Figure]) -> None:
+    """Keep a line in a record, in the place of what was measured of this configuration before, and print it."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    context = {
+        "configuration": configuration,
+        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
+        "tools": [f"torch {torch.__version__}"],
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+    }
+    kept = [
+        one for one in (json.loads(path.read_text()) if path.exists() else []) if one["configuration"] != configuration
+    ]
+    for name, unit, value in found:
+        kept.append(
+            {"name": name, "unit": unit, "value": round(value, 3) if isinstance(value, float) else value, **context}
+        )
+        print(f"{configuration:50} {name:30} {value} {unit}", flush=True)
+    write_whole(path, (json.dumps(sorted(kept, key=lambda one: one["configuration"]), indent=1) + "\n").encode())

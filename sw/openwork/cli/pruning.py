@@ -69,7 +69,7 @@ def prune(
     ] = None,
     labels: Labels = None,
     epochs: Epochs = 0,
-    rate: Rate = 0.01,
+    rate: Rate = 1e-3,
     teaching: Annotated[
         float, typer.Option(help="Share of the dense model in what is learned, 0 to 1, beside the labels.")
     ] = 0.5,
@@ -160,7 +160,7 @@ def explore(
     scope: Scope = "layer",
     labels: Labels = None,
     epochs: Epochs = 0,
-    rate: Rate = 0.01,
+    rate: Rate = 1e-3,
     seed: Seed = 0,
     clock: Annotated[float | None, typer.Option(min=0.001, help="MHz of the array: makes cycles time.")] = None,
     preset: Preset = "demo",

@@ -1,7 +1,7 @@
 """A small CNN for the 8 x 8 handwritten digits of scikit-learn, trained, pruned and quantized in seconds."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -16,19 +16,12 @@ from torch.nn import functional
 from openwork.frontend import import_module
 from openwork.golden import run_network
 from openwork.network import IntegerNetwork
+from openwork.progress import Progress, silent
 from openwork.pruning import PrunedModel, apply_masks, prune_model
 from openwork.quantization import quantize
 
-Progress = Callable[[Sequence[int], str], Iterable[int]]
-"""Yields what it is given and shows how far that is, under a title; `rich.progress.track` is one."""
-
 TEST_IMAGES = 360
 BATCH = 96
-
-
-def silent(steps: Sequence[int], _title: str) -> Iterable[int]:
-    """The progress that shows nothing."""
-    return steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from torch import nn
 
 from openwork.models.same_padding import SameConv2d
 from openwork.models.shared_data import data_path
-from openwork.pruning import prune_model
+from openwork.pruning import prune_model, reestimate_norms
 
 STAGES = (
     (1, 3, 1, 1, 32, 16),
@@ -20,8 +20,6 @@ STAGES = (
 """Blocks, kernel, stride of the first block, expansion, channels, rows."""
 
 NORM_EPS = 1e-3
-NORM_BATCH = 50
-"""Images that the statistics of batch norms are measured on at a time."""
 
 
 class Block(nn.Module):
@@ -103,12 +101,5 @@ def pruned_efficientnet_lite0(images: torch.Tensor, density: float = 0.5) -> nn.
         if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1))
     ]
     pruned = prune_model(model, density, "global", names=names).model
-    norms = [module for module in pruned.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain average over all batches
-        norm.train()
-    with torch.no_grad():
-        for batch in torch.split(images, NORM_BATCH):
-            pruned(batch)
-    return pruned.eval()
+    reestimate_norms(pruned, images)
+    return pruned

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.models.digits import Progress, one_thread, silent
+from openwork.models.digits import one_thread
 from openwork.models.shared_data import Labelled, mnist
+from openwork.progress import Progress, silent
 
 BATCH = 128
 

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from openwork.models.shared_data import CIFAR_DEVIATION as IMAGENET_DEVIATION
+from openwork.models.shared_data import CIFAR_MEAN as IMAGENET_MEAN
 from openwork.models.shared_data import data_path
 
 CAFFE_MEAN = (104.0, 117.0, 123.0)
@@ -57,5 +59,55 @@ def pretrained_squeezenet() -> nn.Module:
     """With its published weights; those that were pruned are 0."""
     model = SqueezeNet()
     archive = np.load(data_path("squeezenet/squeezenet1.0_deepcompression_decoded.npz"))
+    model.load_state_dict({name: torch.tensor(archive[name]) for name in model.state_dict()})
+    return model.eval()
+
+
+class SqueezeNet11(nn.Module):
+    """SqueezeNet 1.1: fewer products, and pooled earlier; images as `imagenet_images` gives them to 1,000 scores.
+
+    Modules are called as in the published weights: ``conv0`` to ``conv25`` in the order in which they run.
+    """
+
+    STAGES = ((1, 2), (3, 4), (5, 6, 7, 8))
+    """Fire modules by number, after each pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(3, 64, 3, stride=2)
+        channels = 64
+        for number, narrow in enumerate((16, 16, 32, 32, 48, 48, 64, 64)):
+            rows = 4 * narrow
+            self.add_module(f"conv{3 * number + 1}", nn.Conv2d(channels, narrow, 1))
+            self.add_module(f"conv{3 * number + 2}", nn.Conv2d(narrow, rows, 1))
+            self.add_module(f"conv{3 * number + 3}", nn.Conv2d(narrow, rows, 3, padding=1))
+            channels = 2 * rows
+        self.conv25 = nn.Conv2d(512, 1000, 1)
+        self.pool = nn.MaxPool2d(3, 2)
+        self.relu = nn.ReLU()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The scores."""
+        maps = self.relu(self.conv0(images))
+        for stage in self.STAGES:
+            maps = self.pool(maps)
+            for fire in stage:
+                squeeze, one, three = (self.get_submodule(f"conv{3 * fire + place}") for place in (-2, -1, 0))
+                squeezed = self.relu(squeeze(maps))
+                maps = torch.cat([self.relu(one(squeezed)), self.relu(three(squeezed))], dim=1)
+        scores: torch.Tensor = self.relu(self.conv25(maps)).mean(dim=(2, 3))
+        return scores
+
+
+def imagenet_images(images: torch.Tensor) -> torch.Tensor:
+    """RGB images from 0 to 255, normalized as most networks are trained on them."""
+    mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return (images / 255 - mean) / deviation
+
+
+def pretrained_squeezenet11() -> nn.Module:
+    """With its published weights, dense."""
+    model = SqueezeNet11()
+    archive = np.load(data_path("squeezenet/squeezenet1.1_fp32.npz"))
     model.load_state_dict({name: torch.tensor(archive[name]) for name in model.state_dict()})
     return model.eval()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from openwork.pruning.fitting import Progress, silent
+from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import prune_model
 from openwork.pruning.reconstruction import layer_errors

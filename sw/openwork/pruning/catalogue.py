@@ -1,17 +1,17 @@
 """Every method under one name, for those who choose one by its name: `METHODS`, `prune_by`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from openwork.progress import Progress, silent
 from openwork.pruning.channels import prune_channels
 from openwork.pruning.distribution import Scope
-from openwork.pruning.fitting import Progress, Recipe, fit, silent
+from openwork.pruning.fitting import Recipe, fit
 from openwork.pruning.methods import PruningError, n_of_m
 from openwork.pruning.model import PrunedModel, prune_model
 from openwork.pruning.reconstruction import reconstruct
@@ -20,8 +20,8 @@ from openwork.pruning.training import Pruner, gradual, proximal, rigl
 OF = 4
 """Weights that follow each other, of which the method n-of-m keeps some."""
 
-SHRINK = 1e-2
-"""L1 regularization of the method proximal, against the learning rate: what it takes off a magnitude for each unit of rate."""
+SHRINK = 0.1
+"""What each step of the method proximal takes off a magnitude, against the learning rate."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,14 @@ def prune_by(
     """
     if method not in METHODS:
         raise PruningError(f"there is no method {method}: there are {', '.join(METHODS)}")
+    pruner = None
     if METHODS[method].trains:
         if recipe is None:
             raise PruningError(f"the method {method} prunes while it trains: say for how many epochs")
-        return _trained(
-            method, model, _one(method, density), inputs, labels, names, scope, recipe, checkpoint, progress
-        )
-    if method == "obc":
+        trained = deepcopy(model)
+        pruner = _pruner(method, trained, _one(method, density), recipe, recipe.steps(len(inputs)), scope, names)
+        pruned = PrunedModel(trained, pruner.masks)
+    elif method == "obc":
         pruned = reconstruct(model, inputs, density, names, progress)
     elif method == "channels":
         pruned = prune_channels(model, _one(method, density), inputs[:1], names)
@@ -102,12 +103,13 @@ def prune_by(
             inputs,
             labels,
             recipe,
+            pruner=pruner,
             masks=pruned.masks,
             teacher=model,
             checkpoint=checkpoint,
             progress=progress,
         )
-    return pruned
+    return pruned if pruner is None else pruner.finish()
 
 
 def _one(method: str, density: float | Mapping[str, float]) -> float:
@@ -116,36 +118,19 @@ def _one(method: str, density: float | Mapping[str, float]) -> float:
     return density
 
 
-def _trained(
+def _pruner(
     method: str,
     model: nn.Module,
     density: float,
-    inputs: torch.Tensor,
-    labels: torch.Tensor | None,
-    names: Sequence[str] | None,
-    scope: Scope,
     recipe: Recipe,
-    checkpoint: Path | None,
-    progress: Progress,
-) -> PrunedModel:
-    """Pruned over the first half of the steps, and trained on over the second; `rigl` over all."""
-    copy = deepcopy(model)
-    steps = recipe.steps(len(inputs))
+    steps: int,
+    scope: Scope,
+    names: Sequence[str] | None,
+) -> Pruner:
+    """Prunes over the first half of the steps, so that the second trains on; `rigl` over all."""
     half, every = max(1, steps // 2), max(1, steps // 40)
-    makers: dict[str, Callable[[], Pruner]] = {
-        "gradual": partial(gradual, copy, density, half, every=every, scope=scope, names=names),
-        "proximal": partial(proximal, copy, density, half, SHRINK * recipe.rate, names),
-        "rigl": partial(rigl, copy, density, max(1, steps), every, scope=scope, names=names),
-    }
-    pruner = makers[method]()
-    fit(
-        copy,
-        inputs,
-        labels,
-        recipe,
-        pruner=pruner,
-        teacher=model,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
-    return pruner.finish()
+    if method == "gradual":
+        return gradual(model, density, half, every=every, scope=scope, names=names)
+    if method == "proximal":
+        return proximal(model, density, half, SHRINK * recipe.rate, names)
+    return rigl(model, density, max(1, steps), every, scope=scope, names=names)

@@ -1,32 +1,34 @@
 """A plain training loop for those who have none: labels, a dense teacher or both, checkpoints, any pruner."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from math import cos, isfinite, pi
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from openwork.files import write_whole
+from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
-from openwork.pruning.model import Masks, apply_masks
+from openwork.pruning.model import Masks, apply_masks, check_masks
 from openwork.pruning.training import Pruner
 
-Progress = Callable[[Sequence[int], str], Iterable[int]]
-"""Yields what it is given and shows how far that is, under a title."""
+
+class Inputs(Protocol):
+    """What inputs are to the loop: a tensor, or what reads its parts when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: torch.Tensor, /) -> torch.Tensor: ...
+
 
 WARM_UP = 0.05
 """Share of the steps over which the rate rises."""
-
-
-def silent(steps: Sequence[int], _title: str) -> Iterable[int]:
-    """The progress that shows nothing."""
-    return steps
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Recipe:
 
     Attributes:
         epochs, batch: passes over the inputs, and inputs of a step.
-        rate: highest learning rate of SGD with momentum 0.9; it rises for a twentieth of the steps, then falls to 0 as a
-            cosine does.
-        weight_decay: of SGD.
+        rate: highest learning rate of AdamW, whose steps do not depend on how large inputs and gradients are; it rises for a
+            twentieth of the steps, then falls to 0 as a cosine does.
+        weight_decay: of AdamW.
         teaching: share of the loss that is the distance to the teacher's scores; the rest is cross-entropy with the labels.
         temperature: that both scores are divided by where they are compared (Hinton et al. 2015).
         seed: of the order of the inputs and their augmentation.
@@ -46,7 +48,7 @@ class Recipe:
     epochs: int
     rate: float
     batch: int = 128
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-2
     teaching: float = 0.0
     temperature: float = 4.0
     seed: int = 0
@@ -71,7 +73,7 @@ class Recipe:
 
 def fit(
     model: nn.Module,
-    inputs: torch.Tensor,
+    inputs: Inputs,
     labels: torch.Tensor | None,
     recipe: Recipe,
     *,
@@ -88,12 +90,12 @@ def fit(
 
     Args:
         model: trained in the mode that it is in.
-        inputs, labels: float [inputs, ...] and int64 [inputs]; without labels the teacher says all.
+        inputs, labels: [inputs, ...] and int64 [inputs]; without labels the teacher says all.
         recipe: how.
         pruner: told after each step.
         masks: of weights that stay 0, if no pruner keeps them.
         teacher: gives the scores that `recipe.teaching` asks for.
-        augment: changes a batch; draws from the generator alone.
+        augment: makes float inputs of the model of a batch; draws from the generator alone.
         checkpoint: file to go on from if it is there, written after each epoch.
         progress: shows how far an epoch is.
 
@@ -110,9 +112,9 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else home)
     model.to(device)
     teacher = deepcopy(teacher).to(device).eval() if teacher is not None else None
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=recipe.weight_decay)
     batches, steps = len(inputs) // recipe.batch, recipe.steps(len(inputs))
-    for epoch in range(_resume(checkpoint, model, optimizer, pruner, recipe), recipe.epochs):
+    for epoch in range(_resume(checkpoint, model, optimizer, pruner, masks, recipe), recipe.epochs):
         generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)
         order = torch.randperm(len(inputs), generator=generator)
         for batch in progress(range(batches), f"epoch {epoch + 1} of {recipe.epochs}"):
@@ -179,7 +181,12 @@ def _keep(
 
 
 def _resume(
-    path: Path | None, model: nn.Module, optimizer: torch.optim.Optimizer, pruner: Pruner | None, recipe: Recipe
+    path: Path | None,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    pruner: Pruner | None,
+    masks: Masks | None,
+    recipe: Recipe,
 ) -> int:
     """Load a checkpoint, if there is one; the epoch to begin with."""
     if path is None or not path.exists():
@@ -198,4 +205,11 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     if pruner is not None:
         pruner.load_state_dict(state["pruner"])
+    elif masks is not None:
+        try:
+            check_masks(model, masks)
+        except PruningError as error:
+            raise PruningError(
+                f"{path} is the checkpoint of another training: {str(error).partition(':')[0]} has other masks"
+            ) from None
     return int(state["epoch"])

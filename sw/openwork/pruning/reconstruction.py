@@ -7,16 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.pruning.fitting import Progress, silent
+from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import PrunedModel, apply_masks, prunable
 from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_rows
-
-BATCH = 20
-
-
-class _Reached(Exception):
-    """The layer that was waited for has its inputs."""
 
 
 def reconstruct(
@@ -28,11 +22,13 @@ def reconstruct(
 ) -> PrunedModel:
     """Prune layer after layer in the order in which they run; each is fitted to what the dense model's layer gave.
 
-    A layer sees the outputs of those that are pruned already, and makes up for what they lost. Biases are fitted along.
+    A layer sees the outputs of those that are pruned already, and makes up for what they lost. Biases are fitted along. All is
+    done in one pass through the model, on inputs that are there twice: the first half goes through the dense layers, the second
+    through those that are pruned when it reaches them.
 
     Args:
-        model: stays as it is.
-        inputs: float [inputs, ...], a few hundred like what the model will see; no labels.
+        model: stays as it is; what is between its layers treats each input by itself.
+        inputs: float [inputs, ...], a few hundred like what the model will see; no labels. All are in memory at once.
         density: of each layer, or of each by name; over 0 and up to 1.
         names: modules to prune, Conv2d or Linear; all if not given.
         progress: shows how far the work is.
@@ -47,21 +43,41 @@ def reconstruct(
         raise PruningError(f"density must be over 0 and at most 1, not {wrong}")
     if set(densities) != set(weights):
         raise PruningError(f"densities are given for {sorted(densities)}, and modules are {sorted(weights)}")
-    order = _order(dense, list(weights), inputs)
-    masks = {}
+    _check_modules(dense, list(weights), inputs)
+    masks: dict[str, torch.Tensor] = {}
+    steps = iter(progress(range(len(weights)), "layer by layer"))
+
+    def prune_layer(name: str, module: nn.Module, both: torch.Tensor) -> None:
+        if name in masks:
+            return
+        next(steps)
+        old, now = (_columns(module, half, torch.Generator().manual_seed(0)) for half in both.chunk(2))
+        moments = Moments(now.transpose(1, 2) @ now / len(both), old.transpose(1, 2) @ now / len(both))
+        rows, always = _rows(module)
+        keep = max(1, round(densities[name] * weights[name].numel()))
+        found, mask = sparse_rows(rows, moments, keep, always)
+        shape = weights[name].shape
+        weights[name].copy_(found[..., ~always].reshape(shape))
+        if module.bias is not None:
+            module.get_parameter("bias").copy_(found[..., -1].flatten())
+        masks[name] = mask[..., ~always].reshape(shape)
+
+    def run_both(name: str, both: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        first, second = both.chunk(2)[0], outputs.chunk(2)[1]
+        return torch.cat([dense.get_submodule(name)(first), second])
+
+    hooks = []
+    for name in weights:
+        module = pruned.get_submodule(name)
+        hooks.append(
+            module.register_forward_pre_hook(lambda module, read, name=name: prune_layer(name, module, read[0]))
+        )
+        hooks.append(module.register_forward_hook(lambda _module, read, made, name=name: run_both(name, read[0], made)))
     with torch.no_grad():
-        for index in progress(range(len(order)), "layer by layer"):
-            name = order[index]
-            module = pruned.get_submodule(name)
-            moments = _moments(dense, pruned, name, inputs)
-            rows, always = _rows(module)
-            keep = max(1, round(densities[name] * weights[name].numel()))
-            found, mask = sparse_rows(rows, moments, keep, always)
-            shape = weights[name].shape
-            weights[name].copy_(found[..., ~always].reshape(shape))
-            if module.bias is not None:
-                module.get_parameter("bias").copy_(found[..., -1].flatten())
-            masks[name] = mask[..., ~always].reshape(shape)
+        pruned(torch.cat([inputs, inputs]))
+    for hook in hooks:
+        hook.remove()
+    next(steps, None)
     apply_masks(pruned, masks)
     return PrunedModel(pruned, {name: masks[name] for name in weights})
 
@@ -76,25 +92,36 @@ def layer_errors(
     """
     dense = deepcopy(model).eval()
     weights = prunable(dense, names)
+    _check_modules(dense, list(weights), inputs)
     errors: dict[str, list[float]] = {}
-    order = _order(dense, list(weights), inputs)
+    steps = iter(progress(range(len(weights)), "what each layer loses"))
+
+    def measure(name: str, module: nn.Module, read: torch.Tensor) -> None:
+        next(steps)
+        columns = _columns(module, read, torch.Generator().manual_seed(0))
+        own = columns.transpose(1, 2) @ columns / len(read)
+        rows, always = _rows(module)
+        count = weights[name].numel()
+        keeps = [max(1, round(level * count)) for level in levels]
+        found = (sparse_rows(rows, Moments(own, own), keep, always, rounds=4)[0] for keep in keeps)
+        errors[name] = [relative_error(rows, one, own) for one in found]
+
+    hooks = [
+        dense.get_submodule(name).register_forward_pre_hook(
+            lambda module, read, name=name: measure(name, module, read[0])
+        )
+        for name in weights
+    ]
     with torch.no_grad():
-        for index in progress(range(len(order)), "what each layer loses"):
-            name = order[index]
-            moments = _moments(dense, dense, name, inputs)
-            rows, always = _rows(dense.get_submodule(name))
-            count = weights[name].numel()
-            errors[name] = [
-                relative_error(
-                    rows, sparse_rows(rows, moments, max(1, round(level * count)), always, rounds=4)[0], moments.own
-                )
-                for level in levels
-            ]
+        dense(inputs)
+    for hook in hooks:
+        hook.remove()
+    next(steps, None)
     return {name: errors[name] for name in weights}
 
 
-def _order(model: nn.Module, names: Sequence[str], inputs: torch.Tensor) -> list[str]:
-    """The modules in the order in which they run first."""
+def _check_modules(model: nn.Module, names: Sequence[str], inputs: torch.Tensor) -> None:
+    """Refuse modules that cannot be reconstructed or never run."""
     if not bool(torch.isfinite(inputs).all()) or not len(inputs):
         raise PruningError("the inputs are none, or hold NaN or infinite numbers")
     reached: list[str] = []
@@ -113,7 +140,6 @@ def _order(model: nn.Module, names: Sequence[str], inputs: torch.Tensor) -> list
         hook.remove()
     if missing := [name for name in names if name not in reached]:
         raise PruningError(f"modules {missing} never run: leave them out by names")
-    return list(dict.fromkeys(reached))
 
 
 def _is_plain(module: nn.Module) -> bool:
@@ -122,40 +148,6 @@ def _is_plain(module: nn.Module) -> bool:
         padded = module.padding_mode == "zeros" and not isinstance(module.padding, str)
         return type(module).forward is nn.Conv2d.forward and one and padded
     return type(module).forward is nn.Linear.forward
-
-
-def _moments(dense: nn.Module, pruned: nn.Module, name: str, inputs: torch.Tensor) -> Moments:
-    """Of a layer's inputs in both models; the last column is 1 where the layer has a bias."""
-    own = cross = torch.zeros(())
-    generators = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
-    for batch in torch.split(inputs, BATCH):
-        now = _columns(pruned.get_submodule(name), _inputs_of(pruned, name, batch), generators[0])
-        old = (
-            now
-            if dense is pruned
-            else _columns(dense.get_submodule(name), _inputs_of(dense, name, batch), generators[1])
-        )
-        own = own + now.transpose(1, 2) @ now
-        cross = cross + old.transpose(1, 2) @ now
-    return Moments(own / len(inputs), cross / len(inputs))
-
-
-def _inputs_of(model: nn.Module, name: str, batch: torch.Tensor) -> torch.Tensor:
-    """What a layer reads; layers behind it do not run."""
-    found: list[torch.Tensor] = []
-
-    def hook(_module: nn.Module, read: tuple[torch.Tensor, ...]) -> None:
-        found.append(read[0])
-        raise _Reached
-
-    handle = model.get_submodule(name).register_forward_pre_hook(hook)
-    try:
-        model(batch)
-    except _Reached:
-        pass
-    finally:
-        handle.remove()
-    return found[0]
 
 
 def _columns(module: nn.Module, maps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -8,11 +8,11 @@ from openwork.frontend.float_network import run_step
 from openwork.graph import walk
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, Step
-from openwork.pruning.fitting import Progress, silent
+from openwork.progress import Progress, silent
 
 BATCH = 50
 FLOAT32_BITS = 22
-"""Accumulators of so many bits hold only numbers that float32 adds without rounding, and their halves, too."""
+"""Accumulators and biases of so many bits are numbers that float32 adds without rounding, and their halves, too."""
 
 
 def scores(network: IntegerNetwork, inputs: torch.Tensor, progress: Progress = silent) -> torch.Tensor:
@@ -44,7 +44,8 @@ def _run(step: Step, parts: list[torch.Tensor]) -> torch.Tensor:
 
 def run_layer(layer: IntegerLayer, integers: torch.Tensor) -> torch.Tensor:
     """A layer's integers [batch, rows, ...] as float32, for those of its inputs."""
-    dtype = torch.float32 if int(layer.sum_bits.max()) <= FLOAT32_BITS else torch.float64
+    small = layer.sum_bits.max() <= FLOAT32_BITS and np.abs(layer.bias).max() < 1 << FLOAT32_BITS
+    dtype = torch.float32 if small else torch.float64
     top, left, bottom, right = layer.padding
     padded = functional.pad(integers.to(dtype), (left, right, top, bottom), value=float(layer.input_zero_point))
     weights, bias = torch.tensor(layer.weights).to(dtype), torch.tensor(layer.bias).to(dtype)

@@ -1,12 +1,12 @@
 """What range of a tensor's values its integers should cover: observers look at calibration data and say."""
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
 
 from openwork.frontend import FloatNetwork
+from openwork.progress import Progress
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 BINS = 2048
@@ -14,9 +14,6 @@ PERCENTILE = 99.99
 BATCH = 16
 CANDIDATES = 64
 """Fractions of the whole range that the mean square error is computed for."""
-
-Progress = Callable[[Sequence[int], str], Iterable[int]]
-"""Yields what it is given and shows how far that is, under a title; `rich.progress.track` is one."""
 
 
 class Observer(StrEnum):

@@ -1,6 +1,6 @@
 """The one step that may lose accuracy: a float network becomes integers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
+from openwork.progress import Progress, silent
 from openwork.quantization.errors import QuantizationError
-from openwork.quantization.observers import Observer, Progress, observe
+from openwork.quantization.observers import Observer, observe
 from openwork.quantization.residuals import REPETITIONS, Plan, joined_weights, plan, skip_weights, weights_by_step
 from openwork.quantization.rounding import Rounding, error_aware_rounding, nearest
 from openwork.quantization.scales import ActivationScale, power_of_two_shifts
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
-
-
-def silent(steps: Sequence[int], _title: str) -> Iterable[int]:
-    """The progress that shows nothing."""
-    return steps
 
 
 def quantize(

@@ -6,9 +6,10 @@ import torch
 from torch.nn import functional
 
 from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork
+from openwork.progress import Progress
 from openwork.pruning.solver import columns_of, rounded_rows
 from openwork.quantization.agreement import uniform_size
-from openwork.quantization.observers import BATCH, Progress
+from openwork.quantization.observers import BATCH
 from openwork.quantization.scales import WEIGHT_MAX, ActivationScale, round_to_int8
 
 Rounding = Callable[[FloatLayer, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]

@@ -62,6 +62,10 @@ class TrainableNetwork(nn.Module):
         """The float network with the weights as they are now."""
         return self._renewed(self.source)
 
+    def masks(self) -> dict[str, torch.Tensor]:
+        """Where the weights of the learned layers are not 0: what a pruned network that was imported has to keep."""
+        return {name: self.get_parameter(f"{name}.weight").detach() != 0 for name in self.learned}
+
     def make_integer(self, calibration: torch.Tensor, sum_bits: int = 28) -> None:
         """Decide the scales of activations, and compute in integers from now on; arguments as in `quantize`."""
         with torch.no_grad():
@@ -197,7 +201,7 @@ def _convolution(layer: FloatLayer, frozen: bool) -> nn.Conv2d:
 
 
 def _place(root: nn.Module, name: str, module: nn.Module) -> None:
-    """Put a module where its dotted name says, in modules that hold nothing else."""
+    """Put a module where its dotted name says; the name of one may be the beginning of another's."""
     *path, last = name.split(".")
     for part in path:
         if part not in root._modules:
@@ -222,9 +226,8 @@ def _without_weights(step: FloatStep, maps: torch.Tensor, never_negative: bool) 
     """What `run_step` makes of a step without weights, in operators that the front end takes again, where there are some."""
     if isinstance(step, Upsample):
         return functional.interpolate(maps, scale_factor=float(step.factor), mode="nearest")
-    if isinstance(step, MaxPool) and (
-        never_negative or not any(step.padding)
-    ):  # then zeros around the map never are the largest
+    # Zeros around a map that is never negative never are the largest.
+    if isinstance(step, MaxPool) and (never_negative or not any(step.padding)):
         return functional.max_pool2d(_padded(step, maps), step.kernel, step.stride)
     return run_step(step, maps)
 
@@ -242,7 +245,7 @@ def _limited(maps: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 def _straight(real: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
-    """`rounded`, with the gradient of `real`; exact, for no sum of the two is rounded."""
+    """`rounded`, exactly, with the gradient of `real`."""
     result: torch.Tensor = _Straight.apply(real, rounded)  # type: ignore[no-untyped-call]  # torch has no types here
     return result
 

@@ -93,6 +93,9 @@ def test_refusals_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(PruningError, match="is the checkpoint of another training"):
         model = a_model()
         fit(model, INPUTS, LABELS, RECIPE, pruner=pruned(model), checkpoint=path)
+    other = prune_model(a_model(), 0.4)
+    with pytest.raises(PruningError, match="is the checkpoint of another training: module '0' has other masks"):
+        fit(other.model, INPUTS, LABELS, RECIPE, masks=other.masks, checkpoint=path)
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(PruningError, match="is not a whole checkpoint: "):
         fit(a_model(), INPUTS, LABELS, RECIPE, checkpoint=path)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from openwork.frontend import import_module
+from openwork.progress import silent
 from openwork.quantization import Observer, observe
 from openwork.quantization.observers import Range, least_error_range
-from openwork.quantization.quantizer import silent
 
 
 def ranges(values: torch.Tensor, observer: Observer) -> Range:

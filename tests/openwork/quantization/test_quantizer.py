@@ -13,8 +13,9 @@ from torch.nn import functional
 from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep, import_module
 from openwork.golden import run_network, trace_network
 from openwork.network import IntegerNetwork, LayerStep, Shape
+from openwork.progress import silent
 from openwork.quantization import Observer, QuantizationError, observe, plan, quantize
-from openwork.quantization.quantizer import adding_layer, silent
+from openwork.quantization.quantizer import adding_layer
 
 
 def imported(name: str) -> FloatNetwork:

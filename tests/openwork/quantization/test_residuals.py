@@ -15,8 +15,8 @@ from torch.nn import functional
 from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, import_module
 from openwork.golden import trace_network
 from openwork.network import IntegerNetwork, LayerStep
+from openwork.progress import silent
 from openwork.quantization import Observer, join_residuals, observe, plan, quantize
-from openwork.quantization.quantizer import silent
 from openwork.quantization.residuals import joined_weights
 from openwork.quantization.scales import ActivationScale
 

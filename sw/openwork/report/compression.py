@@ -1,0 +1,100 @@
+"""How many bytes a network's weights take, dense and in every encoding, beside the bound of what is possible."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork.compiler.rows import sparse_rows
+from openwork.network import IntegerNetwork, LayerStep
+from openwork.report.layers import own_weights
+from openwork_hw.arch import encodings
+from openwork_hw.arch.nonzeros import Encoding
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of weights.
+
+    Attributes:
+        weights, nonzeros: counts; nonzeros with those that sums and averages became, which are stored, too.
+        dense_float32, dense_int8: of the model's own weights, if none were left out.
+        csr, triplet, packed: of the weight streams, one for each layer, headers and padding included.
+        bound: for random int8 values at random positions of each layer's matrix.
+        value_bound: the same with values as they are distributed in each layer, not random: what a perfect code could reach.
+        codebook16, codebook32: of `packed`, if a nonzero held the number of one of 16 or 32 values, and each layer a table of them.
+    """
+
+    weights: int = 0
+    nonzeros: int = 0
+    dense_float32: float = 0
+    dense_int8: float = 0
+    csr: float = 0
+    triplet: float = 0
+    packed: float = 0
+    bound: float = 0
+    value_bound: float = 0
+    codebook16: float = 0
+    codebook32: float = 0
+
+    def __add__(self, other: "Sizes") -> "Sizes":
+        return Sizes(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Sizes)))
+
+    def __str__(self) -> str:
+        lines = [f"{'':14} {'bytes':>12} {'smaller':>9} {'bits a nonzero':>15}"]
+        for one in fields(Sizes)[2:]:
+            size = getattr(self, one.name)
+            smaller = f"{self.dense_float32 / size:8.2f}x" if size else ""
+            lines.append(f"{one.name:14} {size:12,.0f} {smaller:>9} {8 * size / max(1, self.nonzeros):15.2f}")
+        return "\n".join(lines)
+
+
+def network_sizes(network: IntegerNetwork) -> Sizes:
+    """Of all layers that have weights of the model's own; averages and copies are left out."""
+    total = Sizes()
+    for step in network.steps:
+        if isinstance(step, LayerStep) and (own := own_weights(network, step).size):
+            total += _layer_sizes(step, own)
+    return total
+
+
+def _layer_sizes(step: LayerStep, own: int) -> Sizes:
+    matrix, layout = step.layer.matrix()
+    rows = sparse_rows(matrix, np.arange(step.layer.rows))
+    streams = {
+        encoding: encodings.encode(encoding, encodings.prepare(encoding, rows, layout), layout).nbytes
+        for encoding in Encoding
+    }
+    values = matrix[matrix != 0]
+    bound = encodings.entropy_bound_bits(step.layer.density) if 0 < step.layer.density < 1 else 8.0
+    count = len(values)
+
+    def codebook(bits: int) -> float:
+        return streams[Encoding.PACKED] - count * (8 - bits) / 8 + (1 << bits)
+
+    return Sizes(
+        weights=step.layer.weights.size,
+        nonzeros=count,
+        dense_float32=4 * own,
+        dense_int8=own,
+        csr=streams[Encoding.CSR],
+        triplet=streams[Encoding.TRIPLET],
+        packed=streams[Encoding.PACKED],
+        bound=count * bound / 8,
+        value_bound=count * (bound - 8 + value_entropy(values)) / 8,
+        codebook16=codebook(4),
+        codebook32=codebook(5),
+    )
+
+
+def value_entropy(values: NDArray[np.int8]) -> float:
+    """Bits a value that a perfect code needs for these.
+
+    >>> value_entropy(np.array([1, 1, 2, 2, 3, 3, -3, -3], np.int8)), value_entropy(np.array([5, 5], np.int8))
+    (2.0, 0.0)
+    """
+    if not len(values):
+        return 0.0
+    counts = np.unique(values, return_counts=True)[1]
+    shares = counts / len(values)
+    return float(-(shares * np.log2(shares)).sum()) + 0.0
