@@ -10,6 +10,7 @@ import pytest
 from amaranth.hdl import Const
 from numpy.typing import NDArray
 
+from openwork.compiler.predict import store_cycles
 from openwork.compiler.program import LayerProgram
 from openwork.golden import run_layer
 from openwork_dv.building import SimulationError
@@ -30,6 +31,7 @@ from openwork_dv.native import (
 from openwork_dv.packing import unpack
 from openwork_dv.runner import image_runner
 from openwork_dv.stimulus import Case, random_case
+from openwork_hw.arch.commands import StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import FeederInput, ImageStatus, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
@@ -101,6 +103,16 @@ def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encodi
             check_layer(case, one, result)
             predicted = [step.predicted_cycles for step in case.program.passes]
             assert [report.cycles for report in pass_reports(case.program, result)] == predicted
+
+
+@pytest.mark.parametrize(("pes", "lanes"), [(1, 4), (2, 3)])
+def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) -> None:
+    """The queue of bytes on their way back is long enough for any number of words, however long the way."""
+    config = replace(CONFIG, pes=pes, lanes=lanes)
+    stores = [StoreCommand(pe, 0, words) for pe in range(pes) for words in (1, 2, 30, 200)]
+    image = assemble([Instruction(store) for store in stores], config)
+    (result,) = build(config).run(image, [np.zeros(0, dtype=np.int8)])
+    assert [report.cycles for report in result.reports] == [store_cycles(config, store) for store in stores]
 
 
 @pytest.mark.parametrize("probability", [0.3, 0.9])
