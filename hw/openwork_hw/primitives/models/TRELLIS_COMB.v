@@ -1,13 +1,13 @@
 // Half a slice of ECP5 without its flip-flop, as nextpnr places it: a LUT4, half of a carry cell or of a small memory.
 //
 // Written from the part's behaviour. LOGIC: F = INITVAL[DCBA]. CCU2: F is that sum bit of CCU2C, FCO the carry behind it. DPRAM: 16
-// bits, written at WAD in a cycle with WRE, read at once at {A, C, B, D}. OFX joins two LUTs to one of five inputs, or two of
-// those to one of six.
+// bits, written at WAD in a cycle with WRE, read at once at {A, C, B, D}. RAMW_BLOCK: its place is taken by a TRELLIS_RAMW. OFX
+// joins two LUTs to one of five inputs, or two of those to one of six.
 module TRELLIS_COMB (
   input A, B, C, D, M, FCI, F1, FXA, FXB, WD, WAD0, WAD1, WAD2, WAD3, WRE, WCK,
   output F, FCO, OFX
 );
-  parameter MODE = "LOGIC", CCU2_INJECT1 = "NO", WREMUX = "WRE", WCKMUX = "WCK", CCU2_INJECT1_0 = "NO", CCU2_INJECT1_1 = "NO";
+  parameter MODE = "LOGIC", CCU2_INJECT1 = "NO", WREMUX = "WRE";
   parameter [15:0] INITVAL = 0;
   parameter IS_Z1 = 0;
 
