@@ -33,7 +33,8 @@ PACKED = (Encoding.PACKED,)
 SMALL = Identity(PRESETS["ice40-up5k"], PACKED, 8192, 512, 512, 24_000_000)
 LARGE = Identity(PRESETS["ecp5-85k"], PACKED, 1 << 18, 2048, 16384, 96_000_000)
 DESIGNS = {
-    "UP5K, without writes, PEEK and reports": ("ice40", replace(SMALL, writable=False, peek=False, reports=False)),
+    "UP5K, without PEEK and reports": ("ice40", replace(SMALL, peek=False, reports=False)),
+    "UP5K, without writes and reports": ("ice40", replace(SMALL, writable=False, reports=False)),
     "UP5K, everything": ("ice40", SMALL),
     "LFE5U-85F, everything": ("ecp5", LARGE),
 }

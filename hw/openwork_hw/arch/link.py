@@ -254,6 +254,9 @@ class Identity:
         writable: the image memory can be written over the link.
         reports: the results hold a report for each command; else only what STORE commands give, and answers.
         peek: the board knows PEEK.
+
+    Raises:
+        ConfigError: the memory can neither be written nor read, so that no host can know what image it runs.
     """
 
     config: ArrayConfig
@@ -265,6 +268,12 @@ class Identity:
     writable: bool = True
     reports: bool = True
     peek: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.writable and not self.peek:
+            raise ConfigError(
+                "a memory that the link cannot write must answer PEEK: else no host knows what image it runs"
+            )
 
 
 def encode_identity(identity: Identity) -> bytes:

@@ -57,7 +57,7 @@ class ByteShell(wiring.Component):
         receive_bytes: of requests on their way; the longest WRITE is half of it. 512 fill the smallest block memories.
         result_bytes: of results on their way; a long line (USB: 16 ms) needs as much as it carries in its delay.
         reports: results hold a report for each command; without them, a run gives outputs and its cycles alone.
-        peek: the host can read the memory, to find an image that is there already.
+        peek: the host can read the memory, to find an image that is there already; one that cannot be written must have it.
         """
         self._identity = Identity(
             config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek

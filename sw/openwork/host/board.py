@@ -217,10 +217,12 @@ class Board:
     # Steps ----------------------------------------------------------------------------------------------------------------
 
     def _load(self, image: Image, progress: Progress) -> None:
-        status = ImageStatus.NOT_CHECKED
-        if not self.identity.writable or self._holds(image):
-            status = self._check()
-        if self.identity.writable and status is not ImageStatus.GOOD:
+        status = self._check() if self._holds(image) else ImageStatus.NOT_CHECKED
+        if status is not ImageStatus.GOOD:
+            if not self.identity.writable:
+                raise HostError(
+                    "the board holds another image, in a memory that the link cannot write: build its bitstream with this one"
+                )
             status = self._store(image.words, progress)
         if status is not ImageStatus.GOOD:
             raise HostError(f"the board's memory does not hold the image: {status.name.lower().replace('_', ' ')}")

@@ -10,7 +10,7 @@ from tests.openwork.host.models import IDENTITY, Desk, inputs_of, small_image, s
 from openwork.golden import run_network
 from openwork.host import Board, HostError, LineLost
 from openwork_dv.link import Faults, ModelLine
-from openwork_hw.arch.config import PRESETS
+from openwork_hw.arch.config import PRESETS, ConfigError
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.link import Response, encode_identity, encode_response
 from openwork_hw.arch.nonzeros import Encoding
@@ -64,12 +64,16 @@ def test_a_board_with_less_runs_as_well() -> None:
 
 def test_a_memory_that_the_link_cannot_write_must_hold_the_image() -> None:
     desk = Desk(IMAGE, INPUTS, smaller(writable=False))
-    with desk.open() as board, pytest.raises(HostError, match="does not hold the image: "):
+    other = small_image(2)
+    desk.board.array.memory[: len(other.words)] = other.words
+    with desk.open() as board, pytest.raises(HostError, match="holds another image, in a memory that the link cannot"):
         board.load(IMAGE)
     desk.board.array.memory[: len(IMAGE.words)] = IMAGE.words
     with desk.open() as board:
         board.load(IMAGE)
         assert (board.run(INPUTS) == EXPECTED).all()
+    with pytest.raises(ConfigError, match="must answer PEEK: else no host knows what image it runs"):
+        smaller(writable=False, peek=False)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -30,7 +30,8 @@ from openwork_hw.shells.board_link import BoardLink
 
 CONFIG = PRESETS["tiny"]
 IDENTITY = Identity(CONFIG, (Encoding.PACKED,), 64, 128, 64, 1_000_000, reports=False)
-SMALLEST = Identity(CONFIG, (Encoding.PACKED,), 64, 64, 64, 1_000_000, writable=False, reports=False, peek=False)
+SMALLEST = Identity(CONFIG, (Encoding.PACKED,), 64, 64, 64, 1_000_000, reports=False, peek=False)
+READ_ONLY = Identity(CONFIG, (Encoding.PACKED,), 64, 64, 64, 1_000_000, writable=False, reports=False)
 
 QUIET_CYCLES = 100
 """Nothing that goes on in this link pauses so long."""
@@ -192,18 +193,24 @@ def test_conversation() -> None:
     assert found == model_answers(IDENTITY, conversation())
 
 
-def test_a_board_without_what_can_be_left_out() -> None:
+@pytest.mark.parametrize("identity", [SMALLEST, READ_ONLY])
+def test_a_board_without_what_can_be_left_out(identity: Identity) -> None:
+    """It drops what it does not know, and goes on."""
     inputs = bytes(range(20))
     pieces = [
         b"\0" + frames(Request(Kind.RESET, 3), hello()),
         frames(Request(Kind.START, 0, 0, Order.CHECK), Request(Kind.START, 1, 0, Order.RUN)),
         frames(Request(Kind.FEED, 2, 20, 0, inputs), Request(Kind.READ, 3, 36, 0)),
+        frames(Request(Kind.PEEK, 4, 4, 0) if not identity.peek else Request(Kind.WRITE, 4, 4, 0, b"gone")),
+        frames(hello()),
     ]
-    found = answers(SMALLEST, pieces)
-    assert decode_identity(decode_all(found[0])[0].payload) == SMALLEST
+    found = answers(identity, pieces)
+    assert decode_identity(decode_all(found[0])[0].payload) == identity
     good = ANSWER.pack(ImageStatus.GOOD, 0)
     assert decode_all(found[2])[0].payload == good + compute(inputs) + good
-    assert found == model_answers(SMALLEST, pieces)
+    assert found[3] == b""
+    assert decode_all(found[4])[0].expected == 5
+    assert found[:3] == model_answers(identity, pieces[:3])
 
 
 def test_a_board_that_waits_for_ever_listens_to_a_reset() -> None:

@@ -3,7 +3,8 @@
 //   simulation CLOCKS
 //
 // CLOCKS are the clock cycles of a bit. The first line on standard output is the terminal's path. Each line on standard input is a
-// command, answered by one line "CYCLE IN OUT": cycles so far, bytes to the board, bytes from it.
+// command, answered by one line "CYCLES QUIET IN OUT": cycles so far, those of them in which nothing had been on the line for a
+// while, bytes to the board, bytes from it.
 //
 //   count     answers
 //   reset     holds the board's reset for some cycles; what its memory holds stays
@@ -111,6 +112,7 @@ public:
         }
     }
 
+    bool idle() const { return !left_; }
     uint64_t received() const { return received_; }
 
 private:
@@ -118,6 +120,7 @@ private:
     uint64_t received_ = 0;
 };
 
+constexpr uint64_t QUIET_CYCLES = 1000;       // without a byte either way: nobody has anything to say
 constexpr uint64_t LOOK_CYCLES = 256;         // between two looks at the terminal
 constexpr uint64_t IDLE_CYCLES = 20'000'000;  // without a byte, after which the processor gets a rest
 
@@ -132,7 +135,7 @@ int main(int count, char **values) {
     Sender sender(clocks);
     Receiver receiver(clocks);
     std::deque<uint8_t> to_board, from_board;
-    uint64_t cycle = 0, last_byte = 0, reset_left = 4;
+    uint64_t cycle = 0, last_byte = 0, silent = 0, quiet = 0, reset_left = 4;
     printf("%s\n", terminal.path().c_str());
     fflush(stdout);
 
@@ -147,6 +150,8 @@ int main(int count, char **values) {
         top->clk = 1;
         top->eval();
         cycle++;
+        silent = sender.idle() && receiver.idle() ? silent + 1 : 0;
+        quiet += silent > QUIET_CYCLES;
         if (cycle % LOOK_CYCLES) continue;
 
         if (to_board.empty()) terminal.read_into(to_board);
@@ -165,8 +170,8 @@ int main(int count, char **values) {
         if (line == "reset") reset_left = 16;
         else if (line != "count") stop("the simulation has no command " + line);
         line.clear();
-        printf("%llu %llu %llu\n", (unsigned long long)cycle, (unsigned long long)sender.sent(),
-               (unsigned long long)receiver.received());
+        printf("%llu %llu %llu %llu\n", (unsigned long long)cycle, (unsigned long long)quiet,
+               (unsigned long long)sender.sent(), (unsigned long long)receiver.received());
         fflush(stdout);
     }
 }

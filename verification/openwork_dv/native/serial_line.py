@@ -21,12 +21,19 @@ class LineCount:
 
     Attributes:
         cycles: of the clock.
+        quiet: those of them in which nothing had been on the line for 1,000 cycles: both sides wait, as for a slow host.
         to_board, from_board: bytes.
     """
 
     cycles: int
+    quiet: int
     to_board: int
     from_board: int
+
+    @property
+    def busy(self) -> int:
+        """Cycles in which somebody had something to say."""
+        return self.cycles - self.quiet
 
 
 class SimulatedBoard:
