@@ -74,9 +74,9 @@ def with_decoder(encoding: Encoding, **decoder: type) -> ModuleType:
     [
         (Encoding.CSR, "channel >= self.channels", "channel > self.channels", "channel_in_range"),
         (Encoding.CSR, "decoded.column >= self.columns", "decoded.column[1:] >= self.columns", "column_in_range"),
-        (Encoding.CSR, "self.i_words.ready.eq(~words_ended)", "self.i_words.ready.eq(0)", "no_hang"),
-        (Encoding.CSR, "& (state == State.DECODE) & ~faulty", "& ~faulty", "nothing_leaves_after_an_error"),
-        (Encoding.CSR, "entered.eq(number), complete", "entered.eq(number + 1), complete", "position"),
+        (Encoding.CSR, "| (flushing & ~words_ended)", "", "no_hang"),
+        (Encoding.CSR, "split_valid & in_decode & ~faulty", "split_valid & ~faulty", "nothing_leaves_after_an_error"),
+        (Encoding.CSR, "entered.eq(number)", "entered.eq(number + 1)", "position"),
     ],
 )
 def test_a_broken_weight_decoder_is_found(
