@@ -18,7 +18,7 @@ def reader_properties(kind: type[MemoryReader], ahead: int, address_bits: int) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("ahead", "address_bits"), [(2, ADDRESS_BITS), (3, 5)])
+@pytest.mark.parametrize(("ahead", "address_bits"), [(3, ADDRESS_BITS), (4, 5)])
 def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, address_bits: int, tmp_path: Path) -> None:
     prover = Prover(reader_properties(MemoryReader, ahead, address_bits), tmp_path)
     assert prover.unproved() == []
@@ -41,3 +41,8 @@ def test_a_broken_reader_is_found(healthy: str, broken: str, claim: str, tmp_pat
     twin = mutant(memory_reader, healthy, broken)
     found = Prover(reader_properties(twin.MemoryReader, 4, ADDRESS_BITS), tmp_path).counterexample(cycles=20)
     assert found is not None and found.claim == claim
+
+
+def test_a_queue_that_could_lose_words_is_refused() -> None:
+    with pytest.raises(ValueError, match="ahead must be 3 or more, not 2"):
+        MemoryReader(ahead=2, address_bits=ADDRESS_BITS)

@@ -62,7 +62,8 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, address_bits: 
     properties.claim("answers_are_taken", reader.i_words.ready)
     properties.claim("no_more_than_there_is_room_for", asked <= ahead)
     properties.claim("order_and_payload", follower.right)
-    properties.claim("nothing_is_lost", (follower.inside == 0) | reader.o.valid)
+    # A word that came in the cycle before is not offered yet where none waits before it.
+    properties.claim("nothing_is_lost", (follower.inside == properties.past(answers)) | reader.o.valid)
     properties.claim("offer_stays", properties.stays(reader.o))
     properties.reach("full", follower.inside == ahead)
     properties.reach("all_on_the_way", on_the_way == ahead)
