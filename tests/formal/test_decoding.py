@@ -14,7 +14,7 @@ from openwork_hw.decoder import byte_gearbox, csr, packed, triplet, weight_decod
 LAYOUT = ColumnLayout(taps=9, channels=6)
 CHANNEL_WIDTH = 4
 
-PATIENCE = {Encoding.CSR: 4, Encoding.TRIPLET: 5, Encoding.PACKED: 16}
+PATIENCE = {Encoding.CSR: 4, Encoding.TRIPLET: 5, Encoding.PACKED: 17}
 """Cycles in which nothing moves although words are offered and nonzeros taken."""
 
 COUNTING = ["position", "no_more_rows_than_promised", "final_ends_the_last_row", "done_is_complete_or_failed"]
