@@ -23,7 +23,7 @@ COUNTING = ["position", "no_more_rows_than_promised", "final_ends_the_last_row",
 OPEN = {
     Encoding.CSR: COUNTING,
     Encoding.TRIPLET: COUNTING,
-    Encoding.PACKED: [*COUNTING, "done_has_read_all", "no_hang"],
+    Encoding.PACKED: [*COUNTING, "position_stays", "done_has_read_all", "no_hang"],
 }
 """What is not proved for runs of any length."""
 
