@@ -49,10 +49,11 @@ def test_a_broken_skid_buffer_is_found(healthy: str, broken: str, claim: str, tm
     ("healthy", "broken", "claim"),
     [
         ("Mux(waits, waiting, self.i.payload)", "Mux(self.i.valid, self.i.payload, waiting)", "order_and_payload"),
-        ("waits.eq(0),\n            ]", "]", "ready_while_there_is_room"),
+        ("& ~moves & ~self.flush", "& ~self.flush", "ready_while_there_is_room"),
         ("valid.eq(waits | self.i.valid)", "valid.eq(waits)", "nothing_is_lost"),
         ("~valid | self.o.ready", "self.o.ready", "nothing_is_lost"),
-        ("[valid.eq(0), waits.eq(0)]", "[waits.eq(0)]", "order_and_payload"),
+        ("& ~moves & ~self.flush", "& ~moves", "ready_while_there_is_room"),
+        ("m.d.sync += valid.eq(0)", "m.d.sync += valid.eq(valid)", "order_and_payload"),
     ],
 )
 def test_a_broken_output_buffer_is_found(healthy: str, broken: str, claim: str, tmp_path: Path) -> None:

@@ -6,15 +6,21 @@ import pytest
 
 from openwork_dv.formal.memory_reading import memory_reader_properties
 from openwork_dv.formal.mutants import mutant
+from openwork_dv.formal.properties import Properties
 from openwork_dv.formal.prover import Prover
 from openwork_hw.image import memory_reader
-from openwork_hw.image.memory_reader import MemoryReader
+from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
+
+
+def reader_properties(kind: type[MemoryReader], ahead: int, address_bits: int) -> Properties:
+    reader = kind(ahead=ahead, address_bits=address_bits)
+    return memory_reader_properties(reader, ahead=ahead, address_bits=address_bits, word_bits=3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ahead", [2, 3])
-def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, tmp_path: Path) -> None:
-    prover = Prover(memory_reader_properties(MemoryReader(ahead=ahead), ahead=ahead, word_bits=3), tmp_path)
+@pytest.mark.parametrize(("ahead", "address_bits"), [(3, ADDRESS_BITS), (4, 5)])
+def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, address_bits: int, tmp_path: Path) -> None:
+    prover = Prover(reader_properties(MemoryReader, ahead, address_bits), tmp_path)
     assert prover.unproved() == []
     assert prover.unreached(cycles=25) == []
 
@@ -33,6 +39,10 @@ def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, tmp_path: P
 )
 def test_a_broken_reader_is_found(healthy: str, broken: str, claim: str, tmp_path: Path) -> None:
     twin = mutant(memory_reader, healthy, broken)
-    properties = memory_reader_properties(twin.MemoryReader(ahead=4), ahead=4, word_bits=3)
-    found = Prover(properties, tmp_path).counterexample(cycles=20)
+    found = Prover(reader_properties(twin.MemoryReader, 4, ADDRESS_BITS), tmp_path).counterexample(cycles=20)
     assert found is not None and found.claim == claim
+
+
+def test_a_queue_that_could_lose_words_is_refused() -> None:
+    with pytest.raises(ValueError, match="ahead must be 3 or more, not 2"):
+        MemoryReader(ahead=2, address_bits=ADDRESS_BITS)

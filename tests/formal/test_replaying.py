@@ -32,7 +32,11 @@ def test_rows_keep_their_distance_and_faults_hold_nothing_up(array: ArrayConfig,
 @pytest.mark.parametrize(
     ("healthy", "broken", "claim"),
     [
-        ("wait.eq(row_spacing(config.lanes) - 1)", "wait.eq(row_spacing(config.lanes) - 2)", "last_beats_are_apart"),
+        (
+            "since_last[row_spacing(config.lanes) - 2]",
+            "since_last[row_spacing(config.lanes) - 3]",
+            "last_beats_are_apart",
+        ),
         ("first.eq(at_end)", "first.eq(0)", "first_begins_a_row_and_nothing_else_does"),
         ("(fault != StreamErrorKind.NONE) & ~stopped", "fault != StreamErrorKind.NONE", "error_stays"),
         (

@@ -31,11 +31,12 @@ def test_the_requantizer_is_its_formula(sum_bits: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("healthy", "broken"),
     [
-        ("(fine_shift <= bit)", "(fine_shift < bit)"),
-        ("beyond | above.any()", "above.any()"),
-        ("high != sign.replicate(len(high))", "high[1:] != sign.replicate(len(high) - 1)"),
+        ("total_shift[:3] <= bit", "total_shift[:3] < bit"),
+        ("above[4:].any(), beyond.any()", "above[4:].any()"),
+        ("byte != sign.replicate(len(byte))", "byte[1:] != sign.replicate(len(byte) - 1)"),
         ("total >> 8 * step", "(total >> 8 * step) + (step == 3)"),
-        ("Mux(shifted_sign, ACTIVATION_MIN, ACTIVATION_MAX)", "Mux(shifted_sign, ACTIVATION_MIN, ACTIVATION_MAX - 1)"),
+        ("less | left_below", "less"),
+        ("greater & ~left_below", "greater"),
     ],
 )
 def test_a_broken_requantizer_is_found(healthy: str, broken: str, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ class WeightDecoder(wiring.Component):
             self.done.eq(in_done & ~self.o.valid),
         ]
         # What takes a word, each from a register of its own: the header, the decoder, the flush.
-        wants_header = Signal(init=1, reset_less=True)
+        wants_header = Signal(reset_less=True)
         flushing = Signal(reset_less=True)
         m.d.sync += flushing.eq(in_flush)
         m.d.comb += self.i_words.ready.eq(wants_header | (decoding & words_ready) | (flushing & ~words_ended))

@@ -30,7 +30,7 @@ class MemoryReader(wiring.Component):
     Cost
         A queue of `ahead` words.
     Limits
-        -
+        `ahead` is 3 or more: a queue of two places is for a cycle full with one word.
     """
 
     i_regions: stream.Interface
@@ -40,6 +40,8 @@ class MemoryReader(wiring.Component):
 
     def __init__(self, *, ahead: int, address_bits: int) -> None:
         """`address_bits`: of a word address that the memory has, and of the words of a region."""
+        if ahead < 3:
+            raise ValueError(f"ahead must be 3 or more, not {ahead}")
         self._ahead = ahead
         self._address_bits = address_bits
         super().__init__(

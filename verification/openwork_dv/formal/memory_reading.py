@@ -1,12 +1,12 @@
 """What is claimed of the readers of the image memory."""
 
-from amaranth.hdl import Cat, Mux, Signal
+from amaranth.hdl import Cat, Const, Mux, Signal
 
 from openwork_dv.formal.properties import Follower, Properties, transfers
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
 
 
-def memory_reader_properties(reader: MemoryReader, *, ahead: int, word_bits: int) -> Properties:
+def memory_reader_properties(reader: MemoryReader, *, ahead: int, address_bits: int, word_bits: int) -> Properties:
     """It asks for the words of each region once, in order, and for no other; every answer leaves, in order.
 
     The memory may answer as late as it likes, from the cycle of the request on, but answers only what was asked. A region begins
@@ -14,7 +14,8 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, word_bits: int
     """
     properties = Properties(reader)
     m = properties.m
-    region = Cat(properties.choose("region_address", ADDRESS_BITS), properties.choose("region_words", word_bits))
+    region_address = Cat(properties.choose("region_address", address_bits), Const(0, ADDRESS_BITS - address_bits))
+    region = Cat(region_address, properties.choose("region_words", word_bits))
     properties.drive(reader.i_regions, "region", region)
     properties.assume(reader.i_regions.payload.words != 0)
     properties.stall(reader.o_requests, "requests")
@@ -30,7 +31,7 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, word_bits: int
     m.d.sync += on_the_way.eq(on_the_way + asks - answers)
 
     waits, waiting = Signal(), Signal(Region)
-    address, to_ask, to_come = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+    address, to_ask, to_come = (Signal(address_bits, name=name) for name in ("address", "to_ask", "to_come"))
     begins = Signal()
     m.d.comb += begins.eq(waits & (to_come == 0))
     m.d.sync += waits.eq(Mux(waits, ~begins, reader.i_regions.valid))
@@ -61,7 +62,8 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, word_bits: int
     properties.claim("answers_are_taken", reader.i_words.ready)
     properties.claim("no_more_than_there_is_room_for", asked <= ahead)
     properties.claim("order_and_payload", follower.right)
-    properties.claim("nothing_is_lost", (follower.inside == 0) | reader.o.valid)
+    # A word that came in the cycle before is not offered yet where none waits before it.
+    properties.claim("nothing_is_lost", (follower.inside == properties.past(answers)) | reader.o.valid)
     properties.claim("offer_stays", properties.stays(reader.o))
     properties.reach("full", follower.inside == ahead)
     properties.reach("all_on_the_way", on_the_way == ahead)

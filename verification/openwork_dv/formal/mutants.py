@@ -1,6 +1,7 @@
 """Components with one line broken, to see that a proof would notice."""
 
 import inspect
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -10,16 +11,18 @@ def mutant(module: ModuleType, healthy: str, broken: str, **replaced: object) ->
 
     Args:
         module: where the component is defined.
-        healthy, broken: source text.
+        healthy, broken: source text; of `healthy`, lines and spaces do not matter.
         replaced: as for `around`.
 
     Raises:
         ValueError: the text is not there, or more than once.
     """
-    count = inspect.getsource(module).count(healthy)
+    # The same tokens, with any space between.
+    tokens = r"\s*".join(map(re.escape, re.findall(r"\w+|\S", healthy)))
+    count = len(re.findall(tokens, inspect.getsource(module)))
     if count != 1:
         raise ValueError(f"{module.__name__} holds {healthy!r} {count} times and not once: mend the test")
-    return _twin(module, lambda source: source.replace(healthy, broken), replaced)
+    return _twin(module, lambda source: re.sub(tokens, lambda _: broken, source), replaced)
 
 
 def around(module: ModuleType, **replaced: object) -> ModuleType:
