@@ -16,7 +16,7 @@ _CELL = re.compile(
 """Names of the cells that get a place: multipliers by lane, memories by the first bit that they hold."""
 
 _PORT = re.compile(r"^i_(words|records)_(?P<place>\d+)_port\[\d+\]$|\.pe_(?P<pe>\d+)\.feeder\.\w+_port(\[\d+\])?$")
-"""Names of the registers at a feeder's edge: the harness's at its streams, and its own of settings."""
+"""Names of the registers at a feeder's edge: the harness's at its streams, its own of settings and fault."""
 
 PORT_COLUMNS = 12
 """Columns of tiles for a feeder's port registers, one in each of a tile's four slices."""
@@ -30,8 +30,8 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
 
     PEs lie one beside the other along the rows of multipliers, to and fro, so that neighbours stay neighbours; a PE's feature
     memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that, or, from a row
-    between two others, where the part is free. Below these lie the registers at the feeder's edge: its streams and settings are
-    wide and would draw it to where they come from.
+    between two others, where the part is free. Below these lie the registers at the feeder's edge: its streams, settings
+    and fault are wide and would draw it to where they come from and go.
 
     Args:
         cells: names of multipliers and memories in the netlist, and of the bits of registers at a feeder's edge.

@@ -73,7 +73,8 @@ class Requantizer(wiring.Component):
         )  # for each byte above the window that no step has shifted in
         bytes_shifted = Signal(2, reset_less=True)
         fine_shift = Signal(3, reset_less=True)
-        at_most = Signal(8, reset_less=True)  # fine_shift <= the bit's number
+        # fine_shift <= the bit's number; not for bit 7: a register of a constant is one for all PEs, right across the part.
+        at_most = Signal(7, reset_less=True)
         m.submodules.coarse = coarse = Selector(_WINDOW_BITS, 4, self._technology)
         m.d.comb += [coarse.i[step].eq(total >> 8 * step) for step in range(4)]
         m.d.comb += coarse.select.eq(total_shift[3:])
@@ -83,7 +84,7 @@ class Requantizer(wiring.Component):
             differs.eq(Cat((byte != sign.replicate(len(byte))) for byte in above_bytes)),
             bytes_shifted.eq(total_shift[3:]),
             fine_shift.eq(total_shift),
-            at_most.eq(Cat(total_shift[:3] <= bit for bit in range(8))),
+            at_most.eq(Cat(total_shift[:3] <= bit for bit in range(7))),
         ]
 
         shifted = Signal(signed(8), reset_less=True)
@@ -92,7 +93,7 @@ class Requantizer(wiring.Component):
         m.submodules.fine = fine = Selector(8, 8, self._technology)
         m.d.comb += [fine.i[step].eq(window[step : step + 8]) for step in range(8)]
         m.d.comb += fine.select.eq(fine_shift)
-        above = Cat((window[7 + bit] != window_sign) & at_most[bit] for bit in range(8))
+        above = Cat((window[7 + bit] != window_sign) & Cat(at_most, 1)[bit] for bit in range(8))
         beyond = Cat(differs[number] & (bytes_shifted <= number) for number in range(len(differs)))
         m.d.sync += [
             shifted.eq(fine.o),

@@ -175,9 +175,9 @@ class Feeder(wiring.Component):
             m.d.sync += drained.eq(drained + 1)
         m.d.comb += self.done.eq(all_drained & decoder.done)
 
-        m.d.comb += [
-            self.fault.kind.eq(rows.error),
-            self.fault.pe.eq(self.index),
-            self.fault.position.eq(rows.position),
-        ]
+        # As with the settings: where a fault goes may be far away.
+        kind = Signal.like(rows.error, name="kind_port", reset_less=True, attrs={"keep": 1})
+        position = Signal.like(rows.position, name="position_port", reset_less=True, attrs={"keep": 1})
+        m.d.sync += [kind.eq(rows.error), position.eq(rows.position)]
+        m.d.comb += [self.fault.kind.eq(kind), self.fault.pe.eq(self.index), self.fault.position.eq(position)]
         return m
