@@ -14,7 +14,7 @@ from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader
 from openwork_hw.sequencer import CYCLE_BITS, Report
 
-WORDS_AHEAD = 8
+WORDS_AHEAD = 10
 """Words that a reader asks for before they are needed: a memory may take up to six cycles to answer and costs no stall."""
 
 RECORD_WORDS_AHEAD = 16

@@ -78,7 +78,7 @@ def test_report_is_written(folder: Path) -> None:
         (("compile", "a.image", "-o", "b.image"), "not a whole .int8 file"),
         (("run", "a.int8", "--inputs", "x.npy", "--backend", "rtl", "-o", "y.npy"), "is not compiled"),
         (("run", "a.image", "--inputs", "wide.npy", "-o", "y.npy"), "the network takes inputs"),
-        (("run", "a.image", "--inputs", "x.npy", "--backend", "board", "-o", "y.npy"), "there is no backend board"),
+        (("run", "a.image", "--inputs", "x.npy", "--backend", "cloud", "-o", "y.npy"), "there is no backend cloud"),
         (("run", "none.image", "--inputs", "x.npy", "-o", "y.npy"), "there is no file"),
         (("compare", "a.image", "--inputs", "x.npy", "--backends", "golden"), "needs two backends"),
         (("compare", "a.image", "--inputs", "x.npy", "--trace", "all"), "there is no trace all"),

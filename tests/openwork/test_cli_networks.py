@@ -145,7 +145,7 @@ def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Pa
         ("run pooled.int8 --inputs none.npy", "there are no inputs"),
         ("run pooled.int8 --inputs wide.npy", "the network takes inputs [batch, 2, 13, 12], not [2, 2, 13, 13]"),
         ("run pooled.int8 --inputs integers.npy", "the inputs must be float32, float64 or int8, not int32"),
-        ("run pooled.int8 --inputs x.npy --backend board", "there is no backend board: there are golden"),
+        ("run pooled.int8 --inputs x.npy --backend cloud", "there is no backend cloud: there are golden"),
         ("run half.int8 --inputs x.npy", "half.int8 is not a whole .int8 file"),
         ("run other.int8 --inputs x.npy", "there is no file other.int8"),
     ],

@@ -86,7 +86,7 @@ def test_masked_encoder_has_the_published_layers_and_keeps_its_maps_at_their_siz
     with torch.no_grad():
         assert 0.5 < float(subject.model(subject.inputs).std()) < 4
     network = quantize(import_module(subject.model, subject.calibration[:1]), subject.calibration)
-    assert network.input.shape == network.output_shape == (512, 64, 1)
+    assert network.input.shape == network.output_shape == (512, 8, 8)
 
 
 @needs_data
