@@ -101,7 +101,7 @@ DEVICES: dict[str, Device] = {
             preset="ice40-up5k",
             flags=("--up5k", "--package", "sg48", "--pcf-allow-unconstrained"),
             target_mhz=48,
-            encodings=(Encoding.PACKED,),
+            encodings=(Encoding.CSR,),
         ),
     )
 }
