@@ -59,8 +59,10 @@ opt_expr
 opt_merge
 opt_clean -purge
 memory_collect
+setundef -zero
 write_verilog -noattr top.v
 """
+"""Cells of iCE40 become what they do. Writes of the widths that a block memory does not have are to x, which Verilator refuses."""
 
 
 def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
