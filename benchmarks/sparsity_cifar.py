@@ -35,8 +35,8 @@ class Case:
 
 NETWORKS = {"ResNet-20": pretrained_resnet20, "ResNet-56": pretrained_resnet56}
 CASES = {
-    "ResNet-20": Case(Recipe(epochs=8, rate=1e-3, batch=64, teaching=0.9), allowed=1.5),
-    "ResNet-56": Case(Recipe(epochs=4, rate=1e-3, batch=64, teaching=0.9), allowed=1.0),
+    "ResNet-20": Case(Recipe(epochs=10, rate=3e-3, batch=64, teaching=0.9), allowed=1.5),
+    "ResNet-56": Case(Recipe(epochs=5, rate=3e-3, batch=64, teaching=0.9), allowed=1.0),
 }
 
 
