@@ -40,7 +40,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(path / "test.npy", data.test_images[:100].numpy())
     np.save(path / "test_labels.npy", data.test_labels[:100].numpy())
     np.save(path / "few.npy", data.train_labels[:20].numpy())
-    np.save(path / "huge.npy", data.train_images[:300].numpy() * np.float32(3e38))
     return path
 
 
@@ -131,7 +130,7 @@ def test_the_page_shows_every_point_and_its_front(folder: Path, tmp_path: Path) 
         (("--cycles", "100"), "--cycles goes with --method obc, not with magnitude"),
         (("--cycles", "100", "--method", "obc"), "the budget is"),
         (("--labels", "few.npy"), "few.npy must hold a whole number for each of the 300 inputs"),
-        (("--data", "huge.npy", "--epochs", "1", "--labels", "y.npy"), "the loss is "),
+        (("--epochs", "2", "--rate", "1e30", "--labels", "y.npy"), "the loss is nan in epoch 1, step 2: lower the learning rate"),
         (("--epochs", "1", "--rate", "-1"), "rate and temperature over 0"),
         (("-o", "nowhere/pruned.pt2"), "there is no folder nowhere"),
     ],
