@@ -89,6 +89,17 @@ def figures(
     ]
 
 
+def commit() -> str:
+    """What the tree is a checkout of; records that were written since do not make it dirty."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RECORD.parent.relative_to(ROOT)}")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + ("-dirty" if changed else "")
+
+
 def kept_figures(path: Path, configuration: str) -> list[Figure]:
     """What a record holds of a configuration."""
     lines = json.loads(path.read_text()) if path.exists() else []
@@ -97,10 +108,9 @@ def kept_figures(path: Path, configuration: str) -> list[Figure]:
 
 def record(path: Path, configuration: str, found: Sequence[Figure]) -> None:
     """Keep a line in a record, in the place of what was measured of this configuration before, and print it."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     context = {
         "configuration": configuration,
-        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
+        "commit": commit(),
         "tools": [f"torch {torch.__version__}"],
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
     }

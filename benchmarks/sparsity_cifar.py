@@ -35,8 +35,8 @@ class Case:
 
 NETWORKS = {"ResNet-20": pretrained_resnet20, "ResNet-56": pretrained_resnet56}
 CASES = {
-    "ResNet-20": Case(Recipe(epochs=4, rate=1e-3, batch=64, teaching=0.9), allowed=1.5),
-    "ResNet-56": Case(Recipe(epochs=2, rate=1e-3, batch=64, teaching=0.9), allowed=1.0),
+    "ResNet-20": Case(Recipe(epochs=10, rate=3e-3, batch=64, teaching=0.9), allowed=1.5),
+    "ResNet-56": Case(Recipe(epochs=5, rate=3e-3, batch=64, teaching=0.9), allowed=1.0),
 }
 
 
@@ -57,11 +57,13 @@ def main() -> None:
     calibration = train.inputs[:: len(train.inputs) // CALIBRATION]
     CHECKPOINTS.mkdir(parents=True, exist_ok=True)
     for name in parser.parse_args().names or CASES:
-        case, dense = CASES[name], NETWORKS[name]()
+        case, dense = CASES[name], NETWORKS[name]().to(memory_format=torch.channels_last)  # a fifth faster
         before = float_accuracy(dense, test.inputs, test.labels)
         pruned = reconstruct(dense, calibration, DENSITY, progress=counting)
         for step in ("reconstructed", "trained on"):
-            if step == "trained on":
+            if step == "reconstructed":
+                reestimate_norms(pruned.model, train.inputs)
+            else:
                 fit(
                     pruned.model.train(),
                     train.inputs,
@@ -73,7 +75,6 @@ def main() -> None:
                     checkpoint=CHECKPOINTS / f"{name}.pt",
                     progress=counting,
                 )
-            reestimate_norms(pruned.model, train.inputs)
             network = quantized(pruned.model, calibration)
             after = int8_accuracy(network, test.inputs, test.labels)
             found = figures([before], [after], case.allowed, len(test.inputs), pruned.density, network_sizes(network))

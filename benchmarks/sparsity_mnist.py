@@ -27,7 +27,7 @@ def main() -> None:
         dense = kept(CHECKPOINTS / f"{name}, seed {seed}, dense.pt", build, partial(mnist.train, build, seed))
         model = deepcopy(dense)
         inputs, values = mnist.as_inputs(train, dense), mnist.as_inputs(test, dense)
-        recipe = Recipe(epochs=4, rate=4e-3, batch=256, teaching=0.5, seed=seed)
+        recipe = Recipe(epochs=12, rate=4e-3, batch=256, teaching=0.5, seed=seed)
         pruner = gradual(model.train(), DENSITY, recipe.steps(len(inputs)) // 2, every=50, scope="global")
         fit(
             model,

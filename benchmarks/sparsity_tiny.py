@@ -30,13 +30,15 @@ def moved(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, places, strict=True)])
 
 
-def moved_in_time(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Each word earlier or later by up to two frames, the first or last one repeated."""
+def mixed_words(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Each word earlier or later by up to two frames, the first or last one repeated, and up to half of it another word."""
     frames = torch.arange(values.shape[2])
     shifts = torch.randint(-2, 3, (len(values),), generator=generator).tolist()
-    return torch.stack(
+    shifted = torch.stack(
         [one[:, (frames + shift).clamp(0, len(frames) - 1)] for one, shift in zip(values, shifts, strict=True)]
     )
+    shares = torch.rand(len(values), 1, 1, 1, generator=generator) / 2
+    return shifted + (shifted.flip(0) - shifted) * shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ class Case:
 def resnet8() -> Case:
     """CIFAR-10 images, from 0 to 255."""
     training = cifar10("train4000", normalized=False).inputs
-    recipe = Recipe(epochs=5, rate=1e-3, batch=64)
+    recipe = Recipe(epochs=5, rate=2e-3, batch=64)
     return Case(SUBJECTS["ResNet-8, MLPerf Tiny"](1000), training, moved, recipe, 85.0, (0.3, 0.2, 0.15, 0.12, 0.1))
 
 
@@ -67,8 +69,8 @@ def ds_cnn() -> Case:
     """Spoken words; all 1,000 are the test, as the benchmark has it."""
     subject, words = SUBJECTS["DS-CNN, MLPerf Tiny"](1000), keywords()
     whole = Subject(subject.model, subject.calibration, words.inputs, words.labels)
-    recipe = Recipe(epochs=60, rate=1e-3, batch=50)
-    return Case(whole, subject.calibration, moved_in_time, recipe, 90.0, (0.9, 0.8, 0.7, 0.6, 0.5, 0.4))
+    recipe = Recipe(epochs=100, rate=1e-3, batch=50)
+    return Case(whole, subject.calibration, mixed_words, recipe, 90.0, (0.9, 0.8, 0.7, 0.6, 0.5, 0.4))
 
 
 CASES = {"ResNet-8": resnet8, "DS-CNN": ds_cnn}
