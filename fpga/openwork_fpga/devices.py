@@ -45,7 +45,7 @@ class Device:
     speed: str
     preset: str
     flags: tuple[str, ...]
-    target_mhz: int
+    target_mhz: float
     encodings: tuple[Encoding, ...] = ALL_ENCODINGS
     options: tuple[str, ...] = ()
     rows: tuple[MultiplierRow, ...] = ()
