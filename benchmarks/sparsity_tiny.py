@@ -1,7 +1,7 @@
 """MLPerf Tiny's ResNet-8 and DS-CNN: the sparsest of a few densities at which int8 still meets the benchmark's accuracy.
 
-Each is reconstructed and trained on with the dense network as only teacher: ResNet-8 with 4,000 CIFAR-10 training images, DS-CNN
-with 200 of the 1,000 words that there are, both without their labels.
+Each is reconstructed and trained on, but for the first layer, with the dense network as only teacher: ResNet-8 with 4,000
+CIFAR-10 training images, DS-CNN with 200 of the 1,000 words that there are, both without their labels.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def resnet8() -> Case:
     """CIFAR-10 images, from 0 to 255."""
     training = cifar10("train4000", normalized=False).inputs
     recipe = Recipe(epochs=5, rate=2e-3, batch=64)
-    return Case(SUBJECTS["ResNet-8, MLPerf Tiny"](1000), training, moved, recipe, 85.0, (0.3, 0.2, 0.15, 0.12, 0.1))
+    return Case(SUBJECTS["ResNet-8, MLPerf Tiny"](1000), training, moved, recipe, 85.0, (0.4, 0.3, 0.25, 0.2, 0.15))
 
 
 def ds_cnn() -> Case:
@@ -88,6 +88,8 @@ def measure(name: str, case: Case) -> None:
     for density in case.densities:
         pruned = reconstruct(dense, calibration, density, names, counting)
         assert isinstance(pruned.model, TrainableNetwork)
+        # Inputs up to 255 make weights so small that a step of this rate, which suits the other layers, is as large.
+        pruned.model.get_submodule(dense.learned[0]).requires_grad_(False)
         path = CHECKPOINTS / f"{name} {density}.pt"
         fit(
             pruned.model, case.training, None, case.recipe, masks=pruned.masks, teacher=dense, augment=case.augment,
