@@ -13,6 +13,7 @@ import shlex
 
 import networks
 import numpy as np
+from by_network import current_commit
 from resnet50_cycles import ROOT, Measurement, write_atomically
 
 import openwork
@@ -82,7 +83,9 @@ def main() -> None:
         figures = {"cycles predicted": float(plan.predicted_cycles)}
         figures |= {part: round(100 * cycles / plan.predicted_cycles, 2) for part, cycles in parts(plan).items()}
         results = [
-            Measurement(what, "%" if what in PARTS else "cycles", value, f"{name}; {case.config}", command)
+            Measurement(
+                what, "%" if what in PARTS else "cycles", value, f"{name}; {case.config}", command, current_commit()
+            )
             for what, value in figures.items()
         ]
         for one in results:

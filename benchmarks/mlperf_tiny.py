@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import networks
 import numpy as np
 import torch
+from by_network import current_commit
 from resnet50_cycles import ROOT, Measurement, write_atomically
 from sparsity import int8_accuracy
 
@@ -123,10 +124,10 @@ def main() -> None:
         if names and not any(name.startswith(start) for start in names):
             continue
         command = shlex.join(["python", "benchmarks/mlperf_tiny.py", name])
-        setting = f"{name}; {networks.CASES[name].config}"
+        setting, commit = f"{name}; {networks.CASES[name].config}", current_commit()
         with torch.no_grad():
             found = [
-                Measurement(what, unit, float(np.round(value, 3)), setting, command)
+                Measurement(what, unit, float(np.round(value, 3)), setting, command, commit)
                 for what, unit, value in measure(name, rule, clock)
             ]
         for one in found:

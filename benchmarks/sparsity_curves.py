@@ -45,9 +45,9 @@ def photographs(name: str) -> Case:
         "SqueezeNet 1.1": (pretrained_squeezenet11, imagenet_images),
         "EfficientNet-Lite0": (pretrained_efficientnet_lite0, lite_images),
     }[name]
-    calibration, test = shared_data.imagenet(HALF, 60), shared_data.imagenet(0, HALF)
+    calibration, test = shared_data.imagenet(HALF, 250), shared_data.imagenet(0, HALF)
     subject = Subject(build(), prepare(calibration.inputs), prepare(test.inputs), test.labels)
-    return Case(subject, (0.5, 0.3), spares_depthwise=True, calibration=60)
+    return Case(subject, (0.5, 0.3), spares_depthwise=True, calibration=250)
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -1,7 +1,7 @@
 """MLPerf Tiny's ResNet-8 and DS-CNN: the sparsest of a few densities at which int8 still meets the benchmark's accuracy.
 
-Each is reconstructed and trained on with the dense network as only teacher: ResNet-8 with 4,000 CIFAR-10 training images, DS-CNN
-with 200 of the 1,000 words that there are, both without their labels.
+Each is reconstructed and trained on, but for the first layer, with the dense network as only teacher: ResNet-8 with 4,000
+CIFAR-10 training images, DS-CNN with 200 of the 1,000 words that there are, both without their labels.
 """
 
 import argparse
@@ -23,11 +23,13 @@ Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
 def moved(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Each input moved by up to two pixels, zeros behind it."""
+    """Each image moved by up to two pixels, zeros behind it, and half of them mirrored."""
     height, width = values.shape[2:]
     places = torch.randint(0, 5, (len(values), 2), generator=generator).tolist()
     padded = functional.pad(values, (2, 2, 2, 2))
-    return torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, places, strict=True)])
+    images = torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, places, strict=True)])
+    mirrored = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def mixed_words(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -61,8 +63,8 @@ class Case:
 def resnet8() -> Case:
     """CIFAR-10 images, from 0 to 255."""
     training = cifar10("train4000", normalized=False).inputs
-    recipe = Recipe(epochs=5, rate=2e-3, batch=64)
-    return Case(SUBJECTS["ResNet-8, MLPerf Tiny"](1000), training, moved, recipe, 85.0, (0.3, 0.2, 0.15, 0.12, 0.1))
+    recipe = Recipe(epochs=10, rate=2e-3, batch=64)
+    return Case(SUBJECTS["ResNet-8, MLPerf Tiny"](1000), training, moved, recipe, 85.0, (0.5, 0.4, 0.3, 0.2))
 
 
 def ds_cnn() -> Case:
@@ -88,6 +90,8 @@ def measure(name: str, case: Case) -> None:
     for density in case.densities:
         pruned = reconstruct(dense, calibration, density, names, counting)
         assert isinstance(pruned.model, TrainableNetwork)
+        # Inputs up to 255 make weights so small that a step of this rate, which suits the other layers, is as large.
+        pruned.model.get_submodule(dense.learned[0]).requires_grad_(False)
         path = CHECKPOINTS / f"{name} {density}.pt"
         fit(
             pruned.model, case.training, None, case.recipe, masks=pruned.masks, teacher=dense, augment=case.augment,
