@@ -34,9 +34,8 @@ def keep(
     if unknown := set(names) - set(networks):
         parser.error(f"there is no network {', '.join(sorted(unknown))}: there are {', '.join(networks)}")
 
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     context = {
-        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
+        "commit": current_commit(),
         "tools": [f"torch {torch.__version__}"],
         "command": f"python benchmarks/{file}.py",
     }
@@ -57,6 +56,18 @@ def keep(
             print(f"{configuration:56} {what:40} {value:12,.2f} {unit}")
         lines = [one for entries in record.values() for one in entries]
         path.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+
+
+def current_commit() -> str:
+    """The commit that is checked out, with ``-dirty`` behind it where a file besides the records differs from it."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    changed = subprocess.run(
+        [*git, "diff", "--quiet", "HEAD", "--", ".", ":!docs"], capture_output=True, check=False
+    ).returncode
+    return (commit or "unknown") + ("-dirty" if commit and changed else "")
 
 
 def _network_of(configuration: str, networks: Sequence[str]) -> str:

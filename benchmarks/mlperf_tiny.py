@@ -2,9 +2,10 @@
 
 Nothing is trained. Where there are labels, layers are pruned and fitted to what they gave before (`pruning.reconstruct`), with the
 densities that a budget of cycles on the network's best array allows (`pruning.budget`): the smallest budget, in twentieths of
-what the network takes unpruned, whose int8 accuracy keeps the rule's. The others run as they are published. Cycles are
-predicted, with the input on the chip, for that array and for the preset of the LFE5U-85F, which is large enough for either; times
-are at the clock that the preset was routed at last (`fpga/results`).
+what the network takes unpruned, whose int8 accuracy on inputs that nothing was fitted to keeps the rule's. The others run as
+they are published. Weights are rounded with the calibration inputs in sight. Cycles are predicted, with the input on the chip, for
+that array and for the preset of the LFE5U-85F, which is large enough for either; times are at the clock that the preset was
+routed at last (`fpga/results`).
 """
 
 import argparse
@@ -16,18 +17,18 @@ from dataclasses import dataclass
 import networks
 import numpy as np
 import torch
-from network_accuracy import accuracy, golden_scores
+from by_network import current_commit
 from resnet50_cycles import ROOT, Measurement, write_atomically
+from sparsity import int8_accuracy
 
-import openwork
 from openwork.cli.pruning import layer_cycles
 from openwork.compiler.network import compile_network
-from openwork.frontend import import_module
+from openwork.frontend import FloatNetwork, import_module
 from openwork.models.catalogue import SUBJECTS, Subject
 from openwork.network import IntegerNetwork
 from openwork.pruning import reconstruct
 from openwork.pruning.budget import densities_within
-from openwork.quantization import TrainableNetwork
+from openwork.quantization import TrainableNetwork, quantize
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 
 RECORD = ROOT / "docs" / "results" / "mlperf_tiny.json"
@@ -58,27 +59,28 @@ RULES = {
 }
 
 
-def int8_accuracy(network: IntegerNetwork, subject: Subject) -> float:
-    """Share of right answers in %."""
-    assert subject.labels is not None
-    return accuracy(golden_scores(network, subject.inputs, "golden model"), subject.labels)
+def quantized(model: FloatNetwork, subject: Subject) -> tuple[IntegerNetwork, float]:
+    """The network in int8, and its right answers in %; 0 without labels."""
+    network = quantize(model, subject.calibration, error_aware=True)
+    labels = subject.labels
+    return network, 0.0 if labels is None else int8_accuracy(network, subject.inputs, labels)
 
 
 def pruned(subject: Subject, config: ArrayConfig, cycles: int, least: float) -> tuple[IntegerNetwork, float]:
     """The network of the fewest cycles that keeps the accuracy, and its accuracy; halving the budgets that are left each time."""
     inputs = subject.calibration
     model = TrainableNetwork(import_module(subject.model, inputs[:1]))
-    network = openwork.quantize(subject.model, inputs)
-    best = network, int8_accuracy(network, subject)
+    best = quantized(model.network, subject)
     low, high = 1, TWENTIETHS  # the lowest budget that may do, the lowest that does
     while low < high:
         middle = (low + high) // 2
         densities = densities_within(
             model, inputs, cycles * middle / TWENTIETHS, layer_cycles(inputs, config), model.learned
         )
-        network = openwork.quantize(reconstruct(model, inputs, densities, model.learned).model, inputs)
-        reached = int8_accuracy(network, subject)
-        print(f"{middle} twentieths of {cycles:,} cycles: {reached:.1f} %")
+        found = reconstruct(model, inputs, densities, model.learned).model
+        assert isinstance(found, TrainableNetwork)
+        network, reached = quantized(found.network, subject)
+        print(f"{middle} twentieths of {cycles:,} cycles: {reached:.2f} %", flush=True)
         if reached >= least:
             best, high = (network, reached), middle
         else:
@@ -95,11 +97,12 @@ def density(network: IntegerNetwork) -> float:
 def measure(name: str, rule: Rule, clock: float) -> Iterator[tuple[str, str, float]]:
     """Name, unit and value of everything that is measured of a network."""
     subject, config = SUBJECTS[name](INPUTS), networks.CASES[name].config
-    network = openwork.quantize(subject.model, subject.calibration)
+    network, before = quantized(import_module(subject.model, subject.calibration[:1]), subject)
     plain = compile_network(network, config)
     yield "cycles unpruned", "cycles", plain.compute_cycles
     if rule.accuracy:
         network, reached = pruned(subject, config, plain.compute_cycles, rule.accuracy)
+        yield "int8 accuracy unpruned", "%", before
         yield "int8 accuracy", "%", reached
         yield "asked for", "%", rule.accuracy
     yield "density", "%", density(network)
@@ -121,10 +124,10 @@ def main() -> None:
         if names and not any(name.startswith(start) for start in names):
             continue
         command = shlex.join(["python", "benchmarks/mlperf_tiny.py", name])
-        setting = f"{name}; {networks.CASES[name].config}"
+        setting, commit = f"{name}; {networks.CASES[name].config}", current_commit()
         with torch.no_grad():
             found = [
-                Measurement(what, unit, float(np.round(value, 3)), setting, command)
+                Measurement(what, unit, float(np.round(value, 3)), setting, command, commit)
                 for what, unit, value in measure(name, rule, clock)
             ]
         for one in found:

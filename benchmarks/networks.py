@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
+from by_network import current_commit
 from resnet50_cycles import ROOT, Measurement, write_atomically
 from rich.console import Console
 from rich.table import Table
@@ -91,6 +92,7 @@ def measure(name: str, case: Case, workers: int, command: str, dense_cycles: flo
     Raises:
         SystemExit: an output or a cycle differs.
     """
+    commit = current_commit()
     subject = SUBJECTS[name](case.inputs)
     network = openwork.quantize(subject.model, subject.calibration[:CALIBRATION_INPUTS])
     start = time.process_time()
@@ -136,7 +138,9 @@ def measure(name: str, case: Case, workers: int, command: str, dense_cycles: flo
         ]
     if dense_cycles:
         figures.append(("cycles of the dense network / cycles", "x", dense_cycles / image.compute_cycles))
-    return [Measurement(what, unit, float(np.round(value, 3)), setting, command) for what, unit, value in figures]
+    return [
+        Measurement(what, unit, float(np.round(value, 3)), setting, command, commit) for what, unit, value in figures
+    ]
 
 
 def main() -> None:

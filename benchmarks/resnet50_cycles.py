@@ -37,13 +37,14 @@ GROUP_SIZES = {"1": 56, "2": 28, "3": 14, "4": 7}
 
 @dataclass(frozen=True)
 class Measurement:
-    """One line of the record."""
+    """One line of the record; without a commit where its benchmark names none."""
 
     name: str
     unit: str
     value: float
     configuration: str
     command: str
+    commit: str = ""
 
 
 def layer_shape(name: str) -> tuple[int, int, int, int]:
@@ -140,7 +141,8 @@ def write_atomically(path: Path, measurements: Sequence[Measurement]) -> None:
     """Replace the record, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps([asdict(measurement) for measurement in measurements], indent=1) + "\n")
+    lines = [{key: value for key, value in asdict(one).items() if value or key != "commit"} for one in measurements]
+    draft.write_text(json.dumps(lines, indent=1) + "\n")
     os.replace(draft, path)
 
 

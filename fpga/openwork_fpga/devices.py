@@ -45,7 +45,7 @@ class Device:
     speed: str
     preset: str
     flags: tuple[str, ...]
-    target_mhz: int
+    target_mhz: float
     encodings: tuple[Encoding, ...] = ALL_ENCODINGS
     options: tuple[str, ...] = ()
     rows: tuple[MultiplierRow, ...] = ()
@@ -101,7 +101,7 @@ DEVICES: dict[str, Device] = {
             preset="ice40-up5k",
             flags=("--up5k", "--package", "sg48", "--pcf-allow-unconstrained"),
             target_mhz=48,
-            encodings=(Encoding.PACKED,),
+            encodings=(Encoding.CSR,),
         ),
     )
 }

@@ -12,9 +12,9 @@ class PinPoor(wiring.Component):
     """Feed all inputs of a component from one pin and fold all its outputs to one pin.
 
     Function
-        Inputs are the bits of one long shift register. The payloads of an array of input streams share one bus, as a
-        distributor would drive them: it passes the elements one after the other, `HOP_REGISTERS` on the way to each, as a
-        board's shell would have on its way across the part. Valids are separate.
+        Inputs are the bits of one long shift register. The payloads of an array of input streams, of more than one, share one
+        bus, as a distributor would drive them: it passes the elements one after the other, `HOP_REGISTERS` on the way to each,
+        as a board's shell would have on its way across the part. Valids are separate.
         Outputs are registered and folded by exclusive-or, four to one register a level.
         With `global_reset`, the reset reaches the flip-flops through ECP5's net for it, as in Amaranth's platforms for
         these parts; else it is routed to all that have one.
@@ -101,7 +101,8 @@ class PinPoor(wiring.Component):
             value = Value.cast(port)
             name = path[0]
             top = members[name]
-            in_array = top.is_signature and isinstance(top.signature, stream.Signature) and len(top.dimensions) == 1
+            is_stream = top.is_signature and isinstance(top.signature, stream.Signature)
+            in_array = is_stream and len(top.dimensions) == 1 and top.dimensions[0] > 1
             if member.flow is not wiring.In:
                 outputs.append(value)
             elif in_array and path[-1] == "payload":

@@ -18,16 +18,19 @@ from openwork_fpga.nextpnr import PathStep, Routed
 Progress = Callable[[str, int, int], None]
 """Is told what has just begun or ended, how many steps are done, and how many there are."""
 
+READ_DESIGN = "read_rtlil design.il\nproc\n"
+"""The beginning of each script."""
+
+KEEP_COPIES = "setattr -set keep 1 a:keep %ci:+[Q] t:$dff %i\n"
+"""A register whose signal says `keep` must say so itself, or its copies are taken for one."""
+
 SYNTHESIS = {
-    Family.ECP5: "synth_ecp5 -nowidelut -top top -json netlist.json",
+    Family.ECP5: f"{KEEP_COPIES}synth_ecp5 -nowidelut -top top -json netlist.json",
     # Clock enables become logic, most of it in the flip-flops' own cells: each enable claims tiles of eight, and a full part
-    # cannot be placed.
+    # cannot be placed. For the same reason copies become one.
     Family.ICE40: "synth_ice40 -device u -nodffe -top top -json netlist.json",
 }
-"""The Yosys command of each family. Multipliers and large memories are instances, so nothing has to be inferred."""
-
-READ_DESIGN = "read_rtlil design.il\nproc\nsetattr -set keep 1 a:keep %ci:+[Q] t:$dff %i\n"
-"""The beginning of each script: a register whose signal says `keep` must say so itself, or its copies are taken for one."""
+"""The Yosys commands of each family. Multipliers and large memories are instances, so nothing has to be inferred."""
 
 SEEDS = (1, 2, 3, 4, 5)
 """Placer seeds of a measurement."""

@@ -85,8 +85,8 @@ class Sequencer(wiring.Component):
         o_chain : out, Link(config), to the first PE
         i_chain : in, Link(config), from the last PE
     Timing
-        LOAD and STORE move at most one byte a cycle. The cycles of a report are counted from the cycle after the command was taken
-        to the cycle before the report is offered. The first command is taken when a reset has passed along the chain. No
+        LOAD and STORE move at most one byte a cycle. The cycles of a report are counted from the cycle in which the command is
+        taken to the cycle before the report is offered. The first command is taken when a reset has passed along the chain. No
         combinational path.
     Cost
         A queue as long as the chain's way there and back.
@@ -119,7 +119,8 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        command = Signal(CommandLayout(config), reset_less=True)
+        settings = self.o_chain.settings
+        period = Signal(PERIOD_BITS, reset_less=True)
         words_left = Signal(config.address_bits + 1, reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
         entries_left = Signal(config.tap_index_bits + 1, reset_less=True)
@@ -193,13 +194,13 @@ class Sequencer(wiring.Component):
         move_base = Signal(config.address_bits, reset_less=True)
         next_base = Signal(config.address_bits, reset_less=True)
         move_address = Signal(config.address_bits, reset_less=True)
-        m.d.sync += next_base.eq(move_base + command.output_stride)
+        m.d.sync += next_base.eq(move_base + settings.output_stride)
         m.d.comb += [
             moved.eq(came.o.valid & wanted[0]),
             drop.eq(came.o.valid & ~promise & (~wanted[0] | last_lane)),
         ]
         with m.If(moved & ~promise & last_lane):
-            m.d.sync += move_address.eq(move_address + command.channels)
+            m.d.sync += move_address.eq(move_address + settings.channels)
         with m.If(drop):
             m.d.sync += [
                 source_lane.eq(source_lane + 1),
@@ -231,7 +232,7 @@ class Sequencer(wiring.Component):
             rested.eq(wait <= 2),
         ]
         with m.If(promise):
-            m.d.sync += [wait.eq(Mux(moving, command.period, spacing) - 1), rested.eq(0)]
+            m.d.sync += [wait.eq(Mux(moving, period, spacing) - 1), rested.eq(0)]
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
 
@@ -240,11 +241,10 @@ class Sequencer(wiring.Component):
         beat = Signal(Beat(config))
         sent = Signal(Beat(config), reset_less=True)
         sent_op = Signal(BeatOp)
-        settings = self.o_chain.settings
         tap = self.i_taps.payload
         moves_byte = moving & moved & ~promise
         m.d.comb += [
-            self.i_commands.ready.eq(idle),
+            self.i_commands.ready.eq(setting),
             self.i_features.ready.eq(loading),
             self.i_taps.ready.eq(tabulating),
             byte_done.eq((loading & self.i_features.valid) | moves_byte),
@@ -287,7 +287,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [idle.eq(0), setting.eq(1)]
         with m.If(setting):
             m.d.sync += setting.eq(0)
-            with m.Switch(command.op):
+            with m.Switch(self.i_commands.payload.op):
                 with m.Case(CommandOp.LOAD):
                     m.d.sync += loading.eq(1)
                 with m.Case(CommandOp.RUN):
@@ -317,42 +317,42 @@ class Sequencer(wiring.Component):
         with m.If(reporting & self.o_reports.ready):
             m.d.sync += [reporting.eq(0), idle.eq(1)]
 
-        # A command comes in while idle; the cycle after, its settings go out.
-        incoming = self.i_commands.payload
+        # While idle the counters follow the command that is offered; a cycle after it came it is taken, and its settings go out.
+        offered = self.i_commands.payload
         with m.If(idle):
             m.d.sync += [
-                command.eq(incoming),
-                words_left.eq(incoming.words),
-                address.eq(incoming.address),
-                entries_left.eq(incoming.table_entries),
+                words_left.eq(offered.words),
+                address.eq(offered.address),
+                entries_left.eq(offered.table_entries),
                 entry.eq(0),
                 lane.eq(0),
                 last_lane.eq(config.lanes == 1),
                 source_lane.eq(0),
                 last_source.eq(config.lanes == 1),
-                move_base.eq(incoming.move_target),
-                move_address.eq(incoming.move_target),
+                wanted.eq(Cat(offered.move_lanes > lane for lane in range(config.lanes)) << offered.first_lane),
+                move_base.eq(offered.move_target),
+                move_address.eq(offered.move_target),
                 cycles.eq(0),
             ]
-        is_run = command.op == CommandOp.RUN
+        is_run = offered.op == CommandOp.RUN
         with m.If(setting):
             m.d.sync += [
-                settings.loading.eq((command.op == CommandOp.LOAD) | (command.op == CommandOp.MOVE)),
-                settings.output_base.eq(command.address),
-                settings.low.eq(Mux(is_run, command.low, ACTIVATION_MIN)),
-                settings.high.eq(Mux(is_run, command.high, ACTIVATION_MAX)),
-                settings.maximum.eq(is_run & (command.operation == Operation.MAX)),
-                settings.pool.eq(is_run & (command.operation == Operation.POOL)),
-                settings.full_lanes.eq(Mux(is_run, command.full_lanes, config.lanes)),
-                settings.full_groups.eq(Mux(is_run, command.full_groups, config.pes)),
-                settings.emitter.eq(command.pe),
-                settings.single_group.eq(command.row_groups == 1),
-                settings.last_but_one.eq(command.row_groups - 2),
-                moving.eq(command.op == CommandOp.MOVE),
-                wanted.eq(Cat(command.move_lanes > lane for lane in range(config.lanes)) << command.first_lane),
+                period.eq(offered.period),
+                settings.loading.eq((offered.op == CommandOp.LOAD) | (offered.op == CommandOp.MOVE)),
+                settings.output_base.eq(offered.address),
+                settings.low.eq(Mux(is_run, offered.low, ACTIVATION_MIN)),
+                settings.high.eq(Mux(is_run, offered.high, ACTIVATION_MAX)),
+                settings.maximum.eq(is_run & (offered.operation == Operation.MAX)),
+                settings.pool.eq(is_run & (offered.operation == Operation.POOL)),
+                settings.full_lanes.eq(Mux(is_run, offered.full_lanes, config.lanes)),
+                settings.full_groups.eq(Mux(is_run, offered.full_groups, config.pes)),
+                settings.emitter.eq(offered.pe),
+                settings.single_group.eq(offered.row_groups == 1),
+                settings.last_but_one.eq(offered.row_groups - 2),
+                moving.eq(offered.op == CommandOp.MOVE),
             ]
             for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
-                m.d.sync += settings[name].eq(command[name])
+                m.d.sync += settings[name].eq(offered[name])
             for name in ("turn_base", "single_pixel", "output_stride", "pad"):
-                m.d.sync += settings[name].eq(command[name])
+                m.d.sync += settings[name].eq(offered[name])
         return m

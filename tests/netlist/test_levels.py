@@ -14,7 +14,7 @@ from openwork.host import Board
 from openwork.models import digits
 from openwork.network import IntegerNetwork
 from openwork_dv.native.build import WriteVerilog, flat_verilog
-from openwork_dv.native.serial_line import SimulatedBoard
+from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
 from openwork_dv.netlist.levels import ecp5_routed, ecp5_synthesized, ice40_bitstream
 from openwork_hw.arch.config import ArrayConfig, Technology
 from openwork_hw.arch.nonzeros import Encoding
@@ -61,7 +61,7 @@ def runs_right(
         result_bytes=1024,
         write_verilog=level,
     )
-    with simulated, Board.open(simulated.port, patience_s=PATIENCE_S) as board:
+    with simulated, Board.open(simulated.port, SIMULATED_BAUD, patience_s=PATIENCE_S) as board:
         board.load(image)
         outputs = board.run(inputs)
     assert outputs.tolist() == run_network(network, inputs).reshape(outputs.shape).tolist()

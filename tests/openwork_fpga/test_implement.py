@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_fpga import yosys
 from openwork_fpga.devices import DEVICES, Device
-from openwork_fpga.implement import READ_DESIGN, implement
+from openwork_fpga.implement import KEEP_COPIES, READ_DESIGN, implement
 from openwork_fpga.nextpnr import package
 from openwork_fpga.yosys import ToolError
 from openwork_hw.arch.config import PRESETS, ArrayConfig, Technology
@@ -78,7 +78,7 @@ class Copies(wiring.Component):
 @pytest.mark.parametrize(("keep", "registers"), [(True, 2), (False, 1)])
 def test_copies_that_say_so_stay(tmp_path: Path, keep: bool, registers: int) -> None:
     (tmp_path / "design.il").write_text(rtlil.convert(Copies(keep=keep), name="top", emit_src=False))
-    yosys.run_script(f"{READ_DESIGN}synth_ecp5 -top top\ntee -q -o cells.json stat -json\n", tmp_path)
+    yosys.run_script(f"{READ_DESIGN}{KEEP_COPIES}synth_ecp5 -top top\ntee -q -o cells.json stat -json\n", tmp_path)
     text = (tmp_path / "cells.json").read_text()
     assert json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]["TRELLIS_FF"] == registers
 

@@ -11,11 +11,11 @@ from openwork_fpga.devices import DEVICES, Device
 from openwork_hw.arch.nonzeros import Encoding
 
 CLOCK_85_MHZ = 60
-CLOCK_25_MHZ = 60
-"""What the PLLs make on boards with a part of this size; a multiple of 3 MHz gives the fastest serial lines."""
+CLOCK_25_MHZ = 68.75
+"""What the PLLs make on boards with a part of this size; near a multiple of 3 MHz, which gives the fastest serial lines."""
 
 
-def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: int) -> Device:
+def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: float) -> Device:
     """A device of the table in another package or speed grade, with all pins given, aiming at the board's clock."""
     flags = (f"--{part}", "--package", package, "--speed", speed)
     return replace(
@@ -24,7 +24,7 @@ def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: int) -> Dev
 
 
 def _ulx3s(
-    size: str, platform: type, base: str, preset: str, clock_mhz: int, memory_words: int, result_bytes: int
+    size: str, platform: type, base: str, preset: str, clock_mhz: float, memory_words: int, result_bytes: int
 ) -> Board:
     return Board(
         name=f"ulx3s-{size}f",

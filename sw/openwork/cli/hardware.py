@@ -139,7 +139,7 @@ def synth(
 
       openwork synth --device lfe5u-85f
 
-      openwork synth --device ice40up5k --seeds 1 --encoding packed
+      openwork synth --device ice40up5k --seeds 1 --encoding csr
 
       openwork synth --device lfe5u-25f --pes 3 --lanes 8 --record my_array.json
     """

@@ -21,7 +21,7 @@ from openwork.cli.arrays import (
     array_config,
     chosen_encodings,
 )
-from openwork.cli.board import DEFAULT_BAUD, Baud, BoardPort, port_of
+from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
 BACKENDS = {

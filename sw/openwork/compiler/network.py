@@ -34,6 +34,13 @@ def compile_network(
     Raises:
         CompileError: the network does not fit the array; of several reasons, that of the division nearest to fitting.
     """
+    return emit(best_plan(network, config, encoding, row_groups), watch, progress or (lambda steps, _: steps))
+
+
+def best_plan(
+    network: IntegerNetwork, config: ArrayConfig, encoding: Encoding = Encoding.PACKED, row_groups: int | None = None
+) -> NetworkPlan:
+    """What `compile_network` turns into an image; the arguments are the same."""
     forms, vectors = network_forms(network)
     if row_groups is not None and row_groups not in config.row_groups:
         raise CompileError(f"row_groups must be one of {config.row_groups}, not {row_groups}")
@@ -58,7 +65,7 @@ def compile_network(
             f"the array copies outputs between {config.replicas} streams, and no legal row_groups of {config.row_groups} gives "
             f"so few: use an array with more replicas or a larger group"
         )
-    return emit(best, watch, progress or (lambda steps, _: steps))
+    return best
 
 
 def network_forms(network: IntegerNetwork) -> tuple[list[Form | None], set[str]]:

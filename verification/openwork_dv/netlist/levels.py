@@ -54,13 +54,19 @@ READ_BACK = """read_verilog chip.v
 read_verilog -DNO_ICE40_DEFAULT_ASSIGNMENTS +/ice40/cells_sim.v
 hierarchy -check -top top
 proc
+opt_expr -mux_undef
+opt_merge
+memory_share -nosat
 flatten
 opt_expr
 opt_merge
 opt_clean -purge
 memory_collect
+setundef -zero
 write_verilog -noattr top.v
 """
+"""Cells of iCE40 become what they do. A block memory's model writes each bit by itself: unless those writes are made one, the
+simulation takes five times as long. What is never written is x, which Verilator refuses."""
 
 
 def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:

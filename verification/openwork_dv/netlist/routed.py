@@ -40,6 +40,8 @@ def _cell(cell: dict[str, Any]) -> dict[str, Any]:
             elif value == "INV":
                 raise ValueError(f"pin {pin} of a {kind} is inverted")
     if kind == "TRELLIS_COMB":
+        # nextpnr says only by its wires that a cell's OFX is the wide multiplexer of two others' and not of two LUTs.
+        parameters["WIDE"] = "1" if "FXA" in connections else "0"
         connections = {pin: ["1"] for pin in "ABCDM"} | connections
     if kind == "TRELLIS_FF":
         if cell["parameters"]["SD"].strip() == "0":

@@ -2,14 +2,14 @@
 //
 // Written from the part's behaviour. LOGIC: F = INITVAL[DCBA]. CCU2: F is that sum bit of CCU2C, FCO the carry behind it. DPRAM: 16
 // bits, written at WAD in a cycle with WRE, read at once at {A, C, B, D}. RAMW_BLOCK: its place is taken by a TRELLIS_RAMW. OFX
-// joins two LUTs to one of five inputs, or two of those to one of six.
+// joins two LUTs to one of five inputs, or where WIDE two of those to one of six.
 module TRELLIS_COMB (
   input A, B, C, D, M, FCI, F1, FXA, FXB, WD, WAD0, WAD1, WAD2, WAD3, WRE, WCK,
   output F, FCO, OFX
 );
   parameter MODE = "LOGIC", CCU2_INJECT1 = "NO", WREMUX = "WRE";
   parameter [15:0] INITVAL = 0;
-  parameter IS_Z1 = 0;
+  parameter WIDE = 0;
 
   wire lut = INITVAL[{D, C, B, A}];
   generate
@@ -27,7 +27,7 @@ module TRELLIS_COMB (
       assign F = lut;
       assign FCO = 1'b0;
     end
-    if (IS_Z1) assign OFX = M ? FXB : FXA;
+    if (WIDE) assign OFX = M ? FXB : FXA;
     else assign OFX = M ? F1 : F;
   endgenerate
 endmodule

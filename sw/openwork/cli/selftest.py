@@ -1,4 +1,4 @@
-"""Commands for a board on a serial port, and the options that say which."""
+"""The command that tests a board on a serial port, and the options that say which port, for all that run on one."""
 
 from typing import TYPE_CHECKING, Annotated
 
