@@ -50,7 +50,7 @@ def _gateware_version() -> str:
     """Changes whenever the gateware's source or what turns it into Verilog does."""
     digest = hashlib.sha256()
     root = Path(openwork_hw.__file__).parent
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.v")]):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     digest.update(f"{metadata.version('amaranth')} {metadata.version('pyosys')}".encode())
     return digest.hexdigest()

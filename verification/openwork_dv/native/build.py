@@ -1,5 +1,6 @@
 """Compiles a component to a program of this machine: Amaranth, Yosys, Verilator, g++."""
 
+import inspect
 import os
 import re
 import shutil
@@ -100,6 +101,7 @@ def build_program(
     if shutil.which("g++") is None:
         raise SimulationError("the C++ compiler g++ is not installed: apt-get install g++")
     sources = [Path(str(file)) for file in resources.files(__package__).iterdir() if file.is_file()]
+    sources += Path(inspect.getfile(write_verilog)).parent.glob("*.py")
     depends_on = [name, main, repr(waves), write_verilog.__name__, files_version(*sorted(sources)), _tools()]
 
     def make(part: Path) -> None:
