@@ -2,10 +2,10 @@
 
 Nothing is trained. Where there are labels, layers are pruned and fitted to what they gave before (`pruning.reconstruct`), with the
 densities that a budget of cycles on the network's best array allows (`pruning.budget`): the smallest budget, in twentieths of
-what the network takes unpruned, whose int8 accuracy on inputs that nothing was fitted to keeps the rule's. The others run as
-they are published. Weights are rounded with the calibration inputs in sight. Cycles are predicted, with the input on the chip, for
-that array and for the preset of the LFE5U-85F, which is large enough for either; times are at the clock that the preset was
-routed at last (`fpga/results`).
+what the network takes unpruned, whose int8 accuracy keeps the rule's. Nothing is fitted to the test inputs, but that choice is
+made on them, so the accuracy that is recorded flatters a little. The others run as they are published. Weights are rounded
+with the calibration inputs in sight. Cycles are predicted, with the input on the chip, for that array and for the preset of the
+LFE5U-85F, which is large enough for either; times are at the clock that the preset was routed at last (`fpga/results`).
 """
 
 import argparse
