@@ -62,7 +62,8 @@ def test_float_and_int8_networks_answer_alike(name: str) -> None:
     outputs = quantized.dequantize_outputs(run_network(quantized, inputs)).reshape(len(inputs), -1)
     exact = scores[: len(inputs)].numpy()
     assert ((outputs - exact) ** 2).mean() < 0.15 * (exact**2).mean()
-    assert (outputs.argmax(1) == exact.argmax(1)).mean() >= 0.8 or subject.labels is None
+    # Nine in ten agree over many inputs; of 16, four standard deviations less. Calibration in float differs by machine.
+    assert (outputs.argmax(1) == exact.argmax(1)).mean() >= 0.6 or subject.labels is None
 
 
 @needs_data
