@@ -163,6 +163,6 @@ def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> 
     taken = free = read = 0
     for cycles, entries in commands:
         taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
-        read = taken + 1 + (1 + entries if entries else 0)
+        read = taken + 2 + entries
         free = taken + cycles + BETWEEN_CYCLES
     return PROGRAM_CYCLES + max(free, read + READ_CYCLES)
