@@ -16,7 +16,7 @@ from openwork.models.mnist import lenet5, mlp
 from openwork.models.resnet50 import masked_resnet50
 from openwork.models.same_padding import SameConv2d
 from openwork.network import MAX_TAPS
-from openwork.quantization import quantize
+from openwork.quantization import evaluation, quantize
 
 needs_data = pytest.mark.skipif(
     not shared_data.data_folder().is_dir(),
@@ -58,12 +58,13 @@ def test_float_and_int8_networks_answer_alike(name: str) -> None:
     if subject.labels is not None:
         assert 100 * float((scores.argmax(1) == subject.labels).float().mean()) >= LEAST[name]
     quantized = quantize(network, subject.calibration[:100])
-    inputs = quantized.quantize_inputs(subject.inputs[:16].numpy())
-    outputs = quantized.dequantize_outputs(run_network(quantized, inputs)).reshape(len(inputs), -1)
-    exact = scores[: len(inputs)].numpy()
-    assert ((outputs - exact) ** 2).mean() < 0.15 * (exact**2).mean()
-    # Nine in ten agree over many inputs; of 16, four standard deviations less. Calibration in float differs by machine.
-    assert (outputs.argmax(1) == exact.argmax(1)).mean() >= 0.6 or subject.labels is None
+    inputs = quantized.quantize_inputs(subject.inputs[:8].numpy())
+    outputs = evaluation.scores(quantized, subject.inputs)
+    # Sixteen inputs would not tell 0.9 from 0.75, and all of them are too many for the golden model: these integers are its own.
+    golden = quantized.dequantize_outputs(run_network(quantized, inputs)).reshape(len(inputs), -1)
+    assert (outputs[: len(inputs)].numpy() == golden).all()
+    assert float(((outputs - scores) ** 2).mean()) < 0.15 * float((scores**2).mean())
+    assert float((outputs.argmax(1) == scores.argmax(1)).double().mean()) >= 0.8 or subject.labels is None
 
 
 @needs_data
