@@ -1,8 +1,10 @@
 """An image memory on the chip."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Elaboratable, Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 
 from openwork_hw.arch.config import WORD_BITS, ConfigError, bits_for
@@ -17,10 +19,10 @@ class ImageMemory(wiring.Component):
     Ports
         as `shells.memory` says
     Timing
-        A word each cycle, 3 cycles after its request was taken; a write each cycle. Combinational paths: from the `valid` of
+        A word each cycle, 4 cycles after its request was taken; a write each cycle. Combinational paths: from the `valid` of
         all readers to the `ready` of each.
     Cost
-        words x 32 bits of memory; for each reader a turn and a leg of the address multiplexer.
+        words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it.
     Limits
         Reading a word in the cycle in which it is written gives the old or the new one.
     """
@@ -60,9 +62,15 @@ class ImageMemory(wiring.Component):
         with m.Else():
             m.d.comb += turn.eq(asking & -asking)
             m.d.sync += had.eq(turn)
-        address = Signal(address_bits)
-        asked, reading, found = (Signal(self._readers, name=name) for name in ("asked", "reading", "found"))
-        m.d.sync += [asked.eq(turn), reading.eq(asked), found.eq(reading)]
+        # Every reader's address goes into a register, so that choosing a reader and choosing its address are two cycles.
+        chosen, asked, reading, found = (
+            Signal(self._readers, name=name) for name in ("chosen", "asked", "reading", "found")
+        )
+        m.d.sync += [chosen.eq(turn), asked.eq(chosen), reading.eq(asked), found.eq(reading)]
+        addresses = [Signal(address_bits, name=f"address_{reader}", reset_less=True) for reader in range(self._readers)]
+        address = Signal(address_bits, reset_less=True)
+        picked = (Mux(chosen[reader], addresses[reader], 0) for reader in range(self._readers))
+        m.d.sync += address.eq(reduce(or_, picked))
         word = Signal(WORD_BITS, reset_less=True)
         m.d.comb += read.addr.eq(address)
         m.d.sync += word.eq(read.data)
@@ -73,8 +81,7 @@ class ImageMemory(wiring.Component):
                 self.o_words[reader].payload.eq(word),
                 self.o_words[reader].valid.eq(found[reader]),
             ]
-            with m.If(turn[reader]):
-                m.d.sync += address.eq(self.i_requests[reader].payload[:address_bits])
+            m.d.sync += addresses[reader].eq(self.i_requests[reader].payload[:address_bits])
         with m.If(self.forget):
-            m.d.sync += [asked.eq(0), reading.eq(0), found.eq(0)]
+            m.d.sync += [chosen.eq(0), asked.eq(0), reading.eq(0), found.eq(0)]
         return m

@@ -6,7 +6,7 @@ from openwork_dv.formal.properties import Properties, transfers
 from openwork_hw.arch.config import WORD_BITS, bits_for
 from openwork_hw.shells.image_memory import ImageMemory
 
-ANSWER_CYCLES = 3
+ANSWER_CYCLES = 4
 
 
 def image_memory_properties(memory: ImageMemory, *, readers: int, words: int) -> Properties:
