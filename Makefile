@@ -26,7 +26,7 @@ bench: setup
 
 boards: setup
 	for board in ulx3s-12f ulx3s-25f colorlight-i5 ulx3s-85f orangecrab-85f ecpix5-85f; do \
-		.venv/bin/openwork build --board $$board -o build/$$board --record fpga/results/boards/$$board.json || exit 1; done
+		.venv/bin/openwork build --board $$board --all-seeds -o build/$$board --record fpga/results/boards/$$board.json || exit 1; done
 	$(python) tools/documents.py
 
 lint: setup

@@ -118,18 +118,41 @@ def implement(
     (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
     flip_flops = synthesize(device.family, folder, floorplan)
     progress("place and route", 1, steps)
+
+    def tell(routed: Routed, done: int) -> None:
+        progress(f"seed {routed.seed}: {routed.clock_mhz:.1f} MHz", 1 + done, steps)
+
+    return Implementation(device, route_all(device, folder, seeds, tell), flip_flops)
+
+
+def route_all(
+    device: Device,
+    folder: Path,
+    seeds: Sequence[int],
+    tell: Callable[[Routed, int], None],
+    options: Callable[[int], Sequence[str]] = lambda _seed: (),
+) -> tuple[Routed, ...]:
+    """Place and route the netlist.json in `folder` with each seed, two at a time where there are processors for two.
+
+    Args:
+        tell: is given each result when it is there, and how many there are.
+        options: more of nextpnr's for a seed.
+
+    Raises:
+        ToolError: see `nextpnr.route`.
+    """
     results: dict[int, Routed] = {}
     with ThreadPoolExecutor(max_workers=min(2, len(os.sched_getaffinity(0)))) as pool:
-        running = {pool.submit(nextpnr.route, device, folder, "netlist.json", seed): seed for seed in seeds}
+        running = [pool.submit(nextpnr.route, device, folder, "netlist.json", seed, options(seed)) for seed in seeds]
         try:
             for finished in as_completed(running):
                 routed = finished.result()
                 results[routed.seed] = routed
-                progress(f"seed {routed.seed}: {routed.clock_mhz:.1f} MHz", 1 + len(results), steps)
+                tell(routed, len(results))
         finally:
             # After a failure or an interrupt the seeds that have not begun do not begin.
             pool.shutdown(cancel_futures=True)
-    return Implementation(device, tuple(results[seed] for seed in seeds), flip_flops)
+    return tuple(results[seed] for seed in seeds)
 
 
 def synthesize(family: Family, folder: Path, floorplan: Floorplan | None) -> int:

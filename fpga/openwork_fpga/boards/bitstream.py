@@ -14,12 +14,9 @@ from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
 from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.devices import Family
-from openwork_fpga.implement import SEEDS, Implementation, Progress, synthesize
+from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, synthesize
 from openwork_fpga.nextpnr import Routed
 from openwork_fpga.tools import run_tool
-
-OPTIONS = ("--lpf", "top.lpf", "--textcfg", "routed.config")
-"""nextpnr's: the file of pins and oscillator, and the one that says what every switch of the chip is set to."""
 
 VERILOG = "read_rtlil design.il\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename top.v\n"
 
@@ -39,25 +36,29 @@ class Built:
     Attributes:
         board: whose it is.
         path: of the bitstream.
-        outcome: of the seed that met the clock.
+        chosen: what the bitstream was made of; it could run at this clock, and runs at the board's.
+        outcome: of all seeds that were placed and routed.
     """
 
     board: Board
     path: Path
+    chosen: Routed
     outcome: Implementation
-
-    @property
-    def achieved_mhz(self) -> float:
-        """The clock that the bitstream could run at; it runs at the board's."""
-        return self.outcome.routed[-1].clock_mhz
 
     def measurements(self, commit: str, command: str) -> list[dict[str, Any]]:
         """The record: one entry a figure, each with all that is needed to get it again."""
         board, outcome = self.board, self.outcome
+        clocks = {routed.seed: routed.clock_mhz for routed in outcome.routed}
         figures: list[tuple[str, str, Any]] = [
             ("clock", "MHz", board.clock_mhz),
-            ("clock_possible", "MHz", self.achieved_mhz),
-            ("seed", "placer seed", outcome.routed[-1].seed),
+            ("clock_possible", "MHz", self.chosen.clock_mhz),
+            ("seed", "placer seed", self.chosen.seed),
+            ("seeds_tried", "", len(clocks)),
+            ("clock_median", "MHz", outcome.median.clock_mhz),
+            ("clock_lowest", "MHz", min(clocks.values())),
+            ("clock_highest", "MHz", max(clocks.values())),
+            *((f"clock_seed_{seed}", "MHz", clock) for seed, clock in clocks.items()),
+            ("critical_path", "ns", [[step.kind, step.name, step.delay_ns] for step in outcome.critical_path]),
             ("macs", "MACs", board.config.macs),
             ("luts", "LUTs", outcome.luts),
             ("flip_flops", "flip-flops", outcome.flip_flops),
@@ -77,12 +78,23 @@ class Built:
 
 
 def build(
-    board: Board, out: Path, progress: Progress, *, image: Image | None = None, seeds: Sequence[int] = SEEDS
+    board: Board,
+    out: Path,
+    progress: Progress,
+    *,
+    image: Image | None = None,
+    seeds: Sequence[int] = SEEDS,
+    all_seeds: bool = False,
 ) -> Built:
     """Write top.v, top.json (the netlist) and the bitstream top.bit into `out`.
 
-    Seeds are tried until one meets the board's clock. An earlier bitstream in `out` goes first, and the new one is there when all
-    is well. The tools' own files and logs are in `out`/tools.
+    An earlier bitstream in `out` goes first, and the new one is there when all is well. The tools' own files and logs are in
+    `out`/tools.
+
+    Args:
+        image: what the board's memory holds from power-up on.
+        seeds: placer seeds, tried until one meets the board's clock.
+        all_seeds: try all of them, to measure; the fastest is the bitstream.
 
     Raises:
         ImageRefused: the image is another array's, or the board's memory cannot hold it.
@@ -103,29 +115,54 @@ def build(
     flip_flops = synthesize(Family.ECP5, folder, partial(floorplan.places, board.device, board.config))
     if complaints := path_complaints(json.loads((folder / "netlist.json").read_text())):
         raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
-    routed: list[Routed] = []
-    for seed in seeds:
-        progress(f"place and route, seed {seed}", 1 + len(routed), steps)
-        routed.append(nextpnr.route(board.device, folder, "netlist.json", seed, OPTIONS))
-        report = json.loads((folder / f"seed_{seed}_report.json").read_text())
-        complaints = timing_complaints(report, board.clock_mhz)
-        if not complaints:
-            break
-    else:
-        best = max(one.clock_mhz for one in routed)
+    routed = _routed(board, folder, seeds, all_seeds, progress, steps)
+    chosen = max(routed, key=lambda one: one.clock_mhz)
+    if complaints := _complaints(board, folder, chosen):
         raise TimingError(
-            f"{board.name} does not meet its clock with {len(routed)} placer seeds: {complaints[0]}, the best {best:.1f} MHz; "
-            "there is no bitstream"
+            f"{board.name} does not meet its clock with {len(routed)} placer seeds: {complaints[0]}; there is no bitstream"
         )
     progress("bitstream", steps - 2, steps)
-    arguments = ["--compress", *board.pack, "--input", "routed.config", "--bit", "packed.bit"]
+    arguments = ["--compress", *board.pack, "--input", _switches(chosen.seed), "--bit", "packed.bit"]
     run_tool(Family.ECP5, "ecppack", arguments, folder)
     progress("Verilog", steps - 1, steps)
     yosys.run_script(VERILOG, folder, "verilog")
     os.replace(folder / "top.v", out / "top.v")
     os.replace(folder / "netlist.json", out / "top.json")
     os.replace(folder / "packed.bit", result)
-    return Built(board, result, Implementation(board.device, (routed[-1],), flip_flops))
+    return Built(board, result, chosen, Implementation(board.device, routed, flip_flops))
+
+
+def _routed(
+    board: Board, folder: Path, seeds: Sequence[int], all_seeds: bool, progress: Progress, steps: int
+) -> tuple[Routed, ...]:
+    """What the seeds give: all of them, or up to the first that meets the clock."""
+
+    def options(seed: int) -> Sequence[str]:
+        return ("--lpf", "top.lpf", "--textcfg", _switches(seed))
+
+    def tell(routed: Routed, done: int) -> None:
+        progress(f"seed {routed.seed}: {routed.clock_mhz:.1f} MHz", 1 + done, steps)
+
+    progress("place and route", 1, steps)
+    if all_seeds:
+        return route_all(board.device, folder, seeds, tell, options)
+    routed: list[Routed] = []
+    for seed in seeds:
+        routed.append(nextpnr.route(board.device, folder, "netlist.json", seed, options(seed)))
+        tell(routed[-1], len(routed))
+        if not _complaints(board, folder, routed[-1]):
+            break
+    return tuple(routed)
+
+
+def _switches(seed: int) -> str:
+    """Name of the file that says what every switch of the chip is set to."""
+    return f"seed_{seed}.config"
+
+
+def _complaints(board: Board, folder: Path, routed: Routed) -> list[str]:
+    report = json.loads((folder / f"seed_{routed.seed}_report.json").read_text())
+    return timing_complaints(report, board.clock_mhz)
 
 
 def _initial(board: Board, image: Image) -> Sequence[int]:

@@ -53,6 +53,9 @@ def build(
         "build"
     ),
     seeds: Annotated[int, typer.Option(min=1, help="Placer seeds to try until one meets the clock.")] = 5,
+    all_seeds: Annotated[
+        bool, typer.Option("--all-seeds", help="Try all of them, for the median clock; the fastest is the bitstream.")
+    ] = False,
     record: Annotated[
         Path | None,
         typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
@@ -81,6 +84,7 @@ def build(
                 lambda what, done, total: progress(done, total, what),
                 image=content,
                 seeds=range(1, seeds + 1),
+                all_seeds=all_seeds,
             )
     except bitstream.TimingError as error:
         messages.print(f"openwork: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
@@ -88,7 +92,7 @@ def build(
     write_record(built, record or out / "report.json", current_commit(), " ".join(["openwork", *sys.argv[1:]]))
     table = Table(box=SIMPLE_HEAD, title=chosen.title, show_header=False)
     for one in built.measurements("", ""):
-        if one["value"]:
+        if one["value"] and one["name"] != "critical_path":
             table.add_row(one["name"].replace("_", " "), f"{one['value']:,} {one['unit']}")
     output.print(table)
     output.print(
