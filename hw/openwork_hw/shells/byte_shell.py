@@ -1,6 +1,6 @@
 """The core as a board sees it: bytes in, bytes out, and a memory for the image."""
 
-from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal
+from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image_runner import ImageRunner
 from openwork_hw.shells.board_link import BoardLink
 from openwork_hw.shells.memory import memory_readers, shell_memory_ports
+from openwork_hw.stream.output_buffer import OutputBuffer
 
 
 class ByteShell(wiring.Component):
@@ -25,7 +26,7 @@ class ByteShell(wiring.Component):
     Timing
         A byte of the line in 10 cycles, both ways. No combinational path from the line to the core.
     Cost
-        BoardLink and ImageRunner.
+        BoardLink, ImageRunner, an OutputBuffer of bytes.
     Limits
         -
     """
@@ -81,7 +82,11 @@ class ByteShell(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_bytes), link.i_bytes)
         wiring.connect(m, link.o_bytes, wiring.flipped(self.o_bytes))
         wiring.connect(m, link.o_requests, runner.i_requests)
-        wiring.connect(m, link.o_features, runner.i_features)
+        # Between the link's counters and the sequencer's, which would be one long path.
+        m.submodules.features = features = OutputBuffer(signed(8))
+        m.d.comb += features.flush.eq(link.stop)
+        wiring.connect(m, link.o_features, features.i)
+        wiring.connect(m, features.o, runner.i_features)
         wiring.connect(m, runner.o_features, link.i_features)
         wiring.connect(m, runner.o_reports, link.i_reports)
         wiring.connect(m, runner.o_answers, link.i_answers)
