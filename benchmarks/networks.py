@@ -62,7 +62,7 @@ CASES = {
     "autoencoder 640, MLPerf Tiny": Case(VECTORS, 4),
     "ResNet-20, CIFAR-10": Case(SQUARE, 4),
     "ResNet-56, CIFAR-10": Case(SQUARE),
-    "SqueezeNet 1.0, Deep Compression": Case(LARGE, 20, watched=2),
+    "SqueezeNet 1.0, Deep Compression": Case(replace(LARGE, group_sizes=(7, 21)), 20, watched=2),
     "EfficientNet-Lite0, pruned to 50 %": Case(LARGE, 1),
     "transformer encoder, masks of 90 %, seeded values": Case(replace(SQUARE, feature_words=8192), 1),
     DENSE: Case(LARGE, 1, watched=0),
