@@ -47,7 +47,7 @@ class Case:
 
 
 SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
-LARGE = ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3, feature_words=65536)
+LARGE = ArrayConfig(21, 7, group_sizes=(7, 21), replicas=3, feature_words=65536)
 VECTORS = ArrayConfig(16, 8, group_sizes=(1, 2, 16), replicas=8)
 
 DENSE = "ResNet-50, dense, seeded values"
@@ -62,8 +62,8 @@ CASES = {
     "autoencoder 640, MLPerf Tiny": Case(VECTORS, 4),
     "ResNet-20, CIFAR-10": Case(SQUARE, 4),
     "ResNet-56, CIFAR-10": Case(SQUARE),
-    "SqueezeNet 1.0, Deep Compression": Case(replace(LARGE, group_sizes=(7, 21)), 20, watched=2),
-    "EfficientNet-Lite0, pruned to 50 %": Case(LARGE, 1),
+    "SqueezeNet 1.0, Deep Compression": Case(LARGE, 20, watched=2),
+    "EfficientNet-Lite0, pruned to 50 %": Case(replace(LARGE, group_sizes=(1, 7, 21)), 1),
     "transformer encoder, masks of 90 %, seeded values": Case(replace(SQUARE, feature_words=8192), 1),
     DENSE: Case(LARGE, 1, watched=0),
     "ResNet-50, masks of 80 %, seeded values": Case(LARGE, 1, dense=DENSE),
