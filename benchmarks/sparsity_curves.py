@@ -16,11 +16,16 @@ from openwork.models import shared_data
 from openwork.models.catalogue import SUBJECTS, Subject
 from openwork.models.efficientnet_lite import lite_images, pretrained_efficientnet_lite0
 from openwork.models.squeezenet import imagenet_images, pretrained_squeezenet11
-from openwork.pruning import prune_by
+from openwork.pruning import Scope, prune_by
 from openwork.quantization import TrainableNetwork, quantize
 
 HALF = 500
-METHODS = ("obc", "magnitude")
+METHODS: dict[str, tuple[str, str, Scope]] = {
+    "obc": ("obc", "obc", "layer"),
+    "obc-global": ("obc, a density for each layer", "obc", "global"),
+    "magnitude": ("magnitude", "magnitude", "layer"),
+}
+"""What the record calls a method, its name for `prune_by`, and how the density is shared out."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ def measure(name: str, case: Case, methods: Sequence[str]) -> None:
     ]
     names = [layer for layer in weights if layer not in spared]
     share = sum(weights[layer].numel() for layer in names) / sum(tensor.numel() for tensor in weights.values())
-    for method in methods:
-        setting = f"{name}: {method}"
+    for title, method, scope in (METHODS[one] for one in methods):
+        setting = f"{name}: {title}"
         found = kept_figures(CURVES, setting) or [
             ("dense float", "%", float_accuracy(subject.model, subject.inputs, subject.labels)),
             ("test inputs", "", len(subject.inputs)),
@@ -82,7 +87,7 @@ def measure(name: str, case: Case, methods: Sequence[str]) -> None:
             what = f"int8 at {100 * density:g} %"
             if any(what == one for one, _, _ in found):
                 continue
-            pruned = prune_by(method, dense, density, inputs, names=names, progress=counting)
+            pruned = prune_by(method, dense, density, inputs, names=names, scope=scope, progress=counting)
             assert isinstance(pruned.model, TrainableNetwork)
             with torch.no_grad():
                 integers = quantize(pruned.model.network, inputs, error_aware=True, progress=counting)
@@ -94,7 +99,7 @@ def main() -> None:
     """Measure the networks that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"networks, by the beginnings of their names: {', '.join(CASES)}")
-    parser.add_argument("--methods", default=",".join(METHODS), help="of openwork prune --list, with commas")
+    parser.add_argument("--methods", default=",".join(METHODS), help="some of these, with commas")
     arguments = parser.parse_args()
     for name, case in CASES.items():
         if not arguments.names or any(name.startswith(start) for start in arguments.names):

@@ -95,6 +95,8 @@ def prune(
 
       openwork prune model.pt2 --method obc --cycles 100000 --preset ecp5-85k --data images.npy -o pruned.pt2
 
+      openwork prune model.pt2 --method obc --density 0.5 --scope global --data images.npy -o pruned.pt2
+
       openwork prune --list
     """
     from openwork.files import FileError, write_whole

@@ -1,6 +1,6 @@
 """A density for each layer, so that all together stay within a budget: of cycles, weights or whatever a layer costs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -10,13 +10,25 @@ from openwork.pruning.methods import PruningError
 from openwork.pruning.model import prune_model
 from openwork.pruning.reconstruction import layer_errors
 
-LEVELS = (1.0, 0.7, 0.5, 0.4, 0.3, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.06, 0.04, 0.025)
-"""Densities that a layer may get."""
+LEVELS = (
+    *(1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2),
+    *(0.16, 0.13, 0.1, 0.08, 0.06, 0.04, 0.025),
+)
+"""Densities that a layer may get, falling."""
 
 HALVINGS = 60
 
 Cost = Callable[[nn.Module], Mapping[str, float]]
 """From a pruned model to what each module costs, by name; what is under other names is there whatever the densities are."""
+
+
+def kept_weights(names: Collection[str]) -> Cost:
+    """A cost: of each of the modules that are named the weights that are not 0."""
+
+    def count(model: nn.Module) -> dict[str, float]:
+        return {name: float(torch.count_nonzero(model.get_parameter(f"{name}.weight"))) for name in names}
+
+    return count
 
 
 def densities_within(
@@ -26,8 +38,12 @@ def densities_within(
     cost: Cost,
     names: Sequence[str] | None = None,
     progress: Progress = silent,
+    importance: Mapping[str, torch.Tensor] | None = None,
 ) -> dict[str, float]:
-    """The density of each layer with which a reconstruction loses least, as far as layers tell one by one (see `spend`).
+    """The density of each layer with which a reconstruction loses least, as far as layers tell one by one.
+
+    What a layer loses is measured at the model's outputs (`layer_errors`), and the budget is spent where it saves most of that
+    (`spend`).
 
     Args:
         model: stays as it is.
@@ -36,11 +52,12 @@ def densities_within(
         cost: of a model pruned by magnitude: where the weights are does not matter to it, only how many.
         names: modules to prune; all if not given.
         progress: shows how far the work is.
+        importance: of the rows of each module, as in `reconstruct`.
 
     Raises:
         PruningError: see `reconstruct`; or the budget is too small.
     """
-    errors = layer_errors(model, inputs, LEVELS, names, progress)
+    errors = layer_errors(model, inputs, LEVELS, names, progress, importance)
     found = []
     for index in progress(range(len(LEVELS)), "what each layer costs"):
         found.append(cost(prune_model(model, LEVELS[index], names=list(errors)).model))

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from openwork.progress import Progress, silent
+from openwork.pruning.budget import densities_within, kept_weights
 from openwork.pruning.channels import prune_channels
-from openwork.pruning.distribution import Scope
+from openwork.pruning.distribution import Scope, erdos_renyi_kernel
 from openwork.pruning.fitting import Recipe, fit
 from openwork.pruning.methods import PruningError, n_of_m
-from openwork.pruning.model import PrunedModel, prune_model
-from openwork.pruning.reconstruction import reconstruct
+from openwork.pruning.model import PrunedModel, prunable, prune_model
+from openwork.pruning.reconstruction import reconstruct, row_importance
 from openwork.pruning.training import Pruner, gradual, proximal, rigl
 
 OF = 4
@@ -71,7 +72,8 @@ def prune_by(
         density: of all layers; of each by its name, for obc.
         inputs, labels: float [inputs, ...] and int64 [inputs].
         names: modules to prune; all if not given.
-        scope: how the density is shared out, where the method leaves that open.
+        scope: how the density is shared out, where the method leaves that open; with obc, "global" shares it out over layers and
+            their rows by what the model's outputs lose (see `densities_within`, `row_importance`).
         recipe: for methods that train, and for training on after the others.
         checkpoint: file that an interrupted training goes on from.
         progress: shows how far the work is.
@@ -89,7 +91,9 @@ def prune_by(
         pruner = _pruner(method, trained, _one(method, density), recipe, recipe.steps(len(inputs)), scope, names)
         pruned = PrunedModel(trained, pruner.masks)
     elif method == "obc":
-        pruned = reconstruct(model, inputs, density, names, progress)
+        importance = row_importance(model, inputs, names) if scope == "global" else None
+        shared = _shared(model, inputs, density, scope, names, importance, progress)
+        pruned = reconstruct(model, inputs, shared, names, progress, importance)
     elif method == "channels":
         pruned = prune_channels(model, _one(method, density), inputs[:1], names)
     elif method == "n-of-m":
@@ -110,6 +114,27 @@ def prune_by(
             progress=progress,
         )
     return pruned if pruner is None else pruner.finish()
+
+
+def _shared(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    density: float | Mapping[str, float],
+    scope: Scope,
+    names: Sequence[str] | None,
+    importance: Mapping[str, torch.Tensor] | None,
+    progress: Progress,
+) -> float | Mapping[str, float]:
+    """What `reconstruct` takes: a density for all layers, or for each."""
+    if isinstance(density, Mapping) or scope == "layer":
+        return density
+    if not 0 < density <= 1:
+        raise PruningError(f"density must be over 0 and at most 1, not {density}")
+    weights = prunable(model, names)
+    if scope == "erk":
+        return erdos_renyi_kernel({name: tensor.shape for name, tensor in weights.items()}, density)
+    budget = density * sum(tensor.numel() for tensor in weights.values())
+    return densities_within(model, inputs, budget, kept_weights(weights), names, progress, importance)
 
 
 def _one(method: str, density: float | Mapping[str, float]) -> float:

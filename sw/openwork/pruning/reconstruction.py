@@ -10,7 +10,21 @@ from torch.nn import functional
 from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import PrunedModel, apply_masks, prunable
-from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_rows
+from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_path, sparse_rows
+
+HALF = 0.5
+"""Density at which what a layer loses is measured at the model's outputs."""
+
+NOISE = 1e-6
+"""Relative error that rounding in float32 may make."""
+
+SLOPES = 200
+"""Inputs that the importance of rows is taken from, at most."""
+
+BATCH = 20
+
+HELD_OUT = 50
+"""Inputs that errors are measured with, at most."""
 
 
 def reconstruct(
@@ -19,6 +33,7 @@ def reconstruct(
     density: float | Mapping[str, float],
     names: Sequence[str] | None = None,
     progress: Progress = silent,
+    importance: Mapping[str, torch.Tensor] | None = None,
 ) -> PrunedModel:
     """Prune layer after layer in the order in which they run; each is fitted to what the dense model's layer gave.
 
@@ -32,6 +47,7 @@ def reconstruct(
         density: of each layer, or of each by name; over 0 and up to 1.
         names: modules to prune, Conv2d or Linear; all if not given.
         progress: shows how far the work is.
+        importance: of the rows of each module (see `row_importance`); all rows of a module count the same if not given.
 
     Raises:
         PruningError: see `prunable`; or a module is of another kind, a density out of range, the inputs not finite.
@@ -55,12 +71,9 @@ def reconstruct(
         moments = Moments(now.transpose(1, 2) @ now / len(both), old.transpose(1, 2) @ now / len(both))
         rows, always = _rows(module)
         keep = max(1, round(densities[name] * weights[name].numel()))
-        found, mask = sparse_rows(rows, moments, keep, always)
-        shape = weights[name].shape
-        weights[name].copy_(found[..., ~always].reshape(shape))
-        if module.bias is not None:
-            module.get_parameter("bias").copy_(found[..., -1].flatten())
-        masks[name] = mask[..., ~always].reshape(shape)
+        found, mask = sparse_rows(rows, moments, keep, always, None if importance is None else importance[name])
+        _set_rows(module, found, always)
+        masks[name] = mask[..., ~always].reshape(weights[name].shape)
 
     def run_both(name: str, both: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
         first, second = both.chunk(2)[0], outputs.chunk(2)[1]
@@ -83,28 +96,46 @@ def reconstruct(
 
 
 def layer_errors(
-    model: nn.Module, inputs: torch.Tensor, levels: Sequence[float], names: Sequence[str] | None = None,
+    model: nn.Module,
+    inputs: torch.Tensor,
+    levels: Sequence[float],
+    names: Sequence[str] | None = None,
     progress: Progress = silent,
-) -> dict[str, list[float]]:  # fmt: skip
-    """For each layer the relative error of its outputs at each density of `levels`, everything else dense.
+    importance: Mapping[str, torch.Tensor] | None = None,
+) -> dict[str, list[float]]:
+    """For each layer the relative error of the model's outputs at each density of `levels`, every other layer dense.
 
-    Arguments as in `reconstruct`.
+    Layers are fitted to all inputs but the last ones, a fifth and at most `HELD_OUT`, and errors are those of the last ones: a
+    layer of more columns than inputs fits those that it has seen without an error. The model's outputs are taken at the level
+    nearest to `HALF`; at the others the error is larger or smaller as that of the layer's own outputs is.
+
+    Args:
+        levels: falling.
+        model, inputs, names, progress, importance: as in `reconstruct`.
     """
     dense = deepcopy(model).eval()
     weights = prunable(dense, names)
     _check_modules(dense, list(weights), inputs)
-    errors: dict[str, list[float]] = {}
-    steps = iter(progress(range(len(weights)), "what each layer loses"))
+    held_out = min(HELD_OUT, len(inputs) // 5)
+    seen, fresh = (inputs[:-held_out], inputs[-held_out:]) if held_out else (inputs, inputs)
+    middle = min(range(len(levels)), key=lambda index: abs(levels[index] - HALF))
+    own_errors: dict[str, list[float]] = {}
+    halves: dict[str, torch.Tensor] = {}
+    steps = iter(progress(range(2 * len(weights)), "what each layer loses"))
 
     def measure(name: str, module: nn.Module, read: torch.Tensor) -> None:
+        if name in own_errors:
+            return
         next(steps)
-        columns = _columns(module, read, torch.Generator().manual_seed(0))
-        own = columns.transpose(1, 2) @ columns / len(read)
+        parts = (read[: len(seen)], read[-len(fresh) :])
+        both = (_columns(module, part, torch.Generator().manual_seed(0)) for part in parts)
+        fitted, checked = (columns.transpose(1, 2) @ columns / columns.shape[1] for columns in both)
         rows, always = _rows(module)
-        count = weights[name].numel()
-        keeps = [max(1, round(level * count)) for level in levels]
-        found = (sparse_rows(rows, Moments(own, own), keep, always, rounds=4)[0] for keep in keeps)
-        errors[name] = [relative_error(rows, one, own) for one in found]
+        keeps = [max(1, round(level * weights[name].numel())) for level in levels]
+        counts = torch.ones(*rows.shape[:2], 1) if importance is None else importance[name]
+        path = [found for found, _ in sparse_path(rows, Moments(fitted, fitted), keeps, always, counts)]
+        own_errors[name] = [relative_error(rows, found, checked, counts) for found in path]
+        halves[name] = path[middle]
 
     hooks = [
         dense.get_submodule(name).register_forward_pre_hook(
@@ -112,12 +143,63 @@ def layer_errors(
         )
         for name in weights
     ]
+    errors = {}
     with torch.no_grad():
         dense(inputs)
-    for hook in hooks:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
+        wanted = dense(fresh)
+        for name in weights:
+            next(steps)
+            module = dense.get_submodule(name)
+            rows, always = (tensor.clone() for tensor in _rows(module))
+            _set_rows(module, halves[name], always)
+            lost = float((dense(fresh) - wanted).square().sum() / wanted.square().sum().clamp(min=1e-30))
+            _set_rows(module, rows, always)
+            factor = lost / max(own_errors[name][middle], NOISE)
+            errors[name] = [factor * error for error in own_errors[name]]
     next(steps, None)
-    return {name: errors[name] for name in weights}
+    return errors
+
+
+def row_importance(
+    model: nn.Module, inputs: torch.Tensor, names: Sequence[str] | None = None
+) -> dict[str, torch.Tensor]:
+    """How much an error of each row moves the model's outputs, float [groups, rows, 1] for each module, 1 on the average.
+
+    It is the mean square of the slope of the outputs, in random directions, against what the row gives, summed over its pixels:
+    what the square of a small error counts. No row counts less than a hundredth of the average.
+
+    Args:
+        model, inputs, names: as in `reconstruct`.
+    """
+    dense = deepcopy(model).eval()
+    weights = prunable(dense, names)
+    _check_modules(dense, list(weights), inputs)
+    generator = torch.Generator().manual_seed(0)
+    squares = dict.fromkeys(weights, torch.zeros(()))
+
+    def watch(name: str, module: nn.Module, made: torch.Tensor) -> None:
+        def add(slope: torch.Tensor) -> None:
+            rows = slope.movedim(1 if isinstance(module, nn.Conv2d) else -1, 0)
+            squares[name] = squares[name] + rows.flatten(1).square().sum(dim=1)
+
+        made.register_hook(add)  # type: ignore[no-untyped-call]  # torch has no types here
+
+    for name in weights:
+        dense.get_submodule(name).register_forward_hook(
+            lambda module, _read, made, name=name: watch(name, module, made)
+        )
+    with torch.enable_grad():
+        for batch in torch.split(inputs[:SLOPES], BATCH):
+            outputs = dense(batch)
+            outputs.backward(torch.randn(outputs.shape, generator=generator))
+    found = {}
+    for name, square in squares.items():
+        groups = getattr(dense.get_submodule(name), "groups", 1)
+        mean = square.mean().clamp(min=1e-30)
+        found[name] = (square / mean).clamp(min=0.01).reshape(groups, -1, 1)
+    return found
 
 
 def _check_modules(model: nn.Module, names: Sequence[str], inputs: torch.Tensor) -> None:
@@ -173,3 +255,11 @@ def _rows(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         bias = module.get_parameter("bias").detach().reshape(*rows.shape[:2], 1)
         rows, always = torch.cat([rows, bias], dim=2), torch.cat([always, torch.ones(1, dtype=torch.bool)])
     return rows, always
+
+
+def _set_rows(module: nn.Module, rows: torch.Tensor, always: torch.Tensor) -> None:
+    """Undoes `_rows`, in place."""
+    weights = module.get_parameter("weight")
+    weights.copy_(rows[..., ~always].reshape(weights.shape))
+    if module.bias is not None:
+        module.get_parameter("bias").copy_(rows[..., -1].flatten())

@@ -4,6 +4,7 @@ Weights are [groups, rows, columns], and moments [groups, columns, columns]: a c
 a depthwise one has a group for each channel.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,9 +76,30 @@ def refit(weights: torch.Tensor, moments: Moments, mask: torch.Tensor, start: to
 
 
 def sparse_rows(
-    weights: torch.Tensor, moments: Moments, keep: int, always: torch.Tensor, rounds: int = ROUNDS
+    weights: torch.Tensor,
+    moments: Moments,
+    keep: int,
+    always: torch.Tensor,
+    importance: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows with `keep` weights in all, near to what `weights` give; and the mask of those weights.
+
+    Arguments as in `sparse_path`; the number of weights falls in `ROUNDS` rounds, by the same factor each.
+    """
+    candidates = weights[..., ~always].numel()
+    keeps = [round(candidates * (keep / candidates) ** (number / ROUNDS)) for number in range(1, ROUNDS + 1)]
+    *_, last = sparse_path(weights, moments, keeps, always, importance)
+    return last
+
+
+def sparse_path(
+    weights: torch.Tensor,
+    moments: Moments,
+    keeps: Sequence[int],
+    always: torch.Tensor,
+    importance: torch.Tensor | None = None,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Rows that are near to what `weights` give, and the mask of their weights, with fewer and fewer weights.
 
     Layer-wise pruning in the manner of Optimal Brain Compression (Frantar and Alistarh 2022), with many weights
     leaving at a time, and the others fitted anew by least squares after each round. What leaves is what costs least:
@@ -86,9 +108,9 @@ def sparse_rows(
     Args:
         weights: float [groups, rows, columns].
         moments: not damped.
-        keep: weights that stay, columns of `always` not counted.
+        keeps: weights that stay in all after each round, columns of `always` not counted; none more than before.
         always: bool [columns], those that stay in every row, as a bias does.
-        rounds: in which the number of weights falls, by the same factor each.
+        importance: what the square of a row's error counts, float [groups, rows, 1]; the same for all if not given.
     """
     damped = moments.damped()
     mask = torch.ones_like(weights, dtype=torch.bool)
@@ -96,15 +118,16 @@ def sparse_rows(
     alone = damped.own.diagonal(dim1=1, dim2=2)[:, None]
     made_up = torch.linalg.inv(damped.own).diagonal(dim1=1, dim2=2)[:, None]  # the reciprocal of what it costs then
     cost = (alone / made_up.clamp(min=1e-30)).sqrt()
-    candidates = weights[..., ~always].numel()
-    for number in range(1, rounds + 1):
-        count = round(candidates * (keep / candidates) ** (number / rounds))
+    if importance is not None:
+        cost = cost * importance
+    for keep in keeps:
         score = (found**2 * cost).masked_fill(~mask, -1.0)[..., ~always].flatten()
-        kept = torch.zeros(candidates, dtype=torch.bool)
-        kept[score.argsort(descending=True, stable=True)[:count]] = True
+        kept = torch.zeros(len(score), dtype=torch.bool)
+        kept[score.argsort(descending=True, stable=True)[:keep]] = True
+        mask = mask.clone()
         mask[..., ~always] = kept.reshape(*weights.shape[:2], -1)
         found = refit(weights, damped, mask, found * mask)
-    return found, mask
+        yield found, mask
 
 
 def rounded_rows(weights: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
@@ -163,7 +186,16 @@ def columns_of(
     return torch.cat([columns, torch.ones_like(columns[..., :1])], dim=2) if constant else columns
 
 
-def relative_error(weights: torch.Tensor, found: torch.Tensor, own: torch.Tensor) -> float:
-    """Mean square of what the outputs lose, against that of the outputs; `own`: moments [groups, columns, columns]."""
+def relative_error(
+    weights: torch.Tensor, found: torch.Tensor, own: torch.Tensor, importance: torch.Tensor | float = 1.0
+) -> float:
+    """Mean square of what the outputs lose, against that of the outputs.
+
+    Args:
+        weights, found: the old rows and the new, float [groups, rows, columns].
+        own: moments, float [groups, columns, columns].
+        importance: as in `sparse_path`.
+    """
     lost = weights - found
-    return float(((lost @ own) * lost).sum() / ((weights @ own) * weights).sum().clamp(min=1e-30))
+    squares = (importance * ((weights @ own) * weights)).sum().clamp(min=1e-30)
+    return float((importance * ((lost @ own) * lost)).sum().clamp(min=0) / squares)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from openwork.pruning import PruningError, layer_errors, prune_model, reconstruct, spend
-from openwork.pruning.solver import Moments, columns_of, refit, rounded_rows, sparse_rows
+from openwork.pruning import PruningError, layer_errors, prune_by, prune_model, reconstruct, row_importance, spend
+from openwork.pruning.solver import Moments, columns_of, refit, rounded_rows, sparse_path, sparse_rows
 
 
 def correlated(inputs: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -128,9 +128,70 @@ def test_a_layer_may_have_its_own_density() -> None:
 
 
 def test_errors_grow_as_densities_fall() -> None:
-    errors = layer_errors(a_model(), torch.rand(50, 2, 8, 8), (1.0, 0.5, 0.1))
+    model, inputs = a_model(), torch.rand(50, 2, 8, 8)
+    before = [parameter.clone() for parameter in model.parameters()]
+    errors = layer_errors(model, inputs, (1.0, 0.5, 0.1))
+    assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
     assert list(errors) == ["0", "2", "3", "6"]
     assert all(found[0] < 1e-6 < found[1] < found[2] <= 1 for found in errors.values())
+
+
+def test_errors_are_those_of_the_outputs_on_inputs_that_were_not_fitted_to() -> None:
+    """Of the last layer, worked out in the open."""
+    model, inputs = a_model(), torch.rand(50, 2, 8, 8, generator=torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        features = model[:6](inputs)
+        columns = torch.cat([features, torch.ones(50, 1)], dim=1)
+        last = {name: model.get_parameter(f"6.{name}") for name in ("weight", "bias")}
+        rows = torch.cat([last["weight"], last["bias"][:, None]], dim=1)[None]
+        own = columns[:40].T @ columns[:40] / 40
+        always = torch.arange(193) == 192
+        (found, _), *_ = sparse_path(rows, Moments(own[None], own[None]), [480], always)
+        lost = ((columns[40:] @ (found - rows)[0].T).square().sum() / model(inputs[40:]).square().sum()).item()
+        assert layer_errors(model, inputs, (0.5,), ["6"])["6"] == [pytest.approx(lost, rel=1e-3)]
+
+
+def test_rows_count_what_the_outputs_make_of_them() -> None:
+    """Of a linear model the slopes are its weights: the mean square over random directions is known."""
+    model = nn.Sequential(nn.Conv2d(2, 4, 1, groups=2), nn.Flatten(), nn.Linear(4 * 9, 6))
+    inputs = torch.rand(200, 2, 3, 3, generator=torch.Generator().manual_seed(1))
+    found = row_importance(model, inputs)
+    assert found["0"].shape == (2, 2, 1) and found["2"].shape == (1, 6, 1)
+    weights = model.get_parameter("2.weight").detach().reshape(6, 4, 9)
+    exact = weights.square().sum(dim=(0, 2))
+    assert torch.allclose(found["0"].flatten(), exact / exact.mean(), rtol=0.3)
+    assert torch.allclose(found["2"], torch.ones(1, 6, 1), atol=0.4)
+    weights[:, 3] = 0
+    assert row_importance(model, inputs)["0"].flatten()[3] == pytest.approx(0.01)
+
+
+def test_rows_that_count_more_keep_more_weights() -> None:
+    inputs, weights = correlated(500, 20), torch.randn(1, 2, 20, generator=torch.Generator().manual_seed(5)).double()
+    always = torch.zeros(20, dtype=torch.bool)
+    _, even = sparse_rows(weights, moments(inputs), 20, always)
+    _, uneven = sparse_rows(weights, moments(inputs), 20, always, torch.tensor([[[1.0], [30.0]]]))
+    assert int(uneven.sum()) == 20 and int(uneven[0, 1].sum()) > int(even[0, 1].sum())
+
+
+def test_a_density_is_shared_out_by_what_layers_lose() -> None:
+    model, inputs = a_model(), torch.rand(100, 2, 8, 8, generator=torch.Generator().manual_seed(7))
+    found = prune_by("obc", model, 0.4, inputs, scope="global")
+    densities = {name: float(mask.float().mean()) for name, mask in found.masks.items()}
+    assert 0.38 < found.density <= 0.4 and max(densities.values()) > 0.5 > min(densities.values())
+    fresh = torch.rand(100, 2, 8, 8, generator=torch.Generator().manual_seed(8))
+    with torch.no_grad():
+        wanted = model(fresh)
+        lost = [
+            float((one.model(fresh) - wanted).square().mean()) for one in (found, prune_by("obc", model, 0.4, inputs))
+        ]
+    assert lost[0] < lost[1]
+    small = {
+        name: float(mask.float().mean())
+        for name, mask in prune_by("obc", model, 0.4, inputs, scope="erk").masks.items()
+    }
+    assert small["3"] > small["2"] > small["6"]
+    with pytest.raises(PruningError, match="density must be over 0 and at most 1, not"):
+        prune_by("obc", model, 1.5, inputs, scope="global")
 
 
 def test_refusals_are_sentences() -> None:
