@@ -24,6 +24,7 @@ from openwork_hw.arch.image import HEADER_WORDS
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.shells.axi_top import AxiTop
 from openwork_hw.shells.bus_shell import BusShell
+from openwork_hw.shells.image_memory import ImageMemory
 from openwork_hw.shells.report_queue import DEPTH
 from openwork_hw.stream.skid_buffer import SkidBuffer
 
@@ -38,9 +39,6 @@ CONFIGS = {
 ODD, ODD_ENCODING = CONFIGS["odd"]
 IMAGE_WORDS = 512
 """Of the image memories here: more than these images have."""
-
-MEMORY_CYCLES = 3
-"""Of the image memory. The prediction is for a memory that answers in the next cycle, and a run begins with waiting for a word."""
 
 OKAY, SLVERR = 0, 2
 
@@ -81,7 +79,8 @@ def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered]
         predicted = tuple(command.predicted_cycles for command in image.commands)
         assert all(found == hoped or waited for found, hoped, waited in zip(cycles, predicted, stalls, strict=True))
         if cycles == predicted:
-            assert answer.cycles == image.predicted_cycles + MEMORY_CYCLES - 1
+            # The prediction is for a memory that answers in the next cycle, and a run begins with waiting for a word.
+            assert answer.cycles == image.predicted_cycles + ImageMemory.latency_cycles - 1
         if len(image.config.feeders) == 1:
             assert cycles == predicted and not any(stalls)
 

@@ -19,13 +19,15 @@ class ImageMemory(wiring.Component):
     Ports
         as `shells.memory` says
     Timing
-        A word each cycle, 4 cycles after its request was taken; a write each cycle. Combinational paths: from the `valid` of
-        all readers to the `ready` of each.
+        latency_cycles = 4, from a request that is taken to its word; a word each cycle, a write each cycle. Combinational paths:
+        from the `valid` of all readers to the `ready` of each.
     Cost
         words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it.
     Limits
         Reading a word in the cycle in which it is written gives the old or the new one.
     """
+
+    latency_cycles = 4
 
     i_requests: list[stream.Interface]
     o_words: list[stream.Interface]

@@ -6,8 +6,6 @@ from openwork_dv.formal.properties import Properties, transfers
 from openwork_hw.arch.config import WORD_BITS, bits_for
 from openwork_hw.shells.image_memory import ImageMemory
 
-ANSWER_CYCLES = 4
-
 
 def image_memory_properties(memory: ImageMemory, *, readers: int, words: int) -> Properties:
     """One request a cycle, none lost, none waits for long, and each answer is that reader's word.
@@ -44,7 +42,7 @@ def image_memory_properties(memory: ImageMemory, *, readers: int, words: int) ->
 
         # What was taken comes back, and nothing else, unless it was forgotten on its way.
         coming, of_picked = taken[number], requests.payload[:address_bits] == picked
-        for _ in range(ANSWER_CYCLES):
+        for _ in range(memory.latency_cycles):
             coming, of_picked = properties.past(coming & ~memory.forget), properties.past(of_picked)
         properties.claim(f"answer_of_{number}", answers.valid == coming)
         # The word is that of the cycle after; bits that change in that very cycle may be old or new.
