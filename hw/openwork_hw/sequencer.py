@@ -91,7 +91,7 @@ class Sequencer(wiring.Component):
     Cost
         A queue as long as the chain's way there and back.
     Limits
-        Commands are not checked: software does it (`arch.commands.check_command`).
+        Commands are not checked: software does it (`arch.commands.check_command`). A reset lasts two cycles or more.
     """
 
     i_commands: stream.Interface
@@ -180,6 +180,7 @@ class Sequencer(wiring.Component):
             queue.w_en.eq(byte_valid[-1] & flushed),
             came.i.payload.eq(queue.r_data),
             came.i.valid.eq(queue.r_rdy),
+            came.flush.eq(~flushed),  # a byte from before a reset was promised to nobody
             queue.r_en.eq(came.i.ready),
             self.o_features.payload.eq(came.o.payload),
             self.o_features.valid.eq(came.o.valid & ~moving),
