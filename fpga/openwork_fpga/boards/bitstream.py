@@ -49,14 +49,14 @@ class Built:
         """The record: one entry a figure, each with all that is needed to get it again."""
         board, outcome = self.board, self.outcome
         clocks = {routed.seed: routed.clock_mhz for routed in outcome.routed}
+        # One seed is no median.
+        spread = {"median": outcome.median.clock_mhz, "lowest": min(clocks.values()), "highest": max(clocks.values())}
         figures: list[tuple[str, str, Any]] = [
             ("clock", "MHz", board.clock_mhz),
             ("clock_possible", "MHz", self.chosen.clock_mhz),
             ("seed", "placer seed", self.chosen.seed),
             ("seeds_tried", "", len(clocks)),
-            ("clock_median", "MHz", outcome.median.clock_mhz),
-            ("clock_lowest", "MHz", min(clocks.values())),
-            ("clock_highest", "MHz", max(clocks.values())),
+            *((f"clock_{name}", "MHz", clock) for name, clock in spread.items() if len(clocks) > 1),
             *((f"clock_seed_{seed}", "MHz", clock) for seed, clock in clocks.items()),
             ("critical_path", "ns", [[step.kind, step.name, step.delay_ns] for step in outcome.critical_path]),
             ("macs", "MACs", board.config.macs),
