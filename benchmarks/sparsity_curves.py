@@ -52,7 +52,7 @@ def photographs(name: str) -> Case:
     }[name]
     calibration, test = shared_data.imagenet(HALF, 250), shared_data.imagenet(0, HALF)
     subject = Subject(build(), prepare(calibration.inputs), prepare(test.inputs), test.labels)
-    return Case(subject, (0.5, 0.3), spares_depthwise=True, calibration=250)
+    return Case(subject, (0.7, 0.5, 0.3), spares_depthwise=True, calibration=250)
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -89,14 +89,15 @@ def measured(path: Path) -> str:
         (setting(one), one["name"]): number(one["value"]) + (f" {one['unit']}" if len(units[one["name"]]) > 1 else "")
         for one in kept
     }
-    groups: list[tuple[dict[str, None], dict[str, None]]] = []  # settings and names, each in order
+    groups: list[tuple[dict[str, str], list[str]]] = []  # settings with their latest names, and all names in order
     for row, name in cells:
-        group = next((group for group in groups if row in group[0] or name in group[1]), None)
-        if group is None:
-            groups.append(({row: None}, {name: None}))
-        else:
-            group[0].setdefault(row)
-            group[1].setdefault(name)
+        rows, names = next((group for group in groups if row in group[0] or name in group[1]), ({}, []))
+        if not names:
+            groups.append((rows, names))
+        if name not in names:
+            # It stands behind the one that comes before it in its own setting.
+            names.insert(names.index(rows[row]) + 1 if row in rows else len(names), name)
+        rows[row] = name
     return "\n".join(
         table(
             headings(list(names), units),

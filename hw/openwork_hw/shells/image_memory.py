@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 from operator import or_
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ConfigError, bits_for
 from openwork_hw.shells.memory import memory_ports
+
+SLICE_BITS = 8
+"""Bits of a word that have registers of their own: a large memory lies all over the part, where one register would reach it all."""
 
 
 class ImageMemory(wiring.Component):
@@ -19,15 +24,16 @@ class ImageMemory(wiring.Component):
     Ports
         as `shells.memory` says
     Timing
-        latency_cycles = 4, from a request that is taken to its word; a word each cycle, a write each cycle. Combinational paths:
+        latency_cycles from a request that is taken to its word; a word each cycle, a write each cycle. Combinational paths:
         from the `valid` of all readers to the `ready` of each.
     Cost
-        words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it.
+        words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it; for each slice of
+        a word two addresses.
     Limits
-        Reading a word in the cycle in which it is written gives the old or the new one.
+        A word that is written two cycles after it was asked for is given as it was or as it is; one written later, as it was.
     """
 
-    latency_cycles = 4
+    latency_cycles = 6
 
     i_requests: list[stream.Interface]
     o_words: list[stream.Interface]
@@ -45,16 +51,6 @@ class ImageMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.memory = words = memory.Memory(shape=WORD_BITS, depth=self._words, init=self._image)
-        write, read = words.write_port(), words.read_port()
-        address_bits = bits_for(self._words)
-        m.d.comb += [
-            self.i_writes.ready.eq(1),
-            write.en.eq(self.i_writes.valid),
-            write.addr.eq(self.i_writes.payload.address[:address_bits]),
-            write.data.eq(self.i_writes.payload.word),
-        ]
-
         # The first reader that asks and has not had its turn in this round; where there is none, a new round begins.
         asking, waiting, had, turn = (Signal(self._readers, name=name) for name in ("asking", "waiting", "had", "turn"))
         m.d.comb += waiting.eq(asking & ~had)
@@ -64,26 +60,85 @@ class ImageMemory(wiring.Component):
         with m.Else():
             m.d.comb += turn.eq(asking & -asking)
             m.d.sync += had.eq(turn)
+        # The reader whose word is so many cycles old.
+        age = [turn, *(Signal(self._readers, name=f"age_{cycles + 1}") for cycles in range(self.latency_cycles))]
+        m.d.sync += [older.eq(younger) for younger, older in pairwise(age)]
+
         # Every reader's address goes into a register, so that choosing a reader and choosing its address are two cycles.
-        chosen, asked, reading, found = (
-            Signal(self._readers, name=name) for name in ("chosen", "asked", "reading", "found")
-        )
-        m.d.sync += [chosen.eq(turn), asked.eq(chosen), reading.eq(asked), found.eq(reading)]
+        address_bits = bits_for(self._words)
         addresses = [Signal(address_bits, name=f"address_{reader}", reset_less=True) for reader in range(self._readers)]
         address = Signal(address_bits, reset_less=True)
-        picked = (Mux(chosen[reader], addresses[reader], 0) for reader in range(self._readers))
-        m.d.sync += address.eq(reduce(or_, picked))
+        picked = (Mux(age[1][reader], addresses[reader], 0) for reader in range(self._readers))
         word = Signal(WORD_BITS, reset_less=True)
-        m.d.comb += read.addr.eq(address)
-        m.d.sync += word.eq(read.data)
+        m.d.sync += [address.eq(reduce(or_, picked)), word.eq(self._word(m, address))]
         for reader in range(self._readers):
             m.d.comb += [
                 asking[reader].eq(self.i_requests[reader].valid),
                 self.i_requests[reader].ready.eq(turn[reader]),
                 self.o_words[reader].payload.eq(word),
-                self.o_words[reader].valid.eq(found[reader]),
+                self.o_words[reader].valid.eq(age[-1][reader]),
             ]
             m.d.sync += addresses[reader].eq(self.i_requests[reader].payload[:address_bits])
         with m.If(self.forget):
-            m.d.sync += [chosen.eq(0), asked.eq(0), reading.eq(0), found.eq(0)]
+            m.d.sync += [reader.eq(0) for reader in age[1:]]
+        return m
+
+    def _word(self, m: Module, address: Signal) -> Cat:
+        """The word at `address`, three cycles late, in a memory that `i_writes` writes."""
+        m.d.comb += self.i_writes.ready.eq(1)
+        write, slices = self.i_writes.payload, []
+        for low in range(0, WORD_BITS, SLICE_BITS):
+            image = [word >> low & ((1 << SLICE_BITS) - 1) for word in self._image]
+            m.submodules[f"bits_{low}"] = part = _Slice(self._words, image)
+            m.d.comb += [
+                part.read_address.eq(address),
+                part.write_enable.eq(self.i_writes.valid),
+                part.write_address.eq(write.address),
+                part.write_data.eq(write.word[low:]),
+            ]
+            slices.append(part.read_data)
+        return Cat(slices)
+
+
+class _Slice(wiring.Component):
+    """A few bits of all words, between registers."""
+
+    read_address: Signal
+    read_data: Signal
+    write_enable: Signal
+    write_address: Signal
+    write_data: Signal
+
+    def __init__(self, words: int, image: Sequence[int]) -> None:
+        self._words = words
+        self._image = image
+        address_bits = bits_for(words)
+        super().__init__(
+            {
+                "read_address": In(address_bits),
+                "read_data": Out(SLICE_BITS),
+                "write_enable": In(1),
+                "write_address": In(address_bits),
+                "write_data": In(SLICE_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.bits = bits = memory.Memory(shape=SLICE_BITS, depth=self._words, init=self._image)
+        write, read = bits.write_port(), bits.read_port()
+
+        def kept(name: str, value: Signal) -> Signal:
+            """A register that stays one of its own beside those of other slices."""
+            register = Signal.like(value, name=name, reset_less=True, attrs={"keep": 1})
+            m.d.sync += register.eq(value)
+            return register
+
+        m.d.comb += [
+            read.addr.eq(kept("reads", self.read_address)),
+            write.en.eq(kept("writes", self.write_enable)),
+            write.addr.eq(kept("written", self.write_address)),
+            write.data.eq(kept("data", self.write_data)),
+        ]
+        m.d.sync += self.read_data.eq(read.data)
         return m

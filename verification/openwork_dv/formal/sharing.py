@@ -27,7 +27,10 @@ def image_memory_properties(memory: ImageMemory, *, readers: int, words: int) ->
     written = transfers(memory.i_writes) & (memory.i_writes.payload.address[:address_bits] == picked)
     m.d.sync += content.eq(Mux(written, memory.i_writes.payload.word, content))
 
-    new = properties.past(content)
+    # An answer is what was written up to the cycle after its request, and perhaps in the one after that.
+    new = content
+    for _ in range(3):
+        new = properties.past(new)
     old = properties.past(new)
 
     taken = Signal(readers)
@@ -45,7 +48,6 @@ def image_memory_properties(memory: ImageMemory, *, readers: int, words: int) ->
         for _ in range(memory.latency_cycles):
             coming, of_picked = properties.past(coming & ~memory.forget), properties.past(of_picked)
         properties.claim(f"answer_of_{number}", answers.valid == coming)
-        # The word is that of the cycle after; bits that change in that very cycle may be old or new.
         answer = ~(answers.payload ^ old) | (old ^ new) | (~(coming & of_picked)).replicate(WORD_BITS)
         properties.claim(f"word_of_{number}", answer)
     properties.reach("last_waits_for_all_others_twice", waits == 2 * readers - 2)
