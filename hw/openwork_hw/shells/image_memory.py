@@ -6,14 +6,11 @@ from itertools import pairwise
 from operator import or_
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import stream, wiring
 
 from openwork_hw.arch.config import WORD_BITS, ConfigError, bits_for
 from openwork_hw.shells.memory import memory_ports
-
-SLICE_BITS = 8
-"""Bits of a word that have registers of their own: a large memory lies all over the part, where one register would reach it all."""
+from openwork_hw.shells.memory_slice import SLICE_BITS, MemorySlice
 
 
 class ImageMemory(wiring.Component):
@@ -33,7 +30,7 @@ class ImageMemory(wiring.Component):
         A word that is written two cycles after it was asked for is given as it was or as it is; one written later, as it was.
     """
 
-    latency_cycles = 6
+    latency_cycles = MemorySlice.latency_cycles + 3
 
     i_requests: list[stream.Interface]
     o_words: list[stream.Interface]
@@ -84,12 +81,12 @@ class ImageMemory(wiring.Component):
         return m
 
     def _word(self, m: Module, address: Signal) -> Cat:
-        """The word at `address`, three cycles late, in a memory that `i_writes` writes."""
+        """The word at `address`, MemorySlice's cycles late, of a memory that `i_writes` writes."""
         m.d.comb += self.i_writes.ready.eq(1)
         write, slices = self.i_writes.payload, []
         for low in range(0, WORD_BITS, SLICE_BITS):
             image = [word >> low & ((1 << SLICE_BITS) - 1) for word in self._image]
-            m.submodules[f"bits_{low}"] = part = _Slice(self._words, image)
+            m.submodules[f"bits_{low}"] = part = MemorySlice(self._words, image)
             m.d.comb += [
                 part.read_address.eq(address),
                 part.write_enable.eq(self.i_writes.valid),
@@ -98,47 +95,3 @@ class ImageMemory(wiring.Component):
             ]
             slices.append(part.read_data)
         return Cat(slices)
-
-
-class _Slice(wiring.Component):
-    """A few bits of all words, between registers."""
-
-    read_address: Signal
-    read_data: Signal
-    write_enable: Signal
-    write_address: Signal
-    write_data: Signal
-
-    def __init__(self, words: int, image: Sequence[int]) -> None:
-        self._words = words
-        self._image = image
-        address_bits = bits_for(words)
-        super().__init__(
-            {
-                "read_address": In(address_bits),
-                "read_data": Out(SLICE_BITS),
-                "write_enable": In(1),
-                "write_address": In(address_bits),
-                "write_data": In(SLICE_BITS),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Elaboratable:
-        m = Module()
-        m.submodules.bits = bits = memory.Memory(shape=SLICE_BITS, depth=self._words, init=self._image)
-        write, read = bits.write_port(), bits.read_port()
-
-        def kept(name: str, value: Signal) -> Signal:
-            """A register that stays one of its own beside those of other slices."""
-            register = Signal.like(value, name=name, reset_less=True, attrs={"keep": 1})
-            m.d.sync += register.eq(value)
-            return register
-
-        m.d.comb += [
-            read.addr.eq(kept("reads", self.read_address)),
-            write.en.eq(kept("writes", self.write_enable)),
-            write.addr.eq(kept("written", self.write_address)),
-            write.data.eq(kept("data", self.write_data)),
-        ]
-        m.d.sync += self.read_data.eq(read.data)
-        return m
