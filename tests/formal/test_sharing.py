@@ -7,6 +7,7 @@ import pytest
 from openwork_dv.formal.mutants import mutant
 from openwork_dv.formal.prover import Prover
 from openwork_dv.formal.sharing import image_memory_properties
+from openwork_hw.arch.config import Technology
 from openwork_hw.shells import image_memory
 from openwork_hw.shells.image_memory import ImageMemory
 
@@ -14,7 +15,9 @@ from openwork_hw.shells.image_memory import ImageMemory
 @pytest.mark.slow
 @pytest.mark.parametrize("readers", [1, 3])
 def test_readers_take_turns_and_get_their_words(readers: int, tmp_path: Path) -> None:
-    prover = Prover(image_memory_properties(ImageMemory(4, readers), readers=readers, words=4), tmp_path)
+    prover = Prover(
+        image_memory_properties(ImageMemory(4, readers, Technology.GENERIC), readers=readers, words=4), tmp_path
+    )
     assert prover.unproved() == []
     assert prover.unreached(cycles=16) == []
 
@@ -33,6 +36,6 @@ def test_readers_take_turns_and_get_their_words(readers: int, tmp_path: Path) ->
     ],
 )
 def test_a_broken_memory_is_found(healthy: str, broken: str, claim: str, tmp_path: Path) -> None:
-    memory = mutant(image_memory, healthy, broken).ImageMemory(4, 3)
+    memory = mutant(image_memory, healthy, broken).ImageMemory(4, 3, Technology.GENERIC)
     found = Prover(image_memory_properties(memory, readers=3, words=4), tmp_path).counterexample(cycles=16)
     assert found is not None and found.claim == claim

@@ -1,5 +1,7 @@
 """A memory with one write port and one read port, in plain Amaranth and in the block memories of ECP5 and iCE40."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -17,6 +19,9 @@ _SB_RAM40_MODES = {
     2048: (3, 11),
 }
 """Data pins in use of an SB_RAM40_4K by the most words it then holds; the mode number counts the entries."""
+
+MOST_WORDS = {Technology.ECP5: max(_DP16KD_MODES), Technology.ICE40: max(_SB_RAM40_MODES)}
+"""Words of a block memory, where a device sets a limit."""
 
 
 class BlockMemory(wiring.Component):
@@ -39,7 +44,8 @@ class BlockMemory(wiring.Component):
         iCE40: ceil(width / w) SB_RAM40_4K, w = 16, 8, 4, 2 for up to 256, 512, 1024, 2048 words, and width flip-flops.
     Limits
         Reading the address that is written in the same cycle gives an undefined word: devices differ.
-        Contents are zero after power-up and are not reset. ECP5 holds up to 16,384 words, iCE40 up to 2,048.
+        Contents are those of the start after power-up, and are not reset. ECP5 holds up to 16,384 words, iCE40 up to 2,048, which
+        start as zero there.
     """
 
     write_enable: Signal
@@ -50,15 +56,22 @@ class BlockMemory(wiring.Component):
 
     latency_cycles = 2
 
-    def __init__(self, width: int, depth: int, technology: Technology) -> None:
+    def __init__(self, width: int, depth: int, technology: Technology, start: Sequence[int] = ()) -> None:
+        """`start`: the first words after power-up; zeros behind them."""
         if width < 1 or depth < 1:
             raise ConfigError(f"a block memory has at least one word of one bit, not {depth} of {width}")
-        limits = {Technology.ECP5: max(_DP16KD_MODES), Technology.ICE40: max(_SB_RAM40_MODES)}
-        if technology in limits and depth > limits[technology]:
-            raise ConfigError(f"a block memory of {technology} holds at most {limits[technology]} words, not {depth}")
+        if depth > MOST_WORDS.get(technology, depth):
+            raise ConfigError(
+                f"a block memory of {technology} holds at most {MOST_WORDS[technology]} words, not {depth}"
+            )
+        if len(start) > depth or (start and technology is Technology.ICE40):
+            raise ConfigError(
+                f"a block memory of {technology} with {depth} words does not start with {len(start)} of them"
+            )
         self._width = width
         self._depth = depth
         self._technology = technology
+        self._start = start
         super().__init__(
             {
                 "write_enable": In(1),
@@ -81,7 +94,7 @@ class BlockMemory(wiring.Component):
         return m
 
     def _elaborate_generic(self, m: Module) -> None:
-        m.submodules.memory = words = memory.Memory(shape=self._width, depth=self._depth, init=[])
+        m.submodules.memory = words = memory.Memory(shape=self._width, depth=self._depth, init=self._start)
         write = words.write_port()
         read = words.read_port()
         output = Signal(self._width, reset_less=True)
@@ -143,6 +156,7 @@ class BlockMemory(wiring.Component):
                 **pins("i_DIB", write_data[18:]),
                 **pins("o_DOA", read_data[:18]),
                 **pins("o_DOB", read_data[18:]),
+                **_initial_values([word >> low & ((1 << used) - 1) for word in self._start], mode),
             )
 
     def _elaborate_ice40(self, m: Module) -> None:
@@ -173,6 +187,20 @@ class BlockMemory(wiring.Component):
                 i_WDATA=write_data,
                 o_RDATA=read_data,
             )
+
+
+def _initial_values(words: Sequence[int], width: int) -> dict[str, Const]:
+    """INITVAL_00 to INITVAL_3F of a DP16KD: 16 times 18 bits each, in places of 20; words below 9 bits leave out each ninth."""
+    byte_bits = 9 if width >= 9 else 8
+    bits = sum(word << width * number for number, word in enumerate(words))
+    values = {}
+    for row in range(64 if words else 0):
+        value = 0
+        for byte in range(32):
+            piece = bits >> byte_bits * (32 * row + byte) & ((1 << byte_bits) - 1)
+            value |= piece << 20 * (byte // 2) + 9 * (byte % 2)
+        values[f"p_INITVAL_{row:02X}"] = Const(value, 320)
+    return values
 
 
 def _extended(value: Value, bits: int) -> Value:

@@ -72,7 +72,7 @@ class BusShell(wiring.Component):
         m = Module()
         config = self._config
         runner = ImageRunner(config, encodings=self._encodings)
-        memory = ImageMemory(self._image_words, memory_readers(config, peek=False))
+        memory = ImageMemory(self._image_words, memory_readers(config, peek=False), config.technology)
         gate = RequestGate()
         reports = ReportQueue(config)
         m.submodules.registers = registers = RegisterFile(

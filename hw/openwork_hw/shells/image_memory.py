@@ -8,7 +8,7 @@ from operator import or_
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 
-from openwork_hw.arch.config import WORD_BITS, ConfigError, bits_for
+from openwork_hw.arch.config import WORD_BITS, ConfigError, Technology, bits_for
 from openwork_hw.shells.memory import memory_ports
 from openwork_hw.shells.memory_slice import SLICE_BITS, MemorySlice
 
@@ -37,12 +37,13 @@ class ImageMemory(wiring.Component):
     i_writes: stream.Interface
     forget: Signal
 
-    def __init__(self, words: int, readers: int, image: Sequence[int] = ()) -> None:
+    def __init__(self, words: int, readers: int, technology: Technology, image: Sequence[int] = ()) -> None:
         """`image`: what the memory holds from the start; zeros behind it."""
         if words < 1 or len(image) > words:
             raise ConfigError(f"a memory of {words} words does not hold an image of {len(image)}")
         self._words = words
         self._readers = readers
+        self._technology = technology
         self._image = [int(word) for word in image]
         super().__init__(memory_ports(readers))
 
@@ -86,7 +87,7 @@ class ImageMemory(wiring.Component):
         write, slices = self.i_writes.payload, []
         for low in range(0, WORD_BITS, SLICE_BITS):
             image = [word >> low & ((1 << SLICE_BITS) - 1) for word in self._image]
-            m.submodules[f"bits_{low}"] = part = MemorySlice(self._words, image)
+            m.submodules[f"bits_{low}"] = part = MemorySlice(self._words, self._technology, image)
             m.d.comb += [
                 part.read_address.eq(address),
                 part.write_enable.eq(self.i_writes.valid),

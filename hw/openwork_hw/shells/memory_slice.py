@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Elaboratable, Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import bits_for
+from openwork_hw.arch.config import Technology, bits_for
+from openwork_hw.primitives.block_memory import MOST_WORDS, BlockMemory
 
 SLICE_BITS = 8
 """A large memory lies all over the part: so many bits of its words have registers of their own, and can lie together."""
 
 
 class MemorySlice(wiring.Component):
-    """Hold a few bits of each word, between registers.
+    """Hold a few bits of each word, behind registers.
 
     Function
         read_data[t + latency_cycles] = what was written to read_address[t] last before t, where write_enable was high.
@@ -26,12 +27,12 @@ class MemorySlice(wiring.Component):
     Timing
         latency_cycles, a read and a write each cycle. No combinational path.
     Cost
-        words x SLICE_BITS of block memory, two addresses, SLICE_BITS twice.
+        words x SLICE_BITS of block memory, its registers, and one for each input.
     Limits
         Reading the address that is written in the same cycle gives the old bits or the new ones.
     """
 
-    latency_cycles = 3
+    latency_cycles = 1 + BlockMemory.latency_cycles
 
     read_address: Signal
     read_data: Signal
@@ -39,10 +40,11 @@ class MemorySlice(wiring.Component):
     write_address: Signal
     write_data: Signal
 
-    def __init__(self, words: int, image: Sequence[int]) -> None:
-        """`image`: what the first words hold from the start."""
-        self._words = words
-        self._image = image
+    def __init__(self, words: int, technology: Technology, start: Sequence[int]) -> None:
+        """`start`: the bits of the first words after power-up."""
+        # Synthesis finds room for what block memories of our own do not hold.
+        ours = technology is Technology.ECP5 and words <= MOST_WORDS[technology]
+        self._bits = BlockMemory(SLICE_BITS, words, technology if ours else Technology.GENERIC, start)
         address_bits = bits_for(words)
         super().__init__(
             {
@@ -56,20 +58,12 @@ class MemorySlice(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.bits = bits = memory.Memory(shape=SLICE_BITS, depth=self._words, init=self._image)
-        write, read = bits.write_port(), bits.read_port()
-
-        def kept(name: str, value: Signal) -> Signal:
-            """A register of `value` that is not taken for one with that of another slice."""
-            register = Signal.like(value, name=name, reset_less=True, attrs={"keep": 1})
-            m.d.sync += register.eq(value)
-            return register
-
-        m.d.comb += [
-            read.addr.eq(kept("reads", self.read_address)),
-            write.en.eq(kept("writes", self.write_enable)),
-            write.addr.eq(kept("written", self.write_address)),
-            write.data.eq(kept("data", self.write_data)),
-        ]
-        m.d.sync += self.read_data.eq(read.data)
+        m.submodules.bits = bits = self._bits
+        for name in ("read_address", "write_enable", "write_address", "write_data"):
+            port = getattr(self, name)
+            # It must not be taken for one with that of another slice.
+            register = Signal.like(port, name=f"{name}_kept", reset_less=True, attrs={"keep": 1})
+            m.d.sync += register.eq(port)
+            m.d.comb += getattr(bits, name).eq(register)
+        m.d.comb += self.read_data.eq(bits.read_data)
         return m

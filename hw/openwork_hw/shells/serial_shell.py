@@ -45,7 +45,7 @@ class SerialShell(wiring.Component):
         """`image`: what the memory holds from the start. `options`: as ByteShell's."""
         self._clocks = clocks_per_bit(clock_hz, baud)
         self._shell = ByteShell(config, memory_words=memory_words, clock_hz=clock_hz, peek=peek, **options)
-        self._memory = ImageMemory(memory_words, memory_readers(config, peek=peek), image)
+        self._memory = ImageMemory(memory_words, memory_readers(config, peek=peek), config.technology, image)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     def elaborate(self, platform: object) -> Elaboratable:

@@ -1,10 +1,14 @@
 """BlockMemory: every width mode of every device behaves as the plain version, and as a table in Python."""
 
+import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil
 
+from openwork_fpga import yosys
 from openwork_hw.arch.config import ConfigError, Technology
 from openwork_hw.primitives.block_memory import BlockMemory
 
@@ -20,13 +24,14 @@ CASES = [
 def test_reads_what_was_written(
     run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
 ) -> None:
-    memory = BlockMemory(width, depth, technology)
     generator = random.Random(f"{technology} {width} {depth}")
+    start = [] if technology is Technology.ICE40 else [generator.getrandbits(width) for _ in range(depth - 1)]
+    memory = BlockMemory(width, depth, technology, start)
     # A few addresses met often, the first and the last among them.
     addresses = [0, depth - 1, *(generator.randrange(depth) for _ in range(6))]
     cycles = 400
     stimulus: dict[str, list[int]] = {"write_enable": [], "write_address": [], "write_data": [], "read_address": []}
-    words: dict[int, int] = {}
+    words = dict(enumerate(start))
     expected: list[int] = []
     for _ in range(cycles):
         enable, write = generator.randrange(2), generator.choice(addresses)
@@ -42,10 +47,35 @@ def test_reads_what_was_written(
     assert read_data[delay:] == expected[:-delay]
 
 
+@pytest.mark.parametrize(("width", "depth"), [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)])
+def test_starts_as_a_memory_that_yosys_makes(tmp_path: Path, width: int, depth: int) -> None:
+    """The places of bits in a DP16KD are Yosys's, whose memories have been seen on real parts."""
+    generator = random.Random(width)
+    start = [generator.getrandbits(width) for _ in range(depth)]
+    values = {}
+    for name, technology in (("ours", Technology.ECP5), ("theirs", Technology.GENERIC)):
+        memory = BlockMemory(width, depth, technology, start)
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "design.il").write_text(rtlil.convert(memory, name="top", emit_src=False))
+        yosys.run_script("read_rtlil design.il\nsynth_ecp5 -top top -json netlist.json\n", folder)
+        cells = json.loads((folder / "netlist.json").read_text())["modules"]["top"]["cells"].values()
+        (values[name],) = [cell["parameters"] for cell in cells if cell["type"] == "DP16KD"]
+    names = [name for name in values["ours"] if name.startswith("INITVAL_")]
+    assert len(names) == 64
+    assert {name: values["ours"][name] for name in names} == {name: values["theirs"][name] for name in names}
+
+
 @pytest.mark.parametrize(("technology", "depth"), [(Technology.ECP5, 16385), (Technology.ICE40, 2049)])
 def test_refuses_what_the_device_cannot_hold(technology: Technology, depth: int) -> None:
     with pytest.raises(ConfigError, match=f"at most {depth - 1} words, not {depth}"):
         BlockMemory(8, depth, technology)
+
+
+@pytest.mark.parametrize(("technology", "words"), [(Technology.ECP5, 17), (Technology.ICE40, 1)])
+def test_refuses_a_start_that_it_cannot_hold(technology: Technology, words: int) -> None:
+    with pytest.raises(ConfigError, match=f"with 16 words does not start with {words} of them"):
+        BlockMemory(8, 16, technology, [1] * words)
 
 
 def test_refuses_a_memory_without_bits() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from openwork_hw.arch.config import ConfigError
+from openwork_hw.arch.config import ConfigError, Technology
 from openwork_hw.shells.image_memory import ImageMemory
 
 WORDS = 50
@@ -15,7 +15,7 @@ IMAGE = [0x1000 + place for place in range(WORDS)]
 
 @pytest.mark.parametrize("rates", [(1.0, 1.0, 1.0), (1.0, 0.2, 0.5), (0.1, 0.1, 0.1)])
 def test_readers_get_their_own_words_in_order(rates: tuple[float, ...]) -> None:
-    memory = ImageMemory(WORDS, len(rates), IMAGE)
+    memory = ImageMemory(WORDS, len(rates), Technology.GENERIC, IMAGE)
     random = Random(1)
     asked: list[list[int]] = [[] for _ in rates]
     given: list[list[int]] = [[] for _ in rates]
@@ -46,7 +46,7 @@ def test_readers_get_their_own_words_in_order(rates: tuple[float, ...]) -> None:
 
 
 def test_what_was_asked_before_is_forgotten_and_what_was_written_is_kept() -> None:
-    memory = ImageMemory(WORDS, 1)
+    memory = ImageMemory(WORDS, 1, Technology.GENERIC)
     seen: list[int] = []
 
     async def bench(ctx: Any) -> None:
@@ -72,7 +72,7 @@ def test_what_was_asked_before_is_forgotten_and_what_was_written_is_kept() -> No
 
 def test_an_image_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match="a memory of 50 words does not hold an image of 51"):
-        ImageMemory(WORDS, 1, [0] * 51)
+        ImageMemory(WORDS, 1, Technology.GENERIC, [0] * 51)
 
 
 def simulate(memory: ImageMemory, bench: Any) -> None:

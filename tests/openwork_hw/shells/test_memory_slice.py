@@ -5,6 +5,7 @@ from typing import Any
 
 from amaranth.sim import Simulator
 
+from openwork_hw.arch.config import Technology
 from openwork_hw.shells.memory_slice import SLICE_BITS, MemorySlice
 
 WORDS = 12
@@ -13,7 +14,7 @@ WORDS = 12
 def test_reads_give_what_was_written_before() -> None:
     random = Random(1)
     content = [random.randrange(1 << SLICE_BITS) for _ in range(WORDS)]
-    dut = MemorySlice(WORDS, content[:7])
+    dut = MemorySlice(WORDS, Technology.GENERIC, content[:7])
     content[7:] = [0] * (WORDS - 7)
     expected: list[int] = []
     seen: list[int] = []
