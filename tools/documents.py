@@ -9,6 +9,8 @@ again. NAME says what is quoted:
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
 - ``docstring NAME``: what a component, class or module says of itself.
+
+The pictures of `pictures.py` are drawn, too.
 """
 
 import argparse
@@ -21,6 +23,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from pictures import PICTURES
 
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.registers import REGISTERS
@@ -170,24 +174,18 @@ def update(text: str) -> str:
 
 
 def main() -> int:
-    """Write the blocks, or with ``--check`` only name the documents in which one is stale."""
+    """Write blocks and pictures, or with ``--check`` only name what is stale."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 if a block is stale")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 if something is stale")
     check = parser.parse_args().check
-    stale = 0
-    for path in documents():
-        text = path.read_text(encoding="utf-8")
-        fresh = update(text)
-        if fresh != text:
-            stale += 1
-            print(
-                f"{path.relative_to(ROOT)} is stale: run make documents"
-                if check
-                else f"{path.relative_to(ROOT)} written"
-            )
-            if not check:
-                path.write_text(fresh, encoding="utf-8")
-    return int(check and stale > 0)
+    fresh = {path: update(path.read_text(encoding="utf-8")) for path in documents()}
+    fresh |= {ROOT / name: draw(ROOT / record) for name, (draw, record) in PICTURES.items()}
+    stale = [path for path, text in fresh.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} {'is stale: run make documents' if check else 'written'}")
+        if not check:
+            path.write_text(fresh[path], encoding="utf-8")
+    return int(check and bool(stale))
 
 
 if __name__ == "__main__":
