@@ -10,7 +10,7 @@ from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSeria
 from openwork_fpga.devices import DEVICES, Device
 from openwork_hw.arch.nonzeros import Encoding
 
-CLOCK_85_MHZ = 75
+CLOCK_85_MHZ = 90
 CLOCK_25_MHZ = 81.25
 """What the PLLs make on boards with a part of this size; near a multiple of 3 MHz, which gives the fastest serial lines."""
 
@@ -55,10 +55,10 @@ BOARDS: dict[str, Board] = {
             name="orangecrab-85f",
             title="OrangeCrab r0.2 with LFE5U-85F",
             platform=OrangeCrabSerialPlatform,
-            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 72),
+            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 84),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
-            clock_mhz=72,  # its oscillator of 48 MHz makes no 75
+            clock_mhz=84,
             baud=1_000_000,
             line="an adapter on pins 0 (in) and 1 (out)",
             memory_words=16384,

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ConfigError, Technology, bits_for
 from openwork_hw.arch.link import SEQUENCED, Kind
-from openwork_hw.primitives.block_memory import BlockMemory
+from openwork_hw.primitives.registered_memory import RegisteredMemory
 
 FrameByte = data.StructLayout({"byte": 8, "last": 1})
 """A byte of a frame, or of what is in it."""
@@ -26,7 +26,7 @@ class FrameReceiver(wiring.Component):
         session : out, 8: the number that the last RESET gave
         reset, hello : out, 1 each; high for one cycle: a RESET or a HELLO has come, also where the queue is full
     Timing
-        A byte of `i` in 9 cycles, of `o` in 3. No combinational path but from o.ready.
+        A byte of `i` in 9 cycles, of `o` in 4. No combinational path but from o.ready.
     Cost
         A CRC-32 of a bit a cycle, `bytes` x 9 bits of block memory.
     Limits
@@ -59,7 +59,7 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.crc = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=1))
-        m.submodules.queue = queue = BlockMemory(FrameByte.size, self._bytes, self._technology)
+        m.submodules.queue = queue = RegisteredMemory(FrameByte.size, self._bytes, self._technology)
 
         # The queue: [take, kept) are whole requests, [kept, put) is the one that comes in.
         pointer_bits = bits_for(self._bytes)
@@ -71,7 +71,7 @@ class FrameReceiver(wiring.Component):
             queue.read_address.eq(take),
             self.o.payload.eq(queue.read_data),
         ]
-        settled = Signal(BlockMemory.latency_cycles)
+        settled = Signal(RegisteredMemory.latency_cycles)
         m.d.comb += self.o.valid.eq(settled[-1] & (take != kept))
         m.d.sync += settled.eq(Cat(1, settled))
         with m.If(self.o.valid & self.o.ready):

@@ -9,8 +9,11 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 
 from openwork_hw.arch.config import WORD_BITS, ConfigError, Technology, bits_for
+from openwork_hw.primitives.registered_memory import RegisteredMemory
 from openwork_hw.shells.memory import memory_ports
-from openwork_hw.shells.memory_slice import SLICE_BITS, MemorySlice
+
+SLICE_BITS = 8
+"""A large memory lies all over the part: so many bits of its words have registers of their own, and can lie together."""
 
 
 class ImageMemory(wiring.Component):
@@ -30,7 +33,7 @@ class ImageMemory(wiring.Component):
         A word that is written two cycles after it was asked for is given as it was or as it is; one written later, as it was.
     """
 
-    latency_cycles = MemorySlice.latency_cycles + 3
+    latency_cycles = RegisteredMemory.latency_cycles + 3
 
     i_requests: list[stream.Interface]
     o_words: list[stream.Interface]
@@ -82,12 +85,12 @@ class ImageMemory(wiring.Component):
         return m
 
     def _word(self, m: Module, address: Signal) -> Cat:
-        """The word at `address`, MemorySlice's cycles late, of a memory that `i_writes` writes."""
+        """The word at `address`, RegisteredMemory's cycles late, of a memory that `i_writes` writes."""
         m.d.comb += self.i_writes.ready.eq(1)
         write, slices = self.i_writes.payload, []
         for low in range(0, WORD_BITS, SLICE_BITS):
             image = [word >> low & ((1 << SLICE_BITS) - 1) for word in self._image]
-            m.submodules[f"bits_{low}"] = part = MemorySlice(self._words, self._technology, image)
+            m.submodules[f"bits_{low}"] = part = RegisteredMemory(SLICE_BITS, self._words, self._technology, image)
             m.d.comb += [
                 part.read_address.eq(address),
                 part.write_enable.eq(self.i_writes.valid),

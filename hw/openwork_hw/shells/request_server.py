@@ -121,7 +121,7 @@ class RequestServer(wiring.Component):
         byte = Signal(8)
         flags = Cat(header.kind, was_busy)
         response_header = (MARKER, self.session, self.expected, flags, *_bytes(header.address), *_bytes(header.length))
-        assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 2
+        assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 3
         m.d.comb += self.o.payload.byte.eq(byte)
         with m.FSM():
             with m.State("HEADER"):
@@ -226,8 +226,11 @@ class RequestServer(wiring.Component):
                 with m.If(length == 0):
                     m.next = "HEADER"
 
-            # A result's position was there in the state before, and it is in the next one: the result buffer's latency.
+            # A result's position was there in the state before, and the result is there in OFFER: the result buffer's latency.
             with m.State("FETCH"):
+                m.next = "WAIT"
+
+            with m.State("WAIT"):
                 m.next = "OFFER"
 
             with m.State("OFFER"):

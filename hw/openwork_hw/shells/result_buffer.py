@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.config import ArrayConfig, ConfigError, bits_for
 from openwork_hw.arch.link import ANSWER, REPORT
 from openwork_hw.image_runner import Answer, CommandReport
-from openwork_hw.primitives.block_memory import BlockMemory
+from openwork_hw.primitives.registered_memory import RegisteredMemory
 
 
 class ResultBuffer(wiring.Component):
@@ -15,8 +15,8 @@ class ResultBuffer(wiring.Component):
 
     Function
         A feature is a byte; a report is `arch.link.REPORT`, or nothing without `reports`; an answer is `arch.link.ANSWER`.
-        data[t+2] = byte number read[t] of the string, if it is from `released` to before `given`. All positions are modulo
-        2 * bytes.
+        data[t + latency_cycles] = byte number read[t] of the string, if it is from `released` to before `given`. All positions are
+        modulo 2 * bytes.
     Ports
         i_features, i_reports, i_answers : in, as ImageRunner's outputs; one of them at a time, as an ImageRunner gives them
         given : out; bytes so far
@@ -40,7 +40,7 @@ class ResultBuffer(wiring.Component):
     data: Signal
     answered: Signal
 
-    latency_cycles = BlockMemory.latency_cycles
+    latency_cycles = RegisteredMemory.latency_cycles
 
     def __init__(self, config: ArrayConfig, bytes: int, *, reports: bool) -> None:
         if bytes < 64 or bytes & (bytes - 1):
@@ -64,7 +64,7 @@ class ResultBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.memory = memory = BlockMemory(8, self._bytes, self._config.technology)
+        m.submodules.memory = memory = RegisteredMemory(8, self._bytes, self._config.technology)
         has_room = Signal()
         place = Signal(range(REPORT.size))
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""A slice of the image memory gives what was written last."""
+"""RegisteredMemory gives what was written last."""
 
 from random import Random
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from amaranth.sim import Simulator
 
 from openwork_hw.arch.config import Technology
-from openwork_hw.shells.memory_slice import SLICE_BITS, MemorySlice
+from openwork_hw.primitives.registered_memory import RegisteredMemory
 
-WORDS = 12
+WIDTH, WORDS = 9, 12
 
 
 def test_reads_give_what_was_written_before() -> None:
     random = Random(1)
-    content = [random.randrange(1 << SLICE_BITS) for _ in range(WORDS)]
-    dut = MemorySlice(WORDS, Technology.GENERIC, content[:7])
+    content = [random.randrange(1 << WIDTH) for _ in range(WORDS)]
+    dut = RegisteredMemory(WIDTH, WORDS, Technology.GENERIC, content[:7])
     content[7:] = [0] * (WORDS - 7)
     expected: list[int] = []
     seen: list[int] = []
@@ -24,7 +24,7 @@ def test_reads_give_what_was_written_before() -> None:
             writes, read, written = random.random() < 0.5, random.randrange(WORDS), random.randrange(WORDS)
             if writes and written == read:
                 written = (read + 1) % WORDS
-            data = random.randrange(1 << SLICE_BITS)
+            data = random.randrange(1 << WIDTH)
             ctx.set(dut.write_enable, writes)
             ctx.set(dut.write_address, written)
             ctx.set(dut.write_data, data)

@@ -1,0 +1,60 @@
+"""A block memory that may lie far from what uses it."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import Technology
+from openwork_hw.primitives.block_memory import MOST_WORDS, BlockMemory
+
+
+class RegisteredMemory(wiring.Component):
+    """Hold `depth` words of `width` bits behind registers: the way there is a cycle of its own, and so is the way back.
+
+    Function
+        read_data[t + latency_cycles] = what was written to read_address[t] last before t, where write_enable was high.
+    Ports
+        as BlockMemory
+    Timing
+        latency_cycles, a read and a write each cycle. No combinational path.
+    Cost
+        A BlockMemory, and a register for each input, which is no other memory's, so that it can lie with this one.
+    Limits
+        Reading the address that is written in the same cycle gives the old word or the new one. Contents as BlockMemory's; what its
+        device does not hold, synthesis puts together.
+    """
+
+    latency_cycles = 1 + BlockMemory.latency_cycles
+
+    write_enable: Signal
+    write_address: Signal
+    write_data: Signal
+    read_address: Signal
+    read_data: Signal
+
+    def __init__(self, width: int, depth: int, technology: Technology, start: Sequence[int] = ()) -> None:
+        """`start`: the first words after power-up."""
+        held = depth <= MOST_WORDS.get(technology, depth) and not (start and technology is Technology.ICE40)
+        self._memory = BlockMemory(width, depth, technology if held else Technology.GENERIC, start)
+        super().__init__(
+            {
+                "write_enable": In(1),
+                "write_address": In(range(depth)),
+                "write_data": In(width),
+                "read_address": In(range(depth)),
+                "read_data": Out(width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.memory = memory = self._memory
+        for name in ("write_enable", "write_address", "write_data", "read_address"):
+            port = getattr(self, name)
+            register = Signal.like(port, name=f"{name}_kept", reset_less=True, attrs={"keep": 1})
+            m.d.sync += register.eq(port)
+            m.d.comb += getattr(memory, name).eq(register)
+        m.d.comb += self.read_data.eq(memory.read_data)
+        return m
