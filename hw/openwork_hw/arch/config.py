@@ -27,6 +27,7 @@ class Technology(StrEnum):
     GENERIC = "generic"
     ECP5 = "ecp5"
     ICE40 = "ice40"
+    GOWIN = "gowin"
 
 
 class ConfigError(ValueError):
@@ -189,6 +190,15 @@ PRESETS: dict[str, ArrayConfig] = {
         max_pooling=False,
         global_pooling=False,
         technology=Technology.ICE40,
+    ),
+    "gw1nr-9": ArrayConfig(
+        pes=1,
+        lanes=4,
+        feature_words=1024,
+        row_buffer_nonzeros=256,
+        tap_entries=256,
+        sum_bits=24,
+        technology=Technology.GOWIN,
     ),
 }
 """Arrays by name: `tiny` is the smallest legal one, `demo` simulates fast, the others fit the part they are named for."""

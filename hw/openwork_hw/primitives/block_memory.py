@@ -1,4 +1,4 @@
-"""A memory with one write port and one read port, in plain Amaranth and in the block memories of ECP5 and iCE40."""
+"""A memory with one write port and one read port, in plain Amaranth and in the block memories of ECP5, iCE40 and Gowin."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,14 @@ _SB_RAM40_MODES = {
 }
 """Data pins in use of an SB_RAM40_4K by the most words it then holds; the mode number counts the entries."""
 
-MOST_WORDS = {Technology.ECP5: max(_DP16KD_MODES), Technology.ICE40: max(_SB_RAM40_MODES)}
+_GOWIN_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1}
+"""Data width of an SDPX9B, or below 9 of an SDPB, by the most words it then holds."""
+
+MOST_WORDS = {
+    Technology.ECP5: max(_DP16KD_MODES),
+    Technology.ICE40: max(_SB_RAM40_MODES),
+    Technology.GOWIN: max(_GOWIN_MODES),
+}
 """Words of a block memory, where a device sets a limit."""
 
 
@@ -42,10 +49,11 @@ class BlockMemory(wiring.Component):
         ECP5: ceil(width / w) DP16KD, output register included, w = 36, 18, 9, 4, 2, 1 for up to 512, 1024 to 16,384
         words.
         iCE40: ceil(width / w) SB_RAM40_4K, w = 16, 8, 4, 2 for up to 256, 512, 1024, 2048 words, and width flip-flops.
+        Gowin: ceil(width / w) SDPX9B or SDPB, w as for ECP5, and width flip-flops.
     Limits
         Reading the address that is written in the same cycle gives an undefined word: devices differ.
-        Contents are those of the start after power-up, and are not reset. ECP5 holds up to 16,384 words, iCE40 up to 2,048, which
-        start as zero there.
+        Contents are those of the start after power-up, and are not reset. ECP5 and Gowin hold up to 16,384 words, iCE40 up to
+        2,048, which start as zero there.
     """
 
     write_enable: Signal
@@ -89,6 +97,8 @@ class BlockMemory(wiring.Component):
                 self._elaborate_ecp5(m)
             case Technology.ICE40:
                 self._elaborate_ice40(m)
+            case Technology.GOWIN:
+                self._elaborate_gowin(m)
             case Technology.GENERIC:
                 self._elaborate_generic(m)
         return m
@@ -188,6 +198,43 @@ class BlockMemory(wiring.Component):
                 o_RDATA=read_data,
             )
 
+    def _elaborate_gowin(self, m: Module) -> None:
+        words, mode = next((words, mode) for words, mode in _GOWIN_MODES.items() if self._depth <= words)
+        nines = mode >= 9
+        # Wide words use the lowest address pins of the write port as byte enables.
+        low_bits = 14 - bits_for(words)
+        enables = Const((1 << mode // 9) - 1 if mode > 9 else 0, low_bits)
+        # The part's own output register does not work in all parts of the family: nextpnr, too, takes flip-flops for it.
+        output = Signal(self._width, reset_less=True)
+        m.d.comb += self.read_data.eq(output)
+        for low in range(0, self._width, mode):
+            used = min(mode, self._width - low)
+            read_data = Signal(36 if nines else 32, name=f"read_data_{low}")
+            m.d.sync += output[low : low + used].eq(read_data)
+            m.submodules[f"memory_{low}"] = Instance(
+                "SDPX9B" if nines else "SDPB",
+                p_BIT_WIDTH_0=mode,
+                p_BIT_WIDTH_1=mode,
+                p_READ_MODE=Const(0, 1),
+                p_BLK_SEL_0=Const(0, 3),
+                p_BLK_SEL_1=Const(0, 3),
+                p_RESET_MODE="SYNC",
+                i_CLKA=ClockSignal(),
+                i_CEA=self.write_enable,
+                i_RESETA=Const(0),
+                i_ADA=_extended(Cat(enables, self.write_address), 14),
+                i_BLKSELA=Const(0, 3),
+                i_DI=_extended(self.write_data[low : low + used], len(read_data)),
+                i_CLKB=ClockSignal(),
+                i_CEB=Const(1),
+                i_OCE=Const(1),
+                i_RESETB=Const(0),
+                i_ADB=_extended(Cat(Const(0, low_bits), self.read_address), 14),
+                i_BLKSELB=Const(0, 3),
+                o_DO=read_data,
+                **_gowin_values([word >> low & ((1 << used) - 1) for word in self._start], mode),
+            )
+
 
 def _initial_values(words: Sequence[int], width: int) -> dict[str, Const]:
     """INITVAL_00 to INITVAL_3F of a DP16KD: 16 times 18 bits each, in places of 20; words below 9 bits leave out each ninth."""
@@ -201,6 +248,16 @@ def _initial_values(words: Sequence[int], width: int) -> dict[str, Const]:
             value |= piece << 20 * (byte // 2) + 9 * (byte % 2)
         values[f"p_INITVAL_{row:02X}"] = Const(value, 320)
     return values
+
+
+def _gowin_values(words: Sequence[int], width: int) -> dict[str, Const]:
+    """INIT_RAM_00 to INIT_RAM_3F of an SDPX9B or SDPB: the words, one after the other."""
+    bits = sum(word << width * number for number, word in enumerate(words))
+    row_bits = 288 if width >= 9 else 256
+    return {
+        f"p_INIT_RAM_{row:02X}": Const(bits >> row_bits * row & ((1 << row_bits) - 1), row_bits)
+        for row in range(64 if words else 0)
+    }
 
 
 def _extended(value: Value, bits: int) -> Value:

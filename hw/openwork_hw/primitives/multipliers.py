@@ -1,4 +1,4 @@
-"""The multipliers of a PE, in plain Amaranth and in the multiplier blocks of ECP5 and iCE40."""
+"""The multipliers of a PE, in plain Amaranth and in the multiplier blocks of ECP5, iCE40 and Gowin."""
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, signed
 from amaranth.lib import data, wiring
@@ -24,6 +24,7 @@ class Multipliers(wiring.Component):
         its route to the adder is long.
         iCE40: an SB_MAC16 for each two lanes with input, product and output registers, and 8 flip-flops a lane before
         it, 8 for the weight.
+        Gowin: a MULT9X9 for each lane with input, pipeline and output registers, and as many flip-flops before it.
     Limits
         Registers are not reset: products are undefined for the first 4 cycles.
     """
@@ -51,6 +52,8 @@ class Multipliers(wiring.Component):
                 self._elaborate_ecp5(m)
             case Technology.ICE40:
                 self._elaborate_ice40(m)
+            case Technology.GOWIN:
+                self._elaborate_gowin(m)
             case Technology.GENERIC:
                 self._elaborate_generic(m)
         return m
@@ -151,4 +154,37 @@ class Multipliers(wiring.Component):
                 i_ACCUMCI=Const(0),
                 i_SIGNEXTIN=Const(0),
                 o_O=o,
+            )
+
+    def _elaborate_gowin(self, m: Module) -> None:
+        w = Signal(signed(8), reset_less=True)
+        m.d.sync += w.eq(self.w)
+        for lane in range(self._config.lanes):
+            x = Signal(signed(8), name=f"x_{lane}", reset_less=True)
+            product = Signal(18, name=f"product_{lane}")
+            m.d.sync += x.eq(self.x[lane])
+            m.d.comb += self.products[lane].eq(product)
+            m.submodules[f"multiplier_{lane}"] = Instance(
+                "MULT9X9",
+                p_AREG=Const(1, 1),
+                p_BREG=Const(1, 1),
+                p_PIPE_REG=Const(1, 1),
+                p_OUT_REG=Const(1, 1),
+                p_ASIGN_REG=Const(0, 1),
+                p_BSIGN_REG=Const(0, 1),
+                p_SOA_REG=Const(0, 1),
+                p_MULT_RESET_MODE="SYNC",
+                i_CLK=ClockSignal(),
+                i_CE=Const(1),
+                i_RESET=Const(0),
+                i_A=Cat(x, x[-1]),
+                i_B=Cat(w, w[-1]),
+                i_ASIGN=Const(1),
+                i_BSIGN=Const(1),
+                # The operands are these, and not the neighbour's.
+                i_ASEL=Const(0),
+                i_BSEL=Const(0),
+                i_SIA=Const(0, 9),
+                i_SIB=Const(0, 9),
+                o_DOUT=product,
             )

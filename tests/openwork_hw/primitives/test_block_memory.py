@@ -17,6 +17,8 @@ CASES = [
     *((Technology.ECP5, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
     *((Technology.ECP5, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
     *((Technology.ICE40, width, depth) for width, depth in [(17, 256), (9, 512), (5, 1000), (3, 2048), (1, 2)]),
+    *((Technology.GOWIN, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
+    *((Technology.GOWIN, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
 ]
 
 
@@ -47,26 +49,29 @@ def test_reads_what_was_written(
     assert read_data[delay:] == expected[:-delay]
 
 
+@pytest.mark.parametrize("technology", [Technology.ECP5, Technology.GOWIN])
 @pytest.mark.parametrize(("width", "depth"), [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)])
-def test_starts_as_a_memory_that_yosys_makes(tmp_path: Path, width: int, depth: int) -> None:
-    """The places of bits in a DP16KD are Yosys's, whose memories have been seen on real parts."""
+def test_starts_as_a_memory_that_yosys_makes(tmp_path: Path, technology: Technology, width: int, depth: int) -> None:
+    """The places of bits in a memory are Yosys's, whose memories have been seen on real parts."""
     generator = random.Random(width)
     start = [generator.getrandbits(width) for _ in range(depth)]
     values = {}
-    for name, technology in (("ours", Technology.ECP5), ("theirs", Technology.GENERIC)):
-        memory = BlockMemory(width, depth, technology, start)
+    for name, made_for in (("ours", technology), ("theirs", Technology.GENERIC)):
+        memory = BlockMemory(width, depth, made_for, start)
         folder = tmp_path / name
         folder.mkdir()
         (folder / "design.il").write_text(rtlil.convert(memory, name="top", emit_src=False))
-        yosys.run_script("read_rtlil design.il\nsynth_ecp5 -top top -json netlist.json\n", folder)
+        yosys.run_script(f"read_rtlil design.il\nsynth_{technology} -top top -json netlist.json\n", folder)
         cells = json.loads((folder / "netlist.json").read_text())["modules"]["top"]["cells"].values()
-        (values[name],) = [cell["parameters"] for cell in cells if cell["type"] == "DP16KD"]
-    names = [name for name in values["ours"] if name.startswith("INITVAL_")]
+        (values[name],) = [cell["parameters"] for cell in cells if cell["type"].startswith(("DP", "SDP"))]
+    names = [name for name in values["ours"] if name.startswith("INIT")]
     assert len(names) == 64
     assert {name: values["ours"][name] for name in names} == {name: values["theirs"][name] for name in names}
 
 
-@pytest.mark.parametrize(("technology", "depth"), [(Technology.ECP5, 16385), (Technology.ICE40, 2049)])
+@pytest.mark.parametrize(
+    ("technology", "depth"), [(Technology.ECP5, 16385), (Technology.ICE40, 2049), (Technology.GOWIN, 16385)]
+)
 def test_refuses_what_the_device_cannot_hold(technology: Technology, depth: int) -> None:
     with pytest.raises(ConfigError, match=f"at most {depth - 1} words, not {depth}"):
         BlockMemory(8, depth, technology)
