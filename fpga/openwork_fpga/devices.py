@@ -1,17 +1,10 @@
 """The parts that we place and route for."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from openwork_fpga.families import ECP5, ICE40, Family
 from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.nonzeros import Encoding
-
-
-class Family(StrEnum):
-    """Which synthesis command and which placer a part needs."""
-
-    ECP5 = "ecp5"
-    ICE40 = "ice40"
 
 
 @dataclass(frozen=True)
@@ -28,7 +21,7 @@ class Device:
 
     Attributes:
         name: how users call it.
-        family: see `Family`.
+        family: which tools it needs, and what they call its cells.
         package, speed: as nextpnr calls them; iCE40 UltraPlus has one speed grade.
         preset: name of the array that fits (`openwork_hw.arch.config.PRESETS`).
         flags: what nextpnr is told about the part.
@@ -70,7 +63,7 @@ DEVICES: dict[str, Device] = {
     for device in (
         Device(
             name="lfe5u-85f",
-            family=Family.ECP5,
+            family=ECP5,
             package="CABGA381",
             speed="6",
             preset="ecp5-85k",
@@ -86,7 +79,7 @@ DEVICES: dict[str, Device] = {
         ),
         Device(
             name="lfe5u-25f",
-            family=Family.ECP5,
+            family=ECP5,
             package="CABGA381",
             speed="6",
             preset="ecp5-25k",
@@ -97,7 +90,7 @@ DEVICES: dict[str, Device] = {
         ),
         Device(
             name="ice40up5k",
-            family=Family.ICE40,
+            family=ICE40,
             package="sg48",
             speed="up",
             preset="ice40-up5k",

@@ -11,7 +11,8 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from openwork_fpga import nextpnr, yosys
-from openwork_fpga.devices import Device, Family
+from openwork_fpga.devices import Device
+from openwork_fpga.families import Family
 from openwork_fpga.harness import PinPoor
 from openwork_fpga.nextpnr import PathStep, Routed
 
@@ -20,17 +21,6 @@ Progress = Callable[[str, int, int], None]
 
 READ_DESIGN = "read_rtlil design.il\nproc\n"
 """The beginning of each script."""
-
-KEEP_COPIES = "setattr -set keep 1 a:keep %ci:+[Q] t:$dff %i\n"
-"""A register whose signal says `keep` must say so itself, or its copies are taken for one."""
-
-SYNTHESIS = {
-    Family.ECP5: f"{KEEP_COPIES}synth_ecp5 -nowidelut -top top -json netlist.json",
-    # Clock enables become logic, most of it in the flip-flops' own cells: each enable claims tiles of eight, and a full part
-    # cannot be placed. For the same reason copies become one.
-    Family.ICE40: "synth_ice40 -device u -nodffe -top top -json netlist.json",
-}
-"""The Yosys commands of each family. Multipliers and large memories are instances, so nothing has to be inferred."""
 
 SEEDS = (1, 2, 3, 4, 5)
 """Placer seeds of a measurement."""
@@ -63,31 +53,24 @@ class Implementation:
 
     @property
     def luts(self) -> int:
-        """LUTs, those included that no other logic can use any more.
-
-        ECP5: TRELLIS_COMB (a LUT4, or half a carry cell, or a LUT used as memory) and two for each TRELLIS_RAMW, the
-        write port of a memory made of LUTs, which takes the place of two. iCE40: logic cells, each a LUT4 with carry
-        and flip-flop, in use for any of them.
-        """
+        """LUTs, those included that no other logic can use any more: see `Family.luts`."""
         used = self.median.used
-        if self.device.family is Family.ECP5:
-            return used.get("TRELLIS_COMB", 0) + 2 * used.get("TRELLIS_RAMW", 0)
-        return used.get("ICESTORM_LC", 0)
+        return sum(luts * used.get(kind, 0) for kind, luts in self.device.family.luts.items())
 
     @property
     def dsps(self) -> int:
         """Multiplier blocks."""
-        return self.median.used.get("MULT18X18D" if self.device.family is Family.ECP5 else "ICESTORM_DSP", 0)
+        return self.median.used.get(self.device.family.dsps, 0)
 
     @property
     def block_memories(self) -> int:
-        """Block memories: DP16KD or SB_RAM40_4K."""
-        return self.median.used.get("DP16KD" if self.device.family is Family.ECP5 else "ICESTORM_RAM", 0)
+        """Block memories: DP16KD, SB_RAM40_4K or BSRAM."""
+        return self.median.used.get(self.device.family.block_memories, 0)
 
     @property
     def large_memories(self) -> int:
         """Single-port memories of 256 kbit, which only iCE40 UltraPlus has."""
-        return self.median.used.get("ICESTORM_SPRAM", 0)
+        return self.median.used.get(self.device.family.large_memories, 0)
 
 
 Floorplan = Callable[[Iterable[str]], dict[str, str]]
@@ -114,7 +97,7 @@ def implement(
     steps = 1 + len(seeds)
     progress("synthesis", 0, steps)
     folder.mkdir(parents=True, exist_ok=True)
-    top = PinPoor(component, global_reset=device.family is Family.ECP5)
+    top = PinPoor(component, global_reset=device.family.global_reset)
     (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
     flip_flops = synthesize(device.family, folder, floorplan)
     progress("place and route", 1, steps)
@@ -161,10 +144,10 @@ def synthesize(family: Family, folder: Path, floorplan: Floorplan | None) -> int
     Raises:
         ToolError: Yosys complained.
     """
-    yosys.run_script(f"{READ_DESIGN}{SYNTHESIS[family]}\ntee -q -o cells.json stat -json\n", folder)
+    yosys.run_script(f"{READ_DESIGN}{family.synthesis}\ntee -q -o cells.json stat -json\n", folder)
     if floorplan is not None:
         _fix_places(folder / "netlist.json", floorplan)
-    return _flip_flops(folder)
+    return _flip_flops(family, folder)
 
 
 def _fix_places(netlist: Path, floorplan: Floorplan) -> None:
@@ -188,8 +171,8 @@ def _fix_places(netlist: Path, floorplan: Floorplan) -> None:
     netlist.write_text(json.dumps(design))
 
 
-def _flip_flops(folder: Path) -> int:
+def _flip_flops(family: Family, folder: Path) -> int:
     """Flip-flops of the netlist in `folder`, counted by Yosys."""
     text = (folder / "cells.json").read_text()
     cells = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
-    return sum(count for kind, count in cells.items() if kind.startswith(("TRELLIS_FF", "SB_DFF")))
+    return sum(count for kind, count in cells.items() if kind.startswith(family.flip_flops))

@@ -4,17 +4,20 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from openwork_fpga.devices import Device, Family
+from openwork_fpga.devices import Device
+from openwork_fpga.families import Family
+from openwork_fpga.tools import command
 from openwork_fpga.yosys import ToolError, complaint
 
-_CELL = re.compile(r"(_(TRELLIS_[A-Z0-9]+|LUT4|CCU2C|PFUMX|L6MUX21|SB_[A-Z0-9]+)(_.*)?|\$[A-Za-z0-9_]+)$")
+_CELL = re.compile(
+    r"(_(TRELLIS_[A-Z0-9]+|LUT[1-4]|CCU2C|PFUMX|L6MUX21|SB_[A-Z0-9]+|DFF[A-Z]*|ALU|DPB|RAM16SDP4)(_.*)?|\$[A-Za-z0-9_]+)$"
+)
 """What Yosys and nextpnr append to the name of a net to name a cell that drives or reads it."""
 
 
@@ -56,14 +59,14 @@ class Routed:
     critical_path: tuple[PathStep, ...]
 
 
-def package(family: Family) -> str:
-    """Name of the Python package that holds the family's nextpnr."""
-    return f"yowasp-nextpnr-{family}"
-
-
 def version(family: Family) -> str:
     """Name and version of the family's nextpnr."""
-    return f"{package(family)} {metadata.version(package(family))}"
+    return f"{family.nextpnr} {metadata.version(family.nextpnr)}"
+
+
+def installed(family: Family) -> bool:
+    """Whether the family's nextpnr is there."""
+    return importlib.util.find_spec(family.nextpnr.replace("-", "_")) is not None
 
 
 def require(family: Family) -> None:
@@ -72,8 +75,8 @@ def require(family: Family) -> None:
     Raises:
         ToolError: names what to install.
     """
-    if importlib.util.find_spec(package(family).replace("-", "_")) is None:
-        raise ToolError(f"{package(family)} is not installed: pip install 'openwork[fpga]' installs it")
+    if not installed(family):
+        raise ToolError(f"{family.nextpnr} is not installed: pip install 'openwork[fpga]' installs it")
 
 
 def route(device: Device, folder: Path, netlist: str, seed: int, options: Sequence[str] = ()) -> Routed:
@@ -86,25 +89,13 @@ def route(device: Device, folder: Path, netlist: str, seed: int, options: Sequen
     """
     report, log = folder / f"seed_{seed}_report.json", folder / f"seed_{seed}.log"
     report.unlink(missing_ok=True)
-    module = package(device.family).replace("-", "_")
-    entry = f"import sys, {module} as tool; sys.exit(tool.run_nextpnr_{device.family}(sys.argv[1:]))"
-    command = [
-        *(
-            sys.executable,
-            "-c",
-            entry,
-            *device.flags,
-            *device.options,
-            *options,
-            "--json",
-            netlist,
-            "--report",
-            report.name,
-        ),
+    arguments = [
+        *(*device.flags, *device.options, *options, "--json", netlist, "--report", report.name),
         *("--seed", str(seed), "--freq", str(device.target_mhz), "--timing-allow-fail"),
     ]
+    full = command(device.family.nextpnr, arguments)
     with log.open("w") as output:
-        process = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False)
+        process = subprocess.run(full, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False)
     if process.returncode or not report.exists():
         raise ToolError(f"nextpnr stopped on {device.name}: {complaint(log, process.returncode)} (log: {log})")
     return read_report(json.loads(report.read_text()), seed)

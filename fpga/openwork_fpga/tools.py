@@ -1,30 +1,36 @@
-"""Run the small tools that come with nextpnr: PLL calculators, packers of bitstreams."""
+"""Run the tools that are Python packages with a command: nextpnr, PLL calculators, packers of bitstreams."""
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from openwork_fpga import nextpnr
-from openwork_fpga.devices import Family
 from openwork_fpga.yosys import ToolError, complaint
 
+_START = """
+import sys
+from importlib.metadata import entry_points
+name = sys.argv.pop(1)
+sys.exit(next(iter(entry_points(group="console_scripts", name=name))).load()())
+"""
 
-def run_tool(family: Family, tool: str, arguments: list[str], folder: Path) -> Path:
-    """Run a tool that comes with the family's nextpnr inside `folder`; gives its log.
+
+def command(tool: str, arguments: Sequence[str]) -> list[str]:
+    """What runs a command of an installed package with this Python; it need not be on the path."""
+    return [sys.executable, "-c", _START, tool, *arguments]
+
+
+def run_tool(tool: str, arguments: Sequence[str], folder: Path) -> Path:
+    """Run a tool inside `folder`; gives its log.
 
     Raises:
         ToolError: the tool stopped.
     """
     log = folder / f"{tool}.log"
-    module = nextpnr.package(family).replace("-", "_")
-    command = [
-        sys.executable,
-        "-c",
-        f"import sys, {module} as tool; sys.exit(tool.run_{tool}(sys.argv[1:]))",
-        *arguments,
-    ]
     with log.open("w") as output:
-        process = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False)
+        process = subprocess.run(
+            command(tool, arguments), cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
     if process.returncode:
         raise ToolError(f"{tool} stopped: {complaint(log, process.returncode)} (log: {log})")
     return log

@@ -1,6 +1,5 @@
 """A few lanes go through synthesis, placement and routing on each family."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -12,10 +11,11 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_fpga import yosys
 from openwork_fpga.devices import DEVICES, Device
-from openwork_fpga.implement import KEEP_COPIES, READ_DESIGN, implement
-from openwork_fpga.nextpnr import package
+from openwork_fpga.families import KEEP_COPIES
+from openwork_fpga.implement import READ_DESIGN, implement
+from openwork_fpga.nextpnr import installed
 from openwork_fpga.yosys import ToolError
-from openwork_hw.arch.config import PRESETS, ArrayConfig, Technology
+from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.multipliers import Multipliers
 
@@ -51,12 +51,12 @@ class Lanes(wiring.Component):
 
 
 def _tool(device: Device) -> None:
-    if importlib.util.find_spec(package(device.family).replace("-", "_")) is None:
-        pytest.skip(f"{package(device.family)} is not installed")
+    if not installed(device.family):
+        pytest.skip(f"{device.family.nextpnr} is not installed")
 
 
 def _lanes(device: Device, lanes: int) -> Lanes:
-    return Lanes(ArrayConfig(pes=1, lanes=lanes, sum_bits=24, technology=Technology(device.family)))
+    return Lanes(ArrayConfig(pes=1, lanes=lanes, sum_bits=24, technology=device.family.technology))
 
 
 class Copies(wiring.Component):
@@ -115,4 +115,4 @@ def test_what_does_not_fit_is_a_sentence(tmp_path: Path) -> None:
 
 def test_each_device_has_a_preset_of_its_family() -> None:
     for device in DEVICES.values():
-        assert str(PRESETS[device.preset].technology) == str(device.family)
+        assert PRESETS[device.preset].technology == device.family.technology

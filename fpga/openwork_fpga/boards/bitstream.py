@@ -13,7 +13,6 @@ from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
 from openwork_fpga.boards.top import BoardTop
-from openwork_fpga.devices import Family
 from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, synthesize
 from openwork_fpga.nextpnr import Routed
 from openwork_fpga.tools import run_tool
@@ -71,7 +70,7 @@ class Built:
             "part": " ".join(board.device.flags),
             "configuration": asdict(board.config) | {"encodings": [one.name.lower() for one in board.encodings]},
             "commit": commit,
-            "tools": [yosys.version(), nextpnr.version(Family.ECP5)],
+            "tools": [yosys.version(), nextpnr.version(board.device.family)],
             "command": command,
         }
         return [{"name": name, "unit": unit, "value": value} | context for name, unit, value in figures]
@@ -86,7 +85,7 @@ def build(
     seeds: Sequence[int] = SEEDS,
     all_seeds: bool = False,
 ) -> Built:
-    """Write top.v, top.json (the netlist) and the bitstream top.bit into `out`.
+    """Write top.v, top.json (the netlist) and the bitstream, top.bit or top.fs, into `out`.
 
     An earlier bitstream in `out` goes first, and the new one is there when all is well. The tools' own files and logs are in
     `out`/tools.
@@ -102,18 +101,21 @@ def build(
         ToolError: a tool stopped, or is not installed.
     """
     words = () if image is None else _initial(board, image)
-    nextpnr.require(Family.ECP5)
-    result = out / "top.bit"
+    chip, family = board.chip, board.device.family
+    nextpnr.require(family)
+    result = out / f"top.{chip.suffix}"
     result.unlink(missing_ok=True)
     folder = out / "tools"
     folder.mkdir(parents=True, exist_ok=True)
     steps = 3 + len(seeds)
     progress("synthesis", 0, steps)
-    plan = board.platform().build(BoardTop(board, words), do_build=False, emit_src=False)
+    platform = board.platform()
+    plan = platform.build(BoardTop(board, words), do_build=False, emit_src=False)
     (folder / "design.il").write_text(plan.files["top.il"])
-    (folder / "top.lpf").write_text(plan.files["top.lpf"])
-    flip_flops = synthesize(Family.ECP5, folder, partial(floorplan.places, board.device, board.config))
-    if complaints := path_complaints(json.loads((folder / "netlist.json").read_text())):
+    (folder / chip.pins).write_text(plan.files[chip.pins])
+    flip_flops = synthesize(family, folder, partial(floorplan.places, board.device, board.config))
+    netlist = json.loads((folder / "netlist.json").read_text())
+    if complaints := path_complaints(netlist, chip, platform.default_clk):
         raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
     routed = _routed(board, folder, seeds, all_seeds, progress, steps)
     chosen = max(routed, key=lambda one: one.clock_mhz)
@@ -122,13 +124,13 @@ def build(
             f"{board.name} does not meet its clock with {len(routed)} placer seeds: {complaints[0]}; there is no bitstream"
         )
     progress("bitstream", steps - 2, steps)
-    arguments = ["--compress", *board.pack, "--input", _switches(chosen.seed), "--bit", "packed.bit"]
-    run_tool(Family.ECP5, "ecppack", arguments, folder)
+    packer, *options = chip.pack
+    run_tool(packer, [*board.pack, *options, "packed", _switches(chosen.seed)], folder)
     progress("Verilog", steps - 1, steps)
     yosys.run_script(VERILOG, folder, "verilog")
     os.replace(folder / "top.v", out / "top.v")
     os.replace(folder / "netlist.json", out / "top.json")
-    os.replace(folder / "packed.bit", result)
+    os.replace(folder / "packed", result)
     return Built(board, result, chosen, Implementation(board.device, routed, flip_flops))
 
 
@@ -138,7 +140,7 @@ def _routed(
     """What the seeds give: all of them, or up to the first that meets the clock."""
 
     def options(seed: int) -> Sequence[str]:
-        return ("--lpf", "top.lpf", "--textcfg", _switches(seed))
+        return (*board.chip.read_pins, board.chip.write_switches, _switches(seed))
 
     def tell(routed: Routed, done: int) -> None:
         progress(f"seed {routed.seed}: {routed.clock_mhz:.1f} MHz", 1 + done, steps)

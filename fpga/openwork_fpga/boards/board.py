@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from amaranth.build import Platform
 
+from openwork_fpga.boards.chip import Chip
 from openwork_fpga.devices import Device
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
@@ -19,20 +20,22 @@ class Board:
         name: how users call it.
         title: what is printed on it.
         platform: makes its pins and oscillator; from amaranth-boards, or like them.
+        chip: how its bitstreams are made.
         device: its part, with the options of place and route.
         preset, encodings: name of the array that fits (`openwork_hw.arch.config.PRESETS`), and the weight streams that it decodes.
-        clock_mhz: what the PLL makes of the oscillator; a bitstream is made only where it is met.
+        clock_mhz: what is made of the oscillator; a bitstream is made only where it is met.
         baud: of the serial line.
         line: where the serial line is found.
         memory_words, receive_bytes, result_bytes: sizes of the shell's memories, see `ByteShell`.
         lamp: resource of the lamp that is lit when the design runs; a part of it behind a point.
         loader: how openFPGALoader is told which board this is.
-        pack: more options of ecppack.
+        pack: more options of the packer.
     """
 
     name: str
     title: str
     platform: Callable[[], Platform]
+    chip: Chip
     device: Device
     preset: str
     encodings: tuple[Encoding, ...]

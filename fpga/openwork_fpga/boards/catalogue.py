@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 from amaranth_boards.ecpix5 import ECPIX585Platform
+from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_25F_Platform, ULX3S_85F_Platform
 
+from openwork_fpga.boards import ecp5, gowin
 from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSerialPlatform
 from openwork_fpga.devices import DEVICES, Device
+from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
 CLOCK_85_MHZ = 90
@@ -30,6 +33,7 @@ def _ulx3s(
         name=f"ulx3s-{size}f",
         title=f"ULX3S with LFE5U-{size}F",
         platform=platform,
+        chip=ecp5.CHIP,
         device=_ecp5(base, f"{size}k", "CABGA381", "6", clock_mhz),
         preset=preset,
         encodings=(Encoding.PACKED,),
@@ -55,6 +59,7 @@ BOARDS: dict[str, Board] = {
             name="orangecrab-85f",
             title="OrangeCrab r0.2 with LFE5U-85F",
             platform=OrangeCrabSerialPlatform,
+            chip=ecp5.CHIP,
             device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 84),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
@@ -72,6 +77,7 @@ BOARDS: dict[str, Board] = {
             name="ecpix5-85f",
             title="ECPIX-5 with LFE5UM5G-85F",
             platform=ECPIX585Platform,
+            chip=ecp5.CHIP,
             device=_ecp5("lfe5u-85f", "um5g-85k", "CABGA554", "8", CLOCK_85_MHZ),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
@@ -88,6 +94,7 @@ BOARDS: dict[str, Board] = {
             name="colorlight-i5",
             title="Colorlight i5 7.0 on its extension board",
             platform=ColorlightI5Platform,
+            chip=ecp5.CHIP,
             device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_25_MHZ),
             preset="ecp5-25k",
             encodings=(Encoding.PACKED,),
@@ -99,6 +106,31 @@ BOARDS: dict[str, Board] = {
             result_bytes=2048,
             lamp="led",
             loader=("--board", "colorlight-i5"),
+        ),
+        Board(
+            name="tang-nano-9k",
+            title="Tang Nano 9K with GW1NR-9C",
+            platform=TangNano9kPlatform,
+            chip=gowin.CHIP,
+            device=Device(
+                name="gw1nr-9c",
+                family=GOWIN,
+                package="QN88P",
+                speed="C6/I5",
+                preset="gw1nr-9",
+                flags=("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C"),
+                target_mhz=27,
+            ),
+            preset="gw1nr-9",
+            encodings=(Encoding.CSR,),
+            clock_mhz=27,
+            baud=115_200,
+            line="its USB socket",
+            memory_words=4096,
+            receive_bytes=512,
+            result_bytes=1024,
+            lamp="led",
+            loader=("--board", "tangnano9k"),
         ),
     )
 }

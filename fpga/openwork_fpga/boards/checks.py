@@ -3,11 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-REGISTERS = ("TRELLIS_FF",)
-BUFFERS = ("TRELLIS_IO", "IB", "OB")
-CLOCKS = ("EHXPLLL",)
-DATA_PINS = ("DI", "M", "Q")
-"""Of a flip-flop: what comes in and what goes out."""
+from openwork_fpga.boards.chip import Chip
 
 Bit = int | str
 """A net, or a constant."""
@@ -28,11 +24,13 @@ def timing_complaints(report: dict[str, Any], clock_mhz: float) -> list[str]:
     return complaints
 
 
-def path_complaints(netlist: dict[str, Any]) -> list[str]:
-    """Pins of an ECP5 netlist between which and the nearest flip-flop there is logic: paths from outside that no clock times.
+def path_complaints(netlist: dict[str, Any], chip: Chip, oscillator: str) -> list[str]:
+    """Pins of a netlist between which and the nearest flip-flop there is logic: paths from outside that no clock times.
 
     Args:
-        netlist: as Yosys writes it in JSON, with one flat module `top`; its oscillator ends in a PLL.
+        netlist: as Yosys writes it in JSON, with one flat module `top`.
+        chip: whose cells they are.
+        oscillator: what the name of its pin begins with.
     """
     top = netlist["modules"]["top"]
     touching: dict[str, dict[Bit, list[tuple[dict[str, Any], str]]]] = {"input": {}, "output": {}}
@@ -46,7 +44,7 @@ def path_complaints(netlist: dict[str, Any]) -> list[str]:
     def ends(bit: Bit, side: str) -> Iterator[tuple[str, str]]:
         """Cells, with their pins, that read (`input`) or drive (`output`) a net, those behind buffers in the buffers' place."""
         for cell, port in touching[side].get(bit, []):
-            if cell["type"] not in BUFFERS:
+            if cell["type"] not in chip.buffers:
                 yield cell["type"], port
                 continue
             for other, bits in cell["connections"].items():
@@ -59,5 +57,6 @@ def path_complaints(netlist: dict[str, Any]) -> list[str]:
         for name, port in top["ports"].items()
         for bit in port["bits"]
         for kind, pin in ends(bit, port["direction"])
-        if kind not in CLOCKS and not (kind in REGISTERS and pin in DATA_PINS)
+        if not (name.startswith(oscillator) and pin in chip.clock_pins)
+        and not (kind.startswith(chip.registers) and pin in chip.data_pins)
     ]

@@ -64,8 +64,10 @@ def program(board: Board, bitstream: Path, *, flash: bool = False, command: list
     Raises:
         ProgrammingError: there is no such file, it is none for this board, or the loader failed.
     """
-    if bitstream.suffix != ".bit":
-        raise ProgrammingError(f"{bitstream} is no bitstream for {board.name}: openwork build writes top.bit for it")
+    if bitstream.suffix != f".{board.chip.suffix}":
+        raise ProgrammingError(
+            f"{bitstream} is no bitstream for {board.name}: openwork build writes top.{board.chip.suffix} for it"
+        )
     if not bitstream.is_file():
         raise ProgrammingError(f"there is no {bitstream}: openwork build --board {board.name} writes it")
     full = [*(command or loader()), *board.loader, *(["--write-flash"] if flash else []), str(bitstream)]

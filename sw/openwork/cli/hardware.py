@@ -158,7 +158,7 @@ def synth(
         sum_bits=sum_bits,
         single_port=single_port,
         group_sizes=tuple(group_sizes) if group_sizes else None,
-        technology=Technology(part.family),
+        technology=part.family.technology,
     )
     encodings = chosen_encodings(encoding) if encoding else part.encodings
     folder = out / part.name

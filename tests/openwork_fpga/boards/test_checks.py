@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from openwork_fpga.boards import ecp5, gowin
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
+from openwork_fpga.boards.chip import Chip
 
 
 def cell(kind: str, inputs: dict[str, int], outputs: dict[str, int]) -> dict[str, Any]:
@@ -20,22 +22,26 @@ def netlist(*cells: dict[str, Any]) -> dict[str, Any]:
     return {"modules": {"top": {"ports": ports, "cells": {str(number): one for number, one in enumerate(cells)}}}}
 
 
+def complaints(*cells: dict[str, Any], chip: Chip = ecp5.CHIP) -> list[str]:
+    return path_complaints(netlist(*cells), chip, "oscillator")
+
+
 PLL = cell("EHXPLLL", {"CLKI": 4}, {"CLKOP": 5})
 RECEIVES = cell("TRELLIS_FF", {"DI": 2, "CLK": 5}, {"Q": 6})
 SENDS = cell("TRELLIS_FF", {"DI": 7, "CLK": 5}, {"Q": 3})
 
 
 def test_pins_at_flip_flops_are_right() -> None:
-    assert path_complaints(netlist(PLL, RECEIVES, SENDS)) == []
+    assert complaints(PLL, RECEIVES, SENDS) == []
 
 
 def test_buffers_are_looked_through() -> None:
     into = cell("TRELLIS_IO", {"B": 2}, {"O": 8})
     out_of = cell("TRELLIS_IO", {"I": 9}, {"B": 3})
     good = (cell("TRELLIS_FF", {"DI": 8}, {"Q": 6}), cell("TRELLIS_FF", {"DI": 7}, {"Q": 9}))
-    assert path_complaints(netlist(PLL, into, out_of, *good)) == []
+    assert complaints(PLL, into, out_of, *good) == []
     bad = (cell("LUT4", {"A": 8}, {"Z": 9}),)
-    assert path_complaints(netlist(PLL, into, out_of, *bad)) == [
+    assert complaints(PLL, into, out_of, *bad) == [
         "pin rx meets A of a LUT4 before a flip-flop",
         "pin tx meets Z of a LUT4 before a flip-flop",
     ]
@@ -43,13 +49,32 @@ def test_buffers_are_looked_through() -> None:
 
 def test_logic_at_a_pin_is_found() -> None:
     enabled = cell("TRELLIS_FF", {"DI": 7, "CE": 2}, {"Q": 6})
-    assert path_complaints(netlist(PLL, enabled, SENDS)) == ["pin rx meets CE of a TRELLIS_FF before a flip-flop"]
+    assert complaints(PLL, enabled, SENDS) == ["pin rx meets CE of a TRELLIS_FF before a flip-flop"]
 
 
 def test_a_clock_from_a_pin_is_found() -> None:
     clocked = cell("TRELLIS_FF", {"DI": 7, "CLK": 4}, {"Q": 6})
-    assert path_complaints(netlist(PLL, RECEIVES, SENDS, clocked)) == [
-        "pin oscillator meets CLK of a TRELLIS_FF before a flip-flop"
+    assert complaints(PLL, RECEIVES, SENDS, clocked) == ["pin oscillator meets CLK of a TRELLIS_FF before a flip-flop"]
+
+
+def test_pins_of_gowin() -> None:
+    """Constants are no paths, and an oscillator may end at clocks: it alone."""
+    cells = (
+        cell("IBUF", {"I": 4}, {"O": 5}),
+        cell("IBUF", {"I": 2}, {"O": 8}),
+        cell("GND", {}, {"G": 10}),
+        cell("TBUF", {"I": 9, "OEN": 10}, {"O": 3}),
+        cell("DFFRE", {"D": 8, "CLK": 5, "CE": 7, "RESET": 7}, {"Q": 6}),
+        cell("DFF", {"D": 7, "CLK": 5}, {"Q": 9}),
+        cell("SDPX9B", {"CLKA": 5, "CLKB": 5}, {"DO": 7}),
+    )
+    assert complaints(*cells, chip=gowin.CHIP) == []
+    assert complaints(*cells, cell("LUT2", {"I0": 5, "I1": 8}, {"F": 11}), chip=gowin.CHIP) == [
+        "pin rx meets I1 of a LUT2 before a flip-flop",
+        "pin oscillator meets I0 of a LUT2 before a flip-flop",
+    ]
+    assert complaints(*cells, cell("DFF", {"D": 7, "CLK": 8}, {"Q": 11}), chip=gowin.CHIP) == [
+        "pin rx meets CLK of a DFF before a flip-flop"
     ]
 
 

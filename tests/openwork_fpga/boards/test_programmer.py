@@ -33,6 +33,18 @@ def test_the_loader_is_told_the_board(tmp_path: Path, bitstream: Path) -> None:
     assert (tmp_path / "told").read_text() == f"--board ulx3s --write-flash {bitstream}"
 
 
+def test_a_tang_nano_takes_another_kind_of_file(tmp_path: Path) -> None:
+    board = BOARDS["tang-nano-9k"]
+    bitstream = tmp_path / "top.fs"
+    bitstream.write_bytes(b"bits")
+    program(board, bitstream, command=loader(tmp_path, "done", 0))
+    assert (tmp_path / "told").read_text() == f"--board tangnano9k {bitstream}"
+    with pytest.raises(
+        ProgrammingError, match=r"top\.bit is no bitstream for tang-nano-9k: openwork build writes top\.fs"
+    ):
+        program(board, tmp_path / "top.bit", command=["false"])
+
+
 @pytest.mark.parametrize(
     ("said", "meaning"),
     [

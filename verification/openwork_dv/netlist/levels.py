@@ -13,18 +13,19 @@ from amaranth.lib import wiring
 from openwork_dv.building import SimulationError
 from openwork_dv.netlist.routed import synthesized_cells
 from openwork_fpga import implement, nextpnr
-from openwork_fpga.devices import DEVICES, Device, Family
+from openwork_fpga.devices import DEVICES, Device
+from openwork_fpga.families import ECP5, GOWIN, ICE40, Family
 from openwork_fpga.tools import run_tool
 from openwork_fpga.yosys import run_script
 
 MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
 
-UNMODELLED = ("DP16KD", "MULT18X18D")
-"""Cells of ECP5 that Yosys has no behaviour of; the simulator gets our models of them."""
+UNMODELLED = {"ecp5": ("DP16KD", "MULT18X18D"), "gowin": ("DPB", "SDPX9B", "MULT9X9")}
+"""Cells that Yosys has no behaviour of, by its name of the family; the simulator gets our models of them."""
 
 BEHAVIOUR = """read_json {netlist}
 delete =A:blackbox
-read_verilog -overwrite +/ecp5/cells_sim.v
+read_verilog -overwrite +/{family}/cells_sim.v
 {models}
 hierarchy -check -top top
 proc
@@ -38,7 +39,7 @@ write_verilog -noattr top.v
 
 HX8K = Device(
     name="ice40hx8k",
-    family=Family.ICE40,
+    family=ICE40,
     package="ct256",
     speed="hx",
     preset="",
@@ -71,18 +72,24 @@ simulation takes five times as long. What is never written is x, which Verilator
 
 def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
     """top.v: the netlist that Yosys makes for ECP5."""
-    _synthesize(top, Family.ECP5, folder)
-    _behaviour(folder, "netlist.json", ())
+    _synthesize(top, ECP5, folder)
+    _behaviour(folder, "ecp5", "netlist.json", ())
 
 
 def ecp5_routed(top: wiring.Component, folder: Path) -> None:
     """top.v: the netlist as nextpnr placed and routed it on an LFE5U-25F."""
-    _synthesize(top, Family.ECP5, folder)
+    _synthesize(top, ECP5, folder)
     device = replace(DEVICES["lfe5u-25f"], options=("--router", "router2"), target_mhz=12)
     nextpnr.route(device, folder, "netlist.json", 1, ("--write", "routed.json"))
     cells = synthesized_cells(json.loads((folder / "routed.json").read_text()))
     (folder / "cells.json").write_text(json.dumps(cells))
-    _behaviour(folder, "cells.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "TRELLIS_IO", "DCCA"))
+    _behaviour(folder, "ecp5", "cells.json", ("TRELLIS_COMB", "TRELLIS_RAMW", "TRELLIS_IO", "DCCA"))
+
+
+def gowin_synthesized(top: wiring.Component, folder: Path) -> None:
+    """top.v: the netlist that Yosys makes for Gowin's GW1N."""
+    _synthesize(top, GOWIN, folder)
+    _behaviour(folder, "gowin", "netlist.json", ())
 
 
 def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
@@ -93,11 +100,11 @@ def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
     """
     if which("icebox_vlog") is None:
         raise SimulationError("icebox_vlog is not installed: apt-get install fpga-icestorm fpga-icestorm-chipdb")
-    _synthesize(top, Family.ICE40, folder)
+    _synthesize(top, ICE40, folder)
     (folder / "pins.pcf").write_text(HX8K_PINS)
     nextpnr.route(HX8K, folder, "netlist.json", 1, ("--asc", "routed.asc", "--pcf", "pins.pcf"))
-    run_tool(Family.ICE40, "icepack", ["routed.asc", "top.bin"], folder)
-    run_tool(Family.ICE40, "iceunpack", ["top.bin", "back.asc"], folder)
+    run_tool("yowasp-icepack", ["routed.asc", "top.bin"], folder)
+    run_tool("yowasp-iceunpack", ["top.bin", "back.asc"], folder)
     with (folder / "chip.v").open("w") as verilog:
         command = ["icebox_vlog", "-s", "-n", "top", "-p", "pins.pcf", "back.asc"]
         done = subprocess.run(command, cwd=folder, stdout=verilog, stderr=subprocess.PIPE, text=True, check=False)
@@ -111,11 +118,11 @@ def _synthesize(top: wiring.Component, family: Family, folder: Path) -> None:
     implement.synthesize(family, folder, None)
 
 
-def _behaviour(folder: Path, netlist: str, own: tuple[str, ...]) -> None:
+def _behaviour(folder: Path, family: str, netlist: str, own: tuple[str, ...]) -> None:
     """`own`: cells whose model is ours, besides those that the simulator gets."""
-    models = [f"read_verilog -overwrite -lib {MODELS / name}.v" for name in UNMODELLED]
+    models = [f"read_verilog -overwrite -lib {MODELS / name}.v" for name in UNMODELLED[family]]
     models += [f"read_verilog -overwrite {MODELS / name}.v" for name in own]
-    run_script(BEHAVIOUR.format(netlist=netlist, models="\n".join(models)), folder, "behaviour")
+    run_script(BEHAVIOUR.format(family=family, netlist=netlist, models="\n".join(models)), folder, "behaviour")
     with (folder / "top.v").open("a") as verilog:
-        for name in UNMODELLED:
+        for name in UNMODELLED[family]:
             verilog.write((MODELS / f"{name}.v").read_text())

@@ -1,0 +1,39 @@
+"""What boards need to know of a family of chips, besides what `openwork_fpga.families` says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.hdl import Module
+from amaranth.lib import io
+
+MakeClock = Callable[[Module, io.PortLike, float, float], None]
+"""Adds the domain `sync` to a module: from the oscillator's port, its frequency and the board's, in MHz."""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """How bitstreams of a family are made, and what their netlists are checked by.
+
+    Attributes:
+        clock: makes clock and reset.
+        registers: what Yosys' names of flip-flops begin with.
+        data_pins: of a flip-flop: what comes in and what goes out.
+        buffers: cells at pins, and those that make constants.
+        clock_pins: where an oscillator may end.
+        pins: file of pins and oscillators, as Amaranth writes it.
+        read_pins: options with which nextpnr reads it.
+        write_switches: nextpnr's option before the file that says what every switch of the chip is set to.
+        pack: the packer, and its options up to the one before the bitstream's name; then comes the file of switches.
+        suffix: of the bitstream's name.
+    """
+
+    clock: MakeClock
+    registers: str
+    data_pins: tuple[str, ...]
+    buffers: tuple[str, ...]
+    clock_pins: tuple[str, ...]
+    pins: str
+    read_pins: tuple[str, ...]
+    write_switches: str
+    pack: tuple[str, ...]
+    suffix: str
