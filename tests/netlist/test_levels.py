@@ -15,7 +15,8 @@ from openwork.models import digits
 from openwork.network import IntegerNetwork
 from openwork_dv.native.build import WriteVerilog, flat_verilog
 from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
-from openwork_dv.netlist.levels import ecp5_routed, ecp5_synthesized, ice40_bitstream
+from openwork_dv.netlist.levels import ecp5_routed, ecp5_synthesized, gowin_synthesized, ice40_bitstream
+from openwork_fpga.boards.catalogue import BOARDS
 from openwork_hw.arch.config import ArrayConfig, Technology
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -42,23 +43,39 @@ HX8K = ArrayConfig(
     global_pooling=False,
 )
 
+TANG_NANO = BOARDS["tang-nano-9k"]
+
 PATIENCE_S = 600.0
 """A netlist takes its time: some ten thousand cycles a second where other work is done beside it."""
 
 
 def runs_right(
-    network: IntegerNetwork, inputs: np.ndarray, config: ArrayConfig, encoding: Encoding, level: WriteVerilog
+    network: IntegerNetwork,
+    inputs: np.ndarray,
+    config: ArrayConfig,
+    encoding: Encoding,
+    level: WriteVerilog,
+    *,
+    clock_hz: int = 12_000_000,
+    baud: int = 3_000_000,
+    memory_words: int | None = None,
+    receive_bytes: int = 512,
+    result_bytes: int = 1024,
 ) -> None:
-    """The host loads the network's image over the line and runs it; each output is the golden model's."""
+    """The host loads the network's image over the line and runs it; each output is the golden model's.
+
+    Args:
+        memory_words: of the image memory; without it, the power of two that is enough.
+    """
     image = compile_network(network, config, encoding)
     simulated = SimulatedBoard(
         config,
-        clock_hz=12_000_000,
-        baud=3_000_000,
+        clock_hz=clock_hz,
+        baud=baud,
         encodings=(encoding,),
-        memory_words=1 << (len(image.words) - 1).bit_length(),
-        receive_bytes=512,
-        result_bytes=1024,
+        memory_words=memory_words or 1 << (len(image.words) - 1).bit_length(),
+        receive_bytes=receive_bytes,
+        result_bytes=result_bytes,
         write_verilog=level,
     )
     with simulated, Board.open(simulated.port, SIMULATED_BAUD, patience_s=PATIENCE_S) as board:
@@ -75,6 +92,25 @@ def test_digits_on_ecp5(level: WriteVerilog) -> None:
     # Before synthesis nothing is a cell of the part.
     config = replace(ECP5, technology=Technology.GENERIC) if level is flat_verilog else ECP5
     runs_right(prepared.model, prepared.test_inputs[:3], config, Encoding.PACKED, level)
+
+
+@pytest.mark.parametrize(("level", "baud"), [(flat_verilog, TANG_NANO.baud), (gowin_synthesized, 3_000_000)])
+def test_digits_on_a_tang_nano(level: WriteVerilog, baud: int) -> None:
+    """The board's own array, memories and clock; its line is slow, and the netlist would wait ten minutes for it."""
+    prepared = digits.prepare()
+    config = replace(TANG_NANO.config, technology=Technology.GENERIC) if level is flat_verilog else TANG_NANO.config
+    runs_right(
+        prepared.model,
+        prepared.test_inputs[:3],
+        config,
+        TANG_NANO.encodings[0],
+        level,
+        clock_hz=round(TANG_NANO.clock_mhz * 1e6),
+        baud=baud,
+        memory_words=TANG_NANO.memory_words,
+        receive_bytes=TANG_NANO.receive_bytes,
+        result_bytes=TANG_NANO.result_bytes,
+    )
 
 
 @pytest.mark.parametrize("level", [flat_verilog, ice40_bitstream])

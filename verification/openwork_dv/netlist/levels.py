@@ -20,7 +20,7 @@ from openwork_fpga.yosys import run_script
 
 MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
 
-UNMODELLED = {"ecp5": ("DP16KD", "MULT18X18D"), "gowin": ("DPB", "SDPX9B", "MULT9X9")}
+UNMODELLED = {"ecp5": ("DP16KD", "MULT18X18D"), "gowin": ("SDPB", "SDPX9B", "MULT9X9")}
 """Cells that Yosys has no behaviour of, by its name of the family; the simulator gets our models of them."""
 
 BEHAVIOUR = """read_json {netlist}
