@@ -24,7 +24,8 @@ class Multipliers(wiring.Component):
         its route to the adder is long.
         iCE40: an SB_MAC16 for each two lanes with input, product and output registers, and 8 flip-flops a lane before
         it, 8 for the weight.
-        Gowin: a MULT9X9 for each lane with input, pipeline and output registers, and as many flip-flops before it.
+        Gowin: a MULT9X9 for each lane with input and output registers, 8 flip-flops before it, 8 for the weight, and 16 after
+        it: the tools do not time its pins, so nothing but wires may end there.
     Limits
         Registers are not reset: products are undefined for the first 4 cycles.
     """
@@ -161,14 +162,15 @@ class Multipliers(wiring.Component):
         m.d.sync += w.eq(self.w)
         for lane in range(self._config.lanes):
             x = Signal(signed(8), name=f"x_{lane}", reset_less=True)
-            product = Signal(18, name=f"product_{lane}")
-            m.d.sync += x.eq(self.x[lane])
+            o = Signal(18, name=f"o_{lane}")
+            product = Signal(signed(16), name=f"product_{lane}", reset_less=True)
+            m.d.sync += [x.eq(self.x[lane]), product.eq(o)]
             m.d.comb += self.products[lane].eq(product)
             m.submodules[f"multiplier_{lane}"] = Instance(
                 "MULT9X9",
                 p_AREG=Const(1, 1),
                 p_BREG=Const(1, 1),
-                p_PIPE_REG=Const(1, 1),
+                p_PIPE_REG=Const(0, 1),
                 p_OUT_REG=Const(1, 1),
                 p_ASIGN_REG=Const(0, 1),
                 p_BSIGN_REG=Const(0, 1),
@@ -186,5 +188,5 @@ class Multipliers(wiring.Component):
                 i_BSEL=Const(0),
                 i_SIA=Const(0, 9),
                 i_SIB=Const(0, 9),
-                o_DOUT=product,
+                o_DOUT=o,
             )
