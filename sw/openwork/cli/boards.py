@@ -61,7 +61,7 @@ def build(
         typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
     ] = None,
 ) -> None:
-    """Build a board's bitstream top.bit, with top.v, top.json (the netlist) and a report beside it.
+    """Build a board's bitstream top.bit (Gowin: top.fs), with top.v, top.json (the netlist) and a report beside it.
 
     Exit status 1, and no bitstream, where the timing of the clock is not met. For example:
 
@@ -102,7 +102,7 @@ def build(
 
 @app.command("program")
 def program_(
-    bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit file.")],
+    bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit file, or .fs for Gowin.")],
     board: Name,
     flash: Annotated[
         bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")
