@@ -16,7 +16,7 @@ from openwork_fpga.tools import command
 from openwork_fpga.yosys import ToolError, complaint
 
 _CELL = re.compile(
-    r"(_(TRELLIS_[A-Z0-9]+|LUT[1-4]|CCU2C|PFUMX|L6MUX21|SB_[A-Z0-9]+|DFF[A-Z]*|ALU|DPB|RAM16SDP4)(_.*)?|\$[A-Za-z0-9_]+)$"
+    r"(_(TRELLIS_[A-Z0-9]+|LUT[1-4]|CCU2C|PFUMX|L6MUX21|SB_[A-Z0-9]+|DFF[A-Z]*|ALU|RAM16SDP4)(_.*)?|\$[A-Za-z0-9_]+)$"
 )
 """What Yosys and nextpnr append to the name of a net to name a cell that drives or reads it."""
 

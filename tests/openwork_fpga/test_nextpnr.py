@@ -56,6 +56,8 @@ def test_a_report_without_a_clock() -> None:
         ("component.feeder.valid_LUT4_A_Z_PFUMX_Z", "feeder.valid"),
         ("$nextpnr_CCU2C_3$CCU2_COMB0", "$nextpnr"),
         ("component.multipliers.multiplier_2_DSP", "multipliers.multiplier_2_DSP"),
+        ("component.gearbox.level_DFFRE_Q_1", "gearbox.level"),
+        ("component.csr.o__valid_LUT4_I1_I3_ALU_COUT_CIN_ALU_COUT", "csr.o__valid"),
     ],
 )
 def test_names_lose_what_the_tools_added(name: str, own: str) -> None:

@@ -131,6 +131,7 @@ BOARDS: dict[str, Board] = {
             result_bytes=1024,
             lamp="led",
             loader=("--board", "tangnano9k"),
+            pack=("-d", "GW1N-9C"),
         ),
     )
 }

@@ -1,6 +1,7 @@
-"""PLL settings: within the parts' limits, and what the tools of nextpnr make of the same clocks."""
+"""Clocks: PLL settings within the parts' limits, and what the tools of nextpnr make of the same; a part without a PLL."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from openwork_fpga.boards import ecp5
 from openwork_fpga.boards.catalogue import BOARDS
 from openwork_fpga.boards.pll import ecp5_pll
+from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.tools import run_tool
 from openwork_hw.arch.config import ConfigError
 
@@ -33,6 +35,12 @@ def test_ecppll_gives_the_same_clock(tmp_path: Path, given: int, wanted: int) ->
     ours = ecp5_pll(given, wanted)
     assert given * theirs["Feedback"] / theirs["Refclk"] == pytest.approx(ours.output_mhz)
     assert (ours.input_divider, ours.feedback_divider) == (theirs["Refclk"], theirs["Feedback"])
+
+
+def test_a_tang_nano_runs_at_its_oscillators_clock() -> None:
+    board = replace(BOARDS["tang-nano-9k"], clock_mhz=54)
+    with pytest.raises(ConfigError, match=r"the clock is the oscillator's, 27 MHz, not 54"):
+        board.platform().build(BoardTop(board), do_build=False, emit_src=False)
 
 
 def test_a_clock_that_cannot_be_made_is_refused() -> None:
