@@ -53,7 +53,7 @@ class BlockMemory(wiring.Component):
     Limits
         Reading the address that is written in the same cycle gives an undefined word: devices differ.
         Contents are those of the start after power-up, and are not reset. ECP5 and Gowin hold up to 16,384 words, iCE40 up to
-        2,048, which start as zero there.
+        2,048, which start as zero there. Without a start, a memory's contents on Gowin are undefined.
     """
 
     write_enable: Signal
