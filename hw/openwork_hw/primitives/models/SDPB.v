@@ -2,8 +2,15 @@
 //
 // Written from the part's behaviour. A word of w bits is addressed by the upper address pins. READ_MODE 1 adds an output register.
 // A word that is read while it is written is undefined: x, or inverted where a simulator (Verilator) has no x. INIT_RAM_xx hold
-// what is there at the start, 256 bits each. Not modelled: BLKSEL other than BLK_SEL, asynchronous reset, words of 16 and 32 bits,
-// a read port that is wider than the write port or narrower.
+// what is there at the start, 256 bits each; without them that is undefined, too. Not modelled: BLKSEL other than BLK_SEL,
+// asynchronous reset, words of 16 and 32 bits, a read port that is wider than the write port or narrower.
+`ifdef VERILATOR
+  `define SDPB_UNDEFINED ~word
+  `define SDPB_NOTHING {128{2'b10}}
+`else
+  `define SDPB_UNDEFINED 32'bx
+  `define SDPB_NOTHING 256'bx
+`endif
 module SDPB (
   input CLKA, CEA, RESETA, CLKB, CEB, OCE, RESETB,
   input [13:0] ADA, ADB,
@@ -13,22 +20,38 @@ module SDPB (
 );
   parameter READ_MODE = 1'b0, BIT_WIDTH_0 = 32, BIT_WIDTH_1 = 32, BLK_SEL_0 = 3'b000, BLK_SEL_1 = 3'b000;
   parameter RESET_MODE = "SYNC";
-  parameter [255:0] INIT_RAM_00 = 0, INIT_RAM_01 = 0, INIT_RAM_02 = 0, INIT_RAM_03 = 0;
-  parameter [255:0] INIT_RAM_04 = 0, INIT_RAM_05 = 0, INIT_RAM_06 = 0, INIT_RAM_07 = 0;
-  parameter [255:0] INIT_RAM_08 = 0, INIT_RAM_09 = 0, INIT_RAM_0A = 0, INIT_RAM_0B = 0;
-  parameter [255:0] INIT_RAM_0C = 0, INIT_RAM_0D = 0, INIT_RAM_0E = 0, INIT_RAM_0F = 0;
-  parameter [255:0] INIT_RAM_10 = 0, INIT_RAM_11 = 0, INIT_RAM_12 = 0, INIT_RAM_13 = 0;
-  parameter [255:0] INIT_RAM_14 = 0, INIT_RAM_15 = 0, INIT_RAM_16 = 0, INIT_RAM_17 = 0;
-  parameter [255:0] INIT_RAM_18 = 0, INIT_RAM_19 = 0, INIT_RAM_1A = 0, INIT_RAM_1B = 0;
-  parameter [255:0] INIT_RAM_1C = 0, INIT_RAM_1D = 0, INIT_RAM_1E = 0, INIT_RAM_1F = 0;
-  parameter [255:0] INIT_RAM_20 = 0, INIT_RAM_21 = 0, INIT_RAM_22 = 0, INIT_RAM_23 = 0;
-  parameter [255:0] INIT_RAM_24 = 0, INIT_RAM_25 = 0, INIT_RAM_26 = 0, INIT_RAM_27 = 0;
-  parameter [255:0] INIT_RAM_28 = 0, INIT_RAM_29 = 0, INIT_RAM_2A = 0, INIT_RAM_2B = 0;
-  parameter [255:0] INIT_RAM_2C = 0, INIT_RAM_2D = 0, INIT_RAM_2E = 0, INIT_RAM_2F = 0;
-  parameter [255:0] INIT_RAM_30 = 0, INIT_RAM_31 = 0, INIT_RAM_32 = 0, INIT_RAM_33 = 0;
-  parameter [255:0] INIT_RAM_34 = 0, INIT_RAM_35 = 0, INIT_RAM_36 = 0, INIT_RAM_37 = 0;
-  parameter [255:0] INIT_RAM_38 = 0, INIT_RAM_39 = 0, INIT_RAM_3A = 0, INIT_RAM_3B = 0;
-  parameter [255:0] INIT_RAM_3C = 0, INIT_RAM_3D = 0, INIT_RAM_3E = 0, INIT_RAM_3F = 0;
+  parameter [255:0] INIT_RAM_00 = `SDPB_NOTHING, INIT_RAM_01 = `SDPB_NOTHING,
+    INIT_RAM_02 = `SDPB_NOTHING, INIT_RAM_03 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_04 = `SDPB_NOTHING, INIT_RAM_05 = `SDPB_NOTHING,
+    INIT_RAM_06 = `SDPB_NOTHING, INIT_RAM_07 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_08 = `SDPB_NOTHING, INIT_RAM_09 = `SDPB_NOTHING,
+    INIT_RAM_0A = `SDPB_NOTHING, INIT_RAM_0B = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_0C = `SDPB_NOTHING, INIT_RAM_0D = `SDPB_NOTHING,
+    INIT_RAM_0E = `SDPB_NOTHING, INIT_RAM_0F = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_10 = `SDPB_NOTHING, INIT_RAM_11 = `SDPB_NOTHING,
+    INIT_RAM_12 = `SDPB_NOTHING, INIT_RAM_13 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_14 = `SDPB_NOTHING, INIT_RAM_15 = `SDPB_NOTHING,
+    INIT_RAM_16 = `SDPB_NOTHING, INIT_RAM_17 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_18 = `SDPB_NOTHING, INIT_RAM_19 = `SDPB_NOTHING,
+    INIT_RAM_1A = `SDPB_NOTHING, INIT_RAM_1B = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_1C = `SDPB_NOTHING, INIT_RAM_1D = `SDPB_NOTHING,
+    INIT_RAM_1E = `SDPB_NOTHING, INIT_RAM_1F = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_20 = `SDPB_NOTHING, INIT_RAM_21 = `SDPB_NOTHING,
+    INIT_RAM_22 = `SDPB_NOTHING, INIT_RAM_23 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_24 = `SDPB_NOTHING, INIT_RAM_25 = `SDPB_NOTHING,
+    INIT_RAM_26 = `SDPB_NOTHING, INIT_RAM_27 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_28 = `SDPB_NOTHING, INIT_RAM_29 = `SDPB_NOTHING,
+    INIT_RAM_2A = `SDPB_NOTHING, INIT_RAM_2B = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_2C = `SDPB_NOTHING, INIT_RAM_2D = `SDPB_NOTHING,
+    INIT_RAM_2E = `SDPB_NOTHING, INIT_RAM_2F = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_30 = `SDPB_NOTHING, INIT_RAM_31 = `SDPB_NOTHING,
+    INIT_RAM_32 = `SDPB_NOTHING, INIT_RAM_33 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_34 = `SDPB_NOTHING, INIT_RAM_35 = `SDPB_NOTHING,
+    INIT_RAM_36 = `SDPB_NOTHING, INIT_RAM_37 = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_38 = `SDPB_NOTHING, INIT_RAM_39 = `SDPB_NOTHING,
+    INIT_RAM_3A = `SDPB_NOTHING, INIT_RAM_3B = `SDPB_NOTHING;
+  parameter [255:0] INIT_RAM_3C = `SDPB_NOTHING, INIT_RAM_3D = `SDPB_NOTHING,
+    INIT_RAM_3E = `SDPB_NOTHING, INIT_RAM_3F = `SDPB_NOTHING;
   localparam [16383:0] INIT = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
     INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
@@ -44,12 +67,6 @@ module SDPB (
   reg [BIT_WIDTH_0-1:0] words [0:16384/BIT_WIDTH_0-1];
   integer index;
   initial for (index = 0; index < 16384 / BIT_WIDTH_0; index = index + 1) words[index] = INIT[BIT_WIDTH_0 * index +: BIT_WIDTH_0];
-
-`ifdef VERILATOR
-  `define SDPB_UNDEFINED ~word
-`else
-  `define SDPB_UNDEFINED 32'bx
-`endif
 
   wire [13-UNUSED:0] from = ADB[13:UNUSED], to = ADA[13:UNUSED];
   wire [BIT_WIDTH_0-1:0] word = words[from];
