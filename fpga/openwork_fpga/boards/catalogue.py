@@ -10,7 +10,7 @@ from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSeria
 from openwork_fpga.devices import DEVICES, Device
 from openwork_hw.arch.nonzeros import Encoding
 
-CLOCK_85_MHZ = 90
+CLOCK_85_MHZ = 84
 CLOCK_25_MHZ = 81.25
 """What the PLLs make on boards with a part of this size; near a multiple of 3 MHz, which gives the fastest serial lines."""
 
