@@ -13,7 +13,7 @@ from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
-CLOCK_85_MHZ = 90
+CLOCK_85_MHZ = 84
 CLOCK_25_MHZ = 81.25
 """What the PLLs make on boards with a part of this size; near a multiple of 3 MHz, which gives the fastest serial lines."""
 

@@ -65,10 +65,12 @@ class ResultBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.memory = memory = RegisteredMemory(8, self._bytes, self._config.technology)
-        has_room = Signal()
+        has_room = Signal(init=1)
         place = Signal(range(REPORT.size))
+        behind = (self.given + 1)[: len(self.given)]
+        # From a register: what is ready goes back into the runner. There is no room a whole buffer ahead.
+        m.d.sync += has_room.eq((Mux(memory.write_enable, behind, self.given) ^ self.released) != self._bytes)
         m.d.comb += [
-            has_room.eq((self.given ^ self.released) != self._bytes),  # a whole buffer ahead
             memory.write_address.eq(self.given[:-1]),
             memory.read_address.eq(self.read[:-1]),
             self.data.eq(memory.read_data),
@@ -109,5 +111,5 @@ class ResultBuffer(wiring.Component):
                         m.d.sync += place.eq(Mux(last, 0, place + 1))
         m.d.comb += self.answered.eq(self.i_answers.valid & self.i_answers.ready)
         with m.If(memory.write_enable):
-            m.d.sync += self.given.eq(self.given + 1)
+            m.d.sync += self.given.eq(behind)
         return m
