@@ -13,9 +13,8 @@ from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
-CLOCK_85_MHZ = 84
-CLOCK_25_MHZ = 81.25
-"""What the PLLs make on boards with a part of this size; near a multiple of 3 MHz, which gives the fastest serial lines."""
+CLOCK_MHZ = 81.25
+"""What the PLLs make where the oscillator allows it; near a multiple of 3 MHz, which gives the fastest serial lines."""
 
 
 def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: float) -> Device:
@@ -51,19 +50,19 @@ def _ulx3s(
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", CLOCK_85_MHZ, 16384, 8192),
-        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", CLOCK_25_MHZ, 8192, 2048),
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", CLOCK_MHZ, 16384, 8192),
+        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", CLOCK_MHZ, 8192, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
-        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", CLOCK_25_MHZ, 4096, 2048),
+        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", CLOCK_MHZ, 4096, 2048),
         Board(
             name="orangecrab-85f",
             title="OrangeCrab r0.2 with LFE5U-85F",
             platform=OrangeCrabSerialPlatform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 84),
+            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 80),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
-            clock_mhz=84,
+            clock_mhz=80,  # its oscillator of 48 MHz makes no 81.25
             baud=1_000_000,
             line="an adapter on pins 0 (in) and 1 (out)",
             memory_words=16384,
@@ -78,10 +77,10 @@ BOARDS: dict[str, Board] = {
             title="ECPIX-5 with LFE5UM5G-85F",
             platform=ECPIX585Platform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-85f", "um5g-85k", "CABGA554", "8", CLOCK_85_MHZ),
+            device=_ecp5("lfe5u-85f", "um5g-85k", "CABGA554", "8", CLOCK_MHZ),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
-            clock_mhz=CLOCK_85_MHZ,
+            clock_mhz=CLOCK_MHZ,
             baud=3_000_000,
             line="its USB socket for debugging",
             memory_words=16384,
@@ -95,10 +94,10 @@ BOARDS: dict[str, Board] = {
             title="Colorlight i5 7.0 on its extension board",
             platform=ColorlightI5Platform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_25_MHZ),
+            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_MHZ),
             preset="ecp5-25k",
             encodings=(Encoding.PACKED,),
-            clock_mhz=CLOCK_25_MHZ,
+            clock_mhz=CLOCK_MHZ,
             baud=115_200,
             line="the extension board's USB socket",
             memory_words=8192,
