@@ -166,7 +166,7 @@ class BlockMemory(wiring.Component):
                 **pins("i_DIB", write_data[18:]),
                 **pins("o_DOA", read_data[:18]),
                 **pins("o_DOB", read_data[18:]),
-                **_initial_values([word >> low & ((1 << used) - 1) for word in self._start], mode),
+                **_ecp5_values([word >> low & ((1 << used) - 1) for word in self._start], mode),
             )
 
     def _elaborate_ice40(self, m: Module) -> None:
@@ -236,7 +236,7 @@ class BlockMemory(wiring.Component):
             )
 
 
-def _initial_values(words: Sequence[int], width: int) -> dict[str, Const]:
+def _ecp5_values(words: Sequence[int], width: int) -> dict[str, Const]:
     """INITVAL_00 to INITVAL_3F of a DP16KD: 16 times 18 bits each, in places of 20; words below 9 bits leave out each ninth."""
     byte_bits = 9 if width >= 9 else 8
     bits = sum(word << width * number for number, word in enumerate(words))

@@ -61,7 +61,7 @@ class ImageMemory(wiring.Component):
         with m.Else():
             m.d.comb += turn.eq(asking & -asking)
             m.d.sync += had.eq(turn)
-        # The reader whose word is so many cycles old.
+        # Whose turn it was so many cycles ago.
         age = [turn, *(Signal(self._readers, name=f"age_{cycles + 1}") for cycles in range(self.latency_cycles))]
         m.d.sync += [older.eq(younger) for younger, older in pairwise(age)]
 
