@@ -29,6 +29,7 @@ class Board:
         memory_words, receive_bytes, result_bytes: sizes of the shell's memories, see `ByteShell`.
         lamp: resource of the lamp that is lit when the design runs; a part of it behind a point.
         loader: how openFPGALoader is told which board this is.
+        verified: how far, in a few words (`docs/boards.md`): what was built, and what was run bit for bit.
         pack: more options of the packer.
     """
 
@@ -47,6 +48,7 @@ class Board:
     result_bytes: int
     lamp: str
     loader: tuple[str, ...]
+    verified: str
     pack: tuple[str, ...] = ()
 
     @property

@@ -16,6 +16,9 @@ from openwork_hw.arch.nonzeros import Encoding
 CLOCK_MHZ = 81.25
 """What the PLLs make where the oscillator allows it; near a multiple of 3 MHz, which gives the fastest serial lines."""
 
+SIMULATED = "RTL and netlists of a small array"
+BUILT = f"bitstream built; {SIMULATED}"
+
 
 def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: float) -> Device:
     """A device of the table in another package or speed grade, with all pins given, aiming at the board's clock."""
@@ -25,18 +28,16 @@ def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: float) -> D
     )
 
 
-def _ulx3s(
-    size: str, platform: type, base: str, preset: str, clock_mhz: float, memory_words: int, result_bytes: int
-) -> Board:
+def _ulx3s(size: str, platform: type, base: str, preset: str, memory_words: int, result_bytes: int) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
         title=f"ULX3S with LFE5U-{size}F",
         platform=platform,
         chip=ecp5.CHIP,
-        device=_ecp5(base, f"{size}k", "CABGA381", "6", clock_mhz),
+        device=_ecp5(base, f"{size}k", "CABGA381", "6", CLOCK_MHZ),
         preset=preset,
         encodings=(Encoding.PACKED,),
-        clock_mhz=clock_mhz,
+        clock_mhz=CLOCK_MHZ,
         baud=3_000_000,
         line="its USB socket US1",
         memory_words=memory_words,
@@ -44,16 +45,17 @@ def _ulx3s(
         result_bytes=result_bytes,
         lamp="led",
         loader=("--board", "ulx3s"),
+        verified=BUILT,
     )
 
 
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", CLOCK_MHZ, 16384, 8192),
-        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", CLOCK_MHZ, 8192, 2048),
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192),
+        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", 8192, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
-        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", CLOCK_MHZ, 4096, 2048),
+        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
         Board(
             name="orangecrab-85f",
             title="OrangeCrab r0.2 with LFE5U-85F",
@@ -70,6 +72,7 @@ BOARDS: dict[str, Board] = {
             result_bytes=8192,
             lamp="rgb_led.g",
             loader=("--board", "orangeCrab"),
+            verified=SIMULATED,
             pack=("--freq", "38.8"),
         ),
         Board(
@@ -88,6 +91,7 @@ BOARDS: dict[str, Board] = {
             result_bytes=8192,
             lamp="rgb_led.g",
             loader=("--board", "ecpix5"),
+            verified=SIMULATED,
         ),
         Board(
             name="colorlight-i5",
@@ -105,6 +109,7 @@ BOARDS: dict[str, Board] = {
             result_bytes=2048,
             lamp="led",
             loader=("--board", "colorlight-i5"),
+            verified=BUILT,
         ),
         Board(
             name="tang-nano-9k",
@@ -130,6 +135,7 @@ BOARDS: dict[str, Board] = {
             result_bytes=1024,
             lamp="led",
             loader=("--board", "tangnano9k"),
+            verified="bitstream built; RTL and netlist of the whole",
             pack=("-d", "GW1N-9C"),
         ),
     )

@@ -30,7 +30,8 @@ def boards_() -> None:
     for title in ("what it is", "array", "clock"):
         table.add_column(title)
     table.add_column("image memory", justify="right")
-    table.add_column("serial line")
+    for title in ("serial line", "verified"):
+        table.add_column(title)
     for board in BOARDS.values():
         table.add_row(
             board.name,
@@ -39,6 +40,7 @@ def boards_() -> None:
             f"{board.clock_mhz:g} MHz",
             f"{board.memory_words * 4 // 1024} KiB",
             f"{board.baud:,} baud, {board.line}",
+            board.verified,
         )
     output.print(table)
 

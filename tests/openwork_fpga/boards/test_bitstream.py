@@ -49,6 +49,12 @@ def test_every_board_has_its_pins(name: str) -> None:
         assert board.device.target_mhz == board.clock_mhz
 
 
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_that_is_said_to_be_built_has_its_record(name: str) -> None:
+    record = Path(__file__).parents[3] / "fpga" / "results" / "boards" / f"{name}.json"
+    assert ("bitstream built" in BOARDS[name].verified) == record.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "seeds"), [("ulx3s-12f", (1, 2)), ("tang-nano-9k", (1,))])
 def test_a_bitstream_is_built(tmp_path: Path, name: str, seeds: tuple[int, ...]) -> None:
