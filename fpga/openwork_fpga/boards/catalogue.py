@@ -72,7 +72,7 @@ BOARDS: dict[str, Board] = {
             result_bytes=8192,
             lamp="rgb_led.g",
             loader=("--board", "orangeCrab"),
-            verified=SIMULATED,
+            verified=BUILT,
             pack=("--freq", "38.8"),
         ),
         Board(
