@@ -13,7 +13,7 @@ from openwork.pruning.budget import densities_within, kept_weights
 from openwork.pruning.channels import prune_channels
 from openwork.pruning.distribution import Scope, erdos_renyi_kernel
 from openwork.pruning.fitting import Recipe, fit
-from openwork.pruning.methods import PruningError, n_of_m
+from openwork.pruning.methods import PruningError, check_density, n_of_m
 from openwork.pruning.model import PrunedModel, prunable, prune_model
 from openwork.pruning.reconstruction import reconstruct, row_importance
 from openwork.pruning.training import Pruner, gradual, proximal, rigl
@@ -128,8 +128,7 @@ def _shared(
     """What `reconstruct` takes: a density for all layers, or for each."""
     if isinstance(density, Mapping) or scope == "layer":
         return density
-    if not 0 < density <= 1:
-        raise PruningError(f"density must be over 0 and at most 1, not {density}")
+    check_density(density)
     weights = prunable(model, names)
     if scope == "erk":
         return erdos_renyi_kernel({name: tensor.shape for name, tensor in weights.items()}, density)

@@ -7,7 +7,7 @@ import torch
 import torch_pruning
 from torch import nn
 
-from openwork.pruning.methods import PruningError
+from openwork.pruning.methods import PruningError, check_density
 from openwork.pruning.model import PrunedModel, prunable
 
 STEPS = 50
@@ -34,8 +34,7 @@ def prune_channels(
     Raises:
         PruningError: see `prunable`; or the density is out of range, or is not reached although a channel is left of each.
     """
-    if not 0 < density <= 1:
-        raise PruningError(f"density must be over 0 and at most 1, not {density}")
+    check_density(density)
     pruned = deepcopy(model).eval()
     chosen = prunable(pruned, names)
     layers = {name: module for name, module in pruned.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}

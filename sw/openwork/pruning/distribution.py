@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from openwork.pruning.methods import PruningError
+from openwork.pruning.methods import PruningError, check_density
 
 Method = Callable[[torch.Tensor, float], torch.Tensor]
 """From weights and a level to the mask of what stays: `magnitude` (the level is a density) or `threshold` (theta)."""
@@ -55,8 +55,7 @@ def erdos_renyi_kernel(shapes: Mapping[str, Sequence[int]], density: float) -> d
         shapes: of the weights, by module name.
         density: of all together, over 0 and up to 1.
     """
-    if not 0 < density <= 1:
-        raise PruningError(f"density must be over 0 and at most 1, not {density}")
+    check_density(density)
     left = density * sum(map(prod, shapes.values()))
     free = dict(shapes)
     while free:

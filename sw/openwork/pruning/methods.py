@@ -29,6 +29,16 @@ def threshold(weights: torch.Tensor, theta: float) -> torch.Tensor:
     return weights.detach().abs() >= theta
 
 
+def check_density(density: float, what: str = "density") -> None:
+    """Refuse a density that is not over 0 and up to 1; `what`: how the message calls it.
+
+    Raises:
+        PruningError: it is not.
+    """
+    if not 0 < density <= 1:
+        raise PruningError(f"{what} must be over 0 and at most 1, not {density}")
+
+
 def magnitude(weights: torch.Tensor, density: float) -> torch.Tensor:
     """Keep the largest in magnitude: ``density * weights`` of them to the nearest whole number, and at least one.
 
@@ -45,8 +55,7 @@ def magnitude(weights: torch.Tensor, density: float) -> torch.Tensor:
         bool mask of the same shape, True where the weight stays.
     """
     _check(weights)
-    if not 0 < density <= 1:
-        raise PruningError(f"density must be over 0 and at most 1, not {density}")
+    check_density(density)
     keep = max(1, round(density * weights.numel()))
     order = torch.argsort(weights.detach().abs().flatten(), descending=True, stable=True)
     mask = torch.zeros(weights.numel(), dtype=torch.bool, device=weights.device)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from openwork.progress import Progress, silent
-from openwork.pruning.methods import PruningError
+from openwork.pruning.methods import PruningError, check_density
 from openwork.pruning.model import PrunedModel, apply_masks, prunable
 from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_path, sparse_rows
 
@@ -54,9 +54,13 @@ def reconstruct(
     """
     pruned, dense = deepcopy(model).eval(), deepcopy(model).eval()
     weights = prunable(pruned, names)
-    densities = dict(density) if isinstance(density, Mapping) else dict.fromkeys(weights, density)
-    if wrong := {name: level for name, level in densities.items() if not 0 < level <= 1}:
-        raise PruningError(f"density must be over 0 and at most 1, not {wrong}")
+    if isinstance(density, Mapping):
+        densities = dict(density)
+        for name, level in densities.items():
+            check_density(level, f"density of {name!r}")
+    else:
+        check_density(density)
+        densities = dict.fromkeys(weights, density)
     if set(densities) != set(weights):
         raise PruningError(f"densities are given for {sorted(densities)}, and modules are {sorted(weights)}")
     _check_modules(dense, list(weights), inputs)

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from openwork.pruning.distribution import Scope, choose_masks
-from openwork.pruning.methods import PruningError, magnitude
+from openwork.pruning.methods import PruningError, check_density, magnitude
 from openwork.pruning.model import PrunedModel, apply_masks, check_masks, prunable
 
 
@@ -37,8 +37,7 @@ class Pruner(ABC):
         self.settings = settings
         self.done = 0
         density, steps = settings["density"], settings["steps"]
-        if not 0 < density <= 1:
-            raise PruningError(f"density must be over 0 and at most 1, not {density}")
+        check_density(density)
         if steps < 1:
             raise PruningError(f"steps must be 1 or more, not {steps}")
         self.masks = {

@@ -196,7 +196,7 @@ def test_a_density_is_shared_out_by_what_layers_lose() -> None:
 
 def test_refusals_are_sentences() -> None:
     inputs = torch.rand(4, 2, 8, 8)
-    with pytest.raises(PruningError, match=r"density must be over 0 and at most 1, not \{'3': 0.0\}"):
+    with pytest.raises(PruningError, match=r"density of '3' must be over 0 and at most 1, not 0\.0"):
         reconstruct(a_model(), inputs, {"3": 0.0}, names=["3"])
     with pytest.raises(PruningError, match=r"densities are given for \['0'\], and modules are \['0', '2', '3', '6'\]"):
         reconstruct(a_model(), inputs, {"0": 0.5})
