@@ -42,13 +42,14 @@ def check_density(density: float, what: str = "density") -> None:
 def magnitude(weights: torch.Tensor, density: float) -> torch.Tensor:
     """Keep the largest in magnitude: ``density * weights`` of them to the nearest whole number, and at least one.
 
-    Of equal magnitudes the first in memory order stays, so the count is exact and the choice always the same.
+    Of equal magnitudes those stay whose rows have fewest, since a short row costs the array no less than one of `row_spacing`
+    nonzeros; then the first in memory order. So the count is exact, and the choice always the same.
 
-    >>> magnitude(torch.tensor([0.1, -0.5, 0.3, 0.3]), 0.5).tolist()
-    [False, True, True, False]
+    >>> magnitude(torch.tensor([[0.5, 0.3, 0.1], [0.3, 0.1, 0.1]]), 0.34).tolist()
+    [[True, False, False], [True, False, False]]
 
     Args:
-        weights: finite, any shape.
+        weights: finite, [rows, ...]; one dimension is one row.
         density: over 0 and up to 1.
 
     Returns:
@@ -57,9 +58,13 @@ def magnitude(weights: torch.Tensor, density: float) -> torch.Tensor:
     _check(weights)
     check_density(density)
     keep = max(1, round(density * weights.numel()))
-    order = torch.argsort(weights.detach().abs().flatten(), descending=True, stable=True)
-    mask = torch.zeros(weights.numel(), dtype=torch.bool, device=weights.device)
-    mask[order[:keep]] = True
+    sizes = weights.detach().abs().reshape(len(weights) if weights.dim() > 1 else 1, -1)
+    smallest = sizes.flatten().sort(descending=True).values[keep - 1]
+    mask, tied = sizes > smallest, sizes == smallest
+    would_hold = mask.sum(1, keepdim=True) + tied.cumsum(1)
+    places = tied.flatten().nonzero().flatten()
+    order = would_hold.flatten()[places].argsort(stable=True)
+    mask.view(-1)[places[order[: keep - int(mask.sum())]]] = True
     return mask.reshape(weights.shape)
 
 

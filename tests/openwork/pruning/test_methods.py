@@ -23,6 +23,23 @@ def test_magnitude_keeps_exactly_the_largest(values: list[int], density: float) 
     assert {index for index, stays in enumerate(mask) if stays} == set(ranked[: sum(mask)])
 
 
+@given(
+    values=st.lists(st.lists(st.integers(-2, 2), min_size=5, max_size=5), min_size=1, max_size=6),
+    density=st.floats(0.001, 1),
+)
+@settings(deadline=None)
+def test_of_equal_magnitudes_those_in_the_shortest_rows_stay(values: list[list[int]], density: float) -> None:
+    mask = magnitude(torch.tensor(values, dtype=torch.float32), density)
+    # One after the other: the largest; of equals, the one whose row has fewest so far; then the first.
+    left = {(row, column): abs(size) for row, line in enumerate(values) for column, size in enumerate(line)}
+    held = [0] * len(values)
+    for _ in range(max(1, round(density * 5 * len(values)))):
+        row, column = min(left, key=lambda place: (-left[place], held[place[0]], place))
+        held[row] += 1
+        del left[row, column]
+    assert {(row, column) for row, column in mask.logical_not().nonzero().tolist()} == set(left)
+
+
 def test_magnitude_keeps_the_shape() -> None:
     assert magnitude(torch.randn(3, 4, 2, 1), 0.25).shape == (3, 4, 2, 1)
 
