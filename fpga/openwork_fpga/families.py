@@ -17,7 +17,7 @@ class Family:
         technology: the primitives of its arrays.
         nextpnr: the Python package of its nextpnr, and the name of the command in there.
         synthesis: the Yosys commands from a design that was read to netlist.json. Multipliers and large memories are instances,
-            so nothing has to be inferred but the memory of an image.
+            so nothing has to be inferred but the memory of an image on iCE40.
         flip_flops: what Yosys' names of its flip-flops begin with.
         luts: how many LUTs no other logic can use where a cell is, by nextpnr's name of its kind.
         dsps, block_memories, large_memories: nextpnr's names of multiplier blocks and of memories; large ones have one port

@@ -15,7 +15,7 @@ from openwork_hw.image.record_reader import RecordReader
 from openwork_hw.sequencer import CYCLE_BITS, Report
 
 WORDS_AHEAD = 10
-"""Words that a reader asks for before they are needed: a memory may take up to six cycles to answer and costs no stall."""
+"""Words that a reader asks for before they are needed: a memory may take up to seven cycles to answer and costs no stall."""
 
 RECORD_WORDS_AHEAD = 16
 
@@ -55,7 +55,7 @@ class ImageRunner(wiring.Component):
         o_memory_requests, i_memory_words : out, in, memory ports: streams of word addresses, and of 32-bit words in the same
             order. Port 0 is the program's, 1 + 2 f is for the weights and 2 + 2 f for the records of feeder f
     Timing
-        One clock. With a memory that takes a request a cycle on each port and answers within six, and a host that does not stall,
+        One clock. With a memory that takes a request a cycle on each port and answers within seven, and a host that does not stall,
         the cycles of each report and of the answer are what `openwork.compiler` predicts.
     Cost
         The accelerator, and a reader for each memory port.

@@ -93,7 +93,7 @@ def check_layer(case: Case, inputs: NDArray[np.int8], result: RunResult) -> None
 def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encoding: Encoding, seed: int) -> None:
     """Several inputs in one process, one after the other; memories that answer late cost nothing."""
     rng = np.random.default_rng([seed, encoding])
-    for number in range(6):
+    for number in range(7):
         case = random_case(rng, CONFIG, 4000, encoding)
         other = rng.integers(-128, 128, case.layer.input_shape).astype(np.int8)
         inputs = [case.inputs, other, case.inputs]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import Technology
 from openwork_hw.primitives.block_memory import MOST_WORDS, BlockMemory
@@ -38,15 +37,7 @@ class RegisteredMemory(wiring.Component):
         """`start`: the first words after power-up."""
         held = depth <= MOST_WORDS.get(technology, depth) and not (start and technology is Technology.ICE40)
         self._memory = BlockMemory(width, depth, technology if held else Technology.GENERIC, start)
-        super().__init__(
-            {
-                "write_enable": In(1),
-                "write_address": In(range(depth)),
-                "write_data": In(width),
-                "read_address": In(range(depth)),
-                "read_data": Out(width),
-            }
-        )
+        super().__init__(self._memory.signature)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

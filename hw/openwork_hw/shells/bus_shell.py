@@ -37,8 +37,8 @@ class BusShell(wiring.Component):
         interrupt : out; high while an event is pending that INTERRUPT_ENABLE names
     Timing
         One clock. No combinational path from any input to any output. The cycles of reports are what `openwork.compiler` predicts,
-        those of an answer two more (the memory's), as long as features come and go and the memory keeps up: it serves a word a
-        cycle to all ports together.
+        those of an answer ImageMemory.latency_cycles - 1 more, as long as features come and go and the memory keeps up: it serves a
+        word a cycle to all ports together.
     Cost
         `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers for each channel of the bus, and
         the registers' read multiplexer.
