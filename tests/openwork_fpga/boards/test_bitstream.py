@@ -53,6 +53,9 @@ def test_every_board_has_its_pins(name: str) -> None:
 def test_a_board_that_is_said_to_be_built_has_its_record(name: str) -> None:
     record = Path(__file__).parents[3] / "fpga" / "results" / "boards" / f"{name}.json"
     assert ("bitstream built" in BOARDS[name].verified) == record.exists()
+    if record.exists():
+        (clock,) = (one["value"] for one in json.loads(record.read_text()) if one["name"] == "clock")
+        assert clock == BOARDS[name].clock_mhz, "built at another clock: build it anew"
 
 
 @pytest.mark.slow
