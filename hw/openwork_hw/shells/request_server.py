@@ -92,6 +92,7 @@ class RequestServer(wiring.Component):
         word = Signal(WORD_BITS)
         word_place = Signal(2)
         busy = Signal()
+        seen_busy = Signal()  # as late as `available` is: with the array's answer all its results count
         was_busy = Signal()  # when the response was decided on: an answer that comes later is not what it says
         greeted = Signal()
         takes = Signal()
@@ -99,7 +100,7 @@ class RequestServer(wiring.Component):
         with m.If(self.answered):
             m.d.sync += busy.eq(0)
         with m.If(~self.o.valid):
-            m.d.sync += was_busy.eq(busy)
+            m.d.sync += was_busy.eq(seen_busy)
 
         m.d.comb += gathered.eq(Cat(header.as_value()[8:], self.i.payload.byte))
         m.d.comb += [
@@ -110,13 +111,15 @@ class RequestServer(wiring.Component):
             self.o_peeks.payload.eq(header.address),
             self.read.eq(header.address),
         ]
-        available = Signal(len(self.given))
         is_peek = Signal()
-        # None, where the host asks for results that are not there yet.
-        behind = Signal(len(self.given))
-        m.d.comb += behind.eq(self.given - self.read)
-        with m.If(~behind[-1] | ~behind[:-1].any()):
-            m.d.comb += available.eq(behind)
+        # Counted in one cycle and compared in the next: on a large part both together set the clock. None are available where
+        # the host asks for results that are not there yet.
+        available = Signal(len(self.given))
+        behind = (self.given - self.read)[: len(self.given)]
+        m.d.sync += [
+            available.eq(Mux(behind[-1] & behind[:-1].any(), 0, behind)),
+            seen_busy.eq(busy),
+        ]
 
         byte = Signal(8)
         flags = Cat(header.kind, was_busy)
@@ -199,7 +202,7 @@ class RequestServer(wiring.Component):
             with m.State("READ"):
                 with m.If(available >= length):
                     m.next = "RESPOND"
-                with m.Elif(~busy | greeted):
+                with m.Elif(~seen_busy | greeted):
                     m.d.sync += length.eq(available)
                     m.next = "RESPOND"
 
