@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.openwork.compiler.test_network import classifier, far, flat, residual, shrinking
+from tests.openwork.compiler.test_network import classifier, decoder, far, flat, residual, shrinking
 from tests.openwork.networks import integer_networks
 
 from openwork.compiler.layout import CompileError
@@ -58,8 +58,8 @@ def runs_right(image: Image, config: ArrayConfig, inputs: NDArray[np.int8], stal
 @pytest.mark.parametrize("encoding", list(Encoding))
 @pytest.mark.parametrize(
     "network",
-    [classifier(), flat(), residual(), far(), shrinking()],
-    ids=["classifier", "flat", "residual", "far", "shrinking"],
+    [classifier(), flat(), residual(), far(), shrinking(), decoder()],
+    ids=["classifier", "flat", "residual", "far", "shrinking", "decoder"],
 )
 def test_every_tensor_and_every_cycle_is_right(network: IntegerNetwork, encoding: Encoding) -> None:
     image = compile_network(network, CONFIG, encoding, watch=True)

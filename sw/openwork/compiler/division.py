@@ -6,11 +6,11 @@ from math import prod
 
 import numpy as np
 
-from openwork.compiler.forms import Form
+from openwork.compiler.forms import Form, copies
 from openwork.compiler.layout import CompileError
 from openwork.compiler.memory import Lifetime, allocate, need
 from openwork.compiler.moves import map_moves, spread_move
-from openwork.compiler.placed import closed_up, pool_taps, shifted_copies
+from openwork.compiler.placed import closed_up, joined_blocks, laid_out, pool_taps, shifted_copies
 from openwork.compiler.places import Place, Shifted, far_shifts
 from openwork.compiler.plan import NetworkPlan, RunPlan, StepPlan, Unrolled
 from openwork.compiler.predict import move_cycles
@@ -81,13 +81,11 @@ class _Planner:
     def plan(self, step: Step, form: Form | None) -> StepPlan:
         """The next step's."""
         inputs = [self.places[name] for name in step.inputs]
+        if form is None and step.output not in self._vectors:
+            return self._reshape_plan(step, inputs)
         if form is None:
             self._home[step.output] = 0
-            ends = np.cumsum([prod(place.shape) for place in inputs]).tolist()
-            unrolled = tuple(
-                Unrolled(place.tensor, self.places[step.output], end - prod(place.shape), by_channel=True)
-                for place, end in zip(inputs, ends, strict=True)
-            )
+            unrolled = _unrolled(inputs, self.places[step.output])
             return StepPlan(step, self._groups, unrolled, move_cycles=self._move_cycles(unrolled))
         if form.moved:
             inputs = [_hidden(one, step, (prod(one.shape), 1, 1), (1, 1), vector=True) for one in inputs]
@@ -101,7 +99,62 @@ class _Planner:
             self._home[step.output] = self._groups
         if step.output in self._gathered:
             return StepPlan(step, self._groups, runs=tuple(self._gather(step, form, inputs)))
-        return StepPlan(step, self._groups, runs=tuple(self._map_runs(step, form, inputs, self.places[step.output])))
+        spread, move_cycles = self._spread(step)
+        runs = tuple(self._map_runs(step, form, inputs, self.places[step.output]))
+        return StepPlan(step, self._groups, spread=spread, runs=runs, move_cycles=move_cycles)
+
+    def _spread(self, step: Step) -> tuple[tuple[tuple[str, int], ...], int]:
+        """Inputs that are vectors but not in all PEs, which they are from then on; and the cycles of that."""
+        spread = tuple((name, home) for name in dict.fromkeys(step.inputs) if (home := self._home.get(name, 0)))
+        self._home.update((name, 0) for name, _ in spread)
+        return spread, sum(move_cycles(self._config, spread_move(self.places[name], home)) for name, home in spread)
+
+    def _reshape_plan(self, step: Step, inputs: Sequence[Place]) -> StepPlan:
+        """Of a reshape to a map: its inputs as one vector, and that divided."""
+        output = self.places[step.output]
+        vector = _hidden(output, step, (prod(output.shape), 1, 1), (1, 1), vector=True, what="vector of")
+        spread, move_cycles = self._spread(step)
+        unrolled: tuple[Unrolled, ...] = ()
+        runs: list[RunPlan] = []
+        if step.inputs[0] not in self._vectors:
+            unrolled = _unrolled(inputs, vector)
+        elif len(inputs) == 1:
+            (vector,) = inputs
+        else:
+            form = copies(step.output, [place.shape[0] for place in inputs], Operation.SUM)
+            runs.append(self._run(form, inputs, vector, {}))
+        runs.extend(self._divided(step, vector, output))
+        move_cycles += self._move_cycles(unrolled)
+        return StepPlan(step, self._groups, unrolled, spread, tuple(runs), move_cycles)
+
+    def _divided(self, step: Step, vector: Place, output: Place) -> Iterator[RunPlan]:
+        """Of a vector that all PEs have: as a map of one block, which is then divided among lanes, and that among PEs.
+
+        The last column of blocks goes first: what there is already moves on to the next lane, and the column before it takes its place.
+        """
+        channels, *sizes = output.shape
+        block = list(output.block)
+        counts = [-(-size // side) for size, side in zip(sizes, block, strict=True)]
+        # The words of a vector are those of one pixel; here, of one block, each channel as many words further.
+        pixels = replace(vector, shape=(1, sizes[0], sizes[1]), block=(sizes[0], sizes[1]), vector=False, step="")
+        moves = [(axis, number) for axis in (1, 0) for number in reversed(range(counts[axis] - 1))]
+        whole = counts[0] * block[0], counts[1] * block[1]
+        undivided = _hidden(output, step, output.shape, whole, fill=0, what="undivided")
+        now = before = undivided if moves else output
+        yield self._run(laid_out(step.output, output.shape), [pixels], now, {})
+        for index, (axis, number) in enumerate(moves):
+            if axis == 0 and moves[index - 1][0] == 1:
+                before = now
+            first = number * block[axis]
+            own, next_block = ((first, 0), (block[0], 0)) if axis == 0 else ((0, first), (0, block[1]))
+            shape = (channels, sizes[0] - first, sizes[1]) if axis == 0 else (channels, sizes[0], sizes[1] - first)
+            sides = (block[0], block[1]) if axis == 0 else (whole[0], block[1])
+            what = ("rows of", "columns of")[axis]
+            after = _hidden(output, step, shape, sides, fill=0, what=what if index % 2 else f"more {what}")
+            if index == len(moves) - 1:
+                after = output
+            yield self._run(joined_blocks(step.output, channels, own, next_block), [before, now], after, {})
+            now = after
 
     def _move_cycles(self, unrolled: Sequence[Unrolled]) -> int:
         moves = (move for one in unrolled for move in map_moves(self.places[one.map], 0, by_channel=one.by_channel))
@@ -122,8 +175,8 @@ class _Planner:
             # Of all blocks: where a copy is beside the map, what it holds need not be.
             shape = len(shifts) * channels, place.row_groups * height, place.lanes * width
             shifted[name] = Shifted(shifts, _hidden(place, step, shape, place.block))
-            copies = shifted_copies(form.name, channels, pixels, place.fill)
-            yield self._run(copies, [place], shifted[name].place, {})
+            moved = shifted_copies(form.name, channels, pixels, place.fill)
+            yield self._run(moved, [place], shifted[name].place, {})
         yield self._run(form, inputs, output, shifted)
 
     def _gather(self, step: Step, form: Form, inputs: Sequence[Place]) -> Iterator[RunPlan]:
@@ -183,6 +236,15 @@ class _Planner:
         self._home[step.output] = 0 if everywhere else best.row_groups
         self._home.update((name, 0) for name in spread_names)
         return best
+
+
+def _unrolled(maps: Sequence[Place], vector: Place) -> tuple[Unrolled, ...]:
+    """Maps, one behind the other, as a vector that counts channel, row, column."""
+    ends = np.cumsum([prod(place.shape) for place in maps]).tolist()
+    return tuple(
+        Unrolled(place.tensor, vector, end - prod(place.shape), by_channel=True)
+        for place, end in zip(maps, ends, strict=True)
+    )
 
 
 def _hidden(

@@ -97,7 +97,7 @@ class Form:
 
 
 def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None:
-    """The form of a step; None for a reshape, which is nothing but a move.
+    """The form of a step; None for a reshape, which only moves.
 
     Args:
         vector: its inputs are vectors, not maps of one pixel.
@@ -107,8 +107,10 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
     """
     shapes = [network.tensor(name).shape for name in step.inputs]
     channels = [shape[0] for shape in shapes]
-    if vector and not isinstance(step, Reshape) and network.tensor(step.output).shape[1:] != (1, 1):
-        raise CompileError(f"step {step.output!r}: a vector cannot be enlarged to a map on the array")
+    if vector and isinstance(step, LayerStep | MaxPool) and network.tensor(step.output).shape[1:] != (1, 1):
+        raise CompileError(
+            f"step {step.output!r}: its padding makes a map out of one pixel, which the array cannot: enlarge or reshape the vector first"
+        )
     if isinstance(step, LayerStep):
         layer = step.layer
         if vector:
@@ -118,19 +120,15 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
         return _layer(layer, channels)
     if isinstance(step, MaxPool):
         if vector:
-            return _copies(step.output, channels, Operation.SUM)
+            return copies(step.output, channels, Operation.SUM)
         kernel_h, kernel_w = step.kernel
         top, left, _, _ = step.padding
         places = [(ky - top, kx - left) for ky in range(kernel_h) for kx in range(kernel_w)]
-        form = _copies(step.output, channels, Operation.MAX, places)
+        form = copies(step.output, channels, Operation.MAX, places)
         return replace(form, pad=ACTIVATION_MIN if any(step.padding) else None, stride=step.stride)
     if isinstance(step, Upsample):
-        return replace(_copies(step.output, channels, Operation.SUM), enlarge=step.factor)
+        return replace(copies(step.output, channels, Operation.SUM), enlarge=step.factor)
     assert isinstance(step, Reshape)
-    if step.shape[1:] != (1, 1):
-        raise CompileError(
-            f"step {step.output!r}: the array makes vectors out of maps, not a map of {step.shape[1]} x {step.shape[2]} pixels"
-        )
     return None
 
 
@@ -220,7 +218,7 @@ def _flattened(layer: IntegerLayer, channels: Sequence[int]) -> Form:
     return Form(layer.name, Nonzeros.of(blocks), taps, _offsets(layer), layer.shift, layer.low, layer.high, moved=True)
 
 
-def _copies(
+def copies(
     name: str, channels: Sequence[int], operation: Operation, places: Sequence[tuple[int, int]] = ((0, 0),)
 ) -> Form:
     """Each row reads one channel, at one or more places; exact, whatever the zero point."""

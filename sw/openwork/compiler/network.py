@@ -78,9 +78,10 @@ def network_forms(network: IntegerNetwork) -> tuple[list[Form | None], set[str]]
             raise CompileError(f"step {step.output!r} reads vectors and maps together: the array cannot")
         vector = kinds == {True}
         form = form_of(network, step, vector=vector)
-        if form is None and vector:
+        one_pixel = network.tensor(step.output).shape[1:] == (1, 1)
+        if form is None and vector and one_pixel:
             raise CompileError(f"step {step.output!r} turns a vector into itself: leave it out")
         forms.append(form)
-        if vector or form is None or form.moved or form.operation is Operation.POOL:
+        if one_pixel and (vector or form is None or form.moved or form.operation is Operation.POOL):
             vectors.add(step.output)
     return forms, vectors

@@ -1,4 +1,4 @@
-"""Forms that follow from where maps lie: of pooled blocks, of shifted copies, of pixels that are gathered."""
+"""Forms that follow from where maps lie: of pooled blocks, of shifted copies, of pixels that are gathered or come out of a vector."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,4 +79,31 @@ def closed_up(name: str, channels: int, step: tuple[int, int]) -> Form:
         (Tap(0, 0, 0), Tap(1, *step)),
         ones << COPY_SHIFT >> 1,
         COPY_SHIFT * ones,
+    )
+
+
+def laid_out(name: str, shape: tuple[int, int, int]) -> Form:
+    """A map of this shape out of a vector that counts channel, row, column; to be read as the words of one block of one channel."""
+    channels, height, width = shape
+    ones = np.ones(channels, np.int64)
+    return Form(
+        name,
+        Nonzeros(ones, 0 * ones, height * width * np.arange(channels), np.full(channels, COPY_WEIGHT, np.int8)),
+        (Tap(0, 0, 0),),
+        ones << COPY_SHIFT >> 1,
+        COPY_SHIFT * ones,
+    )
+
+
+def joined_blocks(name: str, channels: int, own: tuple[int, int], next_block: tuple[int, int]) -> Form:
+    """Of two maps, which are 0 outside themselves: the first from pixel `own` on, and the second `next_block` pixels further."""
+    rows = np.arange(channels)
+    ones = np.ones(channels, np.int64)
+    return Form(
+        name,
+        Nonzeros(2 * ones, np.tile([0, 1], channels), np.repeat(rows, 2), np.full(2 * channels, COPY_WEIGHT, np.int8)),
+        (Tap(0, *own), Tap(1, -next_block[0], -next_block[1])),
+        ones << COPY_SHIFT >> 1,
+        COPY_SHIFT * ones,
+        pad=0,
     )

@@ -59,6 +59,10 @@ class Place:
         _, height, width = self.shape
         return self.row_groups * self.block[0] * self.lanes * self.block[1] - height * width
 
+    def holds(self, y: int, x: int) -> bool:
+        """Whether that local pixel is part of the map in any block; blocks may be larger than the map."""
+        return y < self.shape[1] and x < self.shape[2]
+
     def pack(self, tensor: NDArray[np.int8]) -> NDArray[np.int8]:
         """The words that hold a tensor: int8 [row groups, words, lanes]."""
         channels, height, width = self.shape
@@ -158,8 +162,9 @@ def far_shifts(form: Form, inputs: Sequence[Place], output: Place) -> dict[str, 
     """The shifted copies of each input that taps need which reach two neighbours."""
     found: dict[str, set[tuple[int, int]]] = {}
     for pixel in range(output.block[0] * output.block[1]):
-        for tap in form.taps:
-            shift, _, _ = _find(form, tap, inputs[tap.input], divmod(pixel, output.block[1]))
+        y, x = divmod(pixel, output.block[1])
+        for tap in form.taps if output.holds(y, x) else ():
+            shift, _, _ = _find(form, tap, inputs[tap.input], (y, x))
             if any(shift):
                 found.setdefault(inputs[tap.input].tensor, set()).add(shift)
     return {name: tuple(sorted(shifts)) for name, shifts in found.items()}
@@ -186,7 +191,8 @@ def tap_entries(
         y, x = divmod(pixel, block_w)
         # In the block that the map's edge runs through; vectors have no edge.
         right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
-        for tap in taps:
+        used = taps if output.holds(y, x) else ()
+        for tap in used:
             source = inputs[tap.input]
             shift, (down, across), local = _find(form, tap, source, (y, x))
             first, channels = source.base, source.shape[0]
@@ -195,7 +201,7 @@ def tap_entries(
                 first, channels = copies.address(shift), copies.place.shape[0]
             entries.append(TapEntry(first + local * channels + tap.channel, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
-        entries.extend([unused] * ((1 << bits_for(len(taps))) - len(taps)))
+        entries.extend([unused] * ((1 << bits_for(len(taps))) - len(used)))
     return tuple(entries)
 
 

@@ -1,6 +1,7 @@
 """In which ways the maps of a network can be divided into blocks of pixels."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -38,12 +39,13 @@ def divisions(
         forms: of each step.
         vectors: tensors that are vectors.
     """
-    scales = _scales(network, forms, vectors)
+    regions = _regions(network, forms, vectors)
+    cuts = [(region, scale) for region in regions for scale in sorted({*region.values()}, reverse=True) if scale > 1]
     tried: list[Division] = []
-    for start in [None, *sorted({scale for scale in scales.values() if scale > 1}, reverse=True)]:
+    for late in [set(), *({name for name, scale in region.items() if scale >= start} for region, start in cuts)]:
         for reach in (1, 2):
             try:
-                division = _divide(network, forms, scales, start, row_groups, lanes, reach)
+                division = _divide(network, forms, regions, late, row_groups, lanes, reach)
             except CompileError as error:
                 yield error
                 continue
@@ -55,28 +57,29 @@ def divisions(
 def _divide(
     network: IntegerNetwork,
     forms: Sequence[Form | None],
-    scales: Mapping[str, Fraction],
-    start: Fraction | None,
+    regions: Sequence[Mapping[str, Fraction]],
+    late: AbstractSet[str],
     row_groups: int,
     lanes: int,
     reach: int,
 ) -> Division | None:
-    """With maps from scale `start` on divided by themselves; None where that is not possible."""
-    late = {name for name, scale in scales.items() if start is not None and scale >= start}
-    inside: tuple[list[tuple[Form, str]], list[tuple[Form, str]]] = [], []
+    """With some late maps of a region divided by themselves; None where that is not possible."""
+    parts = [*((region, region.keys() - late) for region in regions), *((region, region.keys() & late) for region in regions)]
+    part_of = {name: number for number, (_, part) in enumerate(parts) for name in part}
+    inside: list[list[tuple[Form, str]]] = [[] for _ in parts]
     gathered = []
     for step, form in zip(network.steps, forms, strict=True):
-        if form is None or step.output not in scales:
+        source = next((name for name in step.inputs if name in part_of), None)
+        if form is None or source is None or step.output not in part_of:
             continue
-        source = step.inputs[0]
-        if (source in late) == (step.output in late):
-            inside[source in late].append((form, source))
+        if part_of[source] == part_of[step.output]:
+            inside[part_of[source]].append((form, source))
         elif form.stride != 2 or step.output not in late:
             return None
         else:
             gathered.append((source, step.output))
     blocks: dict[str, tuple[int, int]] = {}
-    for part, on_maps in zip((scales.keys() - late, late), inside, strict=True):
+    for (scales, part), on_maps in zip(parts, inside, strict=True):
         if part:
             least = min(scales[name] for name in part)
             shapes = {tensor.name: tensor.shape for tensor in network.tensors if tensor.name in part}
@@ -90,15 +93,27 @@ def _divide(
     return Division(row_groups, blocks, frozenset(output for _, output in gathered))
 
 
-def _scales(network: IntegerNetwork, forms: Sequence[Form | None], vectors: set[str]) -> dict[str, Fraction]:
-    """How many pixels of the network's input, across as down, a pixel of each map stands for."""
-    if network.input.name in vectors:
-        return {}
-    scales = {network.input.name: Fraction(1)}
+def _regions(network: IntegerNetwork, forms: Sequence[Form | None], vectors: set[str]) -> list[dict[str, Fraction]]:
+    """Maps that steps make of each other, so that they are divided alike: how many pixels of the first one a pixel of each stands for.
+
+    A map that is made of a vector, or of a map's values in another order, begins a region of its own.
+    """
+    regions = [] if network.input.name in vectors else [{network.input.name: Fraction(1)}]
     for step, form in zip(network.steps, forms, strict=True):
-        found = {scales[name] for name in step.inputs if name in scales}
-        if len(found) > 1:
+        if step.output in vectors:
+            continue
+        sources = [name for name in step.inputs if name not in vectors]
+        if form is None or not sources:
+            regions.append({step.output: Fraction(1)})
+            continue
+        found = [region for region in regions if not region.keys().isdisjoint(sources)]
+        first, *others = found
+        scale = next(first[name] for name in sources if name in first)
+        for other in others:
+            factor = scale / next(other[name] for name in sources if name in other)
+            first.update((name, factor * other_scale) for name, other_scale in other.items())
+            regions.remove(other)
+        if {first[name] for name in sources} != {scale}:
             raise CompileError(f"step {step.output!r} reads maps that were scaled differently")
-        if step.output not in vectors and form is not None:
-            scales[step.output] = found.pop() * form.stride / form.enlarge
-    return scales
+        first[step.output] = scale * form.stride / form.enlarge
+    return regions
