@@ -92,7 +92,7 @@ class RequestServer(wiring.Component):
         word = Signal(WORD_BITS)
         word_place = Signal(2)
         busy = Signal()
-        seen_busy = Signal()  # as late as `available` is: with the array's answer all its results count
+        seen_busy = Signal(2)  # as late as `available` is: with the array's answer all its results count
         was_busy = Signal()  # when the response was decided on: an answer that comes later is not what it says
         greeted = Signal()
         takes = Signal()
@@ -100,7 +100,7 @@ class RequestServer(wiring.Component):
         with m.If(self.answered):
             m.d.sync += busy.eq(0)
         with m.If(~self.o.valid):
-            m.d.sync += was_busy.eq(seen_busy)
+            m.d.sync += was_busy.eq(seen_busy[1])
 
         m.d.comb += gathered.eq(Cat(header.as_value()[8:], self.i.payload.byte))
         m.d.comb += [
@@ -112,13 +112,14 @@ class RequestServer(wiring.Component):
             self.read.eq(header.address),
         ]
         is_peek = Signal()
-        # Counted in one cycle and compared in the next: on a large part both together set the clock. None are available where
-        # the host asks for results that are not there yet.
+        # A step a cycle: on a large part two of them together set the clock. None are available where the host asks for results
+        # that are not there yet.
         available = Signal(len(self.given))
-        behind = (self.given - self.read)[: len(self.given)]
+        behind = Signal(len(self.given))
         m.d.sync += [
+            behind.eq(self.given - self.read),
             available.eq(Mux(behind[-1] & behind[:-1].any(), 0, behind)),
-            seen_busy.eq(busy),
+            seen_busy.eq(Cat(busy, seen_busy)),
         ]
 
         byte = Signal(8)
@@ -202,7 +203,7 @@ class RequestServer(wiring.Component):
             with m.State("READ"):
                 with m.If(available >= length):
                     m.next = "RESPOND"
-                with m.Elif(~seen_busy | greeted):
+                with m.Elif(~seen_busy[1] | greeted):
                     m.d.sync += length.eq(available)
                     m.next = "RESPOND"
 

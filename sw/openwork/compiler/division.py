@@ -130,7 +130,8 @@ class _Planner:
     def _divided(self, step: Step, vector: Place, output: Place) -> Iterator[RunPlan]:
         """Of a vector that all PEs have: as a map of one block, which is then divided among lanes, and that among PEs.
 
-        The last column of blocks goes first: what there is already moves on to the next lane, and the column before it takes its place.
+        The last column of blocks goes first: what is there already moves on to the next lane, and the column before it
+        takes its place.
         """
         channels, *sizes = output.shape
         block = list(output.block)

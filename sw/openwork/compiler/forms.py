@@ -109,7 +109,8 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
     channels = [shape[0] for shape in shapes]
     if vector and isinstance(step, LayerStep | MaxPool) and network.tensor(step.output).shape[1:] != (1, 1):
         raise CompileError(
-            f"step {step.output!r}: its padding makes a map out of one pixel, which the array cannot: enlarge or reshape the vector first"
+            f"step {step.output!r}: its padding makes a map out of one pixel, which the array cannot: "
+            "enlarge or reshape the vector first"
         )
     if isinstance(step, LayerStep):
         layer = step.layer

@@ -1,4 +1,4 @@
-"""Forms that follow from where maps lie: of pooled blocks, of shifted copies, of pixels that are gathered or come out of a vector."""
+"""Forms that follow from where maps lie: of pooled blocks, of shifted copies, of gathered pixels, of vectors that become maps."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -83,7 +83,10 @@ def closed_up(name: str, channels: int, step: tuple[int, int]) -> Form:
 
 
 def laid_out(name: str, shape: tuple[int, int, int]) -> Form:
-    """A map of this shape out of a vector that counts channel, row, column; to be read as the words of one block of one channel."""
+    """A map of this shape out of a vector that counts channel, row, column.
+
+    The vector is read as a block of one channel, of which each row takes what lies as many words further.
+    """
     channels, height, width = shape
     ones = np.ones(channels, np.int64)
     return Form(

@@ -64,7 +64,10 @@ def _divide(
     reach: int,
 ) -> Division | None:
     """With some late maps of a region divided by themselves; None where that is not possible."""
-    parts = [*((region, region.keys() - late) for region in regions), *((region, region.keys() & late) for region in regions)]
+    parts = [
+        *((region, region.keys() - late) for region in regions),
+        *((region, region.keys() & late) for region in regions),
+    ]
     part_of = {name: number for number, (_, part) in enumerate(parts) for name in part}
     inside: list[list[tuple[Form, str]]] = [[] for _ in parts]
     gathered = []
@@ -94,7 +97,7 @@ def _divide(
 
 
 def _regions(network: IntegerNetwork, forms: Sequence[Form | None], vectors: set[str]) -> list[dict[str, Fraction]]:
-    """Maps that steps make of each other, so that they are divided alike: how many pixels of the first one a pixel of each stands for.
+    """Maps that steps make of each other, so they are divided alike: how many pixels of the first one a pixel of each stands for.
 
     A map that is made of a vector, or of a map's values in another order, begins a region of its own.
     """
