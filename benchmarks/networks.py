@@ -54,6 +54,7 @@ DENSE = "ResNet-50, dense, seeded values"
 
 CASES = {
     "digits CNN": Case(PRESETS["demo"], 8),
+    "digits autoencoder": Case(PRESETS["demo"], 8),
     "LeNet-5": Case(PRESETS["demo"], 8),
     "MLP 784-300-100-10": Case(VECTORS, 8),
     "ResNet-8, MLPerf Tiny": Case(SQUARE, 4),

@@ -93,6 +93,7 @@ def test_random_networks(network: IntegerNetwork, encoding: Encoding, seed: int)
     ("name", "config"),
     [
         ("digits CNN", PRESETS["demo"]),
+        ("digits autoencoder", PRESETS["demo"]),
         ("ResNet-8, MLPerf Tiny", SQUARE),
         ("DS-CNN, MLPerf Tiny", SQUARE),
         ("autoencoder 640, MLPerf Tiny", SQUARE),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from openwork.models import digits, mnist, shared_data
+from openwork.models import digits, digits_autoencoder, mnist, shared_data
 from openwork.models.cifar_resnet import pretrained_resnet20, pretrained_resnet56
 from openwork.models.efficientnet_lite import lite_images, pretrained_efficientnet_lite0, pruned_efficientnet_lite0
 from openwork.models.mlperf_tiny import (
@@ -54,6 +54,11 @@ Loader = Callable[[int], Subject]
 def _digits(count: int) -> Subject:
     data = digits.load()
     return Subject(digits.train().eval(), data.train_images, data.test_images[:count], data.test_labels[:count])
+
+
+def _digits_again(count: int) -> Subject:
+    data = digits.load()
+    return Subject(digits_autoencoder.train().eval(), data.train_images, data.test_images[:count], None)
 
 
 def _mnist(build: Callable[[], nn.Module]) -> Loader:
@@ -121,6 +126,7 @@ def _sequences(count: int) -> Subject:
 
 SUBJECTS: dict[str, Loader] = {
     "digits CNN": _digits,
+    "digits autoencoder": _digits_again,
     "LeNet-5": _mnist(mnist.lenet5),
     "MLP 784-300-100-10": _mnist(mnist.mlp),
     "ResNet-8, MLPerf Tiny": _cifar(pretrained_resnet8, normalized=False),

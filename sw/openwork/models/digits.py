@@ -1,7 +1,7 @@
 """A small CNN for the 8 x 8 handwritten digits of scikit-learn, trained, pruned and quantized in seconds."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -19,6 +19,9 @@ from openwork.network import IntegerNetwork
 from openwork.progress import Progress, silent
 from openwork.pruning import PrunedModel, apply_masks, prune_model
 from openwork.quantization import quantize
+
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Of a batch's outputs, its images and its labels."""
 
 TEST_IMAGES = 360
 BATCH = 96
@@ -85,7 +88,7 @@ def build(seed: int = 0) -> nn.Sequential:
 def train(seed: int = 0, epochs: int = 15, progress: Progress = silent) -> nn.Sequential:
     """The float model, trained; the same for the same seed on the same machine."""
     model = build(seed)
-    _fit(model, {}, load(), epochs, 4e-3, seed, progress, "training")
+    fit(model, {}, load(), epochs, 4e-3, seed, progress, "training")
     return model
 
 
@@ -97,7 +100,7 @@ def prune(
     for level in (density**0.5, density):
         pruned = prune_model(pruned.model, level, scope="global")
         title = f"training at {level:.0%} density"
-        _fit(pruned.model, pruned.masks, load(), ceil(epochs / 2), 2e-3, seed, progress, title)
+        fit(pruned.model, pruned.masks, load(), ceil(epochs / 2), 2e-3, seed, progress, title)
     return pruned
 
 
@@ -148,8 +151,12 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def _recognized(outputs: torch.Tensor, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(outputs, labels, label_smoothing=0.1)
+
+
 @one_thread()
-def _fit(
+def fit(
     model: nn.Module,
     masks: Mapping[str, torch.Tensor],
     digits: Digits,
@@ -158,6 +165,7 @@ def _fit(
     seed: int,
     progress: Progress,
     title: str,
+    loss: Loss = _recognized,
 ) -> None:
     """Train in place; weights that `masks` drops stay 0."""
     generator = torch.Generator().manual_seed(seed)
@@ -169,8 +177,7 @@ def _fit(
         for batch in torch.randperm(len(digits.train_images), generator=generator).chunk(batches):
             optimizer.zero_grad()
             outputs = model(digits.train_images[batch])
-            loss = functional.cross_entropy(outputs, digits.train_labels[batch], label_smoothing=0.1)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
+            loss(outputs, digits.train_images[batch], digits.train_labels[batch]).backward()  # type: ignore[no-untyped-call]  # torch has no types here
             optimizer.step()
             schedule.step()
             apply_masks(model, masks)

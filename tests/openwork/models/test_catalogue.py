@@ -36,7 +36,14 @@ LEAST = {
     "EfficientNet-Lite0": 85,
     "EfficientNet-Lite0, pruned to 50 %": 50,
 }
-SLOW = {"digits CNN", "LeNet-5", "MLP 784-300-100-10", "ResNet-56, CIFAR-10", *list(SUBJECTS)[-6:]}
+SLOW = {
+    "digits CNN",
+    "digits autoencoder",
+    "LeNet-5",
+    "MLP 784-300-100-10",
+    "ResNet-56, CIFAR-10",
+    *list(SUBJECTS)[-6:],
+}
 
 
 def by_speed(name: str) -> object:
@@ -106,6 +113,18 @@ def test_masked_resnet50_has_the_published_layers(sparsity: float) -> None:
 def test_untrained_networks_have_the_published_sizes() -> None:
     for build, weights in ((lenet5, 61_706), (mlp, 266_610)):
         assert sum(parameter.numel() for parameter in build().parameters()) == weights
+
+
+@pytest.mark.slow
+def test_digits_come_back_out_of_twelve_numbers() -> None:
+    subject = SUBJECTS["digits autoencoder"](360)
+    assert sum(weights.numel() for weights in subject.model.parameters() if weights.ndim > 1) == 8_736
+    with torch.no_grad():
+        outputs = subject.model(subject.inputs)
+    network = import_module(subject.model, subject.calibration[:1])
+    quantized = evaluation.scores(quantize(network, subject.calibration[:200]), subject.inputs)
+    for found in (outputs, quantized.reshape(outputs.shape)):
+        assert float(((found - subject.inputs) ** 2).mean() / subject.inputs.var()) < 0.12
 
 
 def test_same_padding_is_behind_where_it_is_odd() -> None:
