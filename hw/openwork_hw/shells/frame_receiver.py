@@ -93,8 +93,10 @@ class FrameReceiver(wiring.Component):
         number = Signal(8)  # the sequence number, or the new session's
         is_reset, sequenced = Signal(), Signal()
         wanted = Signal(init=1)  # the request may come in
+        # A cycle late, which nobody sees: between two bytes that go into the queue there are more.
         full, whole = Signal(), Signal()
-        m.d.comb += [full.eq((put + 1)[:pointer_bits] == take), write.byte.eq(held)]
+        m.d.sync += full.eq((put + 1)[:pointer_bits] == take)
+        m.d.comb += write.byte.eq(held)
         with m.If(turns_left != 0):
             m.d.sync += [turns_left.eq(turns_left - 1), held.eq(Cat(held[1:], held[0]))]
         with m.Elif(self.i.valid):
