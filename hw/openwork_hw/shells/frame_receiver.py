@@ -64,6 +64,7 @@ class FrameReceiver(wiring.Component):
         # The queue: [take, kept) are whole requests, [kept, put) is the one that comes in.
         pointer_bits = bits_for(self._bytes)
         put, kept, take = (Signal(pointer_bits, name=name) for name in ("put", "kept", "take"))
+        after = Signal(pointer_bits, init=1)  # always put + 1: an addition and a comparison would be one long path
         write = Signal(FrameByte)
         m.d.comb += [
             queue.write_address.eq(put),
@@ -93,10 +94,8 @@ class FrameReceiver(wiring.Component):
         number = Signal(8)  # the sequence number, or the new session's
         is_reset, sequenced = Signal(), Signal()
         wanted = Signal(init=1)  # the request may come in
-        # A cycle late, which nobody sees: between two bytes that go into the queue there are more.
         full, whole = Signal(), Signal()
-        m.d.sync += full.eq((put + 1)[:pointer_bits] == take)
-        m.d.comb += write.byte.eq(held)
+        m.d.comb += [full.eq(after == take), write.byte.eq(held)]
         with m.If(turns_left != 0):
             m.d.sync += [turns_left.eq(turns_left - 1), held.eq(Cat(held[1:], held[0]))]
         with m.Elif(self.i.valid):
@@ -109,13 +108,19 @@ class FrameReceiver(wiring.Component):
                     self.hello.eq(whole & ~is_reset & ~sequenced),
                     write.last.eq(1),
                 ]
-                m.d.sync += [left.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1), put.eq(kept)]
+                m.d.sync += [left.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1)]
+                m.d.sync += [put.eq(kept), after.eq(kept + 1)]
                 with m.If(self.reset):
-                    m.d.sync += [put.eq(0), kept.eq(0), take.eq(0), settled.eq(0)]
+                    m.d.sync += [put.eq(0), after.eq(1), kept.eq(0), take.eq(0), settled.eq(0)]
                     m.d.sync += [self.expected.eq(0), self.session.eq(number)]
                 with m.Elif(whole & wanted & ~full):
                     m.d.comb += queue.write_enable.eq(1)
-                    m.d.sync += [put.eq(put + 1), kept.eq(put + 1), self.expected.eq(self.expected + sequenced)]
+                    m.d.sync += [
+                        put.eq(after),
+                        after.eq(after + 1),
+                        kept.eq(after),
+                        self.expected.eq(self.expected + sequenced),
+                    ]
             with m.Elif(left == 1):
                 m.d.sync += [left.eq(self.i.payload), zero_behind.eq(self.i.payload != 255)]
                 m.d.comb += comes.eq(zero_behind)
@@ -127,7 +132,7 @@ class FrameReceiver(wiring.Component):
             m.d.comb += queue.write_enable.eq(holds & wanted)
             m.d.sync += [held.eq(byte), holds.eq(1), turns_left.eq(8)]
             with m.If(holds):
-                m.d.sync += put.eq(put + 1)
+                m.d.sync += [put.eq(after), after.eq(after + 1)]
                 with m.If(full):
                     m.d.sync += wanted.eq(0)
             with m.If(place != 2):
