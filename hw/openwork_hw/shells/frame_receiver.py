@@ -73,8 +73,9 @@ class FrameReceiver(wiring.Component):
             self.o.payload.eq(queue.read_data),
         ]
         settled = Signal(RegisteredMemory.latency_cycles)
-        m.d.comb += self.o.valid.eq(settled[-1] & (take != kept))
-        m.d.sync += settled.eq(Cat(1, settled))
+        there = Signal()  # a cycle late, which is early enough for what the memory reads
+        m.d.comb += self.o.valid.eq(settled[-1] & there)
+        m.d.sync += [settled.eq(Cat(1, settled)), there.eq(take != kept)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [take.eq(take + 1), settled.eq(0)]
 
@@ -88,39 +89,47 @@ class FrameReceiver(wiring.Component):
         held = Signal(8)
         holds = Signal()
         turns_left = Signal(range(9))
-        m.d.comb += [self.i.ready.eq(turns_left == 0), check.data.eq(held[0]), check.valid.eq(turns_left != 0)]
+        ends = Signal()  # the zero behind a request has come, and `sound` says what the CRC and the stuffing are
+        sound = Signal()
+        m.d.comb += [
+            self.i.ready.eq((turns_left == 0) & ~ends),
+            check.data.eq(held[0]),
+            check.valid.eq(turns_left != 0),
+        ]
 
         place = Signal(range(3))  # in the header, of the byte that comes
         number = Signal(8)  # the sequence number, or the new session's
         is_reset, sequenced = Signal(), Signal()
         wanted = Signal(init=1)  # the request may come in
-        full, whole = Signal(), Signal()
+        full = Signal()
         m.d.comb += [full.eq(after == take), write.byte.eq(held)]
+        m.d.sync += [ends.eq(0), sound.eq(0)]
         with m.If(turns_left != 0):
             m.d.sync += [turns_left.eq(turns_left - 1), held.eq(Cat(held[1:], held[0]))]
+        with m.Elif(ends):
+            # Of a request, or of what is left of one.
+            m.d.comb += [
+                check.start.eq(1),
+                self.reset.eq(sound & is_reset),
+                self.hello.eq(sound & ~is_reset & ~sequenced),
+                write.last.eq(1),
+            ]
+            m.d.sync += [left.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1)]
+            m.d.sync += [put.eq(kept), after.eq(kept + 1)]
+            with m.If(self.reset):
+                m.d.sync += [put.eq(0), after.eq(1), kept.eq(0), take.eq(0), settled.eq(0)]
+                m.d.sync += [self.expected.eq(0), self.session.eq(number)]
+            with m.Elif(sound & wanted & ~full):
+                m.d.comb += queue.write_enable.eq(1)
+                m.d.sync += [
+                    put.eq(after),
+                    after.eq(after + 1),
+                    kept.eq(after),
+                    self.expected.eq(self.expected + sequenced),
+                ]
         with m.Elif(self.i.valid):
             with m.If(self.i.payload == 0):
-                # The end of a request, or of what is left of one.
-                m.d.comb += [
-                    check.start.eq(1),
-                    whole.eq(holds & (left == 1) & check.match_detected),
-                    self.reset.eq(whole & is_reset),
-                    self.hello.eq(whole & ~is_reset & ~sequenced),
-                    write.last.eq(1),
-                ]
-                m.d.sync += [left.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1)]
-                m.d.sync += [put.eq(kept), after.eq(kept + 1)]
-                with m.If(self.reset):
-                    m.d.sync += [put.eq(0), after.eq(1), kept.eq(0), take.eq(0), settled.eq(0)]
-                    m.d.sync += [self.expected.eq(0), self.session.eq(number)]
-                with m.Elif(whole & wanted & ~full):
-                    m.d.comb += queue.write_enable.eq(1)
-                    m.d.sync += [
-                        put.eq(after),
-                        after.eq(after + 1),
-                        kept.eq(after),
-                        self.expected.eq(self.expected + sequenced),
-                    ]
+                m.d.sync += [ends.eq(1), sound.eq(holds & (left == 1) & check.match_detected)]
             with m.Elif(left == 1):
                 m.d.sync += [left.eq(self.i.payload), zero_behind.eq(self.i.payload != 255)]
                 m.d.comb += comes.eq(zero_behind)

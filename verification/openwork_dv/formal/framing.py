@@ -50,7 +50,7 @@ class Crc(wiring.Component):
 
 
 class Frame(wiring.Component):
-    """A second opinion on the bytes of a line: what `arch.link` says of the frame that the next zero ends.
+    """A second opinion on the bytes of a line: what `arch.link` says of the frame that the next zero ends, a cycle after it comes.
 
     Ports
         byte, comes : in; a byte of the line, and that it has been taken
@@ -77,18 +77,19 @@ class Frame(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         run, zero_follows = Signal(8, init=1), Signal()
-        ends, starts_run = Signal(), Signal()
+        zero, starts_run, ends = Signal(), Signal(), Signal()
+        m.d.sync += ends.eq(zero)
         m.d.comb += [
-            ends.eq(self.comes & (self.byte == 0)),
-            starts_run.eq(self.comes & (run == 1)),
-            self.counts.eq(self.comes & ~ends & (~starts_run | zero_follows)),
+            zero.eq(self.comes & (self.byte == 0)),
+            starts_run.eq(self.comes & ~zero & (run == 1)),
+            self.counts.eq(self.comes & ~zero & (~starts_run | zero_follows)),
             self.content.eq(Mux(starts_run, 0, self.byte)),
         ]
         with m.If(ends):
             m.d.sync += [run.eq(1), zero_follows.eq(0), self.bytes.eq(0)]
         with m.Elif(starts_run):
             m.d.sync += [run.eq(self.byte), zero_follows.eq(self.byte != 255)]
-        with m.Elif(self.comes):
+        with m.Elif(self.comes & ~zero):
             m.d.sync += run.eq(run - 1)
         with m.If(self.counts):
             m.d.sync += self.bytes.eq(Mux(self.bytes == 2, 2, self.bytes + 1))
@@ -106,7 +107,7 @@ class Frame(wiring.Component):
 def receiver_properties(receiver: FrameReceiver, *, bytes: int) -> Properties:
     """A request counts exactly if it is whole, in order and has room, RESET and HELLO if whole; nothing hangs.
 
-    A zero begins anew, whatever came before.
+    A zero begins anew, whatever came before; what it ends counts a cycle after it has come.
 
     Which requests count shows at `reset`, `hello`, `expected` and `session`. `bytes` is the size of the receiver's queue.
     """
@@ -118,8 +119,9 @@ def receiver_properties(receiver: FrameReceiver, *, bytes: int) -> Properties:
     comes = transfers(receiver.i)
     m.d.comb += [frame.byte.eq(receiver.i.payload), frame.comes.eq(comes)]
 
-    ends = comes & (receiver.i.payload == 0)
-    good = ends & frame.whole & (frame.bytes != 0)
+    zero = comes & (receiver.i.payload == 0)
+    ends, good = Signal(), Signal()
+    m.d.sync += [ends.eq(zero), good.eq(zero & frame.whole & (frame.bytes != 0))]
     sequenced = (frame.first & SEQUENCED) != 0
     is_reset = frame.first == Kind.RESET
     out_of_order = sequenced & (frame.bytes == 1) & (frame.content != receiver.expected)
