@@ -22,7 +22,7 @@ from openwork_dv.campaign import (
 )
 from openwork_dv.coverage import ERROR_BINS, LAYER_BINS, STALL_BINS, Coverage
 from openwork_dv.jobs import Job, JobResult
-from openwork_dv.runner import run_jobs
+from openwork_dv.runner import Simulator, run_jobs
 from openwork_dv.scoreboard import layer_complaints
 from openwork_dv.stimulus import random_case
 from openwork_dv.transactions import layer_steps, run_step
@@ -73,7 +73,9 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
         rng = np.random.default_rng([seed, *name.encode()])
         for stall, count in ((0.0, 32), (0.3, 16), (0.95, 4)):
             trials = random_trials(rng, config, stall, count, MAX_CYCLES[stall])
-            tasks.append(partial(run_trials, config, trials))
+            # In Icarus the largest array takes as long as all others together.
+            simulator = Simulator.VERILATOR if name == "21x7" else Simulator.ICARUS
+            tasks.append(partial(run_trials, config, trials, simulator=simulator))
     complaints, coverage = run_all(tasks)
     coverage.save(COVERAGE_FILE)
     assert complaints == []
@@ -90,12 +92,23 @@ def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None
 def test_two_thousand_corrupted_streams_meet_every_error(seed: int) -> None:
     rng = np.random.default_rng([seed, 2000])
     trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(2000)]
-    tasks = [partial(run_corrupted, SMALL, trials[start : start + 250]) for start in range(0, 2000, 250)]
+    fast = partial(run_corrupted, simulator=Simulator.VERILATOR)
+    tasks = [partial(fast, SMALL, trials[start : start + 250]) for start in range(0, 2000, 250)]
     complaints, coverage = run_all(tasks)
     assert complaints == []
     # Records are not corrupted here, and few corruptions make a row longer than the row buffer: these have tests by name.
     rare = {"error records", "error row_too_long"}
     assert coverage.missing(name for name in ERROR_BINS if name not in rare) == []
+
+
+@pytest.mark.slow
+def test_both_simulators_say_the_same(seed: int) -> None:
+    """In every cycle and every bit that a bench sees."""
+    rng = np.random.default_rng([seed, 1])
+    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(24)]
+    jobs = [trial.job() for trial in trials]
+    icarus, verilator = (run_jobs(SMALL, jobs, simulator=simulator) for simulator in Simulator)
+    assert icarus == verilator
 
 
 def run_all(tasks: Sequence[Callable[[], tuple[list[str], Coverage]]]) -> tuple[list[str], Coverage]:

