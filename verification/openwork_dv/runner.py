@@ -50,7 +50,7 @@ public_flat_rw -module "top" -var "rst"
 public_flat_rw -module "top" -var "i_*"
 public_flat_rw -module "top" -var "o_*"
 """
-"""cocotb sees these of a Verilator model; with all wires it would be as slow as Icarus."""
+"""cocotb sees these of a Verilator model; what can be seen is not optimized."""
 
 
 class Simulator(Enum):
