@@ -133,29 +133,27 @@ class _Planner:
         The last column of blocks goes first: what is there already moves on to the next lane, and the column before it
         takes its place.
         """
-        channels, *sizes = output.shape
-        block = list(output.block)
-        counts = [-(-size // side) for size, side in zip(sizes, block, strict=True)]
+        channels, height, width = output.shape
+        block = output.block
+        counts = -(-height // block[0]), -(-width // block[1])
         # The words of a vector are those of one pixel; here, of one block, each channel as many words further.
-        pixels = replace(vector, shape=(1, sizes[0], sizes[1]), block=(sizes[0], sizes[1]), vector=False, step="")
-        moves = [(axis, number) for axis in (1, 0) for number in reversed(range(counts[axis] - 1))]
-        whole = counts[0] * block[0], counts[1] * block[1]
-        undivided = _hidden(output, step, output.shape, whole, fill=0, what="undivided")
-        now = before = undivided if moves else output
+        pixels = replace(vector, shape=(1, height, width), block=(height, width), vector=False, step="")
+        sides = [counts[0] * block[0], counts[1] * block[1]]
+        left = sum(counts) - 2
+        now = _hidden(output, step, output.shape, (sides[0], sides[1]), fill=0, what="undivided") if left else output
         yield self._run(laid_out(step.output, output.shape), [pixels], now, {})
-        for index, (axis, number) in enumerate(moves):
-            if axis == 0 and moves[index - 1][0] == 1:
-                before = now
-            first = number * block[axis]
-            own, next_block = ((first, 0), (block[0], 0)) if axis == 0 else ((0, first), (0, block[1]))
-            shape = (channels, sizes[0] - first, sizes[1]) if axis == 0 else (channels, sizes[0], sizes[1] - first)
-            sides = (block[0], block[1]) if axis == 0 else (whole[0], block[1])
-            what = ("rows of", "columns of")[axis]
-            after = _hidden(output, step, shape, sides, fill=0, what=what if index % 2 else f"more {what}")
-            if index == len(moves) - 1:
-                after = output
-            yield self._run(joined_blocks(step.output, channels, own, next_block), [before, now], after, {})
-            now = after
+        for axis, what in ((1, "columns of"), (0, "rows of")):
+            undivided = now
+            sides[axis] = block[axis]
+            for number in reversed(range(counts[axis] - 1)):
+                first = number * block[axis]
+                own, next_block = ((first, 0), (block[0], 0)) if axis == 0 else ((0, first), (0, block[1]))
+                shape = channels, height - own[0], width - own[1]
+                left -= 1
+                name = what if number % 2 else f"more {what}"
+                after = _hidden(output, step, shape, (sides[0], sides[1]), fill=0, what=name) if left else output
+                yield self._run(joined_blocks(step.output, channels, own, next_block), [undivided, now], after, {})
+                now = after
 
     def _move_cycles(self, unrolled: Sequence[Unrolled]) -> int:
         moves = (move for one in unrolled for move in map_moves(self.places[one.map], 0, by_channel=one.by_channel))
