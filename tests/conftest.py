@@ -7,6 +7,10 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+# Beside other workers, a worker a core, torch's threads would wait for each other most of the time. It reads this when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
 # Times say nothing about correctness, and a property that fails prints the line that runs it again.
