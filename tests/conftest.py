@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
-# Beside other workers, a worker a core, torch's threads would wait for each other most of the time. It reads this when it is imported.
+# Beside other workers, one a core, torch's threads would mostly wait for each other. Torch reads this when it is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
