@@ -17,7 +17,6 @@ from openwork_dv.campaign import (
     random_corrupted,
     random_features,
     random_trials,
-    run_corrupted,
     run_trials,
 )
 from openwork_dv.coverage import ERROR_BINS, LAYER_BINS, STALL_BINS, Coverage
@@ -84,7 +83,7 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
 
 def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None:
     rng = np.random.default_rng([seed, 100])
-    complaints, _ = run_corrupted(SMALL, [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(24)])
+    complaints, _ = run_trials(SMALL, [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(24)])
     assert complaints == []
 
 
@@ -92,7 +91,7 @@ def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None
 def test_two_thousand_corrupted_streams_meet_every_error(seed: int) -> None:
     rng = np.random.default_rng([seed, 2000])
     trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(2000)]
-    fast = partial(run_corrupted, simulator=Simulator.VERILATOR)
+    fast = partial(run_trials, simulator=Simulator.VERILATOR)
     tasks = [partial(fast, SMALL, trials[start : start + 250]) for start in range(0, 2000, 250)]
     complaints, coverage = run_all(tasks)
     assert complaints == []
@@ -233,7 +232,7 @@ def test_each_error_is_reported_and_harms_nothing(
     features = random_features(np.random.default_rng(seed), SMALL)
     trials = [Corrupted(SMALL, good, corrupt(good), features, stall, seed) for stall in (0.0, 0.5)]
     assert {trial.outcome() for trial in trials} == {kind}
-    complaints, _ = run_corrupted(SMALL, trials)
+    complaints, _ = run_trials(SMALL, trials)
     assert complaints == []
 
 

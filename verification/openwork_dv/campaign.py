@@ -71,25 +71,6 @@ def random_trials(rng: Generator, config: ArrayConfig, stall: float, count: int,
     return trials
 
 
-def run_trials(
-    config: ArrayConfig,
-    trials: Sequence[Trial],
-    folder: Path = BUILD_FOLDER,
-    simulator: Simulator = Simulator.ICARUS,
-) -> tuple[list[str], Coverage]:
-    """Simulate trials; what was wrong, and what was met."""
-    coverage = Coverage()
-    complaints = []
-    for number, (trial, result) in enumerate(
-        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder, simulator), strict=True)
-    ):
-        found = trial.complaints(result)
-        complaints += [f"trial {number}: {text}" for text in found]
-        if not found:
-            coverage.add(trial.bins())
-    return complaints, coverage
-
-
 @dataclass(frozen=True, eq=False)
 class Corrupted:
     """A pass with wrong streams on known features, then the fault cleared and the same pass as it should be.
@@ -164,6 +145,11 @@ class Corrupted:
             found.append("the pass after the cleared fault is wrong")
         return found
 
+    def bins(self) -> list[str]:
+        """What it meets."""
+        outcome = self.outcome()
+        return [f"error {outcome.name.lower()}" if outcome else "corrupted and legal"]
+
     def _stored(self, steps: Sequence[StepResult]) -> NDArray[np.int8]:
         return np.stack([feature_words(self.config, step.outputs) for step in steps[: self.config.pes]])
 
@@ -203,19 +189,19 @@ def random_features(rng: Generator, config: ArrayConfig) -> NDArray[np.int8]:
     return rng.integers(-128, 128, (config.pes, config.feature_words, config.lanes)).astype(np.int8)
 
 
-def run_corrupted(
+def run_trials(
     config: ArrayConfig,
-    trials: Sequence[Corrupted],
+    trials: Sequence[Trial | Corrupted],
     folder: Path = BUILD_FOLDER,
     simulator: Simulator = Simulator.ICARUS,
 ) -> tuple[list[str], Coverage]:
-    """Simulate corrupted passes; what was wrong, and what they ended in."""
+    """Simulate trials; what was wrong, and what those met of which nothing was."""
     coverage = Coverage()
     complaints = []
-    for number, (trial, result) in enumerate(
-        zip(trials, run_jobs(config, [trial.job() for trial in trials], folder, simulator), strict=True)
-    ):
-        outcome = trial.outcome()
-        complaints += [f"trial {number} ({outcome.name}): {text}" for text in trial.complaints(result)]
-        coverage.add([f"error {outcome.name.lower()}" if outcome else "corrupted and legal"])
+    results = run_jobs(config, [trial.job() for trial in trials], folder, simulator)
+    for number, (trial, result) in enumerate(zip(trials, results, strict=True)):
+        found = trial.complaints(result)
+        complaints += [f"trial {number} ({trial.bins()[0]}): {text}" for text in found]
+        if not found:
+            coverage.add(trial.bins())
     return complaints, coverage

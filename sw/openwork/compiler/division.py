@@ -93,27 +93,32 @@ class _Planner:
             unrolled = tuple(Unrolled(name, place, 0, by_channel=False) for name, place in places.items())
             return self._vector_plan(step, form, inputs, dict.fromkeys(step.inputs, 0), unrolled)
         if step.output in self._vectors and form.operation is not Operation.POOL:
-            return self._vector_plan(step, form, inputs, {name: self._home[name] for name in step.inputs}, ())
+            return self._vector_plan(step, form, inputs, self._homes(step), ())
         if form.operation is Operation.POOL:
             form = pool_taps(form, inputs[0])
             self._home[step.output] = self._groups
         if step.output in self._gathered:
             return StepPlan(step, self._groups, runs=tuple(self._gather(step, form, inputs)))
-        spread, move_cycles = self._spread(step)
-        runs = tuple(self._map_runs(step, form, inputs, self.places[step.output]))
-        return StepPlan(step, self._groups, spread=spread, runs=runs, move_cycles=move_cycles)
-
-    def _spread(self, step: Step) -> tuple[tuple[tuple[str, int], ...], int]:
-        """Inputs that are vectors but not in all PEs, which they are from then on; and the cycles of that."""
-        spread = tuple((name, home) for name in dict.fromkeys(step.inputs) if (home := self._home.get(name, 0)))
+        spread, cycles = self._spread(self._homes(step))
         self._home.update((name, 0) for name, _ in spread)
+        runs = tuple(self._map_runs(step, form, inputs, self.places[step.output]))
+        return StepPlan(step, self._groups, spread=spread, runs=runs, move_cycles=cycles)
+
+    def _homes(self, step: Step) -> dict[str, int]:
+        """Where those inputs are that are vectors."""
+        return {name: self._home[name] for name in step.inputs if name in self._vectors}
+
+    def _spread(self, homes: Mapping[str, int], groups: int = 0) -> tuple[tuple[tuple[str, int], ...], int]:
+        """Which vectors have to be written into all PEs, since groups of this size do not have them; and the cycles of that."""
+        spread = tuple((name, home) for name, home in homes.items() if home not in (0, groups))
         return spread, sum(move_cycles(self._config, spread_move(self.places[name], home)) for name, home in spread)
 
     def _reshape_plan(self, step: Step, inputs: Sequence[Place]) -> StepPlan:
         """Of a reshape to a map: its inputs as one vector, and that divided."""
         output = self.places[step.output]
         vector = _hidden(output, step, (prod(output.shape), 1, 1), (1, 1), vector=True, what="vector of")
-        spread, move_cycles = self._spread(step)
+        spread, cycles = self._spread(self._homes(step))
+        self._home.update((name, 0) for name, _ in spread)
         unrolled: tuple[Unrolled, ...] = ()
         runs: list[RunPlan] = []
         if step.inputs[0] not in self._vectors:
@@ -124,8 +129,7 @@ class _Planner:
             form = copies(step.output, [place.shape[0] for place in inputs], Operation.SUM)
             runs.append(self._run(form, inputs, vector, {}))
         runs.extend(self._divided(step, vector, output))
-        move_cycles += self._move_cycles(unrolled)
-        return StepPlan(step, self._groups, unrolled, spread, tuple(runs), move_cycles)
+        return StepPlan(step, self._groups, unrolled, spread, tuple(runs), cycles + self._move_cycles(unrolled))
 
     def _divided(self, step: Step, vector: Place, output: Place) -> Iterator[RunPlan]:
         """Of a vector that all PEs have: as a map of one block, which is then divided among lanes, and that among PEs.
@@ -216,8 +220,7 @@ class _Planner:
             shares = streams <= config.replicas
             if not shares and not final:
                 continue
-            spread = tuple((name, home) for name, home in homes.items() if home not in (0, groups))
-            moves = sum(move_cycles(config, spread_move(self.places[name], home)) for name, home in spread)
+            spread, moves = self._spread(homes, groups)
             divided = [replace(place, row_groups=groups) for place in inputs]
             run = self._run(form, divided, replace(self.places[step.output], row_groups=groups), {})
             orders = tuple(np.concatenate([block.rows_of(stream) for block in run.blocks]) for stream in range(streams))
