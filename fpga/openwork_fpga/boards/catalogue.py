@@ -13,8 +13,8 @@ from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
-CLOCK_MHZ = 81.25
-"""What the PLLs make where the oscillator allows it; near a multiple of 3 MHz, which gives the fastest serial lines."""
+CLOCK_MHZ = 93.75
+"""What the PLLs make out of 25 MHz for parts of speed grade 6; near a multiple of 3 MHz, as the fastest serial lines want it."""
 
 BUILT = "bitstream built; RTL and netlists of a small array"
 
@@ -34,17 +34,16 @@ def _ulx3s(
     preset: str,
     memory_words: int,
     result_bytes: int,
-    clock_mhz: float = CLOCK_MHZ,
 ) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
         title=f"ULX3S with LFE5U-{size}F",
         platform=platform,
         chip=ecp5.CHIP,
-        device=_ecp5(base, f"{size}k", "CABGA381", "6", clock_mhz),
+        device=_ecp5(base, f"{size}k", "CABGA381", "6", CLOCK_MHZ),
         preset=preset,
         encodings=(Encoding.PACKED,),
-        clock_mhz=clock_mhz,
+        clock_mhz=CLOCK_MHZ,
         baud=3_000_000,
         line="its USB socket US1",
         memory_words=memory_words,
@@ -59,7 +58,7 @@ def _ulx3s(
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=93.75),
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192),
         _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", 8192, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
         _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
@@ -68,10 +67,10 @@ BOARDS: dict[str, Board] = {
             title="OrangeCrab r0.2 with LFE5U-85F",
             platform=OrangeCrabSerialPlatform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 80),
+            device=_ecp5("lfe5u-85f", "85k", "CSFBGA285", "8", 112),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
-            clock_mhz=80,  # its oscillator of 48 MHz makes no 81.25
+            clock_mhz=112,  # its oscillator of 48 MHz makes no 112.5
             baud=1_000_000,
             line="an adapter on pins 0 (in) and 1 (out)",
             memory_words=16384,
@@ -87,10 +86,10 @@ BOARDS: dict[str, Board] = {
             title="ECPIX-5 with LFE5UM5G-85F",
             platform=ECPIX585Platform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-85f", "um5g-85k", "CABGA554", "8", CLOCK_MHZ),
+            device=_ecp5("lfe5u-85f", "um5g-85k", "CABGA554", "8", 112.5),
             preset="ecp5-85k",
             encodings=(Encoding.PACKED,),
-            clock_mhz=CLOCK_MHZ,
+            clock_mhz=112.5,
             baud=3_000_000,
             line="its USB socket for debugging",
             memory_words=16384,
