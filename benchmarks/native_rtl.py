@@ -30,7 +30,7 @@ from openwork_dv.packing import unpack
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.image_runner import Answer, Request
+from openwork_hw.image.run_control import Answer, Request
 
 SEED = 7
 CONFIGS = {

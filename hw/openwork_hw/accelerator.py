@@ -44,9 +44,14 @@ class Accelerator(wiring.Component):
     o_features: stream.Interface
     o_reports: stream.Interface
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS) -> None:
+    def __init__(
+        self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS, compact: bool = False
+    ) -> None:
+        """`compact`: for a part so small that nothing on it is far away. What is steady for a command, or waits for a slow memory
+        of weights, is not kept in registers on the way; a command must stay at i_commands until its report is taken."""
         self._config = config
         self._encodings = encodings
+        self._compact = compact
         super().__init__(
             {
                 "i_commands": In(stream.Signature(CommandLayout(config))),
@@ -61,8 +66,8 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.sequencer = sequencer = Sequencer(self._config)
-        m.submodules.chain = chain = Chain(self._config, encodings=self._encodings)
+        m.submodules.sequencer = sequencer = Sequencer(self._config, compact=self._compact)
+        m.submodules.chain = chain = Chain(self._config, encodings=self._encodings, compact=self._compact)
 
         wiring.connect(m, wiring.flipped(self.i_commands), sequencer.i_commands)
         wiring.connect(m, wiring.flipped(self.i_taps), sequencer.i_taps)

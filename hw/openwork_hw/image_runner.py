@@ -1,42 +1,24 @@
-"""The top for whole networks: an image in a memory runs by itself. Wiring, and one state machine that takes requests."""
+"""The top for whole networks: an image in a memory runs by itself. Wiring."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
-from openwork_hw.arch.image import CommandOp, ImageStatus
+from openwork_hw.arch.image import CommandOp
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.image.checker import ImageChecker
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
 from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader
-from openwork_hw.sequencer import CYCLE_BITS, Report
+from openwork_hw.image.run_control import Answer, CommandReport, Request, RunControl
+from openwork_hw.sequencer import CYCLE_BITS
 
 WORDS_AHEAD = 10
 """Words that a reader asks for before they are needed: a memory may take up to seven cycles to answer and costs no stall."""
 
 RECORD_WORDS_AHEAD = 16
-
-
-class Request(enum.Enum, shape=unsigned(1)):  # type: ignore[call-arg]  # Amaranth is untyped
-    """What the host asks for: CHECK the image in the memory, or RUN it once."""
-
-    CHECK = 0
-    RUN = 1
-
-
-Answer = data.StructLayout({"status": ImageStatus, "cycles": CYCLE_BITS})
-"""The answer to a request: what came of it, and cycles from when it was taken to when this is offered."""
-
-
-class CommandReport(data.StructLayout):
-    """The report of a command: its own, and cycles in which the array was ready for a word, a tap table entry or a feature that was
-    not there, or had a feature that nobody took."""
-
-    def __init__(self, config: ArrayConfig) -> None:
-        super().__init__({"report": Report(config), "stalls": CYCLE_BITS})
 
 
 class ImageRunner(wiring.Component):
@@ -98,6 +80,9 @@ class ImageRunner(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config, bits = self._config, self._address_bits
+        m.submodules.control = control = RunControl()
+        wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)
+        wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
         m.submodules.reader = reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
         m.submodules.checker = checker = ImageChecker(config, address_bits=bits)
         m.submodules.program = program = ProgramReader(config)
@@ -125,10 +110,13 @@ class ImageRunner(wiring.Component):
         wiring.connect(m, accelerator.o_features, wiring.flipped(self.o_features))
 
         # The memory's first port is the checker's or the program's.
-        checking = Signal()
-        running = Signal()
+        checking = control.checking
         m.d.comb += [
-            reader.i_regions.valid.eq(checker.o_regions.valid),
+            checker.start.eq(control.check),
+            control.checked.eq(checker.done),
+            control.found.eq(checker.status),
+            control.started.eq(reader.i_regions.ready),
+            reader.i_regions.valid.eq(checker.o_regions.valid | control.start),
             reader.i_regions.payload.eq(checker.o_regions.payload),
             checker.o_regions.ready.eq(checking & reader.i_regions.ready),
             checker.i.payload.eq(reader.o.payload),
@@ -137,16 +125,21 @@ class ImageRunner(wiring.Component):
             program.i.valid.eq(~checking & reader.o.valid),
             reader.o.ready.eq(Mux(checking, checker.i.ready, program.i.ready)),
         ]
+        with m.If(control.start):
+            m.d.comb += [
+                reader.i_regions.payload.address.eq(checker.program),
+                reader.i_regions.payload.words.eq(checker.program_words),
+            ]
 
         # Commands: a CLEAR of our own in front, then the program's. Its report is for nobody.
-        clearing = Signal()
+        command, report = accelerator.i_commands, accelerator.o_reports
         m.d.comb += [
-            accelerator.i_commands.payload.eq(program.o_commands.payload),
-            accelerator.i_commands.valid.eq(clearing | (running & program.o_commands.valid)),
-            program.o_commands.ready.eq(running & accelerator.i_commands.ready),
+            command.payload.eq(program.o_commands.payload),
+            command.valid.eq(control.clear | (control.running & program.o_commands.valid)),
+            program.o_commands.ready.eq(control.running & command.ready),
         ]
-        with m.If(clearing):
-            m.d.comb += accelerator.i_commands.payload.op.eq(CommandOp.CLEAR)
+        with m.If(control.clear):
+            m.d.comb += command.payload.op.eq(CommandOp.CLEAR)
         stalls = Signal(CYCLE_BITS, reset_less=True)
         stalled = Signal(reset_less=True)
         m.d.sync += stalled.eq(
@@ -157,78 +150,19 @@ class ImageRunner(wiring.Component):
                 self.o_features.valid & ~self.o_features.ready,
             ).any()
         )
-        with m.If(accelerator.i_commands.valid & accelerator.i_commands.ready):
+        with m.If(control.commanded):
             m.d.sync += stalls.eq(0)
-        with m.Elif(stalled & ~accelerator.o_reports.valid):
+        with m.Elif(stalled & ~report.valid):
             m.d.sync += stalls.eq(stalls + 1)
         m.d.comb += [
-            self.o_reports.payload.report.eq(accelerator.o_reports.payload),
+            self.o_reports.payload.report.eq(report.payload),
             self.o_reports.payload.stalls.eq(stalls),
-            self.o_reports.valid.eq(running & accelerator.o_reports.valid),
-            accelerator.o_reports.ready.eq(~running | self.o_reports.ready),
+            self.o_reports.valid.eq(control.running & report.valid),
+            report.ready.eq(~control.running | self.o_reports.ready),
+            control.commanded.eq(command.valid & command.ready),
+            control.reported.eq(report.valid & report.ready),
+            control.faulty.eq(report.payload.fault.kind != StreamErrorKind.NONE),
+            control.ended.eq(program.done),
+            program.restart.eq(control.rewind),
         ]
-
-        # Requests.
-        good = Signal()  # the image has been checked
-        pending = Signal()  # a command has been taken and its report has not
-        cycles = Signal(CYCLE_BITS, reset_less=True)
-        status = Signal(ImageStatus)
-        m.d.comb += [self.o_answers.payload.status.eq(status), self.o_answers.payload.cycles.eq(cycles)]
-        with m.If(accelerator.o_reports.valid & accelerator.o_reports.ready):
-            m.d.sync += pending.eq(0)
-            with m.If(running & (accelerator.o_reports.payload.fault.kind != StreamErrorKind.NONE)):
-                m.d.sync += status.eq(ImageStatus.FAULT)
-        with m.If(accelerator.i_commands.valid & accelerator.i_commands.ready):
-            m.d.sync += pending.eq(1)
-        m.d.sync += cycles.eq(cycles + 1)
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.i_requests.ready.eq(1)
-                m.d.sync += [cycles.eq(0), status.eq(ImageStatus.GOOD)]
-                with m.If(self.i_requests.valid):
-                    with m.If(self.i_requests.payload == Request.CHECK):
-                        m.d.comb += checker.start.eq(1)
-                        m.d.sync += good.eq(0)
-                        m.next = "CHECK"
-                    with m.Elif(good):
-                        m.next = "CLEAR"
-                    with m.Else():
-                        m.d.sync += status.eq(ImageStatus.NOT_CHECKED)
-                        m.next = "ANSWER"
-
-            with m.State("CHECK"):
-                m.d.comb += checking.eq(1)
-                with m.If(checker.done):
-                    m.d.sync += [status.eq(checker.status), good.eq(checker.status == ImageStatus.GOOD)]
-                    m.next = "ANSWER"
-
-            with m.State("CLEAR"):
-                m.d.comb += clearing.eq(1)
-                with m.If(accelerator.i_commands.ready):
-                    m.next = "CLEARED"
-
-            with m.State("CLEARED"):
-                m.d.comb += program.restart.eq(1)
-                with m.If(~pending):
-                    m.next = "START"
-
-            with m.State("START"):
-                m.d.comb += [
-                    reader.i_regions.valid.eq(1),
-                    reader.i_regions.payload.address.eq(checker.program),
-                    reader.i_regions.payload.words.eq(checker.program_words),
-                ]
-                with m.If(reader.i_regions.ready):
-                    m.next = "RUN"
-
-            with m.State("RUN"):
-                m.d.comb += running.eq(1)
-                with m.If(program.done & ~pending):
-                    m.next = "ANSWER"
-
-            with m.State("ANSWER"):
-                m.d.sync += cycles.eq(cycles)
-                m.d.comb += self.o_answers.valid.eq(1)
-                with m.If(self.o_answers.ready):
-                    m.next = "IDLE"
         return m

@@ -1,5 +1,7 @@
 """Turns commands into what happens on the chain."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,7 +12,7 @@ from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
 from openwork_hw.arch.image import COMMAND_FIELDS, CommandOp
 from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.timing import BACK_HOPS, FIRST_LANE_CYCLES, row_spacing, write_cycles
-from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, StreamFault, TapEntryLayout
+from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, Settings, StreamFault, TapEntryLayout
 from openwork_hw.decoder.payloads import TAP_BITS
 from openwork_hw.stream.output_buffer import OutputBuffer
 
@@ -102,8 +104,11 @@ class Sequencer(wiring.Component):
     o_chain: wiring.PureInterface
     i_chain: wiring.PureInterface
 
-    def __init__(self, config: ArrayConfig) -> None:
+    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
+        """`compact`: the command that is taken stays at `i_commands` until its report is taken, and the chain is near: what is
+        steady is not kept here again."""
         self._config = config
+        self._compact = compact
         super().__init__(
             {
                 "i_commands": In(stream.Signature(CommandLayout(config))),
@@ -119,7 +124,9 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        settings = self.o_chain.settings
+        settings = Signal(Settings(config))
+        running = Signal()
+        m.d.comb += [self.o_chain.settings.eq(settings), self.o_chain.settings.running.eq(running)]
         period = Signal(PERIOD_BITS, reset_less=True)
         words_left = Signal(config.address_bits + 1, reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
@@ -149,6 +156,8 @@ class Sequencer(wiring.Component):
             bytes_back.append(Signal(signed(8), name=f"byte_{hop}", reset_less=True))
             faults.append(Signal(StreamFault(config), name=f"fault_{hop}", reset_less=True))
             m.d.sync += [bytes_back[-1].eq(bytes_back[-2]), faults[-1].eq(faults[-2])]
+        if self._compact:
+            faults.append(self.i_chain.fault)
         m.d.sync += [
             done.eq(Cat(self.i_chain.done, done)),
             byte_valid.eq(Cat(self.i_chain.byte_valid, byte_valid)),
@@ -169,9 +178,7 @@ class Sequencer(wiring.Component):
         idle, setting, loading, storing, tabulating = (
             Signal(name=name) for name in ("idle", "setting", "loading", "storing", "tabulating")
         )
-        starting, running, stopping, reporting = (
-            Signal(name=name) for name in ("starting", "running", "stopping", "reporting")
-        )
+        starting, stopping, reporting = (Signal(name=name) for name in ("starting", "stopping", "reporting"))
         moving = Signal(reset_less=True)  # the bytes that come back are a MOVE's
         moved = Signal()  # one of them goes to all PEs
         drop = Signal()  # it leaves the queue
@@ -272,7 +279,7 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             self.o_chain.beat.eq(sent),
             self.o_chain.beat.op.eq(sent_op),
-            self.o_chain.done.eq(settings.running),
+            self.o_chain.done.eq(running),
             self.o_chain.ends_group.eq(1),
         ]
         fault = Signal(StreamFault(config))
@@ -304,9 +311,9 @@ class Sequencer(wiring.Component):
         with m.If(entry_done & last_entry):
             m.d.sync += [tabulating.eq(0), starting.eq(1)]
         with m.If(starting):
-            m.d.sync += [starting.eq(0), settings.running.eq(1), running.eq(1)]
+            m.d.sync += [starting.eq(0), running.eq(1)]
         with m.If(running & done[-1]):
-            m.d.sync += [running.eq(0), settings.running.eq(0), stopping.eq(1)]
+            m.d.sync += [running.eq(0), stopping.eq(1)]
             with m.If(fault.kind == StreamErrorKind.NONE):
                 m.d.sync += fault.eq(faults[-1])
         with m.If(stopping & ~done[-1]):
@@ -336,24 +343,29 @@ class Sequencer(wiring.Component):
                 cycles.eq(0),
             ]
         is_run = offered.op == CommandOp.RUN
-        with m.If(setting):
-            m.d.sync += [
-                period.eq(offered.period),
-                settings.loading.eq((offered.op == CommandOp.LOAD) | (offered.op == CommandOp.MOVE)),
-                settings.output_base.eq(offered.address),
-                settings.low.eq(Mux(is_run, offered.low, ACTIVATION_MIN)),
-                settings.high.eq(Mux(is_run, offered.high, ACTIVATION_MAX)),
-                settings.maximum.eq(is_run & (offered.operation == Operation.MAX)),
-                settings.pool.eq(is_run & (offered.operation == Operation.POOL)),
-                settings.full_lanes.eq(Mux(is_run, offered.full_lanes, config.lanes)),
-                settings.full_groups.eq(Mux(is_run, offered.full_groups, config.pes)),
-                settings.emitter.eq(offered.pe),
-                settings.single_group.eq(offered.row_groups == 1),
-                settings.last_but_one.eq(offered.row_groups - 2),
-                moving.eq(offered.op == CommandOp.MOVE),
-            ]
-            for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
-                m.d.sync += settings[name].eq(offered[name])
-            for name in ("turn_base", "single_pixel", "output_stride", "pad"):
-                m.d.sync += settings[name].eq(offered[name])
+        settled: dict[str, Any] = {
+            "loading": (offered.op == CommandOp.LOAD) | (offered.op == CommandOp.MOVE),
+            "output_base": offered.address,
+            "low": Mux(is_run, offered.low, ACTIVATION_MIN),
+            "high": Mux(is_run, offered.high, ACTIVATION_MAX),
+            "maximum": is_run & (offered.operation == Operation.MAX),
+            "pool": is_run & (offered.operation == Operation.POOL),
+            "full_lanes": Mux(is_run, offered.full_lanes, config.lanes),
+            "full_groups": Mux(is_run, offered.full_groups, config.pes),
+            "emitter": offered.pe,
+            "single_group": offered.row_groups == 1,
+            "last_but_one": offered.row_groups - 2,
+        }
+        for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
+            settled[name] = offered[name]
+        for name in ("turn_base", "single_pixel", "output_stride", "pad"):
+            settled[name] = offered[name]
+        follow = [settings[name].eq(value) for name, value in settled.items()]
+        follow += [period.eq(offered.period), moving.eq(offered.op == CommandOp.MOVE)]
+        if self._compact:
+            # Between two commands they say nothing, to nobody: a report comes when all that a command began is over.
+            m.d.comb += follow
+        else:
+            with m.If(setting):
+                m.d.sync += follow
         return m

@@ -35,7 +35,7 @@ from openwork_hw.arch.commands import StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import FeederInput, ImageStatus, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
-from openwork_hw.image_runner import Answer, CommandReport, Request
+from openwork_hw.image.run_control import Answer, CommandReport, Request
 
 CONFIG = ArrayConfig(2, 3, feature_words=2048, row_buffer_nonzeros=32, tap_entries=64, sum_bits=22)
 PROGRAM_AT = 4

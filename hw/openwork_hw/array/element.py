@@ -77,8 +77,10 @@ class Element(wiring.Component):
     o_copy: data.View
     i_copies: list[data.View]
 
-    def __init__(self, config: ArrayConfig) -> None:
+    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
+        """`compact`: as Accelerator's: all lanes have one register of what steers them."""
         self._config = config
+        self._compact = compact
         word = word_layout(config.lanes)
         super().__init__(
             {
@@ -333,6 +335,8 @@ class Element(wiring.Component):
 
     def _for_each_lane(self, m: Module, name: str, value: Value, shape: ShapeLike) -> list[Value]:
         """A register of `value` in each lane: one alone would reach some hundred inputs all over the PE."""
+        if self._compact:
+            return self._delays(m, name, value, shape, 1)[1:] * self._config.lanes
         copies = []
         for lane in range(self._config.lanes):
             copy = Signal(shape, name=f"{name}_lane_{lane}", reset_less=True, attrs={"keep": 1})

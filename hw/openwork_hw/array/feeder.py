@@ -67,7 +67,9 @@ class Feeder(wiring.Component):
     done: Value
     fault: data.View
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...]) -> None:
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
+        """`compact`: as Accelerator's: no registers of its own for the settings, for words and records that come, for faults that go."""
+        self._compact = compact
         self._config = config
         self._encodings = encodings
         super().__init__(
@@ -96,13 +98,16 @@ class Feeder(wiring.Component):
         # straight to a PE far down it, and would draw the feeder along.
         held = Signal(Settings(config), reset_less=True)
         for name in FEEDER_SETTINGS:
+            if self._compact:
+                m.d.comb += held[name].eq(self.settings[name])
+                continue
             port = Signal(self.settings[name].shape(), name=f"{name}_port", reset_less=True, attrs={"keep": 1})
             m.d.sync += port.eq(self.settings[name])
             m.d.comb += held[name].eq(port)
 
         # Words and records come from far away: neither they nor their `ready` should meet logic on the same path.
-        m.submodules.words = words = PassBuffer(WeightWord)
-        m.submodules.records = records = PassBuffer(RowRecordLayout(config))
+        m.submodules.words = words = PassBuffer(WeightWord, registers=not self._compact)
+        m.submodules.records = records = PassBuffer(RowRecordLayout(config), registers=not self._compact)
         wiring.connect(m, wiring.flipped(self.i_words), words.i)
         wiring.connect(m, words.o, decoder.i_words)
         wiring.connect(m, wiring.flipped(self.i_records), records.i)
@@ -175,9 +180,11 @@ class Feeder(wiring.Component):
             m.d.sync += drained.eq(drained + 1)
         m.d.comb += self.done.eq(all_drained & decoder.done)
 
-        # As with the settings: where a fault goes may be far away.
-        kind = Signal.like(rows.error, name="kind_port", reset_less=True, attrs={"keep": 1})
-        position = Signal.like(rows.position, name="position_port", reset_less=True, attrs={"keep": 1})
-        m.d.sync += [kind.eq(rows.error), position.eq(rows.position)]
+        kind, position = rows.error, rows.position
+        if not self._compact:
+            # As with the settings: where a fault goes may be far away.
+            kind = Signal.like(rows.error, name="kind_port", reset_less=True, attrs={"keep": 1})
+            position = Signal.like(rows.position, name="position_port", reset_less=True, attrs={"keep": 1})
+            m.d.sync += [kind.eq(rows.error), position.eq(rows.position)]
         m.d.comb += [self.fault.kind.eq(kind), self.fault.pe.eq(self.index), self.fault.position.eq(position)]
         return m

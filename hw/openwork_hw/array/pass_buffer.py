@@ -10,7 +10,7 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 
 
 class PassBuffer(wiring.Component):
-    """Pass a stream on from registers, from a pass's beginning to the payload that is its last.
+    """Pass a stream on, from a pass's beginning to the payload that is its last.
 
     Function
         `o` repeats the payloads of `i` in order. What follows one with `last` waits at `i` for the next pass.
@@ -19,9 +19,10 @@ class PassBuffer(wiring.Component):
         o : out, stream of `payload`
         clear : in; be as before a pass, which begins when it falls
     Timing
-        latency_cycles = 1, one payload a cycle, no bubble. Combinational paths: clear to i.ready.
+        latency_cycles = 1, one payload a cycle, no bubble. Combinational paths: clear to i.ready. Without `registers`: latency 0, and
+        combinational paths between `i` and `o`, both ways.
     Cost
-        Two registers of the payload, one multiplexer.
+        Two registers of the payload, one multiplexer; without `registers` a flip-flop.
     Limits
         None.
     """
@@ -32,25 +33,29 @@ class PassBuffer(wiring.Component):
     o: stream.Interface
     clear: Signal
 
-    def __init__(self, payload: Any) -> None:
+    def __init__(self, payload: Any, *, registers: bool = True) -> None:
         self._payload = payload
+        self._registers = registers
         super().__init__({"i": In(stream.Signature(payload)), "o": Out(stream.Signature(payload)), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.buffer = buffer = OutputBuffer(self._payload)
-        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        onward = wiring.flipped(self.o)
+        if self._registers:
+            m.submodules.buffer = buffer = OutputBuffer(self._payload)
+            wiring.connect(m, buffer.o, onward)
+            m.d.comb += buffer.flush.eq(self.clear)
+            onward = buffer.i
         open_ = Signal()
         ended = Signal(reset_less=True)
         m.d.comb += [
             open_.eq(~self.clear & ~ended),
-            buffer.flush.eq(self.clear),
-            buffer.i.payload.eq(self.i.payload),
-            buffer.i.valid.eq(self.i.valid & open_),
-            self.i.ready.eq(buffer.i.ready & open_),
+            onward.payload.eq(self.i.payload),
+            onward.valid.eq(self.i.valid & open_),
+            self.i.ready.eq(onward.ready & open_),
         ]
         with m.If(self.clear):
             m.d.sync += ended.eq(0)
-        with m.Elif(buffer.i.valid & buffer.i.ready):
+        with m.Elif(onward.valid & onward.ready):
             m.d.sync += ended.eq(self.i.payload.last)
         return m

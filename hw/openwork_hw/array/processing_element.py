@@ -8,7 +8,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.array.element import Element
 from openwork_hw.array.feeder import Feeder
-from openwork_hw.array.payloads import Copy, Link, RowRecordLayout, word_layout
+from openwork_hw.array.payloads import Copy, Link, RowRecordLayout, Settings, word_layout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.primitives.registers import without_reset
 
@@ -46,7 +46,11 @@ class ProcessingElement(wiring.Component):
     o_copy: data.View
     i_copies: list[list[data.View]]
 
-    def __init__(self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...]) -> None:
+    def __init__(
+        self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...], compact: bool = False
+    ) -> None:
+        """`compact`: as Accelerator's. Of the settings, all but `running` goes on at once."""
+        self._compact = compact
         self._config = config
         self._number = number
         self._encodings = encodings
@@ -72,21 +76,27 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        m.submodules.element = element = Element(config)
+        m.submodules.element = element = Element(config, compact=self._compact)
 
         # The registers of the chain, and where this PE stands in its group. None has a reset: idle beats and settings from the
         # sequencer put all in order.
-        beat, settings, byte, byte_valid, fault = (
-            without_reset(m, getattr(self.o, name), name)
-            for name in ("beat", "settings", "byte", "byte_valid", "fault")
+        beat, byte, byte_valid, fault = (
+            without_reset(m, getattr(self.o, name), name) for name in ("beat", "byte", "byte_valid", "fault")
         )
+        settings = Signal(Settings(config), reset_less=True)
+        m.d.comb += self.o.settings.eq(settings)
+        if self._compact:
+            running = Signal(reset_less=True)
+            m.d.sync += running.eq(self.i.settings.running)
+            m.d.comb += [settings.eq(self.i.settings), settings.running.eq(running)]
+        else:
+            m.d.sync += settings.eq(self.i.settings)
         group = Signal(range(config.pes), reset_less=True)
         is_first = Signal(reset_less=True)
         is_last = Signal(reset_less=True)
         all_before_done = Signal(reset_less=True)
         m.d.sync += [
             beat.eq(self.i.beat),
-            settings.eq(self.i.settings),
             group.eq(Mux(self.i.ends_group, 0, self.i.group + 1)),
             is_first.eq(self.i.ends_group),
             is_last.eq(
@@ -104,7 +114,7 @@ class ProcessingElement(wiring.Component):
         m.d.comb += [self.o.group.eq(group), self.o.ends_group.eq(is_last), self.o.done.eq(all_before_done)]
 
         if self._has_feeder:
-            m.submodules.feeder = feeder = Feeder(config, encodings=self._encodings)
+            m.submodules.feeder = feeder = Feeder(config, encodings=self._encodings, compact=self._compact)
             wiring.connect(m, wiring.flipped(self.i_words), feeder.i_words)
             wiring.connect(m, wiring.flipped(self.i_records), feeder.i_records)
             leads = Signal()

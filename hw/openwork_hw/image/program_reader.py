@@ -15,6 +15,23 @@ FIELDS = data.StructLayout(dict(COMMAND_FIELDS))
 """A command as the image holds it."""
 
 
+def connect_command(m: Module, command: data.View, offered: data.View) -> None:
+    """What an array needs of a command, `offered`, out of one in FIELDS."""
+    for name in offered.shape().members:
+        m.d.comb += offered[name].eq(command[name])
+
+
+def connect_tap(m: Module, word: Value, entry: data.View) -> None:
+    """A tap table entry out of its word, as `arch.image.encode_tap` writes it."""
+    m.d.comb += [
+        entry.address.eq(word[:16]),
+        Value.cast(entry.lane_shift).eq(word[16:18]),
+        Value.cast(entry.pe_shift).eq(word[18:20]),
+        entry.beyond_right.eq(word[20]),
+        entry.beyond_bottom.eq(word[21]),
+    ]
+
+
 class ProgramReader(wiring.Component):
     """Follow a program, one instruction ahead of the sequencer.
 
@@ -71,17 +88,8 @@ class ProgramReader(wiring.Component):
         entries_left = Signal(range(config.tap_entries + 1), reset_less=True)
         word = self.i.payload.data
 
-        layout = self.o_commands.payload
-        for name in CommandLayout(config).members:
-            m.d.comb += layout[name].eq(command[name])
-        entry = self.o_taps.payload
-        m.d.comb += [
-            entry.address.eq(word[:16]),
-            Value.cast(entry.lane_shift).eq(word[16:18]),
-            Value.cast(entry.pe_shift).eq(word[18:20]),
-            entry.beyond_right.eq(word[20]),
-            entry.beyond_bottom.eq(word[21]),
-        ]
+        connect_command(m, command, self.o_commands.payload)
+        connect_tap(m, word, self.o_taps.payload)
         for regions, first, scale in ((self.o_words, 0, 1), (self.o_records, 2, RECORD_WORDS)):
             for region in regions:
                 m.d.comb += [

@@ -1,12 +1,24 @@
 """Reads row records from the image memory."""
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
 from openwork_hw.array.payloads import RowRecordLayout
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
+
+
+def record_fields(config: ArrayConfig, first: Value, second: Value) -> Value:
+    """A RowRecordLayout(config) out of its two words, as `arch.image.encode_record` writes them."""
+    fields = {
+        "row": first[:16],
+        "shift": first[16:21],
+        "write": first[21],
+        "last": first[22],
+        "offset": second[: config.sum_bits],
+    }
+    return Cat(fields[name] for name in RowRecordLayout(config).members)
 
 
 class RecordReader(wiring.Component):
@@ -66,13 +78,7 @@ class RecordReader(wiring.Component):
         with m.Elif(whole):
             m.d.sync += has_first.eq(0)
         with m.If(whole):
-            m.d.sync += [
-                record.row.eq(first[:16]),
-                record.shift.eq(first[16:21]),
-                record.write.eq(first[21]),
-                record.last.eq(first[22]),
-                record.offset.eq(reader.o.payload.data),
-            ]
+            m.d.sync += record.eq(record_fields(self._config, first, reader.o.payload.data))
         with m.If(whole | self.o.ready):
             m.d.sync += self.o.valid.eq(whole)
         return m

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.config import WORD_BITS
 from openwork_hw.arch.link import Identity
 from openwork_hw.image.memory_reader import ADDRESS_BITS
-from openwork_hw.image_runner import Answer, CommandReport, Request
+from openwork_hw.image.run_control import Answer, CommandReport, Request
 from openwork_hw.shells.frame_receiver import FrameReceiver
 from openwork_hw.shells.frame_sender import FrameSender
 from openwork_hw.shells.memory import WordWrite

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.config import WORD_BITS, bits_for
 from openwork_hw.arch.link import HEADER, MARKER, RESPONSE_HEADER, Identity, Kind, encode_identity
 from openwork_hw.image.memory_reader import ADDRESS_BITS
-from openwork_hw.image_runner import Request
+from openwork_hw.image.run_control import Request
 from openwork_hw.shells.frame_receiver import FrameByte
 from openwork_hw.shells.memory import WordWrite
 from openwork_hw.shells.result_buffer import ResultBuffer

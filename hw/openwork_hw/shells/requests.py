@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch import registers
 from openwork_hw.arch.image import ImageStatus
-from openwork_hw.image_runner import Answer, Request
+from openwork_hw.image.run_control import Answer, Request
 from openwork_hw.shells.register_file import layout
 
 

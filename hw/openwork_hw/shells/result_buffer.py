@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig, ConfigError, bits_for
 from openwork_hw.arch.link import ANSWER, REPORT
-from openwork_hw.image_runner import Answer, CommandReport
+from openwork_hw.image.run_control import Answer, CommandReport
 from openwork_hw.primitives.registered_memory import RegisteredMemory
 
 

@@ -25,7 +25,7 @@ from openwork_hw.arch.link import (
     unstuff,
 )
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.image_runner import Request as RunnerRequest
+from openwork_hw.image.run_control import Request as RunnerRequest
 
 REQUESTS = st.builds(
     Request,

@@ -17,7 +17,7 @@ from openwork_dv.packing import unpack
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import HEADER_WORDS, ImageStatus
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.image_runner import Answer, CommandReport
+from openwork_hw.image.run_control import Answer, CommandReport
 
 
 class HangError(SimulationError):

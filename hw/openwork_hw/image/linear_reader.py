@@ -1,0 +1,162 @@
+"""Hands the words of a linear image to those that they are for."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from openwork_hw.arch.config import WORD_BITS, ArrayConfig
+from openwork_hw.arch.image import COMMAND_WORDS, CommandOp
+from openwork_hw.arch.linear_image import MOST_RECORDS
+from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
+from openwork_hw.decoder.payloads import WeightWord
+from openwork_hw.image.program_reader import FIELDS, connect_command, connect_tap
+from openwork_hw.image.record_reader import record_fields
+from openwork_hw.sequencer import CommandLayout
+
+COUNT_BITS = 20
+"""Bits of the number of words of a weight stream."""
+
+
+class LinearReader(wiring.Component):
+    """Follow the program of a linear image, a command at a time.
+
+    Function
+        For each instruction of `arch.linear_image`: its command, its tap table entries, its row records, its weight stream. The next
+        one is read when `reported` says that the command has been carried out: until then the command stays offered. At END `done`
+        is high until `restart`.
+    Ports
+        i : in, stream of 32: the words of the program
+        o_commands : out, stream of CommandLayout(config); the payload holds until `reported`
+        o_taps : out, stream of TapEntryLayout(config)
+        o_records : out, stream of RowRecordLayout(config)
+        o_words : out, stream of WeightWord
+        reported : in; high for one cycle: the command's report has been taken
+        restart : in; a program begins
+        done : out
+    Timing
+        A word each cycle. Combinational paths: from o_taps.ready and o_words.ready to i.ready.
+    Cost
+        A register of what the array needs of a command; block memories for MOST_RECORDS records.
+    Limits
+        What a command says is not checked: the check sum has been, and the compiler made it.
+    """
+
+    i: stream.Interface
+    o_commands: stream.Interface
+    o_taps: stream.Interface
+    o_records: stream.Interface
+    o_words: stream.Interface
+    reported: Value
+    restart: Value
+    done: Value
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(WORD_BITS)),
+                "o_commands": Out(stream.Signature(CommandLayout(config))),
+                "o_taps": Out(stream.Signature(TapEntryLayout(config))),
+                "o_records": Out(stream.Signature(RowRecordLayout(config))),
+                "o_words": Out(stream.Signature(WeightWord)),
+                "reported": In(1),
+                "restart": In(1),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        record = RowRecordLayout(self._config)
+        m.submodules.records = records = fifo.SyncFIFOBuffered(width=record.size, depth=MOST_RECORDS)
+        # Each word in a register of its own, not one after the other through all of them: bits that no array needs are not there.
+        held = [Signal(WORD_BITS, name=f"command_{place}", reset_less=True) for place in range(COMMAND_WORDS)]
+        command = data.View(FIELDS, Cat(held)[: FIELDS.size])
+        place = Signal(range(COMMAND_WORDS))
+        left = Signal(COUNT_BITS, reset_less=True)
+        last = Signal()
+        first = Signal(WORD_BITS, reset_less=True)  # of a record's two words
+        second = Signal()
+        word = self.i.payload
+        takes = Signal()
+        m.d.comb += [
+            takes.eq(self.i.valid & self.i.ready),
+            last.eq(left == 1),
+            records.w_data.eq(record_fields(self._config, first, word)),
+            self.o_records.payload.eq(records.r_data),
+            self.o_records.valid.eq(records.r_rdy),
+            records.r_en.eq(self.o_records.ready),
+            self.o_words.payload.data.eq(word),
+            self.o_words.payload.last.eq(last),
+        ]
+        connect_command(m, command, self.o_commands.payload)
+        connect_tap(m, word, self.o_taps.payload)
+
+        with m.FSM():
+            with m.State("COMMAND"):
+                m.d.comb += self.i.ready.eq(1)
+                for number, register in enumerate(held):
+                    with m.If(place == number):
+                        m.d.sync += register.eq(word)
+                with m.If(takes):
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(place == COMMAND_WORDS - 1):
+                        m.next = "DECIDE"
+
+            with m.State("DECIDE"):
+                m.d.sync += left.eq(command.table_entries)
+                m.d.comb += self.o_commands.valid.eq(command.op != CommandOp.END)
+                with m.If(command.op == CommandOp.END):
+                    m.next = "DONE"
+                with m.Elif(self.o_commands.ready):
+                    m.next = "REPORT"
+                    with m.If(command.op == CommandOp.RUN):
+                        m.next = "TAPS"
+
+            with m.State("TAPS"):
+                m.d.comb += [self.o_taps.valid.eq(self.i.valid), self.i.ready.eq(self.o_taps.ready)]
+                with m.If(takes):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(last):
+                        m.next = "RECORD_COUNT"
+
+            with m.State("RECORD_COUNT"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [left.eq(word), second.eq(0)]
+                with m.If(takes):
+                    m.next = "RECORDS"
+
+            # There is room: those of the pass before have all been taken.
+            with m.State("RECORDS"):
+                m.d.comb += [self.i.ready.eq(1), records.w_en.eq(takes & second)]
+                with m.If(takes):
+                    m.d.sync += [second.eq(~second), left.eq(left - second)]
+                    with m.If(~second):
+                        m.d.sync += first.eq(word)
+                    with m.If(second & last):
+                        m.next = "WORD_COUNT"
+
+            with m.State("WORD_COUNT"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += left.eq(word)
+                with m.If(takes):
+                    m.next = "WORDS"
+
+            with m.State("WORDS"):
+                m.d.comb += [self.o_words.valid.eq(self.i.valid), self.i.ready.eq(self.o_words.ready)]
+                with m.If(takes):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(last):
+                        m.next = "REPORT"
+
+            with m.State("REPORT"):
+                m.d.sync += place.eq(0)
+                with m.If(self.reported):
+                    m.next = "COMMAND"
+
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(1)
+                m.d.sync += place.eq(0)
+                with m.If(self.restart):
+                    m.next = "COMMAND"
+        return m
