@@ -42,7 +42,9 @@ class Requantizer(wiring.Component):
     i_high: Value
     o: Value
 
-    def __init__(self, config: ArrayConfig) -> None:
+    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
+        """`compact`: as Accelerator's: no registers of its own for the limits."""
+        self._compact = compact
         self._bits = config.sum_bits
         self._technology = config.technology
         super().__init__(
@@ -104,7 +106,11 @@ class Requantizer(wiring.Component):
         # Limits are steady: registers of their own bring them here. What has left int8 is beyond the limit on its side.
         low = Signal(signed(8), reset_less=True)
         high = Signal(signed(8), reset_less=True)
-        m.d.sync += [low.eq(self.i_low), high.eq(self.i_high)]
+        bring = [low.eq(self.i_low), high.eq(self.i_high)]
+        if self._compact:
+            m.d.comb += bring
+        else:
+            m.d.sync += bring
         candidate = Signal(signed(8), reset_less=True)
         less, left_below, greater, left_above, above_high = (
             Signal(name=name, reset_less=True) for name in ("less", "left_below", "greater", "left_above", "above_high")

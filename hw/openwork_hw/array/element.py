@@ -111,7 +111,7 @@ class Element(wiring.Component):
 
         m.submodules.memory = features = FeatureMemory(config)
         m.submodules.multipliers = multipliers = Multipliers(config)
-        m.submodules.requantizer = requantizer = Requantizer(config)
+        m.submodules.requantizer = requantizer = Requantizer(config, compact=self._compact)
         accumulators = [
             Accumulator(config.sum_bits, config.technology, max_pooling=config.max_pooling) for _ in range(lanes)
         ]

@@ -90,7 +90,9 @@ class Feeder(wiring.Component):
         m = Module()
         config = self._config
         entry = TapEntryLayout(config)
-        m.submodules.decoder = decoder = WeightDecoder(channel_width=config.address_bits, encodings=self._encodings)
+        m.submodules.decoder = decoder = WeightDecoder(
+            channel_width=config.address_bits, encodings=self._encodings, compact=self._compact
+        )
         m.submodules.rows = rows = RowBuffer(config)
         m.submodules.table = table = BlockMemory(entry.size, config.tap_entries, config.technology)
 
@@ -165,10 +167,12 @@ class Feeder(wiring.Component):
             beat.last.eq(stages[-1].last),
         ]
         m.d.comb += [self.o.eq(beat), self.o.op.eq(Mux(valid[-1], BeatOp.MAC, BeatOp.IDLE))]
-        m.submodules.end = end = ChangeDelay(
-            RowEnd(config), use=TABLE_CYCLES + 1, window=1, spacing=row_spacing(config.lanes)
-        )
-        m.d.comb += [end.i.eq(rows.o.end), end.i_change.eq(rows.o.last), self.o.end.eq(end.o)]
+        spacing = row_spacing(config.lanes)
+        if self._compact and spacing >= RowBuffer.end_cycles + TABLE_CYCLES + 1:
+            m.d.comb += self.o.end.eq(rows.o.end)  # which is there still
+        else:
+            m.submodules.end = end = ChangeDelay(RowEnd(config), use=TABLE_CYCLES + 1, window=1, spacing=spacing)
+            m.d.comb += [end.i.eq(rows.o.end), end.i_change.eq(rows.o.last), self.o.end.eq(end.o)]
 
         # Done once the last beat's outputs are written. A decoder that finds nothing wrong is done before that.
         drain_cycles = BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config)

@@ -64,6 +64,8 @@ class RowBuffer(wiring.Component):
     """
 
     latency_cycles = VISIBLE_CYCLES + RING_CYCLES
+    end_cycles = RING_CYCLES - 1
+    """From when a row's end is known to its last beat; `o.end` holds for row_spacing cycles from then."""
 
     i: stream.Interface
     i_records: stream.Interface
@@ -272,7 +274,7 @@ class RowBuffer(wiring.Component):
             Cat(self.o.tap, self.o.channel, self.o.value).eq(ring.read_data),
         ]
         m.submodules.end = end = ChangeDelay(
-            RowEnd(config), use=RING_CYCLES - 1, window=1, spacing=row_spacing(config.lanes)
+            RowEnd(config), use=self.end_cycles, window=1, spacing=row_spacing(config.lanes)
         )
         m.d.comb += [
             end.i_change.eq(since_last[0]),

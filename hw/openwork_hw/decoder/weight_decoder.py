@@ -13,6 +13,7 @@ from openwork_hw.arch.timing import HEADER_CYCLES
 from openwork_hw.decoder.csr import CsrDecoder
 from openwork_hw.decoder.packed import PackedDecoder
 from openwork_hw.decoder.payloads import ERROR_BITS, TAP_BITS, DecodedNonzero, WeightNonzero, WeightWord
+from openwork_hw.decoder.serial_csr import SerialCsrDecoder
 from openwork_hw.decoder.triplet import TripletDecoder
 from openwork_hw.primitives.registers import without_reset
 from openwork_hw.stream.skid_buffer import SkidBuffer
@@ -77,7 +78,9 @@ class WeightDecoder(wiring.Component):
     error: Value
     position: Value
 
-    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...]) -> None:
+    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
+        """`compact`: as Accelerator's: CSR is decoded a byte a cycle."""
+        self._compact = compact
         if not 1 <= channel_width <= COLUMN_BITS:
             raise ValueError(f"channel_width must be from 1 to {COLUMN_BITS}, not {channel_width}")
         if not encodings or len(set(encodings)) != len(encodings):
@@ -123,11 +126,14 @@ class WeightDecoder(wiring.Component):
         exhausted = Signal()
         words_ready = Signal()
         for kind in self._encodings:
-            decoder = DECODERS[kind]()
+            serial = self._compact and kind is Encoding.CSR
+            decoder = SerialCsrDecoder() if serial else DECODERS[kind]()
             m.submodules[kind.name.lower()] = decoder
             chosen = encoding == kind if len(self._encodings) > 1 else 1
             source = decoder.o
-            if kind is not Encoding.PACKED:  # which ends in such a buffer itself
+            if (
+                kind is not Encoding.PACKED and not serial
+            ):  # the one ends in such a buffer itself, the other is slow anyway
                 m.submodules[f"{kind.name.lower()}_skid"] = skid = SkidBuffer(DecodedNonzero)
                 wiring.connect(m, decoder.o, skid.i)
                 m.d.comb += skid.flush.eq(decoder.restart)

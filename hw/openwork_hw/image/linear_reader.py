@@ -1,7 +1,7 @@
 """Hands the words of a linear image to those that they are for."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
@@ -11,6 +11,7 @@ from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.image.program_reader import FIELDS, connect_command, connect_tap
 from openwork_hw.image.record_reader import record_fields
+from openwork_hw.primitives.block_queue import BlockQueue
 from openwork_hw.sequencer import CommandLayout
 
 COUNT_BITS = 20
@@ -68,7 +69,8 @@ class LinearReader(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         record = RowRecordLayout(self._config)
-        m.submodules.records = records = fifo.SyncFIFOBuffered(width=record.size, depth=MOST_RECORDS)
+        m.submodules.records = records = BlockQueue(record, MOST_RECORDS, self._config.technology)
+        wiring.connect(m, records.o, wiring.flipped(self.o_records))
         # Each word in a register of its own, not one after the other through all of them: bits that no array needs are not there.
         held = [Signal(WORD_BITS, name=f"command_{place}", reset_less=True) for place in range(COMMAND_WORDS)]
         command = data.View(FIELDS, Cat(held)[: FIELDS.size])
@@ -82,10 +84,7 @@ class LinearReader(wiring.Component):
         m.d.comb += [
             takes.eq(self.i.valid & self.i.ready),
             last.eq(left == 1),
-            records.w_data.eq(record_fields(self._config, first, word)),
-            self.o_records.payload.eq(records.r_data),
-            self.o_records.valid.eq(records.r_rdy),
-            records.r_en.eq(self.o_records.ready),
+            records.i.payload.eq(record_fields(self._config, first, word)),
             self.o_words.payload.data.eq(word),
             self.o_words.payload.last.eq(last),
         ]
@@ -128,7 +127,7 @@ class LinearReader(wiring.Component):
 
             # There is room: those of the pass before have all been taken.
             with m.State("RECORDS"):
-                m.d.comb += [self.i.ready.eq(1), records.w_en.eq(takes & second)]
+                m.d.comb += [self.i.ready.eq(1), records.i.valid.eq(takes & second)]
                 with m.If(takes):
                     m.d.sync += [second.eq(~second), left.eq(left - second)]
                     with m.If(~second):
