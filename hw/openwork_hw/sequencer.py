@@ -19,6 +19,9 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 CYCLE_BITS = 32
 """Bits of the cycle counter in a report."""
 
+LAST_BYTE_CYCLES = 3
+"""From the beat that the sequencer sends to its byte in the word that a PE gathers: two hops of the chain, one in the element."""
+
 PERIOD_BITS = dict(COMMAND_FIELDS)["period"]
 """Bits of a MOVE's cycles from word to word."""
 
@@ -179,6 +182,12 @@ class Sequencer(wiring.Component):
             Signal(name=name) for name in ("idle", "setting", "loading", "storing", "tabulating")
         )
         starting, stopping, reporting = (Signal(name=name) for name in ("starting", "stopping", "reporting"))
+        ended = reporting  # a LOAD, a STORE or a MOVE has
+        if self._compact:
+            # Its last byte still needs the settings on its way to a feature memory.
+            ended = Signal()
+            on_the_way = Signal(LAST_BYTE_CYCLES)
+            m.d.sync += [ended.eq(0), on_the_way.eq(Cat(ended, on_the_way))]
         moving = Signal(reset_less=True)  # the bytes that come back are a MOVE's
         moved = Signal()  # one of them goes to all PEs
         drop = Signal()  # it leaves the queue
@@ -305,9 +314,9 @@ class Sequencer(wiring.Component):
                 with m.Case(CommandOp.CLEAR):
                     m.d.sync += [fault.eq(0), reporting.eq(1)]
         with m.If(loading & word_done & last_word):
-            m.d.sync += [loading.eq(0), reporting.eq(1)]
+            m.d.sync += [loading.eq(0), ended.eq(1)]
         with m.If(storing & returned & ~more):
-            m.d.sync += [storing.eq(0), reporting.eq(1)]
+            m.d.sync += [storing.eq(0), ended.eq(1)]
         with m.If(entry_done & last_entry):
             m.d.sync += [tabulating.eq(0), starting.eq(1)]
         with m.If(starting):
@@ -319,6 +328,9 @@ class Sequencer(wiring.Component):
         with m.If(stopping & ~done[-1]):
             # `running` fell along the chain, and `done` behind it.
             m.d.sync += [stopping.eq(0), reporting.eq(1)]
+        if self._compact:
+            with m.If(on_the_way[-1]):
+                m.d.sync += reporting.eq(1)
         m.d.comb += self.o_reports.valid.eq(reporting)
         with m.If(~reporting):
             m.d.sync += cycles.eq(cycles + 1)

@@ -254,6 +254,7 @@ class Identity:
         writable: the image memory can be written over the link.
         reports: the results hold a report for each command; else only what STORE commands give, and answers.
         peek: the board knows PEEK.
+        linear: what the memory holds is a linear image (`arch.linear_image`).
 
     Raises:
         ConfigError: the memory can neither be written nor read, so that no host can know what image it runs.
@@ -268,6 +269,7 @@ class Identity:
     writable: bool = True
     reports: bool = True
     peek: bool = True
+    linear: bool = False
 
     def __post_init__(self) -> None:
         if not self.writable and not self.peek:
@@ -280,7 +282,7 @@ def encode_identity(identity: Identity) -> bytes:
     """LINK_VERSION, then the fingerprint (32 bits), then numbers as LEB128: those of the identity, then those of the array.
 
     Numbers are in the order of the fields of `Identity` and `ArrayConfig`, `technology` left out; a tuple is its length and
-    its items, a truth value 0 or 1.
+    its items, a truth value 0 or 1. Where the image is linear one more follows, a 1.
     """
     encodings = [encoding.value for encoding in identity.encodings]
     numbers = [len(encodings), *encodings]
@@ -289,6 +291,7 @@ def encode_identity(identity: Identity) -> bytes:
     for name in _seen():
         value = getattr(identity.config, name)
         numbers += [len(value), *value] if isinstance(value, tuple) else [int(value)]
+    numbers += [1] * identity.linear
     return (
         bytes([LINK_VERSION])
         + struct.pack("<I", identity.config.fingerprint)
@@ -318,11 +321,14 @@ def decode_identity(content: bytes) -> Identity:
             value = next(numbers)
             sizes[name] = tuple(next(numbers) for _ in range(value)) if kind is tuple else kind(value)
         config = ArrayConfig(**sizes)
+        linear = bool(next(numbers, 0))
     except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
         raise LinkError(f"the board describes no array that this program knows: {error}") from None
     if content[1:5] != struct.pack("<I", config.fingerprint):
         raise LinkError("the board's array has sizes that this program does not know: build its bitstream again")
-    return Identity(config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek)
+    return Identity(
+        config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek, linear
+    )
 
 
 def _seen() -> dict[str, Any]:

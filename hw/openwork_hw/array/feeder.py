@@ -68,7 +68,7 @@ class Feeder(wiring.Component):
     fault: data.View
 
     def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
-        """`compact`: as Accelerator's: no registers of its own for the settings, for words and records that come, for faults that go."""
+        """`compact`: as Accelerator's: no registers for settings, for words and records that come, for faults that go."""
         self._compact = compact
         self._config = config
         self._encodings = encodings

@@ -19,8 +19,8 @@ class PassBuffer(wiring.Component):
         o : out, stream of `payload`
         clear : in; be as before a pass, which begins when it falls
     Timing
-        latency_cycles = 1, one payload a cycle, no bubble. Combinational paths: clear to i.ready. Without `registers`: latency 0, and
-        combinational paths between `i` and `o`, both ways.
+        latency_cycles = 1, one payload a cycle, no bubble. Combinational paths: clear to i.ready. Without `registers` the latency
+        is 0, and there are combinational paths between `i` and `o`, both ways.
     Cost
         Two registers of the payload, one multiplexer; without `registers` a flip-flop.
     Limits

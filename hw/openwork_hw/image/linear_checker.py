@@ -19,7 +19,7 @@ class LinearChecker(wiring.Component):
     Ports
         start : in; high for one cycle: begin
         i : in, stream of 32: the words from the first one on; taken until `done`
-        i_bits : in, 2; i_bits_valid : in: the same words, two bits at a time, highest first, each word's before it is offered at `i`
+        i_bits : in, 2; i_bits_valid : in: the same words, two bits at a time, highest first, each before it is offered at `i`
         done : out; high for one cycle, with `status`
         status : out, ImageStatus
     Timing

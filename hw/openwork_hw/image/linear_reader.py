@@ -22,9 +22,9 @@ class LinearReader(wiring.Component):
     """Follow the program of a linear image, a command at a time.
 
     Function
-        For each instruction of `arch.linear_image`: its command, its tap table entries, its row records, its weight stream. The next
-        one is read when `reported` says that the command has been carried out: until then the command stays offered. At END `done`
-        is high until `restart`.
+        For each instruction of `arch.linear_image`: its command, its tap table entries, its row records, its weight stream. The
+        next one is read when `reported` says that the command has been carried out: until then its payload stays. At END `done` is
+        high until `restart`.
     Ports
         i : in, stream of 32: the words of the program
         o_commands : out, stream of CommandLayout(config); the payload holds until `reported`

@@ -56,7 +56,15 @@ class FlashShell(wiring.Component):
         ByteShell's."""
         self._clocks = clocks_per_bit(clock_hz, baud)
         self._identity = Identity(
-            config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable=False, reports=False
+            config,
+            encodings,
+            memory_words,
+            receive_bytes,
+            result_bytes,
+            clock_hz,
+            writable=False,
+            reports=False,
+            linear=True,
         )
         self._flash = FlashReader(address_bits=bits_for(memory_words), first_byte=first_byte)
         pins: dict[str, Any] = {

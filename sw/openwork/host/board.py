@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from openwork.host.line import HostError, Line, LineLost, SerialLine
 from openwork.host.session import Session
 from openwork.image import Image
-from openwork_hw.arch.image import HEADER_WORDS, ImageStatus, stored_words
+from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, stored_words
+from openwork_hw.arch.linear_image import linear_words
 from openwork_hw.arch.link import ANSWER, DEFAULT_BAUD, REPORT, Identity, Order
 from openwork_hw.arch.nonzeros import StreamErrorKind
 
@@ -170,6 +171,17 @@ class Board:
         self._resuming(store)
         return status
 
+    def check(self) -> ImageStatus:
+        """What the array says about the image that its memory holds."""
+        status = ImageStatus.NOT_CHECKED
+
+        def check() -> None:
+            nonlocal status
+            status = self._check()
+
+        self._resuming(check)
+        return status
+
     def peek(self, address: int, count: int) -> NDArray[np.uint32]:
         """Words of the memory; the board must know PEEK."""
         return np.frombuffer(self._session.peek(address, count), "<u4")
@@ -221,7 +233,12 @@ class Board:
         if status is not ImageStatus.GOOD:
             if not self.identity.writable:
                 raise HostError(
-                    "the board holds another image, in a memory that the link cannot write: build its bitstream with this one"
+                    "the board does not hold this image, and the link cannot write its memory: "
+                    + (
+                        "openwork program --image puts it into the flash"
+                        if self.identity.linear
+                        else "build its bitstream with this one"
+                    )
                 )
             status = self._store(image.words, progress)
         if status is not ImageStatus.GOOD:
@@ -237,7 +254,7 @@ class Board:
         """The memory begins and ends as the image does."""
         if not self.identity.peek:
             return False
-        words = image.words.astype("<u4")
+        words = memory_words(image, self.identity).astype("<u4")
         return (
             self._session.peek(len(words) - 1, 1) == words[-1:].tobytes()
             and self._session.peek(0, HEADER_WORDS) == words[:HEADER_WORDS].tobytes()
@@ -274,6 +291,20 @@ class Board:
         return Result(np.frombuffer(bytes(outputs), np.int8), tuple(reports), cycles)
 
 
+def memory_words(image: Image, identity: Identity) -> NDArray[np.uint32]:
+    """The words that a board's memory holds for an image.
+
+    Raises:
+        HostError: the image has no such form.
+    """
+    if not identity.linear:
+        return image.words
+    try:
+        return linear_words(image.words, image.config)
+    except ImageError as error:
+        raise HostError(f"the board cannot run the image: {error}") from None
+
+
 def refuse(image: Image, identity: Identity) -> None:
     """Say why a board cannot run an image.
 
@@ -290,8 +321,9 @@ def refuse(image: Image, identity: Identity) -> None:
         raise HostError(
             f"the image's weights are {image.encoding.name.lower()}, and the board decodes {known}: compile with --encoding {known}"
         )
-    if len(image.words) > identity.memory_words:
-        raise HostError(f"the image has {len(image.words):,} words, and the board's memory {identity.memory_words:,}")
+    words = len(memory_words(image, identity))
+    if words > identity.memory_words:
+        raise HostError(f"the image has {words:,} words, and the board's memory {identity.memory_words:,}")
 
 
 def _nobody(_done: int, _total: int, _what: str) -> None:

@@ -45,6 +45,11 @@ def selftest(board: Board, seed: int, progress: Progress | None = None) -> Itera
     rng = np.random.default_rng(seed)
     identity = board.identity
     yield Check("link", True, f"{identity.config}, {identity.clock_hz / 1e6:g} MHz")
+    if identity.linear:
+        status = board.check()
+        found = f"the flash holds {'a sound' if status is ImageStatus.GOOD else 'no'} image: {status.name.lower()}"
+        yield Check("memory", status is ImageStatus.GOOD, found)
+        return
     if not identity.writable:
         yield Check("memory", True, f"{identity.memory_words:,} words, which the link cannot write: not looked at")
         return

@@ -1,10 +1,13 @@
 """A board on a serial line, simulated: what a host opens is a pseudo terminal, what is behind it is the gateware."""
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from amaranth.lib import wiring
 
 from openwork_dv.building import BUILD_FOLDER, SimulationError
 from openwork_dv.native.build import WriteVerilog, build_program, flat_verilog
@@ -37,7 +40,7 @@ class LineCount:
 
 
 class SimulatedBoard:
-    """A SerialShell that runs in a process of its own, from when the `with` block begins to its end.
+    """A chip on a serial line that runs in a process of its own, from when the `with` block begins to its end.
 
     The terminal does not care about rates, and the simulation carries a thousand bytes a second or ten thousand: a host that opens
     it at `SIMULATED_BAUD` waits long enough, and sends no more ahead than that.
@@ -54,18 +57,19 @@ class SimulatedBoard:
         *,
         clock_hz: int,
         baud: int,
+        shell: Callable[..., wiring.Component] = SerialShell,
         folder: Path = BUILD_FOLDER,
         write_verilog: WriteVerilog = flat_verilog,
         **options: Any,
     ) -> None:
-        """`write_verilog`: what becomes of the SerialShell; `options`: its own.
+        """`shell`: makes the chip, which has the ports rx and tx; `options`: its own; `write_verilog`: what becomes of it.
 
         Raises:
             SimulationError: the simulation cannot be built.
         """
         self._clocks = clocks_per_bit(clock_hz, baud)
-        top = SerialShell(config, clock_hz=clock_hz, baud=baud, **options)
-        name = f"serial {config!r} {clock_hz} {baud} {sorted(options.items())!r}"
+        top = shell(config, clock_hz=clock_hz, baud=baud, **options)
+        name = f"serial {shell.__name__} {config!r} {clock_hz} {baud} {sorted(options.items())!r}"
         self._program = build_program(name, top, "serial_line.cpp", folder, write_verilog=write_verilog)
 
     def __enter__(self) -> Self:
