@@ -125,7 +125,8 @@ def build(
         )
     progress("bitstream", steps - 2, steps)
     packer, *options = chip.pack
-    run_tool(packer, [*board.pack, *options, "packed", _switches(chosen.seed)], folder)
+    names = {"bitstream": "packed", "switches": _switches(chosen.seed)}
+    run_tool(packer, [*board.pack, *(option.format(**names) for option in options)], folder)
     progress("Verilog", steps - 1, steps)
     yosys.run_script(VERILOG, folder, "verilog")
     os.replace(folder / "top.v", out / "top.v")
@@ -169,6 +170,10 @@ def _complaints(board: Board, folder: Path, routed: Routed) -> list[str]:
 
 def _initial(board: Board, image: Image) -> Sequence[int]:
     """The words of an image that the board's memory holds from the start."""
+    if board.flash_byte is not None:
+        raise ImageRefused(
+            f"{board.name} reads its image out of its flash: openwork program --board {board.name} --image writes it"
+        )
     if image.config.fingerprint != board.config.fingerprint:
         raise ImageRefused(
             f"the image was compiled for an array of {image.config}, and {board.name} has one of {board.config} with sizes of its "

@@ -9,6 +9,7 @@ from openwork_fpga.boards.chip import Chip
 from openwork_fpga.devices import Device
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.shells.flash_shell import FlashShell
 from openwork_hw.shells.serial_shell import SerialShell
 
 
@@ -31,6 +32,8 @@ class Board:
         loader: how openFPGALoader is told which board this is.
         verified: how far, in a few words (`docs/boards.md`): what was built, and what was run bit for bit.
         pack: more options of the packer.
+        flash_byte: where a linear image begins in the board's flash memory, on a board that runs out of it; its `memory_words` are
+            a power of two.
     """
 
     name: str
@@ -50,14 +53,26 @@ class Board:
     loader: tuple[str, ...]
     verified: str
     pack: tuple[str, ...] = ()
+    flash_byte: int | None = None
 
     @property
     def config(self) -> ArrayConfig:
         """The array."""
         return PRESETS[self.preset]
 
-    def shell(self, image: Sequence[int] = ()) -> SerialShell:
-        """The design but for clock, reset and pins; `image`: words that its memory holds from the start."""
+    def shell(self, image: Sequence[int] = ()) -> SerialShell | FlashShell:
+        """The design but for clock, reset and pins; `image`: words that its memory, if it is on the chip, holds from the start."""
+        if self.flash_byte is not None:
+            return FlashShell(
+                self.config,
+                encodings=self.encodings,
+                clock_hz=round(self.clock_mhz * 1e6),
+                baud=self.baud,
+                memory_words=self.memory_words,
+                first_byte=self.flash_byte,
+                receive_bytes=self.receive_bytes,
+                result_bytes=self.result_bytes,
+            )
         return SerialShell(
             self.config,
             encodings=self.encodings,

@@ -3,18 +3,23 @@
 from dataclasses import replace
 
 from amaranth_boards.ecpix5 import ECPIX585Platform
+from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_25F_Platform, ULX3S_85F_Platform
 
-from openwork_fpga.boards import ecp5, gowin
+from openwork_fpga.boards import ecp5, gowin, ice40
 from openwork_fpga.boards.board import Board
-from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSerialPlatform
+from openwork_fpga.boards.chip import Chip
+from openwork_fpga.boards.platforms import ColorlightI5Platform, OrangeCrabSerialPlatform, UpduinoSerialPlatform
 from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
 CLOCK_MHZ = 93.75
 """What the PLLs make out of 25 MHz for parts of speed grade 6; near a multiple of 3 MHz, as the fastest serial lines want it."""
+
+UP5K_MHZ = 24
+"""Twice the oscillator's; the flash memory has 40 ns for what it is asked."""
 
 BUILT = "bitstream built; RTL and netlists of a small array"
 
@@ -52,6 +57,29 @@ def _ulx3s(
         lamp="led",
         loader=("--board", "ulx3s"),
         verified=BUILT,
+    )
+
+
+def _up5k(name: str, title: str, platform: type, chip: Chip, line: str, cable: tuple[str, ...]) -> Board:
+    """A board with an iCE40 UP5K and a flash memory of 4 MiB or more, of which the image has the second one."""
+    return Board(
+        name=name,
+        title=f"{title}, iCE40 UP5K",
+        platform=platform,
+        chip=chip,
+        device=replace(DEVICES["ice40up5k"], flags=("--up5k", "--package", "sg48"), target_mhz=UP5K_MHZ),
+        preset="ice40-up5k-flash",
+        encodings=(Encoding.CSR,),
+        clock_mhz=UP5K_MHZ,
+        baud=1_000_000,
+        line=line,
+        memory_words=1 << 18,
+        receive_bytes=512,
+        result_bytes=512,
+        lamp="led_g" if name == "icebreaker" else "rgb_led.g",
+        loader=("--board", "ice40_generic", *cable),
+        verified="",
+        flash_byte=1 << 20,
     )
 
 
@@ -143,6 +171,22 @@ BOARDS: dict[str, Board] = {
             loader=("--board", "tangnano9k"),
             verified="bitstream built; RTL and netlist of the whole",
             pack=("-d", "GW1N-9C"),
+        ),
+        _up5k(
+            "icebreaker",
+            "iCEBreaker",
+            ICEBreakerPlatform,
+            ice40.CHIP,
+            "its USB socket; the second of its two ports",
+            (),
+        ),
+        _up5k(
+            "upduino",
+            "UPduino 3 with jumper OSC closed",
+            UpduinoSerialPlatform,
+            ice40.CHIP_OTHER_PIN,
+            "an adapter on pins 28 (in) and 38 (out)",
+            ("--cable", "ft232"),
         ),
     )
 }

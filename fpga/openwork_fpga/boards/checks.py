@@ -44,7 +44,7 @@ def path_complaints(netlist: dict[str, Any], chip: Chip, oscillator: str) -> lis
     def ends(bit: Bit, side: str) -> Iterator[tuple[str, str]]:
         """Cells, with their pins, that read (`input`) or drive (`output`) a net, those behind buffers in the buffers' place."""
         for cell, port in touching[side].get(bit, []):
-            if cell["type"] not in chip.buffers:
+            if cell["type"] not in chip.buffers and not (cell["type"] in chip.inverters and _has_one_input(cell)):
                 yield cell["type"], port
                 continue
             for other, bits in cell["connections"].items():
@@ -56,7 +56,14 @@ def path_complaints(netlist: dict[str, Any], chip: Chip, oscillator: str) -> lis
         f"pin {name} meets {pin} of a {kind} before a flip-flop"
         for name, port in top["ports"].items()
         for bit in port["bits"]
-        for kind, pin in ends(bit, port["direction"])
+        for side in (("input", "output") if port["direction"] == "inout" else (port["direction"],))
+        for kind, pin in ends(bit, side)
         if not (name.startswith(oscillator) and pin in chip.clock_pins)
         and not (kind.startswith(chip.registers) and pin in chip.data_pins)
     ]
+
+
+def _has_one_input(cell: dict[str, Any]) -> bool:
+    """One wire goes in, the rest are constants."""
+    inputs = (bits for port, bits in cell["connections"].items() if cell["port_directions"][port] == "input")
+    return sum(isinstance(bit, int) for bits in inputs for bit in bits) == 1

@@ -19,11 +19,13 @@ class Chip:
         registers: what Yosys' names of flip-flops begin with.
         data_pins: of a flip-flop: what comes in and what goes out.
         buffers: cells at pins, and those that make constants.
+        inverters: cells that may be one: a flip-flop that starts as 1 is one that starts as 0 between two of them, where a family
+            has no others.
         clock_pins: where an oscillator may end.
         pins: file of pins and oscillators, as Amaranth writes it.
         read_pins: options with which nextpnr reads it.
         write_switches: nextpnr's option before the file that says what every switch of the chip is set to.
-        pack: the packer, and its options up to the one before the bitstream's name; then comes the file of switches.
+        pack: the packer and its options, with the names of {switches} and {bitstream} left open.
         suffix: of the bitstream's name.
     """
 
@@ -37,3 +39,4 @@ class Chip:
     write_switches: str
     pack: tuple[str, ...]
     suffix: str
+    inverters: tuple[str, ...] = ()

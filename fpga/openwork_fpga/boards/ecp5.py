@@ -67,6 +67,6 @@ CHIP = Chip(
     pins="top.lpf",
     read_pins=("--lpf", "top.lpf"),
     write_switches="--textcfg",
-    pack=("yowasp-ecppack", "--compress", "--bit"),
+    pack=("yowasp-ecppack", "--compress", "--bit", "{bitstream}", "{switches}"),
     suffix="bit",
 )

@@ -36,6 +36,6 @@ CHIP = Chip(
     pins="top.cst",
     read_pins=("--vopt", "cst=top.cst"),
     write_switches="--write",
-    pack=("gowin_pack", "-o"),
+    pack=("gowin_pack", "-o", "{bitstream}", "{switches}"),
     suffix="fs",
 )

@@ -4,6 +4,7 @@ from amaranth.build import Attrs, Clock, Pins, Resource
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_85FPlatform
 from amaranth_boards.resources import UARTResource
+from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
 
@@ -21,6 +22,16 @@ class ColorlightI5Platform(LatticeECP5Platform):
         Resource("led", 0, Pins("U16", dir="o"), _LVCMOS33),
     )
     connectors = ()
+
+
+class UpduinoSerialPlatform(UpduinoV3Platform):
+    """An UPduino 3 with its jumper OSC closed, and a serial line on two pins of its header: 28 receives, 38 sends."""
+
+    default_clk = "clk12"
+    resources = (
+        *UpduinoV3Platform.resources,
+        UARTResource(0, rx="28", tx="38", attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
+    )
 
 
 class OrangeCrabSerialPlatform(OrangeCrabR0_2_85FPlatform):

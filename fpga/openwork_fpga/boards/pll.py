@@ -1,4 +1,4 @@
-"""Clocks of a board: settings of the PLL of ECP5, computed within the part's limits."""
+"""Clocks of a board: settings of the PLLs of ECP5 and iCE40, computed within the parts' limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,3 +58,50 @@ def ecp5_pll(input_mhz: float, output_mhz: float) -> Ecp5Pll:
     if not legal:
         raise ConfigError(f"the PLL of an ECP5 makes no {output_mhz:g} MHz out of {input_mhz:g} MHz")
     return min(legal, key=lambda one: (one.input_divider, abs(one.oscillator_mhz - 600)))
+
+
+@dataclass(frozen=True)
+class Ice40Pll:
+    """Dividers of an SB_PLL40 with simple feedback.
+
+    output = input * feedback_divider / input_divider / output_divider, and the oscillator runs at output * output_divider.
+    Limits (Lattice FPGA-DS-02008, sysCLOCK PLL timing): phase detector 10 to 133 MHz, oscillator 533 to 1066 MHz, output 16 to
+    275 MHz; dividers 1 to 16, 1 to 128 and a power of two up to 64.
+    """
+
+    input_mhz: float
+    input_divider: int
+    feedback_divider: int
+    output_divider: int
+
+    @property
+    def output_mhz(self) -> float:
+        """The clock."""
+        return self.input_mhz * self.feedback_divider / self.input_divider / self.output_divider
+
+    @property
+    def filter_range(self) -> int:
+        """The loop filter for the phase detector's frequency, as the maker's and icestorm's tools choose it."""
+        detector_mhz = self.input_mhz / self.input_divider
+        return sum(detector_mhz >= least for least in (0, 17, 26, 44, 66, 101))
+
+
+def ice40_pll(input_mhz: float, output_mhz: float) -> Ice40Pll:
+    """The settings with the least input divider.
+
+    >>> ice40_pll(12, 24)
+    Ice40Pll(input_mhz=12, input_divider=1, feedback_divider=64, output_divider=32)
+
+    Raises:
+        ConfigError: no settings give this clock.
+    """
+    for input_divider in range(1, 17):
+        if not 10 <= input_mhz / input_divider <= 133:
+            continue
+        for output_divider in (2, 4, 8, 16, 32, 64):
+            feedback = round(output_mhz * output_divider * input_divider / input_mhz)
+            one = Ice40Pll(input_mhz, input_divider, feedback, output_divider)
+            fits = 1 <= feedback <= 128 and 533 <= output_mhz * output_divider <= 1066 and 16 <= output_mhz <= 275
+            if fits and abs(one.output_mhz / output_mhz - 1) < EXACT:
+                return one
+    raise ConfigError(f"the PLL of an iCE40 makes no {output_mhz:g} MHz out of {input_mhz:g} MHz")

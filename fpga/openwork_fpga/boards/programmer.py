@@ -4,6 +4,10 @@ import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
 
 from openwork_fpga.boards.board import Board
 
@@ -55,6 +59,30 @@ def loader() -> list[str]:
     return [found]
 
 
+def program_image(board: Board, words: NDArray[np.uint32], command: list[str] | None = None) -> str:
+    """Write a linear image into the board's flash memory; gives what the loader wrote.
+
+    Args:
+        words: uint32, the linear image.
+        command: as `program`'s.
+
+    Raises:
+        ProgrammingError: the board runs no linear images, its part of the flash is too small, or the loader failed.
+    """
+    if board.flash_byte is None:
+        raise ProgrammingError(
+            f"{board.name} does not read its image out of flash: openwork run loads it over the line"
+        )
+    if len(words) > board.memory_words:
+        raise ProgrammingError(
+            f"the image has {len(words):,} words, and {board.name} reads {board.memory_words:,} at most"
+        )
+    with TemporaryDirectory() as folder:
+        content = Path(folder) / "image.bin"
+        content.write_bytes(words.astype(">u4").tobytes())
+        return _load(board, ["--write-flash", "--offset", str(board.flash_byte), str(content)], command)
+
+
 def program(board: Board, bitstream: Path, *, flash: bool = False, command: list[str] | None = None) -> str:
     """Load a bitstream into the board's chip, or with `flash` into its flash memory too; gives what the loader wrote.
 
@@ -70,7 +98,11 @@ def program(board: Board, bitstream: Path, *, flash: bool = False, command: list
         )
     if not bitstream.is_file():
         raise ProgrammingError(f"there is no {bitstream}: openwork build --board {board.name} writes it")
-    full = [*(command or loader()), *board.loader, *(["--write-flash"] if flash else []), str(bitstream)]
+    return _load(board, [*(["--write-flash"] if flash else []), str(bitstream)], command)
+
+
+def _load(board: Board, arguments: list[str], command: list[str] | None) -> str:
+    full = [*(command or loader()), *board.loader, *arguments]
     done = subprocess.run(full, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     if done.returncode:

@@ -1,21 +1,23 @@
-"""What goes into a board's chip: the serial shell, its clock, its reset and its pins."""
+"""What goes into a board's chip: its shell, its clock, its reset and its pins."""
 
 from collections.abc import Sequence
 
 from amaranth.build import Platform
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Cat, Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from openwork_fpga.boards.board import Board
+from openwork_hw.shells.flash_shell import FlashShell
 
 
 class BoardTop(Elaboratable):
     """A board's whole design.
 
     Function
-        `SerialShell` of the board's array at the board's clock. The lamp is lit when reset is over.
+        The shell of the board's array at the board's clock. The lamp is lit when reset is over.
     Cost
-        ECP5: an EHXPLLL, the net for global reset and two flip-flops. Gowin: five flip-flops.
+        ECP5: an EHXPLLL, the net for global reset and two flip-flops. iCE40: an SB_PLL40 and two flip-flops. Gowin: five
+        flip-flops.
     Limits
         Only for the board's own platform, whose oscillator and serial line it asks for.
     """
@@ -40,6 +42,9 @@ class BoardTop(Elaboratable):
         m.submodules.tx = tx = io.Buffer("o", line.tx)
         m.d.comb += [serial.rx.eq(rx.i), tx.o.eq(serial.tx)]
 
+        if isinstance(serial, FlashShell):
+            self._connect_flash(m, platform, serial)
+
         resource, _, part = board.lamp.partition(".")
         lamp = platform.request(resource, 0, dir={part: "-"} if part else "-")
         pin = getattr(lamp, part) if part else lamp
@@ -50,3 +55,19 @@ class BoardTop(Elaboratable):
         m.d.sync += level.eq(not low_is_lit)
         m.d.comb += driver.o.eq(level)
         return m
+
+    @staticmethod
+    def _connect_flash(m: Module, platform: Platform, shell: FlashShell) -> None:
+        """The shell's registers hold the pins' own levels: see the lamp."""
+        pins = platform.request("spi_flash_2x", 0, dir={"cs": "-", "clk": "-", "dq": "-"})
+        m.submodules.flash_cs = cs = io.Buffer("o", ~pins.cs)
+        m.submodules.flash_clk = clk = io.Buffer("o", pins.clk)
+        m.submodules.flash_data_0 = data_0 = io.Buffer("io", pins.dq[0])
+        m.submodules.flash_data_1 = data_1 = io.Buffer("i", pins.dq[1])
+        m.d.comb += [
+            cs.o.eq(shell.flash_cs_n),
+            clk.o.eq(shell.flash_clk),
+            data_0.o.eq(shell.flash_data_0),
+            data_0.oe.eq(shell.flash_data_0_enable),
+            shell.flash_data.eq(Cat(data_0.i, data_1.i)),
+        ]

@@ -191,6 +191,17 @@ PRESETS: dict[str, ArrayConfig] = {
         global_pooling=False,
         technology=Technology.ICE40,
     ),
+    "ice40-up5k-flash": ArrayConfig(
+        pes=1,
+        lanes=4,
+        feature_words=16384,
+        row_buffer_nonzeros=256,
+        tap_entries=256,
+        sum_bits=24,
+        single_port=True,
+        max_pooling=False,
+        technology=Technology.ICE40,
+    ),
     "gw1nr-9": ArrayConfig(
         pes=1,
         lanes=4,
@@ -201,4 +212,5 @@ PRESETS: dict[str, ArrayConfig] = {
         technology=Technology.GOWIN,
     ),
 }
-"""Arrays by name: `tiny` is the smallest legal one, `demo` simulates fast, the others fit the part they are named for."""
+"""Arrays by name: `tiny` is the smallest legal one, `demo` simulates fast, the others fit the part they are named for,
+`ice40-up5k-flash` with a link and a reader of flash memory."""

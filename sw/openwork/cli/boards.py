@@ -104,24 +104,46 @@ def build(
 
 @app.command("program")
 def program_(
-    bitstream: Annotated[Path, typer.Argument(help="What openwork build wrote: a .bit file, or .fs for Gowin.")],
     board: Name,
+    bitstream: Annotated[
+        Path | None, typer.Argument(help="What openwork build wrote: a .bit file, .bin for iCE40, .fs for Gowin.")
+    ] = None,
     flash: Annotated[
         bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")
     ] = False,
+    image: Annotated[
+        Path | None, typer.Option(help="A .image file, for a board that reads it out of its flash memory.")
+    ] = None,
 ) -> None:
-    """Load a bitstream into a board, with openFPGALoader.
+    """Load a bitstream into a board, or an image into its flash memory, or both, with openFPGALoader.
 
     For example:
 
       openwork program --board ulx3s-85f build/top.bit
 
       openwork program --board ulx3s-25f --flash build/top.bit
+
+      openwork program --board icebreaker --flash build/top.bin --image model.image
     """
+    from openwork.files import read_image
     from openwork_fpga.boards.catalogue import BOARDS
-    from openwork_fpga.boards.programmer import program
+    from openwork_fpga.boards.programmer import program, program_image
+    from openwork_hw.arch.linear_image import linear_words
 
     chosen = choose("board", board, BOARDS)
-    with working(f"Programming {chosen.title}"):
-        program(chosen, bitstream, flash=flash)
-    output.print(f"{chosen.title} runs {bitstream}.", highlight=False, markup=False, soft_wrap=True)
+    if bitstream is None and image is None:
+        raise typer.BadParameter("a bitstream, an --image or both: what should go onto the board?")
+    if image is not None:
+        words = linear_words(read_image(image).words, chosen.config)
+        with working(f"Writing {image} into the flash of {chosen.title}"):
+            program_image(chosen, words)
+        output.print(
+            f"The flash of {chosen.title} holds {image}: {words.nbytes / 1024:,.0f} KiB.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    if bitstream is not None:
+        with working(f"Programming {chosen.title}"):
+            program(chosen, bitstream, flash=flash)
+        output.print(f"{chosen.title} runs {bitstream}.", highlight=False, markup=False, soft_wrap=True)
