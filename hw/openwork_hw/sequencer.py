@@ -19,9 +19,6 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 CYCLE_BITS = 32
 """Bits of the cycle counter in a report."""
 
-LAST_BYTE_CYCLES = 3
-"""From the beat that the sequencer sends to its byte in the word that a PE gathers: two hops of the chain, one in the element."""
-
 PERIOD_BITS = dict(COMMAND_FIELDS)["period"]
 """Bits of a MOVE's cycles from word to word."""
 
@@ -186,7 +183,7 @@ class Sequencer(wiring.Component):
         if self._compact:
             # Its last byte still needs the settings on its way to a feature memory.
             ended = Signal()
-            on_the_way = Signal(LAST_BYTE_CYCLES)
+            on_the_way = Signal(config.pes + 2)
             m.d.sync += [ended.eq(0), on_the_way.eq(Cat(ended, on_the_way))]
         moving = Signal(reset_less=True)  # the bytes that come back are a MOVE's
         moved = Signal()  # one of them goes to all PEs

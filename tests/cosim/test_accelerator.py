@@ -64,6 +64,31 @@ def test_random_layers(name: str, stall: float, seed: int) -> None:
     assert complaints == []
 
 
+COMPACT = {
+    "one PE": ArrayConfig(
+        1,
+        4,
+        feature_words=1024,
+        row_buffer_nonzeros=32,
+        tap_entries=64,
+        sum_bits=24,
+        single_port=True,
+        max_pooling=False,
+    ),
+    "two PEs": ArrayConfig(2, 3, feature_words=512, row_buffer_nonzeros=32, tap_entries=64, sum_bits=22),
+}
+
+
+@pytest.mark.parametrize("name", COMPACT)
+def test_random_layers_on_a_compact_array(name: str, seed: int) -> None:
+    """With some stall everywhere: it takes more cycles than predicted anyway."""
+    config = COMPACT[name]
+    rng = np.random.default_rng([seed, 200, *name.encode()])
+    trials = [trial for stall in (0.01, 0.3) for trial in random_trials(rng, config, stall, 6, MAX_CYCLES[0.3])]
+    complaints, _ = run_trials(config, trials, compact=True)
+    assert complaints == []
+
+
 @pytest.mark.slow
 def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
     """The full run; what it met is kept in build/coverage.json."""
@@ -83,8 +108,10 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
 
 def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None:
     rng = np.random.default_rng([seed, 100])
-    complaints, _ = run_trials(SMALL, [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(24)])
-    assert complaints == []
+    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(24)]
+    for compact in (False, True):
+        complaints, _ = run_trials(SMALL, trials, compact=compact)
+        assert complaints == []
 
 
 @pytest.mark.slow
