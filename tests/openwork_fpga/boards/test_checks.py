@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openwork_fpga.boards import ecp5, gowin
+from openwork_fpga.boards import ecp5, gowin, ice40
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
 from openwork_fpga.boards.chip import Chip
 
@@ -76,6 +76,17 @@ def test_pins_of_gowin() -> None:
     assert complaints(*cells, cell("DFF", {"D": 7, "CLK": 8}, {"Q": 11}), chip=gowin.CHIP) == [
         "pin rx meets CLK of a DFF before a flip-flop"
     ]
+
+
+def test_an_inverter_at_a_pin_is_none_of_the_logic_that_is_looked_for() -> None:
+    """iCE40 has no flip-flop that starts as 1."""
+    into = cell("SB_LUT4", {"I0": 2}, {"O": 8})
+    out_of = cell("SB_LUT4", {"I0": 9}, {"O": 3})
+    good = (cell("SB_DFF", {"D": 8}, {"Q": 6}), cell("SB_DFF", {"D": 7}, {"Q": 9}))
+    clock = cell("SB_PLL40_PAD", {"PACKAGEPIN": 4}, {"PLLOUTGLOBAL": 5})
+    assert complaints(into, out_of, *good, clock, chip=ice40.CHIP) == []
+    two = cell("SB_LUT4", {"I0": 9, "I1": 6}, {"O": 3})
+    assert complaints(into, two, *good, clock, chip=ice40.CHIP) == ["pin tx meets O of a SB_LUT4 before a flip-flop"]
 
 
 def test_timing() -> None:

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from openwork_fpga.boards.catalogue import BOARDS
-from openwork_fpga.boards.programmer import ProgrammingError, program
+from openwork_fpga.boards.programmer import ProgrammingError, program, program_image
 
 ULX3S = BOARDS["ulx3s-85f"]
 
@@ -43,6 +44,18 @@ def test_a_tang_nano_takes_another_kind_of_file(tmp_path: Path) -> None:
         ProgrammingError, match=r"top\.bit is no bitstream for tang-nano-9k: openwork build writes top\.fs"
     ):
         program(board, tmp_path / "top.bit", command=["false"])
+
+
+def test_an_image_goes_into_the_flash(tmp_path: Path) -> None:
+    words = np.array([0x4F574C31, 2], np.uint32)
+    program_image(BOARDS["icebreaker"], words, command=loader(tmp_path, "done", 0))
+    *told, file = (tmp_path / "told").read_text().split()
+    assert told == ["--board", "ice40_generic", "--write-flash", "--offset", str(1 << 20)]
+    assert not Path(file).exists()
+    with pytest.raises(ProgrammingError, match=r"ulx3s-85f does not read its image out of flash"):
+        program_image(ULX3S, words, command=["false"])
+    with pytest.raises(ProgrammingError, match=r"the image has 262,145 words, and icebreaker reads 262,144"):
+        program_image(BOARDS["icebreaker"], np.zeros((1 << 18) + 1, np.uint32), command=["false"])
 
 
 @pytest.mark.parametrize(
