@@ -25,7 +25,7 @@ bench: setup
 	$(python) tools/documents.py
 
 boards: setup
-	for board in ulx3s-12f ulx3s-25f colorlight-i5 tang-nano-9k ulx3s-85f orangecrab-85f ecpix5-85f; do \
+	for board in icebreaker upduino ulx3s-12f ulx3s-25f colorlight-i5 tang-nano-9k ulx3s-85f orangecrab-85f ecpix5-85f; do \
 		.venv/bin/openwork build --board $$board --all-seeds -o build/$$board --record fpga/results/boards/$$board.json || exit 1; done
 	$(python) tools/documents.py
 

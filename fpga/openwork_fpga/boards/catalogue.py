@@ -78,7 +78,7 @@ def _up5k(name: str, title: str, platform: type, chip: Chip, line: str, cable: t
         result_bytes=512,
         lamp="led_g" if name == "icebreaker" else "rgb_led.g",
         loader=("--board", "ice40_generic", *cable),
-        verified="",
+        verified="bitstream built; RTL with a model of its flash",
         flash_byte=1 << 20,
     )
 
