@@ -63,6 +63,27 @@ def test_short_streams_give_their_nonzeros_or_their_first_error(encoding: Encodi
     assert prover.unreached(cycles=SHORT_CYCLES) == []
 
 
+def serial_decoder() -> weight_decoder.WeightDecoder:
+    """With the decoder of CSR that takes a byte a cycle."""
+    return weight_decoder.WeightDecoder(channel_width=CHANNEL_WIDTH, encodings=(Encoding.CSR,), compact=True)
+
+
+@pytest.mark.slow
+def test_the_same_of_the_decoder_that_takes_a_byte_a_cycle(tmp_path: Path) -> None:
+    prover = Prover(decoder_properties(serial_decoder(), LAYOUT, patience=8, row_bits=2), tmp_path)
+    assert prover.counterexample(cycles=CYCLES[Encoding.CSR]) is None
+    assert prover.unproved(but=COUNTING) == []
+    assert prover.unreached(cycles=28) == []
+
+
+@pytest.mark.slow
+def test_short_streams_through_the_decoder_that_takes_a_byte_a_cycle(tmp_path: Path) -> None:
+    """Four words: a header, and twelve bytes."""
+    prover = Prover(exact_properties(serial_decoder(), Encoding.CSR, LAYOUT, words=4), tmp_path)
+    assert prover.counterexample(cycles=27) is None
+    assert prover.unreached(cycles=27) == []
+
+
 def with_decoder(encoding: Encoding, **decoder: type) -> ModuleType:
     """The weight decoder's module with another decoder of `encoding`, given under its class's name."""
     return around(weight_decoder, DECODERS={encoding: next(iter(decoder.values()))}, **decoder)

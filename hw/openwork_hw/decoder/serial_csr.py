@@ -104,7 +104,6 @@ class SerialCsrDecoder(wiring.Component):
                 m.d.sync += exhausted.eq(1)
             with m.Else():
                 m.d.sync += [valid.eq(1), payload.error.eq(StreamErrorKind.TRUNCATED), failed.eq(1)]
-        m.d.sync += payload.row.eq(0)
         with m.If(self.restart):
             m.d.sync += [valid.eq(0), exhausted.eq(0), failed.eq(0), count.eq(0), ended.eq(0)]
             m.d.sync += [expects.eq(Expects.LENGTH_LOW), payload.error.eq(StreamErrorKind.NONE)]
