@@ -66,7 +66,7 @@ def test_a_memory_that_the_link_cannot_write_must_hold_the_image() -> None:
     desk = Desk(IMAGE, INPUTS, smaller(writable=False))
     other = small_image(2)
     desk.board.array.memory[: len(other.words)] = other.words
-    with desk.open() as board, pytest.raises(HostError, match="does not hold this image, and the link cannot write its memory: build its bitstream"):
+    with desk.open() as board, pytest.raises(HostError, match=r"does not hold this image, .*: build its bitstream"):
         board.load(IMAGE)
     desk.board.array.memory[: len(IMAGE.words)] = IMAGE.words
     with desk.open() as board:
