@@ -60,7 +60,9 @@ def _ulx3s(
     )
 
 
-def _up5k(name: str, title: str, platform: type, chip: Chip, line: str, cable: tuple[str, ...]) -> Board:
+def _up5k(
+    name: str, title: str, platform: type, chip: Chip, line: str, lamp: str, cable: tuple[str, ...] = ()
+) -> Board:
     """A board with an iCE40 UP5K and a flash memory of 4 MiB or more, of which the image has the second one."""
     return Board(
         name=name,
@@ -76,7 +78,7 @@ def _up5k(name: str, title: str, platform: type, chip: Chip, line: str, cable: t
         memory_words=1 << 18,
         receive_bytes=512,
         result_bytes=512,
-        lamp="led_g" if name == "icebreaker" else "rgb_led.g",
+        lamp=lamp,
         loader=("--board", "ice40_generic", *cable),
         verified="bitstream built; RTL with a model of its flash",
         flash_byte=1 << 20,
@@ -178,7 +180,7 @@ BOARDS: dict[str, Board] = {
             ICEBreakerPlatform,
             ice40.CHIP,
             "its USB socket; the second of its two ports",
-            (),
+            "led_g",
         ),
         _up5k(
             "upduino",
@@ -186,6 +188,7 @@ BOARDS: dict[str, Board] = {
             UpduinoSerialPlatform,
             ice40.CHIP_OTHER_PIN,
             "an adapter on pins 28 (in) and 38 (out)",
+            "rgb_led.g",
             ("--cable", "ft232"),
         ),
     )

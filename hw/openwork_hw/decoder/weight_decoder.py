@@ -131,9 +131,8 @@ class WeightDecoder(wiring.Component):
             m.submodules[kind.name.lower()] = decoder
             chosen = encoding == kind if len(self._encodings) > 1 else 1
             source = decoder.o
-            if (
-                kind is not Encoding.PACKED and not serial
-            ):  # the one ends in such a buffer itself, the other is slow anyway
+            # A packed decoder ends in such a buffer itself, a serial one is slow anyway.
+            if kind is not Encoding.PACKED and not serial:
                 m.submodules[f"{kind.name.lower()}_skid"] = skid = SkidBuffer(DecodedNonzero)
                 wiring.connect(m, decoder.o, skid.i)
                 m.d.comb += skid.flush.eq(decoder.restart)
