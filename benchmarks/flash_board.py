@@ -1,4 +1,4 @@
-"""Networks on an iCEBreaker as it is, but simulated: its shell, array, clock and serial line in RTL, its image in a model of the flash.
+"""Networks on a simulated iCEBreaker: its shell, array, clock and serial line in RTL, its image in a model of the flash.
 
 Every output against the golden model, and the cycles that the board reports: its words come out of the flash, so they are more than
 are predicted for the same array with its words at hand.
