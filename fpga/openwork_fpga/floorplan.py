@@ -15,6 +15,9 @@ _CELL = re.compile(
 )
 """Names of the cells that get a place: multipliers by lane, memories by the first bit that they hold."""
 
+_IMAGE = re.compile(r"(^|\.)memory\.bits_(?P<low>\d+)\.memory\.memory_(?P<bit>\d+)$")
+"""Names of an image memory's block memories: by the lowest bit of the slice, then by the first bit of it that they hold."""
+
 _PORT = re.compile(r"^i_(words|records)_(?P<place>\d+)_port\[\d+\]$|\.pe_(?P<pe>\d+)\.feeder\.\w+_port(\[\d+\])?$")
 """Names of the registers at a feeder's edge: the harness's at its streams, its own of settings and fault."""
 
@@ -32,6 +35,9 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
     memory lies beside its multipliers, and its feeder's row buffer and tap table, where it has them, next to that, or, from a row
     between two others, where the part is free. Below these lie the registers at the feeder's edge: its streams, settings
     and fault are wide and would draw it to where they come from and go.
+
+    An image memory lies in the row that is left, in the midst of it, slice by slice: one wire of an address that ran to and fro
+    across the part took longer than all other paths.
 
     Args:
         cells: names of multipliers and memories in the netlist, and of the bits of registers at a feeder's edge.
@@ -59,7 +65,17 @@ def places(device: Device, config: ArrayConfig, cells: Iterable[str]) -> dict[st
             result |= dict(zip(features.get(pe, []), memories, strict=False))
             beside = device.free_memories[place * len(row.memories) // row_pes :] if between else memories
             result |= dict(zip(feeders.get(pe, []), beside, strict=False))
+    result |= _image_places(device, cells, set(result.values()))
     return result | _port_places(config, cells, {pe: result[names[0]] for pe, names in feeders.items()})
+
+
+def _image_places(device: Device, cells: list[str], taken: set[str]) -> dict[str, str]:
+    """Bels of an image memory's blocks; none where the part has fewer left than it needs."""
+    matches = [(match, name) for name in cells if (match := _IMAGE.search(name))]
+    names = [name for _match, name in sorted(matches, key=lambda pair: (int(pair[0]["low"]), int(pair[0]["bit"])))]
+    free = [bel for bel in device.free_memories if bel not in taken]
+    first = (len(free) - len(names)) // 2
+    return dict(zip(names, free[first:], strict=False)) if first >= 0 else {}
 
 
 def _port_places(config: ArrayConfig, cells: list[str], beside: dict[int, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from openwork_fpga.devices import Device
 from openwork_fpga.families import Family
 from openwork_fpga.harness import PinPoor
 from openwork_fpga.nextpnr import PathStep, Routed
+from openwork_fpga.yosys import ToolError
 
 Progress = Callable[[str, int, int], None]
 """Is told what has just begun or ended, how many steps are done, and how many there are."""
@@ -105,7 +106,10 @@ def implement(
     def tell(routed: Routed, done: int) -> None:
         progress(f"seed {routed.seed}: {routed.clock_mhz:.1f} MHz", 1 + done, steps)
 
-    return Implementation(device, route_all(device, folder, seeds, tell), flip_flops)
+    routed, failed = route_all(device, folder, seeds, tell)
+    for error in failed.values():
+        raise error  # a median of those that went well would say too much
+    return Implementation(device, routed, flip_flops)
 
 
 def route_all(
@@ -114,28 +118,35 @@ def route_all(
     seeds: Sequence[int],
     tell: Callable[[Routed, int], None],
     options: Callable[[int], Sequence[str]] = lambda _seed: (),
-) -> tuple[Routed, ...]:
+) -> tuple[tuple[Routed, ...], dict[int, ToolError]]:
     """Place and route the netlist.json in `folder` with each seed, two at a time where there are processors for two.
 
     Args:
-        tell: is given each result when it is there, and how many there are.
+        tell: is given each result when it is there, and how many seeds are through.
         options: more of nextpnr's for a seed.
 
-    Raises:
-        ToolError: see `nextpnr.route`.
+    Returns:
+        One result a seed, in the order of the seeds, but for those that nextpnr gave up; and why it did, by seed.
     """
     results: dict[int, Routed] = {}
+    failed: dict[int, ToolError] = {}
     with ThreadPoolExecutor(max_workers=min(2, len(os.sched_getaffinity(0)))) as pool:
-        running = [pool.submit(nextpnr.route, device, folder, "netlist.json", seed, options(seed)) for seed in seeds]
+        running = {
+            pool.submit(nextpnr.route, device, folder, "netlist.json", seed, options(seed)): seed for seed in seeds
+        }
         try:
             for finished in as_completed(running):
-                routed = finished.result()
-                results[routed.seed] = routed
-                tell(routed, len(results))
+                seed = running[finished]
+                try:
+                    results[seed] = finished.result()
+                except ToolError as error:
+                    failed[seed] = error
+                else:
+                    tell(results[seed], len(results) + len(failed))
         finally:
-            # After a failure or an interrupt the seeds that have not begun do not begin.
+            # After an interrupt the seeds that have not begun do not begin.
             pool.shutdown(cancel_futures=True)
-    return tuple(results[seed] for seed in seeds)
+    return tuple(results[seed] for seed in seeds if seed in results), failed
 
 
 def synthesize(family: Family, folder: Path, floorplan: Floorplan | None) -> int:

@@ -59,8 +59,15 @@ class ImageRunner(wiring.Component):
         *,
         encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
         address_bits: int = ADDRESS_BITS,
+        compact: bool = False,
     ) -> None:
-        """`address_bits`: enough to number the memory's words, and to count them; fewer than 32 save registers."""
+        """What can be made smaller, and for what.
+
+        address_bits: enough to number the memory's words, and to count them; fewer than 32 save registers.
+        compact: as Accelerator's. Reports and answers come later than predicted: an instruction is read when the one before is
+            reported, and weights are decoded as they are out of a slow memory.
+        """
+        self._compact = compact
         self._config = config
         self._encodings = encodings
         self._address_bits = address_bits
@@ -85,8 +92,8 @@ class ImageRunner(wiring.Component):
         wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
         m.submodules.reader = reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
         m.submodules.checker = checker = ImageChecker(config, address_bits=bits)
-        m.submodules.program = program = ProgramReader(config)
-        m.submodules.accelerator = accelerator = Accelerator(config, encodings=self._encodings)
+        m.submodules.program = program = ProgramReader(config, keeps=self._compact)
+        m.submodules.accelerator = accelerator = Accelerator(config, encodings=self._encodings, compact=self._compact)
 
         wiring.connect(m, reader.o_requests, wiring.flipped(self.o_memory_requests[0]))
         wiring.connect(m, wiring.flipped(self.i_memory_words[0]), reader.i_words)
@@ -138,10 +145,12 @@ class ImageRunner(wiring.Component):
             command.valid.eq(control.clear | (control.running & program.o_commands.valid)),
             program.o_commands.ready.eq(control.running & command.ready),
         ]
-        with m.If(control.clear):
+        with m.If(control.clear | control.rewind):
             m.d.comb += command.payload.op.eq(CommandOp.CLEAR)
         stalls = Signal(CYCLE_BITS, reset_less=True)
         stalled = Signal(reset_less=True)
+        begins = Signal(reset_less=True)  # a cycle late, as `stalled` is: nothing stalls while a command is taken
+        m.d.sync += begins.eq(command.ready)
         m.d.sync += stalled.eq(
             Cat(
                 *starved,
@@ -150,7 +159,7 @@ class ImageRunner(wiring.Component):
                 self.o_features.valid & ~self.o_features.ready,
             ).any()
         )
-        with m.If(control.commanded):
+        with m.If(begins):
             m.d.sync += stalls.eq(0)
         with m.Elif(stalled & ~report.valid):
             m.d.sync += stalls.eq(stalls + 1)
@@ -163,6 +172,7 @@ class ImageRunner(wiring.Component):
             control.reported.eq(report.valid & report.ready),
             control.faulty.eq(report.payload.fault.kind != StreamErrorKind.NONE),
             control.ended.eq(program.done),
+            program.reported.eq(control.reported),
             program.restart.eq(control.rewind),
         ]
         return m

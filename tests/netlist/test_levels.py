@@ -61,6 +61,7 @@ def runs_right(
     memory_words: int | None = None,
     receive_bytes: int = 512,
     result_bytes: int = 1024,
+    compact: bool = False,
 ) -> None:
     """The host loads the network's image over the line and runs it; each output is the golden model's.
 
@@ -76,6 +77,7 @@ def runs_right(
         memory_words=memory_words or 1 << (len(image.words) - 1).bit_length(),
         receive_bytes=receive_bytes,
         result_bytes=result_bytes,
+        compact=compact,
         write_verilog=level,
     )
     with simulated, Board.open(simulated.port, SIMULATED_BAUD, patience_s=PATIENCE_S) as board:
@@ -114,6 +116,7 @@ def test_digits_on_a_tang_nano(level: WriteVerilog) -> None:
         memory_words=TANG_NANO.memory_words,
         receive_bytes=TANG_NANO.receive_bytes,
         result_bytes=TANG_NANO.result_bytes,
+        compact=TANG_NANO.compact,
     )
 
 

@@ -66,3 +66,14 @@ def test_port_registers_lie_with_their_feeder() -> None:
         columns = [column(found[name]) for name in ports if f"words_{place}_" in name or f".pe_{pe}." in name]
         assert len(columns) == 33 + 17
         assert max(abs(ring - x) for x in columns) < PORT_COLUMNS
+
+
+def test_slices_of_an_image_memory_lie_together() -> None:
+    image = [f"serial.memory.bits_{low}.memory.memory_{bit}" for low in (0, 8, 16, 24) for bit in range(8)]
+    found = places(DEVICE, CONFIG, cells(CONFIG) + image)
+    assert len(set(found.values())) == len(cells(CONFIG)) + len(image)
+    for low in (0, 8, 16, 24):
+        columns = [column(found[name]) for name in image if f"bits_{low}." in name]
+        assert max(columns) - min(columns) < 24
+    too_many = [f"serial.memory.bits_{low}.memory.memory_{bit}" for low in range(0, 64, 8) for bit in range(8)]
+    assert not set(places(DEVICE, CONFIG, cells(CONFIG) + too_many)) & set(too_many)

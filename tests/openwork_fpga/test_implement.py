@@ -1,6 +1,7 @@
 """A few lanes go through synthesis, placement and routing on each family."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_fpga import yosys
+from openwork_fpga import nextpnr, yosys
 from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import KEEP_COPIES
-from openwork_fpga.implement import READ_DESIGN, implement
-from openwork_fpga.nextpnr import installed
+from openwork_fpga.implement import READ_DESIGN, implement, route_all
+from openwork_fpga.nextpnr import Routed, installed
 from openwork_fpga.yosys import ToolError
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.primitives.accumulator import Accumulator
@@ -116,3 +117,22 @@ def test_what_does_not_fit_is_a_sentence(tmp_path: Path) -> None:
 def test_each_device_has_a_preset_of_its_family() -> None:
     for device in DEVICES.values():
         assert PRESETS[device.preset].technology == device.family.technology
+
+
+def test_a_seed_that_fails_does_not_end_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def route(_device: Device, _folder: Path, _netlist: str, seed: int, _options: Sequence[str]) -> Routed:
+        if seed in (2, 3):
+            raise ToolError(f"no place with seed {seed}")
+        return Routed(seed, 100.0 + seed, {}, ())
+
+    monkeypatch.setattr(nextpnr, "route", route)
+    told = []
+    routed, failed = route_all(
+        DEVICES["lfe5u-25f"], tmp_path, (1, 2, 3, 4), lambda one, done: told.append((one.seed, done))
+    )
+    assert [one.seed for one in routed] == [1, 4]
+    assert {seed: str(error) for seed, error in failed.items()} == {
+        2: "no place with seed 2",
+        3: "no place with seed 3",
+    }
+    assert sorted(seed for seed, _done in told) == [1, 4]

@@ -16,6 +16,7 @@ from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, synthesize
 from openwork_fpga.nextpnr import Routed
 from openwork_fpga.tools import run_tool
+from openwork_fpga.yosys import ToolError
 
 VERILOG = "read_rtlil design.il\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename top.v\n"
 
@@ -37,12 +38,14 @@ class Built:
         path: of the bitstream.
         chosen: what the bitstream was made of; it could run at this clock, and runs at the board's.
         outcome: of all seeds that were placed and routed.
+        failed: how many seeds nextpnr found no place or no way for.
     """
 
     board: Board
     path: Path
     chosen: Routed
     outcome: Implementation
+    failed: int
 
     def measurements(self, commit: str, command: str) -> list[dict[str, Any]]:
         """The record: one entry a figure, each with all that is needed to get it again."""
@@ -54,7 +57,8 @@ class Built:
             ("clock", "MHz", board.clock_mhz),
             ("clock_possible", "MHz", self.chosen.clock_mhz),
             ("seed", "placer seed", self.chosen.seed),
-            ("seeds_tried", "", len(clocks)),
+            ("seeds_tried", "", len(clocks) + self.failed),
+            *([("seeds_failed", "", self.failed)] if self.failed else []),
             *((f"clock_{name}", "MHz", clock) for name, clock in spread.items() if len(clocks) > 1),
             *((f"clock_seed_{seed}", "MHz", clock) for seed, clock in clocks.items()),
             ("critical_path", "ns", [[step.kind, step.name, step.delay_ns] for step in outcome.critical_path]),
@@ -92,13 +96,14 @@ def build(
 
     Args:
         image: what the board's memory holds from power-up on.
-        seeds: placer seeds, tried until one meets the board's clock.
+        seeds: placer seeds, tried until one meets the board's clock. In a part as full as some of ours, nextpnr does not find
+            a place for each cell with each of them.
         all_seeds: try all of them, to measure; the fastest is the bitstream.
 
     Raises:
         ImageRefused: the image is another array's, or the board's memory cannot hold it.
         TimingError: no seed met the clock.
-        ToolError: a tool stopped, or is not installed.
+        ToolError: a tool stopped (nextpnr: with each seed), or is not installed.
     """
     words = () if image is None else _initial(board, image)
     chip, family = board.chip, board.device.family
@@ -117,7 +122,9 @@ def build(
     netlist = json.loads((folder / "netlist.json").read_text())
     if complaints := path_complaints(netlist, chip, platform.default_clk):
         raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
-    routed = _routed(board, folder, seeds, all_seeds, progress, steps)
+    routed, failed = _routed(board, folder, seeds, all_seeds, progress, steps)
+    if not routed:
+        raise failed[seeds[0]]
     chosen = max(routed, key=lambda one: one.clock_mhz)
     if complaints := _complaints(board, folder, chosen):
         raise TimingError(
@@ -132,13 +139,13 @@ def build(
     os.replace(folder / "top.v", out / "top.v")
     os.replace(folder / "netlist.json", out / "top.json")
     os.replace(folder / "packed", result)
-    return Built(board, result, chosen, Implementation(board.device, routed, flip_flops))
+    return Built(board, result, chosen, Implementation(board.device, routed, flip_flops), len(failed))
 
 
 def _routed(
     board: Board, folder: Path, seeds: Sequence[int], all_seeds: bool, progress: Progress, steps: int
-) -> tuple[Routed, ...]:
-    """What the seeds give: all of them, or up to the first that meets the clock."""
+) -> tuple[tuple[Routed, ...], dict[int, ToolError]]:
+    """What the seeds give, all of them or up to the first that meets the clock; and why nextpnr gave up, by seed."""
 
     def options(seed: int) -> Sequence[str]:
         return (*board.chip.read_pins, board.chip.write_switches, _switches(seed))
@@ -149,13 +156,16 @@ def _routed(
     progress("place and route", 1, steps)
     if all_seeds:
         return route_all(board.device, folder, seeds, tell, options)
-    routed: list[Routed] = []
-    for seed in seeds:
-        routed.append(nextpnr.route(board.device, folder, "netlist.json", seed, options(seed)))
-        tell(routed[-1], len(routed))
-        if not _complaints(board, folder, routed[-1]):
+    routed: tuple[Routed, ...] = ()
+    failed: dict[int, ToolError] = {}
+    for done, seed in enumerate(seeds, 1):
+        one, none = route_all(board.device, folder, (seed,), lambda _routed, _done: None, options)
+        routed, failed = routed + one, failed | none
+        for it in one:
+            tell(it, done)
+        if one and not _complaints(board, folder, *one):
             break
-    return tuple(routed)
+    return routed, failed
 
 
 def _switches(seed: int) -> str:

@@ -1,6 +1,6 @@
 """Decides whether what lies in the image memory may run."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
@@ -24,7 +24,7 @@ class ImageChecker(wiring.Component):
         status : out, ImageStatus
         program, program_words : out; the program's region, kept until the next start
     Timing
-        A word in four cycles.
+        A word in four cycles, and one more for the check sum.
     Cost
         One CRC-32 of a byte a cycle.
     Limits
@@ -61,8 +61,22 @@ class ImageChecker(wiring.Component):
         turn = Signal(2)  # bytes of the word that the check sum has taken
         place = Signal(range(HEADER_WORDS), reset_less=True)
         status = Signal(ImageStatus)
+        damaged = Signal(reset_less=True)
         word = self.i.payload
         takes = Signal()
+        # A word stays for four cycles, so what it is can be known a cycle before it goes.
+        rules = (
+            (0, word.data != MAGIC, ImageStatus.MAGIC),
+            (1, word.data != VERSION, ImageStatus.VERSION),
+            (2, word.data != self._config.fingerprint, ImageStatus.CONFIGURATION),
+            (3, word.data < HEADER_WORDS + COMMAND_WORDS + 1, ImageStatus.LENGTH),
+            (3, word.data >> self._address_bits != 0, ImageStatus.LENGTH),
+            (4, word.data < HEADER_WORDS, ImageStatus.LENGTH),
+            (4, word.data >= total, ImageStatus.LENGTH),
+        )
+        broken = Signal(len(rules), reset_less=True)
+        behind = Signal(self._address_bits, reset_less=True)  # words left, but for the sum
+        m.d.sync += [broken.eq(Cat(rule for _place, rule, _meaning in rules)), behind.eq(total - word.data - 1)]
         m.d.comb += [
             takes.eq(self.i.valid & (turn == 3)),
             check.data.eq(word.data.word_select(turn, 8)),
@@ -86,21 +100,13 @@ class ImageChecker(wiring.Component):
                 m.d.sync += turn.eq(turn + self.i.valid)
                 with m.If(takes):
                     m.d.sync += place.eq(place + 1)
-                    rules = (
-                        (0, word.data != MAGIC, ImageStatus.MAGIC),
-                        (1, word.data != VERSION, ImageStatus.VERSION),
-                        (2, word.data != self._config.fingerprint, ImageStatus.CONFIGURATION),
-                        (3, word.data < HEADER_WORDS + COMMAND_WORDS + 1, ImageStatus.LENGTH),
-                        (3, word.data >> self._address_bits != 0, ImageStatus.LENGTH),
-                        (4, (word.data < HEADER_WORDS) | (word.data >= total), ImageStatus.LENGTH),
-                    )
-                    for index, broken, meaning in rules:
-                        with m.If((place == index) & broken & (status == ImageStatus.GOOD)):
+                    for number, (index, _rule, meaning) in enumerate(rules):
+                        with m.If((place == index) & broken[number] & (status == ImageStatus.GOOD)):
                             m.d.sync += status.eq(meaning)
                     with m.If(place == 3):
                         m.d.sync += total.eq(word.data)
                     with m.If(place == 4):
-                        m.d.sync += [self.program.eq(word.data), self.program_words.eq(total - word.data - 1)]
+                        m.d.sync += [self.program.eq(word.data), self.program_words.eq(behind)]
                     with m.If(word.last):
                         m.next = "ASK_REST"
 
@@ -119,10 +125,14 @@ class ImageChecker(wiring.Component):
                 # The last word is the sum itself.
                 m.d.comb += [check.valid.eq(self.i.valid), self.i.ready.eq((turn == 3) | word.last)]
                 m.d.sync += turn.eq(turn + self.i.valid)
+                m.d.sync += damaged.eq(word.data != check.crc)
                 with m.If(self.i.valid & word.last):
-                    with m.If(word.data != check.crc):
-                        m.d.sync += status.eq(ImageStatus.DAMAGED)
-                    m.next = "DONE"
+                    m.next = "SUM"
+
+            with m.State("SUM"):
+                with m.If(damaged):
+                    m.d.sync += status.eq(ImageStatus.DAMAGED)
+                m.next = "DONE"
 
             with m.State("DONE"):
                 m.d.comb += self.done.eq(1)

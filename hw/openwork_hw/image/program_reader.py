@@ -43,6 +43,7 @@ class ProgramReader(wiring.Component):
         o_commands : out, stream of CommandLayout(config)
         o_taps : out, stream of TapEntryLayout(config)
         o_words, o_records : out, one stream of Region for each feeder
+        reported : in; the report of the command is taken; for one that is kept
         restart : in; a program begins
         done : out
     Timing
@@ -59,11 +60,14 @@ class ProgramReader(wiring.Component):
     o_taps: stream.Interface
     o_words: list[stream.Interface]
     o_records: list[stream.Interface]
+    reported: Value
     restart: Value
     done: Value
 
-    def __init__(self, config: ArrayConfig) -> None:
+    def __init__(self, config: ArrayConfig, *, keeps: bool = False) -> None:
+        """`keeps`: a command stays at o_commands until its report is taken, and the next instruction is read after that."""
         self._config = config
+        self._keeps = keeps
         feeders = len(config.feeders)
         super().__init__(
             {
@@ -72,6 +76,7 @@ class ProgramReader(wiring.Component):
                 "o_taps": Out(stream.Signature(TapEntryLayout(config))),
                 "o_words": Out(stream.Signature(Region)).array(feeders),
                 "o_records": Out(stream.Signature(Region)).array(feeders),
+                "reported": In(1),
                 "restart": In(1),
                 "done": Out(1),
             }
@@ -87,6 +92,7 @@ class ProgramReader(wiring.Component):
         feeder = Signal(range(max(len(config.feeders), 2)), reset_less=True)
         entries_left = Signal(range(config.tap_entries + 1), reset_less=True)
         word = self.i.payload.data
+        following = "REPORT" if self._keeps else "COMMAND"
 
         connect_command(m, command, self.o_commands.payload)
         connect_tap(m, word, self.o_taps.payload)
@@ -127,7 +133,7 @@ class ProgramReader(wiring.Component):
                         m.next = "WORDS"
 
             # A reader that is still busy with the pass before makes all wait; a count of 0 means that this one gets nothing.
-            for state, regions, number, following in (
+            for state, regions, number, then in (
                 ("WORDS", self.o_words, 1, "RECORDS"),
                 ("RECORDS", self.o_records, 3, "NEXT"),
             ):
@@ -137,7 +143,7 @@ class ProgramReader(wiring.Component):
                             with m.Case(index):
                                 m.d.comb += region.valid.eq(inputs[number] != 0)
                                 with m.If((inputs[number] == 0) | region.ready):
-                                    m.next = following
+                                    m.next = then
 
             with m.State("NEXT"):
                 m.d.sync += feeder.eq(feeder + 1)
@@ -149,7 +155,7 @@ class ProgramReader(wiring.Component):
                 m.d.comb += self.o_commands.valid.eq(1)
                 m.d.sync += entries_left.eq(command.table_entries)
                 with m.If(self.o_commands.ready):
-                    m.next = "COMMAND"
+                    m.next = following
                     with m.If(command.op == CommandOp.RUN):
                         m.next = "TAPS"
 
@@ -158,6 +164,11 @@ class ProgramReader(wiring.Component):
                 with m.If(self.i.valid & self.o_taps.ready):
                     m.d.sync += entries_left.eq(entries_left - 1)
                     with m.If(entries_left == 1):
+                        m.next = following
+
+            if self._keeps:
+                with m.State("REPORT"):
+                    with m.If(self.reported):
                         m.next = "COMMAND"
 
             with m.State("DONE"):

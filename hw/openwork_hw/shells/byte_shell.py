@@ -50,6 +50,7 @@ class ByteShell(wiring.Component):
         result_bytes: int = 16384,
         reports: bool = True,
         peek: bool = True,
+        compact: bool = False,
     ) -> None:
         """What can be left out, and why one would.
 
@@ -59,7 +60,9 @@ class ByteShell(wiring.Component):
         result_bytes: of results on their way; a long line (USB: 16 ms) needs as much as it carries in its delay.
         reports: results hold a report for each command; without them, a run gives outputs and its cycles alone.
         peek: the host can read the memory, to find an image that is there already; one that cannot be written must have it.
+        compact: the array is; see ImageRunner.
         """
+        self._compact = compact
         self._identity = Identity(
             config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek
         )
@@ -76,7 +79,9 @@ class ByteShell(wiring.Component):
         identity = self._identity
         m.submodules.link = link = BoardLink(identity)
         address_bits = bits_for(identity.memory_words + 1)
-        runner = ImageRunner(identity.config, encodings=identity.encodings, address_bits=address_bits)
+        runner = ImageRunner(
+            identity.config, encodings=identity.encodings, address_bits=address_bits, compact=self._compact
+        )
         m.submodules.runner = ResetInserter(link.stop)(runner)
 
         wiring.connect(m, wiring.flipped(self.i_bytes), link.i_bytes)

@@ -99,6 +99,8 @@ class RequestServer(wiring.Component):
         m.d.comb += takes.eq(self.i.valid & self.i.ready)
         with m.If(self.answered):
             m.d.sync += busy.eq(0)
+        with m.If(self.o_requests.ready):
+            m.d.sync += self.o_requests.valid.eq(0)
         with m.If(~self.o.valid):
             m.d.sync += was_busy.eq(seen_busy[1])
 
@@ -106,7 +108,6 @@ class RequestServer(wiring.Component):
         m.d.comb += [
             self.o_writes.payload.address.eq(header.address),
             self.o_writes.payload.word.eq(word),
-            self.o_requests.payload.eq(header.address[0]),
             self.o_features.payload.eq(self.i.payload.byte),
             self.o_peeks.payload.eq(header.address),
             self.read.eq(header.address),
@@ -194,10 +195,10 @@ class RequestServer(wiring.Component):
                         with m.Default():
                             m.next = "HEADER"
 
+            # The request waits in a register: the array is far away. Until its answer nothing else is asked for.
             with m.State("START"):
-                m.d.comb += self.o_requests.valid.eq(1)
-                with m.If(self.o_requests.ready):
-                    m.d.sync += busy.eq(1)
+                with m.If(~busy):
+                    m.d.sync += [busy.eq(1), self.o_requests.valid.eq(1), self.o_requests.payload.eq(header.address[0])]
                     m.next = "HEADER"
 
             with m.State("READ"):

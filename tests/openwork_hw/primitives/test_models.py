@@ -2,6 +2,8 @@
 
 import importlib.util
 import random
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-from tests.openwork_hw.primitives.conftest import MODELS
+from tests.openwork_hw.primitives.conftest import MODELS, ice40_models
 
 from openwork_dv.netlist.levels import ecp5_routed
 from openwork_hw.arch.config import ArrayConfig, Technology
@@ -147,3 +149,60 @@ def test_a_block_memory_holds_its_contents_from_the_start(
         values = run_icarus(Table(words, width), {"address": addresses}, SYNTHESIZED)["value"]
         assert "DP16KD" in (tmp_path / "dut.v").read_text()
         assert values[1:] == [words[address] for address in addresses[:-1]]
+
+
+SPRAM_BENCH = """module bench;
+reg [35:0] stimulus [0:{last}];
+reg clk = 0;
+reg [13:0] address; reg [15:0] data; reg [3:0] mask; reg write, select;
+wire [15:0] theirs, ours;
+SB_SPRAM256KA plain (.ADDRESS(address), .DATAIN(data), .MASKWREN(mask), .WREN(write), .CHIPSELECT(select), .CLOCK(clk),
+  .STANDBY(1'b0), .SLEEP(1'b0), .POWEROFF(1'b1), .DATAOUT(theirs));
+ours own (.ADDRESS(address), .DATAIN(data), .MASKWREN(mask), .WREN(write), .CHIPSELECT(select), .CLOCK(clk),
+  .STANDBY(1'b0), .SLEEP(1'b0), .POWEROFF(1'b1), .DATAOUT(ours));
+integer cycle;
+initial begin
+  $readmemh("stimulus.hex", stimulus);
+  for (cycle = 0; cycle <= {last}; cycle = cycle + 1) begin
+    {{address, data, mask, write, select}} = stimulus[cycle];
+    #1 clk = 1; #1 clk = 0;
+    #1 $display("%h %h", theirs, ours);
+  end
+end
+endmodule
+"""
+
+
+def test_our_spram_does_what_that_of_yosys_does(tmp_path: Path) -> None:
+    """Each output of each cycle, those that are undefined among them: words that were never written, written in part, or now."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("Icarus Verilog (iverilog) is not installed")
+    generator = random.Random("spram")
+    cycles = 2000
+    addresses = [0, 0x3FFF, 0x2000, 1, 0x1FFF]
+    rows = []
+    for _ in range(cycles):
+        fields = ((generator.choice(addresses), 14), (generator.getrandbits(16), 16), (generator.getrandbits(4), 4))
+        bits = "".join(f"{value:0{width}b}" for value, width in fields)
+        rows.append(f"{int(bits + str(generator.getrandbits(1)) + str(int(generator.random() < 0.8)), 2):x}")
+    (tmp_path / "stimulus.hex").write_text("\n".join(rows) + "\n")
+    (tmp_path / "bench.v").write_text(SPRAM_BENCH.format(last=cycles - 1))
+    ours = (MODELS / "SB_SPRAM256KA.v").read_text().replace("module SB_SPRAM256KA", "module ours")
+    (tmp_path / "ours.v").write_text(ours)
+    command = [
+        "iverilog",
+        "-g2012",
+        "-DNO_ICE40_DEFAULT_ASSIGNMENTS",
+        "-s",
+        "bench",
+        "-o",
+        "bench.vvp",
+        "bench.v",
+        "ours.v",
+    ]
+    subprocess.run([*command, str(ice40_models())], cwd=tmp_path, check=True, capture_output=True, text=True)
+    done = subprocess.run(["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    pairs = [line.split() for line in done.stdout.splitlines() if len(line.split()) == 2]
+    assert len(pairs) == cycles
+    assert [own for _theirs, own in pairs] == [theirs for theirs, _own in pairs]
+    assert sum("x" not in own for _theirs, own in pairs) > cycles // 4

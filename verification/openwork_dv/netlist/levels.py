@@ -20,8 +20,13 @@ from openwork_fpga.yosys import run_script
 
 MODELS = Path(str(resources.files("openwork_hw.primitives") / "models"))
 
-UNMODELLED = {"ecp5": ("DP16KD", "MULT18X18D"), "gowin": ("SDPB", "SDPX9B", "MULT9X9")}
-"""Cells that Yosys has no behaviour of, by its name of the family; the simulator gets our models of them."""
+OWN_MODELS = {
+    "ecp5": ("DP16KD", "MULT18X18D"),
+    "gowin": ("SDPB", "SDPX9B", "MULT9X9"),
+    "ice40": ("SB_SPRAM256KA",),
+}
+"""Cells that Yosys has no behaviour of, or none that can be one flat module, by its name of the family; the simulator gets our
+models of them."""
 
 BEHAVIOUR = """read_json {netlist}
 delete =A:blackbox
@@ -50,6 +55,37 @@ HX8K = Device(
 
 HX8K_PINS = "set_io clk J3\nset_io rst R9\nset_io rx B10\nset_io tx B12\n"
 """Where a SerialShell's ports are, those of the line as on the part's own evaluation board."""
+
+KEEP_FLASH = """read_rtlil design.il
+proc
+flatten top.flash
+select top.flash
+write_verilog -noattr -selected flash.v
+select -clear
+blackbox top.flash
+write_rtlil design.il
+"""
+"""What stands for a board's flash memory is not of the part: it stays as it was written."""
+
+UP5K_BEHAVIOUR = """read_json {netlist}
+delete =A:blackbox
+read_verilog -overwrite +/{family}/cells_sim.v
+read_verilog flash.v
+{models}
+hierarchy -check -top top
+proc
+opt_expr -mux_undef
+opt_merge
+memory_share -nosat
+flatten
+opt_expr
+opt_merge
+opt_clean -purge
+memory_collect
+setundef -zero
+write_verilog -noattr top.v
+"""
+"""BEHAVIOUR with the flash memory, and with what READ_BACK does for block memories."""
 
 READ_BACK = """read_verilog chip.v
 read_verilog -DNO_ICE40_DEFAULT_ASSIGNMENTS +/ice40/cells_sim.v
@@ -92,6 +128,14 @@ def gowin_synthesized(top: wiring.Component, folder: Path) -> None:
     _behaviour(folder, "gowin", "netlist.json", ())
 
 
+def up5k_synthesized(top: wiring.Component, folder: Path) -> None:
+    """top.v: the netlist that Yosys makes for an iCE40 UP5K of a FlashBoard's shell, with its flash memory as it was written."""
+    (folder / "design.il").write_text(rtlil.convert(top, name="top", emit_src=False))
+    run_script(KEEP_FLASH, folder, "keep_flash")
+    implement.synthesize(ICE40, folder, None)
+    _behaviour(folder, "ice40", "netlist.json", (), UP5K_BEHAVIOUR)
+
+
 def ice40_bitstream(top: wiring.Component, folder: Path) -> None:
     """top.v: what icebox_vlog reads out of the bitstream of an iCE40 HX8K.
 
@@ -118,11 +162,11 @@ def _synthesize(top: wiring.Component, family: Family, folder: Path) -> None:
     implement.synthesize(family, folder, None)
 
 
-def _behaviour(folder: Path, family: str, netlist: str, own: tuple[str, ...]) -> None:
+def _behaviour(folder: Path, family: str, netlist: str, own: tuple[str, ...], script: str = BEHAVIOUR) -> None:
     """`own`: cells whose model is ours, besides those that the simulator gets."""
-    models = [f"read_verilog -overwrite -lib {MODELS / name}.v" for name in UNMODELLED[family]]
+    models = [f"read_verilog -overwrite -lib {MODELS / name}.v" for name in OWN_MODELS[family]]
     models += [f"read_verilog -overwrite {MODELS / name}.v" for name in own]
-    run_script(BEHAVIOUR.format(family=family, netlist=netlist, models="\n".join(models)), folder, "behaviour")
+    run_script(script.format(family=family, netlist=netlist, models="\n".join(models)), folder, "behaviour")
     with (folder / "top.v").open("a") as verilog:
-        for name in UNMODELLED[family]:
+        for name in OWN_MODELS[family]:
             verilog.write((MODELS / f"{name}.v").read_text())
