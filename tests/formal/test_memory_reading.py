@@ -30,7 +30,7 @@ def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, address_bit
     ("healthy", "broken", "claim"),
     [
         ("begins.eq(waits & (to_come == 0))", "begins.eq(waits & (to_ask == 0))", "asks_within_the_region"),
-        ("(to_ask != 0) & (room != 0)", "(to_come != 0) & (room != 0)", "asks_within_the_region"),
+        ("more & (room != 0)", "(to_come != 0) & (room != 0)", "asks_within_the_region"),
         ("room.eq(room - asks + goes)", "room.eq(room - asks + comes)", "asks_while_there_is_room"),
         ("word.last.eq(to_come == 1)", "word.last.eq(to_ask == 1)", "order_and_payload"),
         ("self.i_regions.ready.eq(~waits)", "self.i_regions.ready.eq(1)", "region_is_taken_when_none_waits"),

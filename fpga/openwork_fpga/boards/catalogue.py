@@ -27,9 +27,8 @@ BUILT = "bitstream built; RTL and netlists of a small array"
 def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: float) -> Device:
     """A device of the table in another package or speed grade, with all pins given, aiming at the board's clock."""
     flags = (f"--{part}", "--package", package, "--speed", speed)
-    return replace(
-        DEVICES[base], package=package, speed=speed, flags=flags, target_mhz=clock_mhz, options=("--router", "router2")
-    )
+    options = DEVICES[base].options or ("--router", "router2")
+    return replace(DEVICES[base], package=package, speed=speed, flags=flags, target_mhz=clock_mhz, options=options)
 
 
 def _ulx3s(

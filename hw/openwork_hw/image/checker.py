@@ -24,7 +24,7 @@ class ImageChecker(wiring.Component):
         status : out, ImageStatus
         program, program_words : out; the program's region, kept until the next start
     Timing
-        A word in four cycles, and one more for the check sum.
+        A word in four cycles.
     Cost
         One CRC-32 of a byte a cycle.
     Limits
@@ -62,6 +62,7 @@ class ImageChecker(wiring.Component):
         place = Signal(range(HEADER_WORDS), reset_less=True)
         status = Signal(ImageStatus)
         damaged = Signal(reset_less=True)
+        byte, sums = Signal(8, reset_less=True), Signal()  # what the check sum takes next
         word = self.i.payload
         takes = Signal()
         # A word stays for four cycles, so what it is can be known a cycle before it goes.
@@ -77,9 +78,11 @@ class ImageChecker(wiring.Component):
         broken = Signal(len(rules), reset_less=True)
         behind = Signal(self._address_bits, reset_less=True)  # words left, but for the sum
         m.d.sync += [broken.eq(Cat(rule for _place, rule, _meaning in rules)), behind.eq(total - word.data - 1)]
+        m.d.sync += [byte.eq(word.data.word_select(turn, 8)), sums.eq(0)]
         m.d.comb += [
             takes.eq(self.i.valid & (turn == 3)),
-            check.data.eq(word.data.word_select(turn, 8)),
+            check.data.eq(byte),
+            check.valid.eq(sums),
             check.start.eq(self.start),
             self.status.eq(status),
         ]
@@ -96,8 +99,8 @@ class ImageChecker(wiring.Component):
                     m.next = "HEADER"
 
             with m.State("HEADER"):
-                m.d.comb += [check.valid.eq(self.i.valid), self.i.ready.eq(turn == 3)]
-                m.d.sync += turn.eq(turn + self.i.valid)
+                m.d.comb += self.i.ready.eq(turn == 3)
+                m.d.sync += [turn.eq(turn + self.i.valid), sums.eq(self.i.valid)]
                 with m.If(takes):
                     m.d.sync += place.eq(place + 1)
                     for number, (index, _rule, meaning) in enumerate(rules):
@@ -122,11 +125,11 @@ class ImageChecker(wiring.Component):
                     m.next = "REST"
 
             with m.State("REST"):
-                # The last word is the sum itself.
-                m.d.comb += [check.valid.eq(self.i.valid), self.i.ready.eq((turn == 3) | word.last)]
-                m.d.sync += turn.eq(turn + self.i.valid)
+                # The last word is the sum itself; when it goes, that of all before it has long been there.
+                m.d.comb += self.i.ready.eq(turn == 3)
+                m.d.sync += [turn.eq(turn + self.i.valid), sums.eq(self.i.valid & ~word.last)]
                 m.d.sync += damaged.eq(word.data != check.crc)
-                with m.If(self.i.valid & word.last):
+                with m.If(takes & word.last):
                     m.next = "SUM"
 
             with m.State("SUM"):

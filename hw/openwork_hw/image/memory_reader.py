@@ -57,6 +57,8 @@ class MemoryReader(wiring.Component):
         m = Module()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=WeightWord.size, depth=self._ahead)
         to_ask = Signal(self._address_bits)
+        more = Signal()  # to_ask is not 0, and `last` is that it is 1
+        last = Signal(reset_less=True)
         to_come = Signal(self._address_bits)
         address = Signal(self._address_bits, reset_less=True)
         room = Signal(range(self._ahead + 1), init=self._ahead)
@@ -68,7 +70,7 @@ class MemoryReader(wiring.Component):
             self.i_regions.ready.eq(~waits),
             begins.eq(waits & (to_come == 0)),
             self.o_requests.payload.eq(address),
-            self.o_requests.valid.eq((to_ask != 0) & (room != 0)),
+            self.o_requests.valid.eq(more & (room != 0)),
             asks.eq(self.o_requests.valid & self.o_requests.ready),
             # Places were kept for what was asked for.
             self.i_words.ready.eq(1),
@@ -88,7 +90,10 @@ class MemoryReader(wiring.Component):
         with m.If(begins):
             m.d.sync += waits.eq(0)
             m.d.sync += [address.eq(region.address), to_ask.eq(region.words), to_come.eq(region.words)]
+            m.d.sync += [more.eq(1), last.eq(region.words == 1)]
         with m.Else():
+            with m.If(asks):
+                m.d.sync += [more.eq(~last), last.eq(to_ask == 2)]
             m.d.sync += [
                 address.eq(address + asks),
                 to_ask.eq(Mux(asks, to_ask - 1, to_ask)),

@@ -1,7 +1,7 @@
 """Reads row records from the image memory."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
@@ -31,9 +31,9 @@ class RecordReader(wiring.Component):
         o_requests, i_words : as MemoryReader's
         o : out, stream of RowRecordLayout(config)
     Timing
-        A record in two cycles; the next one follows at once where its words have come. Combinational path: o.ready to the queue.
+        A record in two cycles; the next one follows at once where its words have come. No combinational path.
     Cost
-        A queue of `ahead` words.
+        A queue of `ahead` words, and one of two records.
     Limits
         -
     """
@@ -63,22 +63,21 @@ class RecordReader(wiring.Component):
         wiring.connect(m, reader.o_requests, wiring.flipped(self.o_requests))
         wiring.connect(m, wiring.flipped(self.i_words), reader.i_words)
 
-        # The next record is put together while this one waits to be taken: a row's first nonzero already asks for it.
+        # The next record is put together while this one waits to be taken: a row's first nonzero already asks for it. In a queue,
+        # because who takes records is far away, and `ready` would have to reach every bit of a register.
+        m.submodules.queue = queue = fifo.SyncFIFO(width=RowRecordLayout(self._config).size, depth=2)
         first = Signal(WORD_BITS, reset_less=True)
         has_first = Signal()
-        record = Signal(RowRecordLayout(self._config), reset_less=True)
-        whole = Signal()
         m.d.comb += [
-            self.o.payload.eq(record),
-            reader.o.ready.eq(~has_first | ~self.o.valid | self.o.ready),
-            whole.eq(has_first & reader.o.valid & reader.o.ready),
+            queue.w_data.eq(record_fields(self._config, first, reader.o.payload.data)),
+            queue.w_en.eq(has_first & reader.o.valid),
+            reader.o.ready.eq(~has_first | queue.w_rdy),
+            Value.cast(self.o.payload).eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
         ]
         with m.If(~has_first):
             m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(reader.o.valid)]
-        with m.Elif(whole):
+        with m.Elif(reader.o.valid & queue.w_rdy):
             m.d.sync += has_first.eq(0)
-        with m.If(whole):
-            m.d.sync += record.eq(record_fields(self._config, first, reader.o.payload.data))
-        with m.If(whole | self.o.ready):
-            m.d.sync += self.o.valid.eq(whole)
         return m

@@ -61,7 +61,9 @@ class FrameSender(wiring.Component):
         with m.Elif(in_crc):
             m.d.sync += turns_left.eq(8)
         with m.Else():
+            # Taken in before it is known whether it counts: what comes from the server late steers few flip-flops then.
             m.d.comb += self.i.ready.eq(1)
+            m.d.sync += [byte.eq(self.i.payload.byte), last.eq(self.i.payload.last)]
             with m.If(self.i.valid):
-                m.d.sync += [byte.eq(self.i.payload.byte), last.eq(self.i.payload.last), turns_left.eq(8)]
+                m.d.sync += turns_left.eq(8)
         return m

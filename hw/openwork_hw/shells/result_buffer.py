@@ -69,7 +69,8 @@ class ResultBuffer(wiring.Component):
         place = Signal(range(REPORT.size))
         behind = (self.given + 1)[: len(self.given)]
         # From a register: what is ready goes back into the runner. There is no room a whole buffer ahead.
-        m.d.sync += has_room.eq((Mux(memory.write_enable, behind, self.given) ^ self.released) != self._bytes)
+        full, would_be = ((position ^ self.released) == self._bytes for position in (self.given, behind))
+        m.d.sync += has_room.eq(~Mux(memory.write_enable, would_be, full))
         m.d.comb += [
             memory.write_address.eq(self.given[:-1]),
             memory.read_address.eq(self.read[:-1]),
