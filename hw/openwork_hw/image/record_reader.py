@@ -1,12 +1,13 @@
 """Reads row records from the image memory."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
-from amaranth.lib import fifo, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
 from openwork_hw.array.payloads import RowRecordLayout
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
+from openwork_hw.stream.short_queue import ShortQueue
 
 
 def record_fields(config: ArrayConfig, first: Value, second: Value) -> Value:
@@ -65,19 +66,17 @@ class RecordReader(wiring.Component):
 
         # The next record is put together while this one waits to be taken: a row's first nonzero already asks for it. In a queue,
         # because who takes records is far away, and `ready` would have to reach every bit of a register.
-        m.submodules.queue = queue = fifo.SyncFIFO(width=RowRecordLayout(self._config).size, depth=2)
+        m.submodules.queue = queue = ShortQueue(RowRecordLayout(self._config))
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         first = Signal(WORD_BITS, reset_less=True)
         has_first = Signal()
         m.d.comb += [
-            queue.w_data.eq(record_fields(self._config, first, reader.o.payload.data)),
-            queue.w_en.eq(has_first & reader.o.valid),
-            reader.o.ready.eq(~has_first | queue.w_rdy),
-            Value.cast(self.o.payload).eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            queue.i.payload.eq(record_fields(self._config, first, reader.o.payload.data)),
+            queue.i.valid.eq(has_first & reader.o.valid),
+            reader.o.ready.eq(~has_first | queue.i.ready),
         ]
         with m.If(~has_first):
             m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(reader.o.valid)]
-        with m.Elif(reader.o.valid & queue.w_rdy):
+        with m.Elif(reader.o.valid & queue.i.ready):
             m.d.sync += has_first.eq(0)
         return m

@@ -13,12 +13,13 @@ A memory is a component with these ports:
 
 from typing import Any
 
-from amaranth.hdl import Module, ResetInserter
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.hdl import Module
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
 from openwork_hw.image.memory_reader import ADDRESS_BITS
+from openwork_hw.stream.short_queue import ShortQueue
 
 WordWrite = data.StructLayout({"address": ADDRESS_BITS, "word": WORD_BITS})
 """A word for the image memory."""
@@ -49,23 +50,17 @@ def shell_memory_ports(readers: int) -> dict[str, Any]:
     }
 
 
-def connect_memory(m: Module, shell: Any, memory: Any, *, address_bits: int) -> None:
-    """Join a shell and its memory, which has addresses of `address_bits`.
+def connect_memory(m: Module, shell: Any, memory: Any) -> None:
+    """Join a shell and its memory.
 
     Requests go through queues, one cycle each: the way from a reader to the memory's turns and back to the reader's next address
     was the longest of a whole board.
     """
     for reader, (asks, takes) in enumerate(zip(shell.o_memory_requests, memory.i_requests, strict=True)):
-        queue = fifo.SyncFIFO(width=address_bits, depth=2)
-        m.submodules[f"requests_{reader}"] = ResetInserter(shell.memory_forget)(queue)
-        m.d.comb += [
-            queue.w_data.eq(asks.payload),
-            queue.w_en.eq(asks.valid),
-            asks.ready.eq(queue.w_rdy),
-            takes.payload.eq(queue.r_data),
-            takes.valid.eq(queue.r_rdy),
-            queue.r_en.eq(takes.ready),
-        ]
+        m.submodules[f"requests_{reader}"] = queue = ShortQueue(ADDRESS_BITS)
+        wiring.connect(m, asks, queue.i)
+        wiring.connect(m, queue.o, takes)
+        m.d.comb += queue.flush.eq(shell.memory_forget)
     for gives, takes in zip(memory.o_words, shell.i_memory_words, strict=True):
         wiring.connect(m, gives, takes)
     wiring.connect(m, shell.o_memory_writes, memory.i_writes)

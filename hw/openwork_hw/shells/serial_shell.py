@@ -7,7 +7,7 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.shells.byte_shell import ByteShell
 from openwork_hw.shells.image_memory import ImageMemory
 from openwork_hw.shells.memory import connect_memory, memory_readers
@@ -44,7 +44,6 @@ class SerialShell(wiring.Component):
     ) -> None:
         """`image`: what the memory holds from the start. `options`: as ByteShell's."""
         self._clocks = clocks_per_bit(clock_hz, baud)
-        self._memory_words = memory_words
         self._shell = ByteShell(config, memory_words=memory_words, clock_hz=clock_hz, peek=peek, **options)
         self._memory = ImageMemory(memory_words, memory_readers(config, peek=peek), config.technology, image)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
@@ -57,5 +56,5 @@ class SerialShell(wiring.Component):
         m.d.comb += [uart.rx.eq(self.rx), self.tx.eq(uart.tx)]
         wiring.connect(m, uart.o, shell.i_bytes)
         wiring.connect(m, shell.o_bytes, uart.i)
-        connect_memory(m, shell, memory, address_bits=bits_for(self._memory_words))
+        connect_memory(m, shell, memory)
         return m

@@ -4,10 +4,11 @@ from amaranth.hdl import Value
 
 from openwork_dv.formal.properties import Follower, Properties, transfers
 from openwork_hw.stream.output_buffer import OutputBuffer
+from openwork_hw.stream.short_queue import ShortQueue
 from openwork_hw.stream.skid_buffer import SkidBuffer
 
 
-def buffer_properties(buffer: SkidBuffer | OutputBuffer, *, places: int, quiet_flush: bool) -> Properties:
+def buffer_properties(buffer: SkidBuffer | OutputBuffer | ShortQueue, *, places: int, quiet_flush: bool) -> Properties:
     """Order, integrity, no loss, offers that stay, and a `ready` that depends on nothing but how much is inside.
 
     The payload's bits are independent of each other, so that those of a few stand for any width. `flush` comes whenever the
