@@ -116,8 +116,9 @@ class ImageRunner(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_features), accelerator.i_features)
         wiring.connect(m, accelerator.o_features, wiring.flipped(self.o_features))
 
-        # The memory's first port is the checker's or the program's.
-        checking = control.checking
+        # The memory's first port is the checker's or the program's; no word comes in the cycle in which that changes.
+        checking = Signal()
+        m.d.sync += checking.eq(control.checking)
         m.d.comb += [
             checker.start.eq(control.check),
             control.checked.eq(checker.done),

@@ -51,8 +51,9 @@ class FrameSender(wiring.Component):
             with m.If(turns_left == 1):
                 m.d.sync += self.o.valid.eq(1)
         with m.Elif(self.o.valid):
+            # Its last byte waits: the CRC has been said.
+            m.d.comb += check.start.eq(crc_left == 1)
             with m.If(self.o.ready):
-                m.d.comb += check.start.eq(crc_left == 1)
                 m.d.sync += self.o.valid.eq(0)
                 with m.If(in_crc):
                     m.d.sync += crc_left.eq(crc_left - 1)

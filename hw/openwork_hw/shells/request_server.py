@@ -101,8 +101,6 @@ class RequestServer(wiring.Component):
             m.d.sync += busy.eq(0)
         with m.If(self.o_requests.ready):
             m.d.sync += self.o_requests.valid.eq(0)
-        with m.If(~self.o.valid):
-            m.d.sync += was_busy.eq(seen_busy[1])
 
         m.d.comb += gathered.eq(Cat(header.as_value()[8:], self.i.payload.byte))
         m.d.comb += [
@@ -123,11 +121,11 @@ class RequestServer(wiring.Component):
             seen_busy.eq(Cat(busy, seen_busy)),
         ]
 
-        byte = Signal(8)
+        # The byte that goes next is picked out of all there are a cycle before it is offered.
+        byte = self.o.payload.byte
         flags = Cat(header.kind, was_busy)
         response_header = (MARKER, self.session, self.expected, flags, *_bytes(header.address), *_bytes(header.length))
         assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 3
-        m.d.comb += self.o.payload.byte.eq(byte)
         with m.FSM():
             with m.State("HEADER"):
                 m.d.comb += self.i.ready.eq(1)
@@ -179,6 +177,7 @@ class RequestServer(wiring.Component):
 
             with m.State("CRC"):
                 m.d.comb += self.i.ready.eq(1)
+                m.d.sync += was_busy.eq(seen_busy[1])
                 with m.If(takes & self.i.payload.last):
                     with m.Switch(header.kind):
                         with m.Case(Kind.START):
@@ -202,6 +201,7 @@ class RequestServer(wiring.Component):
                     m.next = "HEADER"
 
             with m.State("READ"):
+                m.d.sync += was_busy.eq(seen_busy[1])
                 with m.If(available >= length):
                     m.next = "RESPOND"
                 with m.Elif(~seen_busy[1] | greeted):
@@ -210,16 +210,18 @@ class RequestServer(wiring.Component):
 
             # place is 0 again.
             with m.State("RESPOND"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (length == 0)),
-                ]
+                m.d.sync += self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (length == 0))
                 with m.Switch(place):
                     for number, content in enumerate(response_header):
                         with m.Case(number):
-                            m.d.comb += byte.eq(content)
+                            m.d.sync += byte.eq(content)
+                m.next = "OFFER_HEADER"
+
+            with m.State("OFFER_HEADER"):
+                m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
                     m.d.sync += place.eq(place + 1)
+                    m.next = "RESPOND"
                     with m.If(place == RESPONSE_HEADER.size - 1):
                         m.next = "PAYLOAD"
 
@@ -231,24 +233,28 @@ class RequestServer(wiring.Component):
                 with m.If(length == 0):
                     m.next = "HEADER"
 
-            # A result's position was there in the state before, and the result is there in OFFER: the result buffer's latency.
+            # A result's position was there in the state before, and the result is there in PICK: the result buffer's latency.
             with m.State("FETCH"):
                 m.next = "WAIT"
 
             with m.State("WAIT"):
-                m.next = "OFFER"
+                m.next = "PICK"
 
-            with m.State("OFFER"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.last.eq(length == 1)]
+            with m.State("PICK"):
+                m.d.sync += self.o.payload.last.eq(length == 1)
                 with m.If(header.kind == Kind.READ):
-                    m.d.comb += byte.eq(self.data)
+                    m.d.sync += byte.eq(self.data)
                 with m.Elif(is_peek):
-                    m.d.comb += byte.eq(word[:8])
+                    m.d.sync += byte.eq(word[:8])
                 with m.Else():
                     with m.Switch(length[: len(table).bit_length()]):
                         for left, content in enumerate(reversed(table), 1):
                             with m.Case(left):
-                                m.d.comb += byte.eq(content)
+                                m.d.sync += byte.eq(content)
+                m.next = "OFFER"
+
+            with m.State("OFFER"):
+                m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
                     m.d.sync += [
                         length.eq(length - 1),
@@ -268,7 +274,7 @@ class RequestServer(wiring.Component):
                 with m.State("PEEK"):
                     with m.If(self.i_peeked.valid):
                         m.d.sync += word.eq(self.i_peeked.payload)
-                        m.next = "OFFER"
+                        m.next = "PICK"
         # Behind the state machine: a HELLO that comes while one is answered counts.
         with m.If(self.hello):
             m.d.sync += greeted.eq(1)

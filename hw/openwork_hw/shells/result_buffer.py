@@ -22,9 +22,10 @@ class ResultBuffer(wiring.Component):
         given : out; bytes so far
         released : in; bytes that the host has
         read : in, position; data : out, 8
-        answered : out, 1; high in the cycle in which an answer's last byte is written
+        answered : out, 1; high in the cycle after that in which an answer's last byte is written
     Timing
-        A byte each cycle as long as `given` - `released` < bytes. No combinational path but to the inputs' `ready`.
+        A byte each cycle as long as `given` - `released` < bytes, and a cycle more for each report and answer. No combinational
+        path.
     Cost
         `bytes` of block memory.
     Limits
@@ -67,6 +68,7 @@ class ResultBuffer(wiring.Component):
         m.submodules.memory = memory = RegisteredMemory(8, self._bytes, self._config.technology)
         has_room = Signal(init=1)
         place = Signal(range(REPORT.size))
+        whole = Signal()  # all bytes of a report or an answer are written: from a register, too
         behind = (self.given + 1)[: len(self.given)]
         # From a register: what is ready goes back into the runner. There is no room a whole buffer ahead.
         full, would_be = ((position ^ self.released) == self._bytes for position in (self.given, behind))
@@ -87,6 +89,7 @@ class ResultBuffer(wiring.Component):
         )
         answer_bytes = Cat(Cat(answer.status, Const(0, 32))[:32], answer.cycles)
         writes = Signal()
+        m.d.sync += whole.eq(0)
         m.d.comb += [
             self.i_features.ready.eq(has_room),
             self.i_reports.ready.eq(not self._reports),
@@ -102,14 +105,11 @@ class ResultBuffer(wiring.Component):
                 if offered is self.i_reports and not self._reports:
                     continue
                 last = place == size - 1
-                with m.If(offered.valid):
-                    m.d.comb += [
-                        writes.eq(1),
-                        memory.write_data.eq(content.word_select(place, 8)),
-                        offered.ready.eq(has_room & last),
-                    ]
+                m.d.comb += offered.ready.eq(whole)
+                with m.If(offered.valid & ~whole):
+                    m.d.comb += [writes.eq(1), memory.write_data.eq(content.word_select(place, 8))]
                     with m.If(has_room):
-                        m.d.sync += place.eq(Mux(last, 0, place + 1))
+                        m.d.sync += [place.eq(Mux(last, 0, place + 1)), whole.eq(last)]
         m.d.comb += self.answered.eq(self.i_answers.valid & self.i_answers.ready)
         with m.If(memory.write_enable):
             m.d.sync += self.given.eq(behind)
