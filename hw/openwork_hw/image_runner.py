@@ -126,7 +126,7 @@ class ImageRunner(wiring.Component):
             control.started.eq(reader.i_regions.ready),
             reader.i_regions.valid.eq(checker.o_regions.valid | control.start),
             reader.i_regions.payload.eq(checker.o_regions.payload),
-            checker.o_regions.ready.eq(checking & reader.i_regions.ready),
+            checker.o_regions.ready.eq(reader.i_regions.ready),
             checker.i.payload.eq(reader.o.payload),
             checker.i.valid.eq(checking & reader.o.valid),
             program.i.payload.eq(reader.o.payload),

@@ -38,16 +38,17 @@ def _ulx3s(
     preset: str,
     memory_words: int,
     result_bytes: int,
+    clock_mhz: float = CLOCK_MHZ,
 ) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
         title=f"ULX3S with LFE5U-{size}F",
         platform=platform,
         chip=ecp5.CHIP,
-        device=_ecp5(base, f"{size}k", "CABGA381", "6", CLOCK_MHZ),
+        device=_ecp5(base, f"{size}k", "CABGA381", "6", clock_mhz),
         preset=preset,
         encodings=(Encoding.PACKED,),
-        clock_mhz=CLOCK_MHZ,
+        clock_mhz=clock_mhz,
         baud=3_000_000,
         line="its USB socket US1",
         memory_words=memory_words,
@@ -87,7 +88,7 @@ def _up5k(
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192),
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=105),
         _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", 8192, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
         _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
