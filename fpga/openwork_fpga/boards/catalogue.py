@@ -80,7 +80,7 @@ def _up5k(
         result_bytes=512,
         lamp=lamp,
         loader=("--board", "ice40_generic", *cable),
-        verified="bitstream built; RTL with a model of its flash",
+        verified="bitstream built; RTL and netlist with a model of its flash",
         flash_byte=1 << 20,
     )
 
