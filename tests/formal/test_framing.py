@@ -29,7 +29,7 @@ def test_only_whole_requests_in_order_count_and_nothing_hangs(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("healthy", "broken", "claim"),
     [
-        ("& (left == 1) & check.match_detected", "& (left == 1)", "reset"),
+        ("& over & check.match_detected", "& over", "reset"),
         ("[turns_left.eq(turns_left - 1), held", "[held", "takes_a_byte_in_nine_cycles"),
     ],
 )

@@ -1,7 +1,7 @@
 """Hands the words of a linear image to those that they are for."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
@@ -9,7 +9,7 @@ from openwork_hw.arch.image import COMMAND_WORDS, CommandOp
 from openwork_hw.arch.linear_image import MOST_RECORDS
 from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.image.program_reader import FIELDS, connect_command, connect_tap
+from openwork_hw.image.program_reader import command_registers, connect_command, connect_tap, keep_word
 from openwork_hw.image.record_reader import record_fields
 from openwork_hw.primitives.block_queue import BlockQueue
 from openwork_hw.sequencer import CommandLayout
@@ -71,9 +71,7 @@ class LinearReader(wiring.Component):
         record = RowRecordLayout(self._config)
         m.submodules.records = records = BlockQueue(record, MOST_RECORDS, self._config.technology)
         wiring.connect(m, records.o, wiring.flipped(self.o_records))
-        # Each word in a register of its own, not one after the other through all of them: bits that no array needs are not there.
-        held = [Signal(WORD_BITS, name=f"command_{place}", reset_less=True) for place in range(COMMAND_WORDS)]
-        command = data.View(FIELDS, Cat(held)[: FIELDS.size])
+        words, command = command_registers()
         place = Signal(range(COMMAND_WORDS))
         left = Signal(COUNT_BITS, reset_less=True)
         last = Signal()
@@ -94,9 +92,7 @@ class LinearReader(wiring.Component):
         with m.FSM():
             with m.State("COMMAND"):
                 m.d.comb += self.i.ready.eq(1)
-                for number, register in enumerate(held):
-                    with m.If(place == number):
-                        m.d.sync += register.eq(word)
+                keep_word(m, words, place, word)
                 with m.If(takes):
                     m.d.sync += place.eq(place + 1)
                     with m.If(place == COMMAND_WORDS - 1):

@@ -15,6 +15,20 @@ FIELDS = data.StructLayout(dict(COMMAND_FIELDS))
 """A command as the image holds it."""
 
 
+def command_registers() -> tuple[list[Signal], data.View]:
+    """A register for each word of a command, and the command in them, in FIELDS. Not one word after the other through all of them:
+    bits that no array needs are not there."""
+    words = [Signal(WORD_BITS, name=f"command_{place}", reset_less=True) for place in range(COMMAND_WORDS)]
+    return words, data.View(FIELDS, Cat(words)[: FIELDS.size])
+
+
+def keep_word(m: Module, words: list[Signal], place: Value, word: Value) -> None:
+    """While a command is gathered: the word at hand is at `place`, as long as no other is."""
+    for number, register in enumerate(words):
+        with m.If(place == number):
+            m.d.sync += register.eq(word)
+
+
 def connect_command(m: Module, command: data.View, offered: data.View) -> None:
     """What an array needs of a command, `offered`, out of one in FIELDS."""
     for name in offered.shape().members:
@@ -85,8 +99,7 @@ class ProgramReader(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        gathered = Signal(COMMAND_WORDS * WORD_BITS, reset_less=True)
-        command = data.View(FIELDS, gathered[: FIELDS.size])
+        words, command = command_registers()
         inputs = [Signal(WORD_BITS, name=f"input_{place}", reset_less=True) for place in range(FEEDER_WORDS)]
         place = Signal(range(COMMAND_WORDS))
         feeder = Signal(range(max(len(config.feeders), 2)), reset_less=True)
@@ -107,8 +120,9 @@ class ProgramReader(wiring.Component):
             with m.State("COMMAND"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += feeder.eq(0)
+                keep_word(m, words, place, word)
                 with m.If(self.i.valid):
-                    m.d.sync += [gathered.eq(Cat(gathered, word)[WORD_BITS:]), place.eq(place + 1)]
+                    m.d.sync += place.eq(place + 1)
                     with m.If(place == COMMAND_WORDS - 1):
                         m.d.sync += place.eq(0)
                         m.next = "DECIDE"

@@ -82,14 +82,17 @@ class ByteShell(wiring.Component):
         runner = ImageRunner(
             identity.config, encodings=identity.encodings, address_bits=address_bits, compact=self._compact
         )
-        m.submodules.runner = ResetInserter(link.stop)(runner)
+        # Each of the parts that fill the chip is stopped from a register of its own, a cycle late.
+        stops = [Signal(name=f"{part}_stops", reset_less=True, attrs={"keep": 1}) for part in ("runner", "memory")]
+        m.d.sync += [stop.eq(link.stop) for stop in stops]
+        m.submodules.runner = ResetInserter(stops[0])(runner)
 
         wiring.connect(m, wiring.flipped(self.i_bytes), link.i_bytes)
         wiring.connect(m, link.o_bytes, wiring.flipped(self.o_bytes))
         wiring.connect(m, link.o_requests, runner.i_requests)
         # Between the link's counters and the sequencer's, which would be one long path.
         m.submodules.features = features = OutputBuffer(signed(8))
-        m.d.comb += features.flush.eq(link.stop)
+        m.d.comb += features.flush.eq(stops[0])
         wiring.connect(m, link.o_features, features.i)
         wiring.connect(m, features.o, runner.i_features)
         wiring.connect(m, runner.o_features, link.i_features)
@@ -104,5 +107,5 @@ class ByteShell(wiring.Component):
             wiring.connect(m, ask, wiring.flipped(self.o_memory_requests[reader]))
             wiring.connect(m, wiring.flipped(self.i_memory_words[reader]), take)
         wiring.connect(m, link.o_writes, wiring.flipped(self.o_memory_writes))
-        m.d.comb += self.memory_forget.eq(link.stop)
+        m.d.comb += self.memory_forget.eq(stops[1])
         return m

@@ -81,6 +81,7 @@ class FrameReceiver(wiring.Component):
 
         # COBS: bytes up to the next run's length, and whether that stands for a zero.
         left = Signal(8, init=1)
+        over = Signal(init=1)  # left is 1
         zero_behind = Signal()
         byte = Signal(8)  # of the request
         comes = Signal()
@@ -114,7 +115,7 @@ class FrameReceiver(wiring.Component):
                 self.hello.eq(sound & ~is_reset & ~sequenced),
                 write.last.eq(1),
             ]
-            m.d.sync += [left.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1)]
+            m.d.sync += [left.eq(1), over.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1)]
             m.d.sync += [put.eq(kept), after.eq(kept + 1)]
             with m.If(self.reset):
                 m.d.sync += [put.eq(0), after.eq(1), kept.eq(0), take.eq(0), settled.eq(0)]
@@ -129,12 +130,16 @@ class FrameReceiver(wiring.Component):
                 ]
         with m.Elif(self.i.valid):
             with m.If(self.i.payload == 0):
-                m.d.sync += [ends.eq(1), sound.eq(holds & (left == 1) & check.match_detected)]
-            with m.Elif(left == 1):
-                m.d.sync += [left.eq(self.i.payload), zero_behind.eq(self.i.payload != 255)]
+                m.d.sync += [ends.eq(1), sound.eq(holds & over & check.match_detected)]
+            with m.Elif(over):
+                m.d.sync += [
+                    left.eq(self.i.payload),
+                    over.eq(self.i.payload == 1),
+                    zero_behind.eq(self.i.payload != 255),
+                ]
                 m.d.comb += comes.eq(zero_behind)
             with m.Else():
-                m.d.sync += left.eq(left - 1)
+                m.d.sync += [left.eq(left - 1), over.eq(left == 2)]
                 m.d.comb += [byte.eq(self.i.payload), comes.eq(1)]
 
         with m.If(comes):

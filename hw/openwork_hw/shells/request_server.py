@@ -92,7 +92,7 @@ class RequestServer(wiring.Component):
         word = Signal(WORD_BITS)
         word_place = Signal(2)
         busy = Signal()
-        seen_busy = Signal(2)  # as late as `available` is: with the array's answer all its results count
+        seen_busy = Signal(3)  # as late as `enough` is: with the array's answer all its results count
         was_busy = Signal()  # when the response was decided on: an answer that comes later is not what it says
         greeted = Signal()
         takes = Signal()
@@ -115,9 +115,11 @@ class RequestServer(wiring.Component):
         # that are not there yet.
         available = Signal(len(self.given))
         behind = Signal(len(self.given))
+        enough = Signal()
         m.d.sync += [
             behind.eq(self.given - self.read),
             available.eq(Mux(behind[-1] & behind[:-1].any(), 0, behind)),
+            enough.eq(available >= length),
             seen_busy.eq(Cat(busy, seen_busy)),
         ]
 
@@ -177,7 +179,7 @@ class RequestServer(wiring.Component):
 
             with m.State("CRC"):
                 m.d.comb += self.i.ready.eq(1)
-                m.d.sync += was_busy.eq(seen_busy[1])
+                m.d.sync += was_busy.eq(seen_busy[2])
                 with m.If(takes & self.i.payload.last):
                     with m.Switch(header.kind):
                         with m.Case(Kind.START):
@@ -201,10 +203,11 @@ class RequestServer(wiring.Component):
                     m.next = "HEADER"
 
             with m.State("READ"):
-                m.d.sync += was_busy.eq(seen_busy[1])
-                with m.If(available >= length):
+                m.d.sync += was_busy.eq(seen_busy[2])
+                with m.If(enough):
                     m.next = "RESPOND"
-                with m.Elif(~seen_busy[1] | greeted):
+                # At most one more has come since it was not enough: not more than asked for.
+                with m.Elif(~seen_busy[2] | greeted):
                     m.d.sync += length.eq(available)
                     m.next = "RESPOND"
 
