@@ -92,7 +92,8 @@ class ResultBuffer(wiring.Component):
         m.d.sync += whole.eq(0)
         m.d.comb += [
             self.i_features.ready.eq(has_room),
-            self.i_reports.ready.eq(not self._reports),
+            self.i_reports.ready.eq(whole if self._reports else 1),
+            self.i_answers.ready.eq(whole),
             memory.write_enable.eq(writes & has_room),
         ]
         with m.If(self.i_features.valid):
@@ -105,7 +106,6 @@ class ResultBuffer(wiring.Component):
                 if offered is self.i_reports and not self._reports:
                     continue
                 last = place == size - 1
-                m.d.comb += offered.ready.eq(whole)
                 with m.If(offered.valid & ~whole):
                     m.d.comb += [writes.eq(1), memory.write_data.eq(content.word_select(place, 8))]
                     with m.If(has_room):
