@@ -208,13 +208,17 @@ class Sequencer(wiring.Component):
         move_base = Signal(config.address_bits, reset_less=True)
         next_base = Signal(config.address_bits, reset_less=True)
         move_address = Signal(config.address_bits, reset_less=True)
+        next_address = Signal(config.address_bits, reset_less=True)
         m.d.sync += next_base.eq(move_base + settings.output_stride)
+        # A cycle ahead, too, where there is one between two words.
+        ahead = m.d.sync if config.lanes > 1 and not self._compact else m.d.comb
+        ahead += next_address.eq(move_address + settings.channels)
         m.d.comb += [
             moved.eq(came.o.valid & wanted[0]),
             drop.eq(came.o.valid & ~promise & (~wanted[0] | last_lane)),
         ]
         with m.If(moved & ~promise & last_lane):
-            m.d.sync += move_address.eq(move_address + settings.channels)
+            m.d.sync += move_address.eq(next_address)
         with m.If(drop):
             m.d.sync += [
                 source_lane.eq(source_lane + 1),
