@@ -95,8 +95,6 @@ class RequestServer(wiring.Component):
         seen_busy = Signal(3)  # as late as `enough` is: with the array's answer all its results count
         was_busy = Signal()  # when the response was decided on: an answer that comes later is not what it says
         greeted = Signal()
-        takes = Signal()
-        m.d.comb += takes.eq(self.i.valid & self.i.ready)
         with m.If(self.answered):
             m.d.sync += busy.eq(0)
         with m.If(self.o_requests.ready):
@@ -124,14 +122,14 @@ class RequestServer(wiring.Component):
         ]
 
         # The byte that goes next is picked out of all there are a cycle before it is offered.
-        byte = self.o.payload.byte
+        picked = Signal(8)
         flags = Cat(header.kind, was_busy)
         response_header = (MARKER, self.session, self.expected, flags, *_bytes(header.address), *_bytes(header.length))
         assert len(response_header) == RESPONSE_HEADER.size == HEADER.size and ResultBuffer.latency_cycles == 3
         with m.FSM():
             with m.State("HEADER"):
                 m.d.comb += self.i.ready.eq(1)
-                with m.If(takes):
+                with m.If(self.i.valid):
                     m.d.sync += [header.eq(gathered), place.eq(place + 1)]
                     with m.If(self.i.payload.last):
                         m.d.sync += place.eq(0)
@@ -153,7 +151,7 @@ class RequestServer(wiring.Component):
                 # The CRC is a word, too, but its last byte is the request's.
                 with m.State("GATHER"):
                     m.d.comb += self.i.ready.eq(1)
-                    with m.If(takes):
+                    with m.If(self.i.valid):
                         m.d.sync += [word.eq(Cat(word[8:], self.i.payload.byte)), word_place.eq(word_place + 1)]
                         with m.If(self.i.payload.last):
                             m.next = "HEADER"
@@ -172,7 +170,7 @@ class RequestServer(wiring.Component):
                     self.o_features.valid.eq(self.i.valid & more),
                     self.i.ready.eq(self.o_features.ready | ~more),
                 ]
-                with m.If(takes):
+                with m.If(self.i.valid & self.i.ready):
                     m.d.sync += length.eq(Mux(more, length - 1, 0))
                     with m.If(self.i.payload.last):
                         m.next = "HEADER"
@@ -180,7 +178,7 @@ class RequestServer(wiring.Component):
             with m.State("CRC"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += was_busy.eq(seen_busy[2])
-                with m.If(takes & self.i.payload.last):
+                with m.If(self.i.valid & self.i.payload.last):
                     with m.Switch(header.kind):
                         with m.Case(Kind.START):
                             m.next = "START"
@@ -213,11 +211,14 @@ class RequestServer(wiring.Component):
 
             # place is 0 again.
             with m.State("RESPOND"):
-                m.d.sync += self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (length == 0))
+                m.d.sync += [
+                    self.o.payload.byte.eq(picked),
+                    self.o.payload.last.eq((place == RESPONSE_HEADER.size - 1) & (length == 0)),
+                ]
                 with m.Switch(place):
                     for number, content in enumerate(response_header):
                         with m.Case(number):
-                            m.d.sync += byte.eq(content)
+                            m.d.comb += picked.eq(content)
                 m.next = "OFFER_HEADER"
 
             with m.State("OFFER_HEADER"):
@@ -244,16 +245,16 @@ class RequestServer(wiring.Component):
                 m.next = "PICK"
 
             with m.State("PICK"):
-                m.d.sync += self.o.payload.last.eq(length == 1)
+                m.d.sync += [self.o.payload.byte.eq(picked), self.o.payload.last.eq(length == 1)]
                 with m.If(header.kind == Kind.READ):
-                    m.d.sync += byte.eq(self.data)
+                    m.d.comb += picked.eq(self.data)
                 with m.Elif(is_peek):
-                    m.d.sync += byte.eq(word[:8])
+                    m.d.comb += picked.eq(word[:8])
                 with m.Else():
                     with m.Switch(length[: len(table).bit_length()]):
                         for left, content in enumerate(reversed(table), 1):
                             with m.Case(left):
-                                m.d.sync += byte.eq(content)
+                                m.d.comb += picked.eq(content)
                 m.next = "OFFER"
 
             with m.State("OFFER"):
