@@ -23,26 +23,28 @@ def boards_() -> None:
     """
     from openwork_fpga.boards.catalogue import BOARDS
 
-    table = Table(
+    figures = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for title in ("board", "preset", "array"):
+        figures.add_column(title, no_wrap=True)
+    for title in ("MHz", "image KiB", "baud"):
+        figures.add_column(title, justify="right")
+    words = Table(
         box=SIMPLE_HEAD, caption="None has run on real hardware yet; docs/boards.md says what was verified and how."
     )
-    table.add_column("board", no_wrap=True)
-    for title in ("what it is", "array", "clock"):
-        table.add_column(title)
-    table.add_column("image memory", justify="right")
-    for title in ("serial line", "verified"):
-        table.add_column(title)
+    for title in ("board", "what it is", "where its serial line is", "verified"):
+        words.add_column(title, no_wrap=title == "board")
     for board in BOARDS.values():
-        table.add_row(
+        figures.add_row(
             board.name,
-            board.title,
-            f"{board.config}, preset {board.preset}",
-            f"{board.clock_mhz:g} MHz",
-            f"{board.memory_words * 4 // 1024} KiB",
-            f"{board.baud:,} baud, {board.line}",
-            board.verified,
+            board.preset,
+            str(board.config),
+            f"{board.clock_mhz:g}",
+            f"{board.memory_words * 4 // 1024:,}",
+            str(board.baud),
         )
-    output.print(table)
+        words.add_row(board.name, board.title, board.line, board.verified)
+    output.print(figures)
+    output.print(words)
 
 
 @app.command()
