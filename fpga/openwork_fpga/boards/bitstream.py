@@ -159,11 +159,15 @@ def _routed(
     routed: tuple[Routed, ...] = ()
     failed: dict[int, ToolError] = {}
     for done, seed in enumerate(seeds, 1):
-        one, none = route_all(board.device, folder, (seed,), lambda _routed, _done: None, options)
-        routed, failed = routed + one, failed | none
-        for it in one:
-            tell(it, done)
-        if one and not _complaints(board, folder, *one):
+        try:
+            one = nextpnr.route(board.device, folder, "netlist.json", seed, options(seed))
+        except ToolError as error:
+            failed[seed] = error
+            progress(f"seed {seed}: nextpnr gave up", 1 + done, steps)
+            continue
+        routed += (one,)
+        tell(one, done)
+        if not _complaints(board, folder, one):
             break
     return routed, failed
 

@@ -67,29 +67,7 @@ write_rtlil design.il
 """
 """What stands for a board's flash memory is not of the part: it stays as it was written."""
 
-UP5K_BEHAVIOUR = """read_json {netlist}
-delete =A:blackbox
-read_verilog -overwrite +/{family}/cells_sim.v
-read_verilog flash.v
-{models}
-hierarchy -check -top top
-proc
-opt_expr -mux_undef
-opt_merge
-memory_share -nosat
-flatten
-opt_expr
-opt_merge
-opt_clean -purge
-memory_collect
-setundef -zero
-write_verilog -noattr top.v
-"""
-"""BEHAVIOUR with the flash memory, and with what READ_BACK does for block memories."""
-
-READ_BACK = """read_verilog chip.v
-read_verilog -DNO_ICE40_DEFAULT_ASSIGNMENTS +/ice40/cells_sim.v
-hierarchy -check -top top
+ICE40_CELLS = """hierarchy -check -top top
 proc
 opt_expr -mux_undef
 opt_merge
@@ -104,6 +82,17 @@ write_verilog -noattr top.v
 """
 """Cells of iCE40 become what they do. A block memory's model writes each bit by itself: unless those writes are made one, the
 simulation takes five times as long. What is never written is x, which Verilator refuses."""
+
+READ_BACK = f"""read_verilog chip.v
+read_verilog -DNO_ICE40_DEFAULT_ASSIGNMENTS +/ice40/cells_sim.v
+{ICE40_CELLS}"""
+
+UP5K_BEHAVIOUR = f"""read_json {{netlist}}
+delete =A:blackbox
+read_verilog -overwrite +/{{family}}/cells_sim.v
+read_verilog flash.v
+{{models}}
+{ICE40_CELLS}"""
 
 
 def ecp5_synthesized(top: wiring.Component, folder: Path) -> None:
