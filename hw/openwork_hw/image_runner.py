@@ -1,6 +1,6 @@
 """The top for whole networks: an image in a memory runs by itself. Wiring."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from openwork_hw.image.checker import ImageChecker
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
 from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader
-from openwork_hw.image.run_control import Answer, CommandReport, Request, RunControl
+from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, CommandReport, Request, RunControl
 from openwork_hw.sequencer import CYCLE_BITS
 
 WORDS_AHEAD = 10
@@ -27,7 +27,10 @@ class ImageRunner(wiring.Component):
     Function
         CHECK: `arch.image.check_image`. RUN: the commands of the image's program, one after the other, each answered by a
         report; LOAD takes its bytes from i_features, STORE gives them to o_features. RUN is refused before a CHECK that found
-        the image good; the memory must not change in between.
+        the image good; the memory must not change in between. Every request ends, whatever the words of the image are: one in
+        which nothing moves for 2 ** watchdog_bits cycles, or at most twice as many, is answered TIMED_OUT. A run that waits for
+        features counts as one in which nothing moves; one whose outputs or reports wait to be taken does not. The next request finds
+        the array as after a reset, and only the features that this run did not take are left to whoever gives them.
     Ports
         i_requests : in, stream of Request
         o_answers : out, stream of Answer; one for each request
@@ -36,6 +39,7 @@ class ImageRunner(wiring.Component):
         o_features : out, stream of signed 8
         o_memory_requests, i_memory_words : out, in, memory ports: streams of word addresses, and of 32-bit words in the same
             order. Port 0 is the program's, 1 + 2 f is for the weights and 2 + 2 f for the records of feeder f
+        stop : in, 1; for 16 cycles or more: be as after a reset, and forget what the memory was asked for, as the memory must do
     Timing
         One clock. With a memory that takes a request a cycle on each port and answers within seven, and a host that does not stall,
         the cycles of each report and of the answer are what `openwork.compiler` predicts.
@@ -52,6 +56,7 @@ class ImageRunner(wiring.Component):
     o_features: stream.Interface
     o_memory_requests: list[stream.Interface]
     i_memory_words: list[stream.Interface]
+    stop: Signal
 
     def __init__(
         self,
@@ -60,13 +65,16 @@ class ImageRunner(wiring.Component):
         encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
         address_bits: int = ADDRESS_BITS,
         compact: bool = False,
+        watchdog_bits: int = WATCHDOG_BITS,
     ) -> None:
         """What can be made smaller, and for what.
 
         address_bits: enough to number the memory's words, and to count them; fewer than 32 save registers.
         compact: as Accelerator's. Reports and answers come later than predicted: an instruction is read when the one before is
             reported, and weights are decoded as they are out of a slow memory.
+        watchdog_bits: fewer in simulations, which cannot wait so long.
         """
+        self._watchdog_bits = watchdog_bits
         self._compact = compact
         self._config = config
         self._encodings = encodings
@@ -81,30 +89,43 @@ class ImageRunner(wiring.Component):
                 "o_features": Out(stream.Signature(signed(8))),
                 "o_memory_requests": Out(stream.Signature(ADDRESS_BITS)).array(ports),
                 "i_memory_words": In(stream.Signature(WORD_BITS)).array(ports),
+                "stop": In(1),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config, bits = self._config, self._address_bits
-        m.submodules.control = control = RunControl()
+        # What fills the chip is reset from registers of its own: one for what asks the memory, one for what may be stuck.
+        stops, resets = (Signal(name=name, reset_less=True, attrs={"keep": 1}) for name in ("stops", "resets"))
+        control = RunControl(watchdog_bits=self._watchdog_bits)
+        checker = ImageChecker(config, address_bits=bits)
+        program = ProgramReader(config, keeps=self._compact)
+        accelerator = Accelerator(config, encodings=self._encodings, compact=self._compact)
+        m.submodules.control = ResetInserter(stops)(control)
+        m.submodules.checker = ResetInserter(resets)(checker)
+        m.submodules.program = ResetInserter(resets)(program)
+        m.submodules.accelerator = ResetInserter(resets)(accelerator)
+        m.d.sync += [stops.eq(self.stop), resets.eq(self.stop | control.abort)]
         wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)
         wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
-        m.submodules.reader = reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
-        m.submodules.checker = checker = ImageChecker(config, address_bits=bits)
-        m.submodules.program = program = ProgramReader(config, keeps=self._compact)
-        m.submodules.accelerator = accelerator = Accelerator(config, encodings=self._encodings, compact=self._compact)
+        reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
+        m.submodules.reader = ResetInserter(stops)(reader)
+        readers: list[MemoryReader | RecordReader] = [reader]
 
         wiring.connect(m, reader.o_requests, wiring.flipped(self.o_memory_requests[0]))
         wiring.connect(m, wiring.flipped(self.i_memory_words[0]), reader.i_words)
         wiring.connect(m, program.o_taps, accelerator.i_taps)
         starved = []
+        moves = [reader.o.valid & reader.o.ready, self.i_features.valid & self.i_features.ready]
         for feeder in range(len(config.feeders)):
             words, records = 1 + 2 * feeder, 2 + 2 * feeder
-            m.submodules[f"words_{feeder}"] = word_reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
-            m.submodules[f"records_{feeder}"] = record_reader = RecordReader(
-                config, ahead=RECORD_WORDS_AHEAD, address_bits=bits
-            )
+            word_reader = MemoryReader(ahead=WORDS_AHEAD, address_bits=bits)
+            record_reader = RecordReader(config, ahead=RECORD_WORDS_AHEAD, address_bits=bits)
+            m.submodules[f"words_{feeder}"] = ResetInserter(stops)(word_reader)
+            m.submodules[f"records_{feeder}"] = ResetInserter(stops)(record_reader)
+            readers += [word_reader, record_reader]
+            moves += [part.o.valid & part.o.ready for part in (word_reader, record_reader)]
             for port, part in ((words, word_reader), (records, record_reader)):
                 wiring.connect(m, part.o_requests, wiring.flipped(self.o_memory_requests[port]))
                 wiring.connect(m, wiring.flipped(self.i_memory_words[port]), part.i_words)
@@ -116,9 +137,12 @@ class ImageRunner(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_features), accelerator.i_features)
         wiring.connect(m, accelerator.o_features, wiring.flipped(self.o_features))
 
-        # The memory's first port is the checker's or the program's; no word comes in the cycle in which that changes.
-        checking = Signal()
-        m.d.sync += checking.eq(control.checking)
+        # The memory's first port is the checker's or the program's; no word comes in the cycle in which that changes. Between two
+        # requests what is left in a reader belongs to nobody.
+        checking, running = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [checking.eq(control.checking), running.eq(control.running)]
+        m.d.sync += control.quiet.eq(Cat(one.idle for one in readers).all())
+        m.d.comb += [one.clear.eq(control.idle) for one in readers]
         m.d.comb += [
             checker.start.eq(control.check),
             control.checked.eq(checker.done),
@@ -130,7 +154,7 @@ class ImageRunner(wiring.Component):
             checker.i.payload.eq(reader.o.payload),
             checker.i.valid.eq(checking & reader.o.valid),
             program.i.payload.eq(reader.o.payload),
-            program.i.valid.eq(~checking & reader.o.valid),
+            program.i.valid.eq(running & reader.o.valid),
             reader.o.ready.eq(Mux(checking, checker.i.ready, program.i.ready)),
         ]
         with m.If(control.start):
@@ -176,4 +200,8 @@ class ImageRunner(wiring.Component):
             program.reported.eq(control.reported),
             program.restart.eq(control.rewind),
         ]
+        # What waits for the host is not stuck. Both are asked in this very cycle: an offer that has been made stays.
+        moved = Signal(reset_less=True)
+        m.d.sync += moved.eq(Cat(*moves, control.commanded, control.reported).any())
+        m.d.comb += control.moved.eq(moved | self.o_features.valid | self.o_reports.valid)
         return m

@@ -1,6 +1,6 @@
 """The top for small parts: a linear image runs by itself, out of a memory that gives one word after the other. Wiring."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,14 +10,18 @@ from openwork_hw.arch.image import HEADER_WORDS, CommandOp
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.image.linear_checker import LinearChecker
 from openwork_hw.image.linear_reader import LinearReader
-from openwork_hw.image.run_control import Answer, Request, RunControl
+from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, Request, RunControl
+
+MOST_CYCLES_BITS = 31
+"""A run of more than 2 ** 31 cycles, 89 s at 24 MHz, is over."""
 
 
 class LinearRunner(wiring.Component):
     """Check and run the linear image that lies in a memory.
 
     Function
-        As ImageRunner, with `arch.linear_image`; commands give no reports.
+        As ImageRunner, with `arch.linear_image`; commands give no reports. A request of more than 2 ** 31 cycles is answered
+        TIMED_OUT, whatever moves: the memory gives words without end, and so may a program that has none.
     Ports
         i_requests, o_answers, i_features, o_features : as ImageRunner's
         o_starts : out, stream of word addresses: from where the memory is to give words from now on
@@ -66,10 +70,13 @@ class LinearRunner(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        m.submodules.control = control = RunControl()
-        m.submodules.checker = checker = LinearChecker(config, most_words=self._memory_words)
-        m.submodules.program = program = LinearReader(config)
-        m.submodules.accelerator = accelerator = Accelerator(config, encodings=self._encodings, compact=True)
+        m.submodules.control = control = RunControl(watchdog_bits=WATCHDOG_BITS, most_cycles_bits=MOST_CYCLES_BITS)
+        checker = LinearChecker(config, most_words=self._memory_words)
+        program = LinearReader(config)
+        accelerator = Accelerator(config, encodings=self._encodings, compact=True)
+        m.submodules.checker = ResetInserter(control.abort)(checker)
+        m.submodules.program = ResetInserter(control.abort)(program)
+        m.submodules.accelerator = ResetInserter(control.abort)(accelerator)
 
         wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)
         wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
@@ -83,7 +90,7 @@ class LinearRunner(wiring.Component):
         asks = Signal()
         with m.If(control.check):
             m.d.sync += asks.eq(1)
-        with m.Elif(self.o_starts.ready):
+        with m.Elif(self.o_starts.ready | control.abort):
             m.d.sync += asks.eq(0)
         m.d.comb += [
             self.idle.eq(control.i_requests.ready),
@@ -115,6 +122,13 @@ class LinearRunner(wiring.Component):
             control.ended.eq(program.done),
             program.reported.eq(report.valid),
             program.restart.eq(control.rewind),
+            control.quiet.eq(1),
+            control.moved.eq(
+                (self.i_words.valid & self.i_words.ready)
+                | (self.i_features.valid & self.i_features.ready)
+                | self.o_features.valid
+                | report.valid
+            ),
         ]
         with m.If(control.clear | control.rewind):
             m.d.comb += command.payload.op.eq(CommandOp.CLEAR)

@@ -75,6 +75,9 @@ class ImageStatus(IntEnum):
     DAMAGED = 6
     FAULT = 7
     """A weight stream was malformed; the report of its command says how."""
+    TIMED_OUT = 8
+    """Nothing moved for so long that nothing will: the program waits for something that does not come. Reports and outputs end with
+    the command that it waits in."""
 
 
 COMMAND_FIELDS = (

@@ -207,7 +207,7 @@ ANSWER = Register(
     Access.READ,
     "The last answer.",
     (
-        Field("status", 0, 3, f"{', '.join(f'{one} {one.name.lower()}' for one in ImageStatus)}."),
+        Field("status", 0, 4, f"{', '.join(f'{one} {one.name.lower()}' for one in ImageStatus)}."),
         Field("valid", 31, 1, "There has been one since the last reset."),
     ),
 )

@@ -82,7 +82,7 @@ class LinearReader(wiring.Component):
         m.d.comb += [
             takes.eq(self.i.valid & self.i.ready),
             last.eq(left == 1),
-            records.i.payload.eq(record_fields(self._config, first, word)),
+            records.i.payload.eq(record_fields(self._config, first, word, last)),
             self.o_words.payload.data.eq(word),
             self.o_words.payload.last.eq(last),
         ]

@@ -18,25 +18,30 @@ class MemoryReader(wiring.Component):
     """Ask a memory for the words of a region and hand them on, ahead of who takes them.
 
     Function
-        For each region: its words in order, `last` with its last one.
+        For each region: its words in order, `last` with its last one. `clear` drops the region, what waits and what is on its way.
     Ports
         i_regions : in, stream of Region
         o_requests : out, stream of word addresses, to the memory
         i_words : in, stream of words: the memory's answers, in the order of the requests, as late as it likes
         o : out, stream of WeightWord
+        clear : in, 1; forget every region; a request that is offered stays until the memory takes it
+        idle : out, 1; no region waits, nothing is asked for, and every word that was asked for has come and gone
     Timing
         A word each cycle from a memory that answers each cycle, within `ahead` - 2 cycles. One more region waits until all words
         of the one before have come from the memory. Combinational path: none from `o` to the memory.
     Cost
         A queue of `ahead` words.
     Limits
-        `ahead` is 3 or more: a queue of two places is for a cycle full with one word.
+        `ahead` is 3 or more: a queue of two places is for a cycle full with one word. `clear` is held until `idle`; no region
+        comes before that.
     """
 
     i_regions: stream.Interface
     o_requests: stream.Interface
     i_words: stream.Interface
     o: stream.Interface
+    clear: Signal
+    idle: Signal
 
     def __init__(self, *, ahead: int, address_bits: int) -> None:
         """`address_bits`: of a word address that the memory has, and of the words of a region."""
@@ -50,6 +55,8 @@ class MemoryReader(wiring.Component):
                 "o_requests": Out(stream.Signature(ADDRESS_BITS)),
                 "i_words": In(stream.Signature(WORD_BITS)),
                 "o": Out(stream.Signature(WeightWord)),
+                "clear": In(1),
+                "idle": Out(1),
             }
         )
 
@@ -81,8 +88,9 @@ class MemoryReader(wiring.Component):
             queue.w_data.eq(word),
             self.o.payload.eq(queue.r_data),
             self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
-            goes.eq(self.o.valid & self.o.ready),
+            queue.r_en.eq(self.o.ready | self.clear),
+            goes.eq(self.o.valid & (self.o.ready | self.clear)),
+            self.idle.eq(~waits & ~more & (room == self._ahead)),
         ]
         m.d.sync += room.eq(room - asks + goes)
         with m.If(~waits):
@@ -99,4 +107,8 @@ class MemoryReader(wiring.Component):
                 to_ask.eq(Mux(asks, to_ask - 1, to_ask)),
                 to_come.eq(Mux(comes, to_come - 1, to_come)),
             ]
+        with m.If(self.clear):
+            m.d.sync += [waits.eq(0), to_come.eq(0)]
+            with m.If(~self.o_requests.valid | self.o_requests.ready):
+                m.d.sync += more.eq(0)
         return m

@@ -10,13 +10,16 @@ from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
 from openwork_hw.stream.short_queue import ShortQueue
 
 
-def record_fields(config: ArrayConfig, first: Value, second: Value) -> Value:
-    """A RowRecordLayout(config) out of its two words, as `arch.image.encode_record` writes them."""
+def record_fields(config: ArrayConfig, first: Value, second: Value, last: Value) -> Value:
+    """A RowRecordLayout(config) out of its two words, as `arch.image.encode_record` writes them.
+
+    `last` comes from the count of records, and the bit of that name in the words is not read: a pass must end, whatever they hold.
+    """
     fields = {
         "row": first[:16],
         "shift": first[16:21],
         "write": first[21],
-        "last": first[22],
+        "last": last,
         "offset": second[: config.sum_bits],
     }
     return Cat(fields[name] for name in RowRecordLayout(config).members)
@@ -26,11 +29,12 @@ class RecordReader(wiring.Component):
     """Ask a memory for a region of row records and hand them on, ahead of who takes them.
 
     Function
-        For each two words of a region one record, as `arch.image.encode_record` writes it.
+        For each two words of a region one record, as `arch.image.encode_record` writes it; `last` with the region's last.
     Ports
         i_regions : in, stream of Region, in words
         o_requests, i_words : as MemoryReader's
         o : out, stream of RowRecordLayout(config)
+        clear, idle : in, out; as MemoryReader's
     Timing
         A record in two cycles; the next one follows at once where its words have come. No combinational path.
     Cost
@@ -43,6 +47,8 @@ class RecordReader(wiring.Component):
     o_requests: stream.Interface
     i_words: stream.Interface
     o: stream.Interface
+    clear: Signal
+    idle: Signal
 
     def __init__(self, config: ArrayConfig, *, ahead: int, address_bits: int) -> None:
         self._config = config
@@ -54,6 +60,8 @@ class RecordReader(wiring.Component):
                 "o_requests": Out(stream.Signature(ADDRESS_BITS)),
                 "i_words": In(stream.Signature(WORD_BITS)),
                 "o": Out(stream.Signature(RowRecordLayout(config))),
+                "clear": In(1),
+                "idle": Out(1),
             }
         )
 
@@ -71,12 +79,17 @@ class RecordReader(wiring.Component):
         first = Signal(WORD_BITS, reset_less=True)
         has_first = Signal()
         m.d.comb += [
-            queue.i.payload.eq(record_fields(self._config, first, reader.o.payload.data)),
-            queue.i.valid.eq(has_first & reader.o.valid),
+            queue.i.payload.eq(record_fields(self._config, first, reader.o.payload.data, reader.o.payload.last)),
+            queue.i.valid.eq(has_first & reader.o.valid & ~self.clear),
+            queue.flush.eq(self.clear),
             reader.o.ready.eq(~has_first | queue.i.ready),
+            reader.clear.eq(self.clear),
+            self.idle.eq(reader.idle),
         ]
         with m.If(~has_first):
             m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(reader.o.valid)]
         with m.Elif(reader.o.valid & queue.i.ready):
+            m.d.sync += has_first.eq(0)
+        with m.If(self.clear):
             m.d.sync += has_first.eq(0)
         return m

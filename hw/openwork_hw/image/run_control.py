@@ -4,9 +4,15 @@ from amaranth.hdl import Elaboratable, Module, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.config import ArrayConfig, ConfigError, bits_for
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.sequencer import CYCLE_BITS, Report
+
+WATCHDOG_BITS = 30
+"""A run in which nothing moves for 2 ** 30 cycles, 11 s at 100 MHz, is over; longer than any host that is there lets an array wait."""
+
+ABORT_CYCLES = 16
+"""Of a reset of the array, at most: two are enough for it."""
 
 
 class Request(enum.Enum, shape=unsigned(1)):  # type: ignore[call-arg]  # Amaranth is untyped
@@ -34,25 +40,31 @@ class RunControl(wiring.Component):
     Function
         CHECK: `check`, then `checking` until `checked`, when `found` says what came of it. RUN, after a CHECK that found the image
         good: `clear` until the array has taken a CLEAR; `rewind` until it has reported it; `start` until `started`; `running` until
-        `ended` and the last command is reported. Then the answer.
+        `ended` and the last command is reported. Then the answer. A request in which nothing has `moved` for
+        2 ** watchdog_bits cycles, or at most twice as many, ends with TIMED_OUT, after `abort`.
     Ports
         i_requests : in, stream of Request
         o_answers : out, stream of Answer; one for each request
+        idle : out; no request is being carried out: readers forget what nobody took
+        quiet : in; they have: the next request is taken
         check, checking : out; checked : in, found : in, ImageStatus
-        clear, rewind, start, running : out; one of them at a time, or none
+        clear, rewind, start, running, abort : out; one of them at a time, or none. With `abort` the array is reset
         started, ended : in
         commanded, reported : in; the array takes a command, its report is taken
         faulty : in; the report says a fault
+        moved : in; something moves, or waits for somebody outside to take it
     Timing
         A cycle for each step.
     Cost
-        A counter of cycles.
+        A counter of cycles, which is the watchdog's, too.
     Limits
-        -
+        A watchdog must be longer than a row is replayed: tap_entries x row_buffer_nonzeros cycles.
     """
 
     i_requests: stream.Interface
     o_answers: stream.Interface
+    idle: Signal
+    quiet: Signal
     check: Signal
     checking: Signal
     checked: Signal
@@ -62,16 +74,27 @@ class RunControl(wiring.Component):
     start: Signal
     started: Signal
     running: Signal
+    abort: Signal
     ended: Signal
     commanded: Signal
     reported: Signal
     faulty: Signal
+    moved: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, *, watchdog_bits: int, most_cycles_bits: int | None = None) -> None:
+        """watchdog_bits: fewer than the bits of the cycle counter.
+        most_cycles_bits: a request ends with TIMED_OUT after 2 ** most_cycles_bits cycles, whatever moves: for a program that may have
+            no end."""
+        if not 5 <= watchdog_bits < CYCLE_BITS:
+            raise ConfigError(f"watchdog_bits must be from 5 to {CYCLE_BITS - 1}, not {watchdog_bits}")
+        self._watchdog_bits = watchdog_bits
+        self._most_cycles_bits = most_cycles_bits
         super().__init__(
             {
                 "i_requests": In(stream.Signature(Request)),
                 "o_answers": Out(stream.Signature(Answer)),
+                "idle": Out(1),
+                "quiet": In(1),
                 "check": Out(1),
                 "checking": Out(1),
                 "checked": In(1),
@@ -81,10 +104,12 @@ class RunControl(wiring.Component):
                 "start": Out(1),
                 "started": In(1),
                 "running": Out(1),
+                "abort": Out(1),
                 "ended": In(1),
                 "commanded": In(1),
                 "reported": In(1),
                 "faulty": In(1),
+                "moved": In(1),
             }
         )
 
@@ -102,11 +127,22 @@ class RunControl(wiring.Component):
         with m.If(self.commanded):
             m.d.sync += pending.eq(1)
         m.d.sync += cycles.eq(cycles + 1)
+
+        # The watchdog looks each time that a bit of the counter changes.
+        looked = Signal(reset_less=True)
+        looks = Signal()
+        has_moved = Signal(reset_less=True)  # since it looked
+        expired = Signal()
+        m.d.sync += [looked.eq(cycles[self._watchdog_bits]), has_moved.eq(self.moved | (has_moved & ~looks))]
+        m.d.comb += [looks.eq(looked ^ cycles[self._watchdog_bits]), expired.eq(looks & ~has_moved & ~self.moved)]
+        if self._most_cycles_bits is not None:
+            m.d.comb += expired.eq((looks & ~has_moved & ~self.moved) | cycles[self._most_cycles_bits])
+
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.i_requests.ready.eq(1)
-                m.d.sync += [cycles.eq(0), status.eq(ImageStatus.GOOD)]
-                with m.If(self.i_requests.valid):
+                m.d.comb += [self.idle.eq(1), self.i_requests.ready.eq(self.quiet)]
+                m.d.sync += [cycles.eq(0), has_moved.eq(1), status.eq(ImageStatus.GOOD)]
+                with m.If(self.i_requests.valid & self.quiet):
                     with m.If(self.i_requests.payload == Request.CHECK):
                         m.d.comb += self.check.eq(1)
                         m.d.sync += good.eq(0)
@@ -119,28 +155,29 @@ class RunControl(wiring.Component):
 
             with m.State("CHECK"):
                 m.d.comb += self.checking.eq(1)
+                with m.If(expired):
+                    m.next = "ABORT"
                 with m.If(self.checked):
                     m.d.sync += [status.eq(self.found), good.eq(self.found == ImageStatus.GOOD)]
                     m.next = "ANSWER"
 
-            with m.State("CLEAR"):
-                m.d.comb += self.clear.eq(1)
-                with m.If(self.commanded):
-                    m.next = "CLEARED"
+            for state, does, done, then in (
+                ("CLEAR", self.clear, self.commanded, "CLEARED"),
+                ("CLEARED", self.rewind, ~pending, "START"),
+                ("START", self.start, self.started, "RUN"),
+                ("RUN", self.running, self.ended & ~pending, "ANSWER"),
+            ):
+                with m.State(state):
+                    m.d.comb += does.eq(1)
+                    with m.If(expired):
+                        m.next = "ABORT"
+                    with m.If(done):
+                        m.next = then
 
-            with m.State("CLEARED"):
-                m.d.comb += self.rewind.eq(1)
-                with m.If(~pending):
-                    m.next = "START"
-
-            with m.State("START"):
-                m.d.comb += self.start.eq(1)
-                with m.If(self.started):
-                    m.next = "RUN"
-
-            with m.State("RUN"):
-                m.d.comb += self.running.eq(1)
-                with m.If(self.ended & ~pending):
+            with m.State("ABORT"):
+                m.d.comb += self.abort.eq(1)
+                m.d.sync += [status.eq(ImageStatus.TIMED_OUT), pending.eq(0)]
+                with m.If(cycles[: bits_for(ABORT_CYCLES)].all()):
                     m.next = "ANSWER"
 
             with m.State("ANSWER"):

@@ -91,7 +91,7 @@ class BusShell(wiring.Component):
             m.d.sync += left.eq(left - 1)
         m.d.sync += resets.eq(registers.reset.hold | (left != 0))
         m.submodules.gate = ResetInserter(resets)(gate)
-        m.submodules.runner = ResetInserter(resets)(runner)
+        m.submodules.runner = runner
         m.submodules.reports = ResetInserter(resets)(reports)
         m.submodules.memory = memory
 
@@ -124,6 +124,7 @@ class BusShell(wiring.Component):
         m.d.comb += [
             loader.hold.eq(resets),
             memory.forget.eq(resets),
+            runner.stop.eq(resets),
             registers.resets.eq(resets),
             loader.wait.eq(gate.busy),
             gate.control.eq(registers.control),

@@ -1,6 +1,6 @@
 """The core as a board sees it: bytes in, bytes out, and a memory for the image."""
 
-from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -82,17 +82,18 @@ class ByteShell(wiring.Component):
         runner = ImageRunner(
             identity.config, encodings=identity.encodings, address_bits=address_bits, compact=self._compact
         )
-        # Each of the parts that fill the chip is stopped from a register of its own, a cycle late.
-        stops = [Signal(name=f"{part}_stops", reset_less=True, attrs={"keep": 1}) for part in ("runner", "memory")]
-        m.d.sync += [stop.eq(link.stop) for stop in stops]
-        m.submodules.runner = ResetInserter(stops[0])(runner)
+        m.submodules.runner = runner
+        # Each of the parts that fill the chip is stopped from a register of its own, a cycle late; the runner has its own, too.
+        memory_stops = Signal(reset_less=True, attrs={"keep": 1})
+        m.d.sync += memory_stops.eq(link.stop)
+        m.d.comb += [runner.stop.eq(link.stop), self.memory_forget.eq(memory_stops)]
 
         wiring.connect(m, wiring.flipped(self.i_bytes), link.i_bytes)
         wiring.connect(m, link.o_bytes, wiring.flipped(self.o_bytes))
         wiring.connect(m, link.o_requests, runner.i_requests)
         # Between the link's counters and the sequencer's, which would be one long path.
         m.submodules.features = features = OutputBuffer(signed(8))
-        m.d.comb += features.flush.eq(stops[0])
+        m.d.comb += features.flush.eq(memory_stops)
         wiring.connect(m, link.o_features, features.i)
         wiring.connect(m, features.o, runner.i_features)
         wiring.connect(m, runner.o_features, link.i_features)
@@ -107,5 +108,4 @@ class ByteShell(wiring.Component):
             wiring.connect(m, ask, wiring.flipped(self.o_memory_requests[reader]))
             wiring.connect(m, wiring.flipped(self.i_memory_words[reader]), take)
         wiring.connect(m, link.o_writes, wiring.flipped(self.o_memory_writes))
-        m.d.comb += self.memory_forget.eq(stops[1])
         return m

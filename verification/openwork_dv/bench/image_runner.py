@@ -35,6 +35,7 @@ async def run(top: Any) -> None:
     """One job after a reset."""
     job: ImageJob = read_jobs()
     ports = range(job.ports)
+    top.stop.value = 0
     bench = ClockedBench(
         top,
         [*REQUESTS, *(f"i_memory_words__{port}" for port in ports)],
