@@ -29,8 +29,8 @@ class ImageRunner(wiring.Component):
         report; LOAD takes its bytes from i_features, STORE gives them to o_features. RUN is refused before a CHECK that found
         the image good; the memory must not change in between. Every request ends, whatever the words of the image are: one in
         which nothing moves for 2 ** watchdog_bits cycles, or at most twice as many, is answered TIMED_OUT. A run that waits for
-        features counts as one in which nothing moves; one whose outputs or reports wait to be taken does not. The next request finds
-        the array as after a reset, and only the features that this run did not take are left to whoever gives them.
+        features counts as one in which nothing moves; one whose outputs or reports wait to be taken does not. The next request
+        finds the array as after a reset, and only the features that this run did not take are left to whoever gives them.
     Ports
         i_requests : in, stream of Request
         o_answers : out, stream of Answer; one for each request

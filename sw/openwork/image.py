@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from openwork.compiler.places import Place
 from openwork.network import IntegerNetwork, LayerStep
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.disassembly import disassemble
+from openwork_hw.arch.image import Instruction
 from openwork_hw.arch.nonzeros import Encoding
 
 
@@ -52,6 +55,15 @@ class Image:
     stored: tuple[tuple[str, int], ...]
     orders: Mapping[str, tuple[int, ...]]
     words: NDArray[np.uint32]
+
+    @cached_property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The program in the words.
+
+        Raises:
+            ImageError: they hold none that this array carries out.
+        """
+        return disassemble(self.words, self.config)
 
     def place(self, tensor: str) -> Place:
         """Where a tensor lies."""

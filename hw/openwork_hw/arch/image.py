@@ -28,14 +28,13 @@ from openwork_hw.arch.commands import (
     CommandError,
     LoadCommand,
     MoveCommand,
-    Operation,
     RunCommand,
     StoreCommand,
     TapEntry,
     check_command,
 )
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.nonzeros import ColumnLayout, RowRecord
+from openwork_hw.arch.nonzeros import RowRecord
 
 MAGIC = 0x3149574F
 """'OWI1', little endian."""
@@ -307,60 +306,23 @@ def check_image(words: NDArray[np.uint32], config: ArrayConfig) -> None:
         raise ImageError("the image is damaged: its check sum is wrong")
 
 
-def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruction, ...]:
-    """The instructions of an image: undoes `assemble`.
-
-    Raises:
-        ImageError: it is not an image for this array, or its program leaves it.
-    """
-    check_image(words, config)
-    at = int(words[4])
-    end = len(words) - 1
-    instructions: list[Instruction] = []
-
-    def take(count: int, start: int | None = None) -> NDArray[np.uint32]:
-        nonlocal at
-        first = at if start is None else start
-        if first < HEADER_WORDS or first + count > end:
-            raise ImageError(f"the program of the image reaches word {first + count}, and the image ends at {end}")
-        if start is None:
-            at += count
-        return words[first : first + count]
-
-    for _ in range(int(words[5])):
-        fields = _decode_fields(take(COMMAND_WORDS))
-        try:
-            command = _command(fields)
-            check_command(command, config)
-        except (ValueError, CommandError) as error:
-            raise ImageError(f"command {len(instructions)} of the image means nothing: {error}") from None
-        taps: tuple[TapEntry, ...] = ()
-        feeders: list[FeederInput] = []
-        if isinstance(command, RunCommand):
-            for pe in config.feeders:
-                address, count, record_address, record_count = (int(word) for word in take(FEEDER_WORDS))
-                if pe % command.row_groups == 0:
-                    records = take(RECORD_WORDS * record_count, record_address).reshape(-1, RECORD_WORDS).tolist()
-                    feeders.append(FeederInput(take(count, address), tuple(_record(*pair) for pair in records)))
-            taps = tuple(_tap(word) for word in take(command.tap_entries).tolist())
-        instructions.append(Instruction(command, taps, tuple(feeders)))
-    if _decode_fields(take(COMMAND_WORDS))["op"] != CommandOp.END:
-        raise ImageError("the program of the image does not end where it should")
-    return tuple(instructions)
-
-
 def stored_words(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[int]:
     """For each command of a checked image the feature words that it stores; 0 for all but STORE."""
     at = int(words[4])
     for _ in range(int(words[5])):
-        fields = _decode_fields(words[at : at + COMMAND_WORDS])
+        fields = decode_fields(words[at : at + COMMAND_WORDS])
         at += COMMAND_WORDS
         if fields["op"] == CommandOp.RUN:
             at += FEEDER_WORDS * len(config.feeders) + fields["table_entries"]
         yield fields["words"] if fields["op"] == CommandOp.STORE else 0
 
 
-def _decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:
+def decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:
+    """The fields of a command: undoes `encode_fields`.
+
+    Args:
+        words: uint32 [COMMAND_WORDS].
+    """
     bits = sum(int(word) << 32 * index for index, word in enumerate(words))
     fields = {}
     for name, width in COMMAND_FIELDS:
@@ -369,57 +331,3 @@ def _decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:
     for name in ("pad", "low", "high", "fill"):
         fields[name] -= 256 * (fields[name] > 127)
     return fields
-
-
-def _command(fields: dict[str, int]) -> Command:
-    words, address = fields["words"], fields["address"]
-    match fields["op"]:
-        case CommandOp.LOAD:
-            return LoadCommand(fields["row_groups"], fields["target"], address, words)
-        case CommandOp.STORE:
-            return StoreCommand(fields["pe"], address, words)
-        case CommandOp.MOVE:
-            return MoveCommand(
-                fields["pe"],
-                address,
-                words,
-                fields["first_lane"],
-                fields["move_lanes"],
-                fields["move_target"],
-                fields["output_stride"],
-                fields["channels"],
-            )
-        case CommandOp.RUN:
-            taps = (fields["columns"] - fields["channels"] >> fields["channel_bits"]) + 1
-            return RunCommand(
-                fields["row_groups"],
-                ColumnLayout(taps, fields["channels"]),
-                fields["table_entries"] >> fields["tap_bits"],
-                address,
-                fields["output_stride"],
-                fields["pad"],
-                fields["low"],
-                fields["high"],
-                Operation(fields["operation"]),
-                fields["full_lanes"],
-                fields["full_groups"],
-                fields["fill"],
-            )
-    raise ValueError(f"there is no command {fields['op']}")
-
-
-def _tap(word: int) -> TapEntry:
-    shifts = (0, -1, 1, 0)
-    return TapEntry(
-        word & 0xFFFF, shifts[word >> 16 & 3], shifts[word >> 18 & 3], bool(word >> 20 & 1), bool(word >> 21 & 1)
-    )
-
-
-def _record(word: int, offset: int) -> RowRecord:
-    return RowRecord(
-        row=word & 0xFFFF,
-        offset=offset - (offset >> 31 << 32),
-        shift=word >> 16 & 31,
-        write=bool(word >> 21 & 1),
-        last=bool(word >> 22 & 1),
-    )

@@ -31,13 +31,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import (
     COMMAND_WORDS,
     HEADER_WORDS,
     CommandOp,
     ImageError,
     command_fields,
-    disassemble,
     encode_fields,
     encode_record,
     encode_tap,

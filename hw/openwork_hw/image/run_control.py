@@ -9,7 +9,7 @@ from openwork_hw.arch.image import ImageStatus
 from openwork_hw.sequencer import CYCLE_BITS, Report
 
 WATCHDOG_BITS = 30
-"""A run in which nothing moves for 2 ** 30 cycles, 11 s at 100 MHz, is over; longer than any host that is there lets an array wait."""
+"""A run in which nothing moves for 2 ** 30 cycles, 11 s at 100 MHz, is over. No host that is there lets an array wait so long."""
 
 ABORT_CYCLES = 16
 """Of a reset of the array, at most: two are enough for it."""
@@ -83,8 +83,8 @@ class RunControl(wiring.Component):
 
     def __init__(self, *, watchdog_bits: int, most_cycles_bits: int | None = None) -> None:
         """watchdog_bits: fewer than the bits of the cycle counter.
-        most_cycles_bits: a request ends with TIMED_OUT after 2 ** most_cycles_bits cycles, whatever moves: for a program that may have
-            no end."""
+        most_cycles_bits: a request ends with TIMED_OUT after 2 ** most_cycles_bits cycles, whatever moves: for a program that may
+            have no end."""
         if not 5 <= watchdog_bits < CYCLE_BITS:
             raise ConfigError(f"watchdog_bits must be from 5 to {CYCLE_BITS - 1}, not {watchdog_bits}")
         self._watchdog_bits = watchdog_bits

@@ -10,7 +10,6 @@ from openwork.network import IntegerNetwork, LayerStep, Shape, Step, describe
 from openwork.report.memory import alive, memory_spans
 from openwork_hw.arch.commands import RunCommand
 from openwork_hw.arch.encodings import entropy_bound_bits
-from openwork_hw.arch.image import disassemble
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def layer_rows(image: Image) -> list[LayerRow]:
     """A row for each step, in the order in which they run."""
     runs: dict[str, list[tuple[RunCommand, int]]] = {}
     places = {place.tensor: place for place in image.places}
-    for plan, instruction in zip(image.commands, disassemble(image.words, image.config), strict=True):
+    for plan, instruction in zip(image.commands, image.instructions, strict=True):
         command, place = instruction.command, places[plan.tensor]
         # Not what a step makes for itself before it makes its output.
         if isinstance(command, RunCommand) and 0 <= command.output_base - place.base < place.words:

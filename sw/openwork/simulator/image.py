@@ -1,10 +1,12 @@
 """Runs instructions without a clock, from nothing but commands, tap tables, records and encoded words.
 
 It is to the compiler what the golden model is to the gateware: whatever layout, balance, tap table or encoding get
-wrong shows here, before any hardware is simulated.
+wrong shows here, before any hardware is simulated. What an array would answer by chance, because a word is read before anybody
+wrote it or in the pass that writes it, is refused.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,8 @@ from openwork_hw.arch.commands import (
     check_command,
 )
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import Instruction, disassemble
-from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.image import ImageError, Instruction
+from openwork_hw.arch.nonzeros import Encoding, SparseRows, StreamError, StreamErrorKind
 
 
 def run_program(program: LayerProgram, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -36,7 +38,8 @@ def run_program(program: LayerProgram, inputs: NDArray[np.int8]) -> NDArray[np.i
         *(Instruction(store) for store in program.stores),
     ]
     loaded = np.concatenate([words.reshape(-1) for _, words in loads])
-    stored = run_instructions(instructions, program.config, program.encoding, loaded)
+    # Where rows are split, a whole map is stored of each PE, and the words that matter are picked out of it.
+    stored = run_instructions(instructions, program.config, program.encoding, loaded, store_unwritten=True)
     counts = np.cumsum([store.words for store in program.stores])[:-1]
     return program.outputs(np.split(stored.reshape(-1, program.config.lanes), counts))
 
@@ -45,47 +48,70 @@ def run_image(image: Image, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     """What an image makes of one input int8 [channels, height, width]: the bytes of its STORE commands (`Image.outputs`).
 
     Raises:
-        ImageError: the words are not an image for this array.
+        ImageError: the words are not an image for this array, or read what nobody wrote.
         StreamError: a weight stream is malformed.
     """
-    instructions = disassemble(image.words, image.config)
-    return run_instructions(instructions, image.config, image.encoding, image.load_bytes(inputs))
+    return run_instructions(image.instructions, image.config, image.encoding, image.load_bytes(inputs))
 
 
 def run_instructions(
-    instructions: Iterable[Instruction], config: ArrayConfig, encoding: Encoding, loaded: NDArray[np.int8]
+    instructions: Iterable[Instruction],
+    config: ArrayConfig,
+    encoding: Encoding,
+    loaded: NDArray[np.int8],
+    *,
+    store_unwritten: bool = False,
 ) -> NDArray[np.int8]:
     """What the STORE commands of a program give back, int8.
 
     Args:
         loaded: int8, the bytes for its LOAD commands.
+        store_unwritten: a STORE may give back words that nobody wrote.
+
+    Raises:
+        ImageError: a command reads words that nobody wrote, or that its own pass writes.
+        StreamError: a weight stream is malformed.
     """
     features = np.zeros((config.pes, config.feature_words, config.lanes), dtype=np.int8)
+    memory = _Written(config)
     to_load = loaded.reshape(-1, config.lanes)
     stored = []
-    for instruction in instructions:
+    for number, instruction in enumerate(instructions):
         command = instruction.command
         check_command(command, config)
+        memory.command = number
         match command:
             case LoadCommand():
                 words, to_load = to_load[: command.words], to_load[command.words :]
                 features[command.group :: command.row_groups, command.address : command.address + command.words] = words
+                memory.load(command)
             case StoreCommand():
+                if not store_unwritten:
+                    memory.give(command, _Written.LAST_LANE)
                 stored.append(features[command.pe, command.address : command.address + command.words].copy())
             case MoveCommand():
+                memory.move(command)
                 for word in range(command.words):
                     for lane in range(command.lanes):
                         target = command.target + word * command.word_step + lane * command.lane_step
                         features[:, target] = features[command.pe, command.address + word, command.first_lane + lane]
             case RunCommand():
-                features = run_pass(instruction, config, encoding, features)
+                features = run_pass(instruction, config, encoding, features, memory)
     return np.concatenate(stored).reshape(-1)
 
 
 def run_pass(
-    instruction: Instruction, config: ArrayConfig, encoding: Encoding, features: NDArray[np.int8]
+    instruction: Instruction,
+    config: ArrayConfig,
+    encoding: Encoding,
+    features: NDArray[np.int8],
+    memory: "_Written",
 ) -> NDArray[np.int8]:
-    """The feature memories, int8 [pes, feature_words, lanes], after a RUN."""
+    """The feature memories, int8 [pes, feature_words, lanes], after a RUN.
+
+    Args:
+        memory: what they hold that means something; is told what this pass writes.
+    """
     run = instruction.command
     assert isinstance(run, RunCommand)
     check_command(run, config)
@@ -93,10 +119,14 @@ def run_pass(
         raise ValueError(f"the pass needs {run.tap_entries} tap entries, and has {len(instruction.taps)}")
     streams = config.pes // run.row_groups
     shared = streams <= config.replicas
-    written: list[tuple[int, NDArray[np.int64], NDArray[np.int8]]] = []
+    written: list[_Outputs] = []
     for stream, feeder in enumerate(instruction.feeders):
         records = feeder.records
         rows = encodings.decode(encoding, feeder.words, run.layout, [record.row for record in records])
+        too_long = rows.lengths > config.row_buffer_nonzeros
+        if run.hold > 1 and too_long.any():
+            raise StreamError(StreamErrorKind.ROW_TOO_LONG, int(np.argmax(too_long)))
+        known = memory.run(stream, run, instruction.taps, rows)
         offsets = np.array([record.offset for record in records], dtype=np.int64)[:, None]
         shifts = np.array([record.shift for record in records], dtype=np.int64)[:, None]
         keep = np.array([record.write for record in records])
@@ -121,16 +151,145 @@ def run_pass(
             if run.operation is not Operation.POOL:
                 activations[:, run.full_groups + (not entry.beyond_bottom) :] = run.fill
                 activations[:, :, run.full_lanes + (not entry.beyond_right) :] = run.fill
-            written.append((stream, run.output_base + pixel * run.output_stride + targets, activations[keep]))
+            addresses = run.output_base + pixel * run.output_stride + targets
+            written.append(_Outputs(stream, addresses, activations[keep], known[pixel][keep]))
+    memory.finish(run, written, shared)
     result = features.copy()
-    for stream, addresses, values in written:
-        for other in range(streams) if shared else (stream,):
-            pes = result[other * run.row_groups : (other + 1) * run.row_groups]
+    for one in written:
+        for stream in range(streams) if shared else (one.stream,):
+            pes = result[stream * run.row_groups : (stream + 1) * run.row_groups]
             if run.operation is Operation.POOL:
-                pes[-1, addresses, -1] = values[:, -1, -1]
+                pes[-1, one.addresses, -1] = one.values[:, -1, -1]
             else:
-                pes[:, addresses] = values.transpose(1, 0, 2)
+                pes[:, one.addresses] = one.values.transpose(1, 0, 2)
     return result
+
+
+class _Written:
+    """How much of each feature word means something, as far as a program has been carried out.
+
+    Attributes:
+        command: the one that is carried out, for messages.
+    """
+
+    command = 0
+
+    NOTHING, LAST_LANE, ALL_LANES = range(3)
+    """What nobody wrote means nothing. Of a pooled sum, and of what is computed from it, the last lane alone means something."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._config = config
+        self._known = np.full((config.pes, config.feature_words), self.NOTHING, np.int8)
+        self._reads: list[tuple[int, NDArray[np.int64]]] = []  # stream and words, of the pass so far
+
+    def load(self, load: LoadCommand) -> None:
+        """A LOAD writes whole words."""
+        self._known[load.group :: load.row_groups, _words(load)] = self.ALL_LANES
+
+    def give(self, command: StoreCommand | MoveCommand, least: int) -> None:
+        """Words leave their PE.
+
+        Raises:
+            ImageError: less of them means something.
+        """
+        if (self._known[command.pe, _words(command)] < least).any():
+            raise ImageError(f"command {self.command} of the image reads what nothing before it writes")
+
+    def move(self, move: MoveCommand) -> None:
+        """A MOVE reads its words, one after the other, and writes all PEs."""
+        self.give(move, self.LAST_LANE if move.first_lane == self._config.lanes - 1 else self.ALL_LANES)
+        words, lanes = np.arange(move.words), np.arange(move.lanes)
+        targets = np.add.outer(move.target + move.word_step * words, move.lane_step * lanes)
+        if len(np.unique(targets)) != targets.size:
+            raise ImageError(f"command {self.command} of the image moves two bytes to the same word")
+        # A word that has been read may be written: a vector is spread over all PEs in its own place.
+        if ((targets > move.address + words[:, None]) & (targets < move.address + move.words)).any():
+            raise ImageError(f"command {self.command} of the image writes words that it reads later")
+        self._known[:, targets] = self.ALL_LANES
+
+    def run(self, stream: int, run: RunCommand, taps: tuple[TapEntry, ...], rows: SparseRows) -> NDArray[np.int8]:
+        """How much of the outputs of a stream means something, int8 [pixels, rows, PEs of the group].
+
+        Raises:
+            ImageError: a nonzero reads a word that there is not.
+        """
+        groups = run.row_groups
+        real = rows.values != 0
+        columns, places = np.unique(rows.columns, return_inverse=True)
+        tap, channel = columns >> run.layout.channel_bits, columns & (1 << run.layout.channel_bits) - 1
+        table = np.array([(one.address, one.lane_shift, one.pe_shift) for one in taps], dtype=np.int64)
+        table = table.reshape(run.hold, -1, 3)[:, tap]
+        words = table[:, :, 0] + channel
+        used = np.unique(places[real])
+        # A pixel of which no lane is part of the map becomes the fill value, whatever it reads.
+        first = taps[:: 1 << run.tap_bits]
+        inside = [
+            pixel
+            for pixel, one in enumerate(first)
+            if run.operation is Operation.POOL
+            or min(run.full_lanes + (not one.beyond_right), run.full_groups + (not one.beyond_bottom)) > 0
+        ]
+        read = np.unique(words[inside][:, used])
+        if len(read) and read[-1] >= self._config.feature_words:
+            raise ImageError(
+                f"command {self.command} of the image reads word {read[-1]}, and the feature memory ends at "
+                f"{self._config.feature_words - 1}"
+            )
+        self._reads.append((stream, read))
+        own = self._known[stream * groups : (stream + 1) * groups]
+        outputs = np.full((run.hold, len(rows.rows), groups), self.ALL_LANES, np.int8)
+        if (own[:, read] == self.ALL_LANES).all():
+            return outputs
+        # Beyond the group's first and last PE there is the pad value.
+        bordered = np.full((groups + 2, self._config.feature_words), self.ALL_LANES, np.int8)
+        bordered[1:-1] = own
+        owners = np.repeat(np.arange(len(rows.rows)), rows.lengths)
+        for pixel in inside:
+            neighbours = np.add.outer(np.arange(1, groups + 1), table[pixel, used, 2])
+            known = np.full((groups, len(columns)), self.ALL_LANES, np.int8)
+            found = bordered[neighbours, words[pixel, used]]
+            known[:, used] = np.where((found == self.LAST_LANE) & (table[pixel, used, 1] != 0), self.NOTHING, found)
+            np.minimum.at(outputs[pixel], owners[real], known.T[places[real]])
+            if run.operation is not Operation.POOL:
+                outputs[pixel, :, run.full_groups + (not first[pixel].beyond_bottom) :] = self.ALL_LANES
+        return outputs
+
+    def finish(self, run: RunCommand, written: Sequence["_Outputs"], shared: bool) -> None:
+        """All outputs of a pass are written."""
+        reads, self._reads = self._reads, []
+        groups, streams = run.row_groups, self._config.pes // run.row_groups
+        for one in written:
+            if any((shared or one.stream == reader) and np.isin(one.addresses, words).any() for reader, words in reads):
+                raise ImageError(f"command {self.command} of the image writes words that it reads")
+            for stream in range(streams) if shared else (one.stream,):
+                known = self._known[stream * groups : (stream + 1) * groups]
+                if run.operation is Operation.POOL:
+                    all_known = (one.known == self.ALL_LANES).all(axis=1)
+                    known[-1, one.addresses] = np.where(all_known, self.LAST_LANE, self.NOTHING)
+                else:
+                    known[:, one.addresses] = one.known.T
+
+
+@dataclass(frozen=True, eq=False)
+class _Outputs:
+    """What one stream writes for one local pixel.
+
+    Attributes:
+        stream: its number.
+        addresses: int64 [rows], words.
+        values: int8 [rows, PEs of the group, lanes].
+        known: int8 [rows, PEs of the group], how much of each means something.
+    """
+
+    stream: int
+    addresses: NDArray[np.int64]
+    values: NDArray[np.int8]
+    known: NDArray[np.int8]
+
+
+def _words(command: LoadCommand | StoreCommand | MoveCommand) -> slice:
+    """The words that a command names by the first one and their number."""
+    return slice(command.address, command.address + command.words)
 
 
 def _sums(

@@ -10,8 +10,8 @@ from openwork.network import LayerStep
 from openwork.report.layers import LayerRow, layer_rows
 from openwork_hw.arch.commands import RunCommand
 from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.encodings import decode
-from openwork_hw.arch.image import disassemble
 from openwork_hw.arch.nonzeros import Encoding
 
 CONFIGS = [PRESETS["demo"], ArrayConfig(6, 4, replicas=3), ArrayConfig(2, 3, replicas=2, tap_entries=64)]

@@ -6,7 +6,8 @@ from tests.openwork.compiler.test_network import classifier, flat
 
 from openwork.compiler.network import compile_network
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import ImageError, assemble, check_image, disassemble
+from openwork_hw.arch.disassembly import disassemble
+from openwork_hw.arch.image import ImageError, assemble, check_image
 
 CONFIGS = [PRESETS["demo"], ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)]
 

@@ -8,7 +8,8 @@ from tests.netlist.networks import small_network
 
 from openwork.compiler.network import compile_network
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import COMMAND_WORDS, HEADER_WORDS, ImageError, disassemble, encode_record, encode_tap
+from openwork_hw.arch.disassembly import disassemble
+from openwork_hw.arch.image import COMMAND_WORDS, HEADER_WORDS, ImageError, encode_record, encode_tap
 from openwork_hw.arch.linear_image import check_linear_words, linear_words
 from openwork_hw.arch.nonzeros import Encoding
 

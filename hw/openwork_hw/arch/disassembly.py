@@ -1,0 +1,244 @@
+"""Reads the program of an image, and refuses whatever the array would not carry out as it stands there.
+
+This is the one place that decides whether a program means something: files, hosts and the simulator call it before they use a word.
+The gateware checks an image's header and check sum, and ends every run. What a wrong program does until then is undefined, so none
+that is refused here may reach an array.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork_hw.arch.commands import (
+    Command,
+    CommandError,
+    LoadCommand,
+    MoveCommand,
+    Operation,
+    RunCommand,
+    StoreCommand,
+    TapEntry,
+    check_command,
+)
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import (
+    COMMAND_WORDS,
+    FEEDER_WORDS,
+    HEADER_WORDS,
+    RECORD_WORDS,
+    CommandOp,
+    FeederInput,
+    ImageError,
+    Instruction,
+    check_image,
+    command_fields,
+    decode_fields,
+    encode_fields,
+)
+from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout, RowRecord
+
+TAP_BITS_USED = 22
+"""Bits of a tap table entry's word, as `arch.image.encode_tap` writes it."""
+
+RECORD_BITS_USED = 23
+"""Bits of the first word of a row record, as `arch.image.encode_record` writes it."""
+
+SHIFTS = (0, -1, 1)
+"""What the numbers of a lane or PE shift stand for; 3, which reads the pad value in every lane, is not written by any compiler."""
+
+
+def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruction, ...]:
+    """The instructions of an image: undoes `arch.image.assemble`, and verifies all that it reads.
+
+    Raises:
+        ImageError: it is no image for this array, or a command of its program breaks a rule; with the command and the rule.
+    """
+    check_image(words, config)
+    program = int(words[4])
+    if not HEADER_WORDS <= program <= len(words) - 1 - COMMAND_WORDS:
+        raise ImageError(f"the program of the image is said to begin at word {program} of {len(words)}")
+    reader = _Reader(words, config, program)
+    instructions = []
+    for number in range(int(words[5])):
+        try:
+            instructions.append(reader.instruction())
+        except (ValueError, CommandError) as error:
+            raise ImageError(f"command {number} of the image means nothing: {error}") from None
+    end = reader.take(COMMAND_WORDS)
+    if end.tolist() != encode_fields({"op": CommandOp.END}) or reader.at != len(words) - 1:
+        raise ImageError(f"the program of the image does not end with its {len(instructions)} commands")
+    for place, kind, what in ((6, LoadCommand, "LOAD commands take"), (7, StoreCommand, "STORE commands give")):
+        moved = sum(one.command.words for one in instructions if isinstance(one.command, kind)) * config.lanes
+        if moved != words[place]:
+            raise ImageError(f"the {what} {moved} bytes, and the image's header says {words[place]}")
+    return tuple(instructions)
+
+
+@dataclass
+class _Reader:
+    """Follows a program from front to back.
+
+    Attributes:
+        program: word address of its begin: streams and records lie before it.
+        at: word address of what is read next.
+    """
+
+    words: NDArray[np.uint32]
+    config: ArrayConfig
+    program: int
+
+    def __post_init__(self) -> None:
+        self.at = self.program
+
+    def take(self, count: int) -> NDArray[np.uint32]:
+        """The next words of the program."""
+        end = len(self.words) - 1
+        if self.at + count > end:
+            raise ImageError(f"the program reaches word {self.at + count}, and the image's check sum is word {end}")
+        self.at += count
+        return self.words[self.at - count : self.at]
+
+    def data(self, address: int, count: int, what: str) -> NDArray[np.uint32]:
+        """Words of a stream or of records, which a command names by their address."""
+        if address < HEADER_WORDS or address + count > self.program:
+            raise ImageError(
+                f"{what} are said to be words {address} to {address + count - 1}, and streams and records lie in words "
+                f"{HEADER_WORDS} to {self.program - 1}"
+            )
+        return self.words[address : address + count]
+
+    def instruction(self) -> Instruction:
+        """The next command and all that belongs to it."""
+        stands = self.take(COMMAND_WORDS)
+        command = _command(decode_fields(stands))
+        check_command(command, self.config)
+        if encode_fields(command_fields(command, self.config)) != stands.tolist():
+            raise ImageError("its fields contradict each other, or a bit is set that it has no use for")
+        if not isinstance(command, RunCommand):
+            return Instruction(command)
+        if command.low > command.high:
+            raise ImageError(f"outputs are to be from {command.low} to {command.high}")
+        feeders: list[FeederInput] = []
+        for pe in self.config.feeders:
+            address, count, records_address, records_count = (int(word) for word in self.take(FEEDER_WORDS))
+            if pe % command.row_groups == 0:
+                records = self.data(records_address, RECORD_WORDS * records_count, "row records")
+                feeders.append(
+                    FeederInput(
+                        self.data(address, count, "words of a weight stream"), _records(records, command, self.config)
+                    )
+                )
+                if count == 0:
+                    raise ImageError(f"the weight stream of PE {pe} has no words")
+            elif (address, count, records_address, records_count) != (0, 0, 0, 0):
+                raise ImageError(f"PE {pe} leads no group of {command.row_groups}, and is given a weight stream")
+        _check_targets(feeders, command, self.config)
+        return Instruction(command, _taps(self.take(command.tap_entries), command, self.config), tuple(feeders))
+
+
+def _command(fields: dict[str, int]) -> Command:
+    words, address = fields["words"], fields["address"]
+    match fields["op"]:
+        case CommandOp.LOAD:
+            return LoadCommand(fields["row_groups"], fields["target"], address, words)
+        case CommandOp.STORE:
+            return StoreCommand(fields["pe"], address, words)
+        case CommandOp.MOVE:
+            return MoveCommand(
+                fields["pe"],
+                address,
+                words,
+                fields["first_lane"],
+                fields["move_lanes"],
+                fields["move_target"],
+                fields["output_stride"],
+                fields["channels"],
+            )
+        case CommandOp.RUN:
+            taps = (fields["columns"] - fields["channels"] >> fields["channel_bits"]) + 1
+            return RunCommand(
+                fields["row_groups"],
+                ColumnLayout(taps, fields["channels"]),
+                fields["table_entries"] >> fields["tap_bits"],
+                address,
+                fields["output_stride"],
+                fields["pad"],
+                fields["low"],
+                fields["high"],
+                Operation(fields["operation"]),
+                fields["full_lanes"],
+                fields["full_groups"],
+                fields["fill"],
+            )
+    raise ValueError(f"there is no command {fields['op']}")
+
+
+def _records(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig) -> tuple[RowRecord, ...]:
+    """The row records of one stream."""
+    first, second = words.reshape(-1, RECORD_WORDS).astype(np.int64).T
+    rows, shifts = first & 0xFFFF, first >> 16 & 31
+    offsets = second - (second >> 31 << 32)
+    writes, lasts = (first >> 21 & 1).astype(bool), (first >> 22 & 1).astype(bool)
+    if not 1 <= len(first) <= MAX_ROWS:
+        raise ImageError(f"a weight stream has 1 to {MAX_ROWS} rows, not {len(first)}")
+    if (first >> RECORD_BITS_USED).any():
+        raise ImageError("a row record has a bit set that it has no use for")
+    if lasts[:-1].any() or not lasts[-1]:
+        raise ImageError("a row record other than the last one is marked as the last, or the last one is not")
+    if shifts.max() > config.max_shift:
+        raise ImageError(
+            f"a row is shifted by {shifts.max()}, and sums of {config.sum_bits} bits by {config.max_shift} at most"
+        )
+    limit = 1 << config.sum_bits - 1
+    if offsets.min() < -limit or offsets.max() >= limit:
+        raise ImageError(f"a row's offset does not fit a sum of {config.sum_bits} bits")
+    return tuple(
+        RowRecord(*fields)
+        for fields in zip(
+            rows.tolist(), offsets.tolist(), shifts.tolist(), writes.tolist(), lasts.tolist(), strict=True
+        )
+    )
+
+
+def _check_targets(feeders: list[FeederInput], command: RunCommand, config: ArrayConfig) -> None:
+    """Every output has a word of its own in each memory that it is written to."""
+    pixels = command.output_base + command.output_stride * np.arange(command.hold)
+    targets = [
+        np.add.outer(pixels, [record.row for record in feeder.records if record.write]).reshape(-1)
+        for feeder in feeders
+    ]
+    if 1 < len(feeders) <= config.replicas:  # each stream's outputs are copied to the PEs of all
+        targets = [np.concatenate(targets)]
+    for one in targets:
+        if len(one) and one.max() >= config.feature_words:
+            raise ImageError(
+                f"outputs reach word {int(one.max())}, and the feature memory ends at {config.feature_words - 1}"
+            )
+        if len(np.unique(one)) != len(one):
+            raise ImageError("two outputs of one pass are written to the same word")
+
+
+def _taps(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig) -> tuple[TapEntry, ...]:
+    """The tap table of a pass."""
+    addresses, lane, pe = words & 0xFFFF, words >> 16 & 3, words >> 18 & 3
+    if (words >> TAP_BITS_USED).any() or (lane == len(SHIFTS)).any() or (pe == len(SHIFTS)).any():
+        raise ImageError("a tap table entry has a bit set that it has no use for")
+    if addresses.max() >= config.feature_words:
+        raise ImageError(
+            f"a tap reads word {addresses.max()}, and the feature memory ends at {config.feature_words - 1}"
+        )
+    flags = (words >> 20 & 3).reshape(command.hold, -1)[:, : command.layout.taps]
+    if (flags != flags[:, :1]).any():
+        raise ImageError("the taps of one pixel disagree about whether it is beyond the map")
+    return tuple(
+        TapEntry(address, SHIFTS[lane_shift], SHIFTS[pe_shift], bool(right), bool(bottom))
+        for address, lane_shift, pe_shift, right, bottom in zip(
+            addresses.tolist(),
+            lane.tolist(),
+            pe.tolist(),
+            (words >> 20 & 1).tolist(),
+            (words >> 21 & 1).tolist(),
+            strict=True,
+        )
+    )
