@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
-from openwork_hw.arch.image import COMMAND_FIELDS, CommandOp
+from openwork_hw.arch.image import CommandOp
 from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.timing import BACK_HOPS, FIRST_LANE_CYCLES, row_spacing, write_cycles
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, Settings, StreamFault, TapEntryLayout
@@ -19,8 +19,10 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 CYCLE_BITS = 32
 """Bits of the cycle counter in a report."""
 
-PERIOD_BITS = dict(COMMAND_FIELDS)["period"]
-"""Bits of a MOVE's cycles from word to word."""
+
+def period_bits(config: ArrayConfig) -> int:
+    """Bits of a MOVE's cycles from word to word, which are the most where it takes all lanes (`arch.image.move_period`)."""
+    return max(config.row_spacing, 1 + config.lanes**2).bit_length()
 
 
 class CommandLayout(data.StructLayout):
@@ -57,7 +59,7 @@ class CommandLayout(data.StructLayout):
                 "first_lane": range(config.lanes),
                 "move_lanes": range(config.lanes + 1),
                 "move_target": config.address_bits,
-                "period": PERIOD_BITS,
+                "period": period_bits(config),
             }
         )
 
@@ -127,7 +129,7 @@ class Sequencer(wiring.Component):
         settings = Signal(Settings(config))
         running = Signal()
         m.d.comb += [self.o_chain.settings.eq(settings), self.o_chain.settings.running.eq(running)]
-        period = Signal(PERIOD_BITS, reset_less=True)
+        period = Signal(period_bits(config), reset_less=True)
         words_left = Signal(config.address_bits + 1, reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
         entries_left = Signal(config.tap_index_bits + 1, reset_less=True)
@@ -234,7 +236,7 @@ class Sequencer(wiring.Component):
                 ]
 
         spacing = row_spacing(config.lanes)
-        wait = Signal(PERIOD_BITS)
+        wait = Signal(period_bits(config))
         rested = Signal()  # wait is 0
         more = Signal()
         returned = Signal(reset_less=True)  # all that was promised has come, and is taken

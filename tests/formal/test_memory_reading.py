@@ -31,9 +31,12 @@ def test_the_reader_asks_for_its_regions_and_keeps_order(ahead: int, address_bit
     [
         ("begins.eq(waits & (to_come == 0))", "begins.eq(waits & (to_ask == 0))", "asks_within_the_region"),
         ("more & (room != 0)", "(to_come != 0) & (room != 0)", "asks_within_the_region"),
-        ("room.eq(room - asks + goes)", "room.eq(room - asks + comes)", "asks_while_there_is_room"),
+        ("room.eq(room - asks + goes)", "room.eq(room - asks + comes)", "order_and_payload"),
         ("word.last.eq(to_come == 1)", "word.last.eq(to_ask == 1)", "order_and_payload"),
         ("self.i_regions.ready.eq(~waits)", "self.i_regions.ready.eq(1)", "region_is_taken_when_none_waits"),
+        ("queue.r_en.eq(self.o.ready | self.clear)", "queue.r_en.eq(self.o.ready)", "idle_leaves_nothing"),
+        ("with m.If(~self.o_requests.valid | self.o_requests.ready):", "with m.If(1):", "request_stays"),
+        ("self.idle.eq(~waits & ~more & (room == self._ahead))", "self.idle.eq(~waits & ~more)", "idle_leaves_nothing"),
         ("address.eq(address + asks)", "address.eq(address + self.o_requests.valid)", "asks_in_order"),
     ],
 )

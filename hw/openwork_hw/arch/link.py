@@ -34,6 +34,11 @@ All numbers are little endian. What each kind asks for:
     READ     results from byte `address[15:0]` on, when `length` of them are there, or the array is idle, or a HELLO waits
              behind: then as many as there are. Those before byte `address[31:16]` are forgotten
 
+The payload of WRITE and FEED is as long as `length` says, and the other requests have none. A board whose memory can be written
+takes a request for damaged where that is not so. Other boards give the array what a FEED carries, but no more than `length`
+bytes. A WRITE that reaches beyond the memory is received and not carried out; a PEEK beyond it is answered without words, and on a
+board whose memory cannot be written the address alone decides.
+
 All but HELLO and RESET are carried out once and in order: the board drops one whose sequence number is not the one that it
 expects, and the host sends again from there on. Results are one string of bytes, counted from the session's begin, modulo 65,536:
 for each command of the program its STORE's bytes, then its report; at the end the answer.
@@ -107,6 +112,10 @@ class Kind(IntEnum):
     START = 10
     FEED = 11
     READ = 12
+
+
+CARRYING = (Kind.WRITE, Kind.FEED)
+"""Requests that have a payload."""
 
 
 class Order(IntEnum):
@@ -190,18 +199,24 @@ def encode_request(request: Request) -> bytes:
     return stuff(content + CRC.pack(crc32(content)))
 
 
-def decode_request(stuffed: bytes) -> Request:
+def decode_request(stuffed: bytes, *, exact: bool = True) -> Request:
     """The request in what stands before a zero.
 
+    Args:
+        exact: the payload must be as long as the request says.
+
     Raises:
-        LinkError: it is damaged, or of no kind.
+        LinkError: it is damaged, of no kind, or its payload is not as long as it says.
     """
     content = unstuff(stuffed)
     if len(content) < HEADER.size + CRC.size or CRC.unpack(content[-4:])[0] != crc32(content[:-4]):
         raise LinkError("the request is damaged")
     kind, sequence, length, address = HEADER.unpack_from(content)
+    payload = content[HEADER.size : -CRC.size]
+    if exact and len(payload) != (length if kind in CARRYING else 0):
+        raise LinkError(f"the request says that it carries {length} bytes, and carries {len(payload)}")
     try:
-        return Request(Kind(kind), sequence, length, address, content[HEADER.size : -CRC.size])
+        return Request(Kind(kind), sequence, length, address, payload)
     except ValueError:
         raise LinkError(f"there is no request of kind {kind}") from None
 

@@ -69,7 +69,7 @@ class BoardLink(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         identity = self._identity
-        receiver = FrameReceiver(identity.receive_bytes, identity.config.technology)
+        receiver = FrameReceiver(identity.receive_bytes, identity.config.technology, exact=identity.writable)
         server = RequestServer(identity)
         results = ResultBuffer(identity.config, identity.result_bytes, reports=identity.reports)
         sender = FrameSender()

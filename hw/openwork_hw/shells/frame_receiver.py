@@ -1,16 +1,21 @@
 """From bytes on a line to requests that are whole, in order and carried out once."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Signal
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ConfigError, Technology, bits_for
-from openwork_hw.arch.link import SEQUENCED, Kind
+from openwork_hw.arch.link import CARRYING, CRC, HEADER, SEQUENCED, Kind
 from openwork_hw.primitives.registered_memory import RegisteredMemory
 
 FrameByte = data.StructLayout({"byte": 8, "last": 1})
 """A byte of a frame, or of what is in it."""
+
+
+def missing_bits(bytes: int) -> int:
+    """Bits that count what is missing of a payload, in a receiver of so many bytes: twice the longest one, and more than a byte."""
+    return max(bits_for(bytes) + 2, 10)
 
 
 class FrameReceiver(wiring.Component):
@@ -18,7 +23,8 @@ class FrameReceiver(wiring.Component):
 
     Function
         Each byte of a request goes into the queue as it comes; the zero behind it keeps all of them, or drops them where the CRC
-        is wrong, the sequence number is not `expected` or the queue is full. A RESET empties the queue and begins a session.
+        is wrong, the payload is not as long as the header says (`exact`), the sequence number is not `expected` or the queue is
+        full. A RESET empties the queue and begins a session.
     Ports
         i : in, stream of 8: what comes from the line
         o : out, stream of FrameByte: header, payload and CRC of one request after the other
@@ -30,7 +36,8 @@ class FrameReceiver(wiring.Component):
     Cost
         A CRC-32 of a bit a cycle, `bytes` x 9 bits of block memory.
     Limits
-        `bytes` is a power of two. A request as long as that, header and CRC included, never gets in.
+        `bytes` is a power of two. A request as long as that, header and CRC included, never gets in; a RESET or a HELLO whose
+        payload is a multiple of 4 x bytes too long counts.
     """
 
     i: stream.Interface
@@ -40,7 +47,9 @@ class FrameReceiver(wiring.Component):
     reset: Signal
     hello: Signal
 
-    def __init__(self, bytes: int, technology: Technology) -> None:
+    def __init__(self, bytes: int, technology: Technology, *, exact: bool) -> None:
+        """exact: a payload must be as long as its header says. Without, 40 cells less: for a link that writes no memory."""
+        self._exact = exact
         if bytes < 32 or bytes & (bytes - 1):
             raise ConfigError(f"a receive buffer has a power of two of bytes, 32 or more, not {bytes}")
         self._bytes = bytes
@@ -98,7 +107,15 @@ class FrameReceiver(wiring.Component):
             check.valid.eq(turns_left != 0),
         ]
 
-        place = Signal(range(3))  # in the header, of the byte that comes
+        place = Signal(range(HEADER.size + 1))  # in the header, of the byte that comes
+        missing = Signal(
+            missing_bits(self._bytes)
+        )  # bytes of the payload that have not come; those of the CRC go below 0
+        carries = Signal()
+        fits = Signal()  # the length in the header is none that is longer than `missing` can say
+        exact = Signal(init=1)
+        if self._exact:
+            m.d.comb += exact.eq((missing == (-CRC.size) % (1 << len(missing))) & fits)
         number = Signal(8)  # the sequence number, or the new session's
         is_reset, sequenced = Signal(), Signal()
         wanted = Signal(init=1)  # the request may come in
@@ -116,7 +133,7 @@ class FrameReceiver(wiring.Component):
                 write.last.eq(1),
             ]
             m.d.sync += [left.eq(1), over.eq(1), zero_behind.eq(0), holds.eq(0), place.eq(0), wanted.eq(1)]
-            m.d.sync += [put.eq(kept), after.eq(kept + 1)]
+            m.d.sync += [put.eq(kept), after.eq(kept + 1), missing.eq(0)]
             with m.If(self.reset):
                 m.d.sync += [put.eq(0), after.eq(1), kept.eq(0), take.eq(0), settled.eq(0)]
                 m.d.sync += [self.expected.eq(0), self.session.eq(number)]
@@ -130,7 +147,7 @@ class FrameReceiver(wiring.Component):
                 ]
         with m.Elif(self.i.valid):
             with m.If(self.i.payload == 0):
-                m.d.sync += [ends.eq(1), sound.eq(holds & over & check.match_detected)]
+                m.d.sync += [ends.eq(1), sound.eq(holds & over & check.match_detected & exact)]
             with m.Elif(over):
                 m.d.sync += [
                     left.eq(self.i.payload),
@@ -149,10 +166,18 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += [put.eq(after), after.eq(after + 1)]
                 with m.If(full):
                     m.d.sync += wanted.eq(0)
-            with m.If(place != 2):
+            with m.If(place != HEADER.size):
                 m.d.sync += place.eq(place + 1)
+            with m.Else():
+                m.d.sync += missing.eq(missing - 1)
             with m.If(place == 0):
                 m.d.sync += [is_reset.eq(byte == Kind.RESET), sequenced.eq((byte & SEQUENCED) != 0)]
+                m.d.sync += carries.eq(Cat(byte == kind for kind in CARRYING).any())
+            # Bytes 2 and 3 are the length.
+            with m.If(place == 2):
+                m.d.sync += missing.eq(Mux(carries, byte, 0))
+            with m.If(place == 3):
+                m.d.sync += [missing[8:].eq(Mux(carries, byte, 0)), fits.eq(~carries | (byte >> len(missing) - 9 == 0))]
             with m.If(place == 1):
                 m.d.sync += number.eq(byte)
                 with m.If(sequenced & (byte != self.expected)):

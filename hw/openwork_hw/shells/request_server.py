@@ -20,7 +20,8 @@ class RequestServer(wiring.Component):
     """Carry out requests in order, and make the responses of those that have one.
 
     Function
-        `arch.link` says what each kind of request asks for. One that its frame ends too early for is dropped.
+        `arch.link` says what each kind of request asks for. A WRITE that reaches beyond the memory is dropped, a PEEK beyond it
+        answered without words.
     Ports
         i : in, stream of FrameByte: requests
         o : out, stream of FrameByte: responses, without their CRC
@@ -109,6 +110,16 @@ class RequestServer(wiring.Component):
             self.read.eq(header.address),
         ]
         is_peek = Signal()
+        # Two cycles after the header, which is long before the request's last byte.
+        beyond = Signal()
+        if identity.writable:
+            end = Signal(stored + 2)
+            m.d.sync += [
+                end.eq(header.address[: stored + 1] + length[2:]),
+                beyond.eq(header.address[stored + 1 :].any() | (end > identity.memory_words)),
+            ]
+        elif identity.peek:
+            m.d.comb += beyond.eq(header.address[stored:].any())
         # A step a cycle: on a large part two of them together set the clock. None are available where the host asks for results
         # that are not there yet.
         available = Signal(len(self.given))
@@ -141,13 +152,21 @@ class RequestServer(wiring.Component):
                 with m.Switch(header.kind):
                     if identity.writable:
                         with m.Case(Kind.WRITE):
-                            m.next = "GATHER"
+                            m.next = "END"
                     with m.Case(Kind.FEED):
                         m.next = "FEED"
                     with m.Default():
                         m.next = "CRC"
 
             if identity.writable:
+                with m.State("END"):
+                    m.next = "BEYOND"
+
+                with m.State("BEYOND"):
+                    m.next = "GATHER"
+                    with m.If(beyond):
+                        m.next = "CRC"
+
                 # The CRC is a word, too, but its last byte is the request's.
                 with m.State("GATHER"):
                     m.d.comb += self.i.ready.eq(1)
@@ -191,6 +210,8 @@ class RequestServer(wiring.Component):
                         if identity.peek:
                             with m.Case(Kind.PEEK):
                                 m.next = "RESPOND"
+                                with m.If(beyond):
+                                    m.d.sync += length.eq(0)
                         with m.Default():
                             m.next = "HEADER"
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.host.line import HostError, Line, LineLost, SerialLine
+from openwork.host.line import HostError, Line, LineLost, SerialLine, TooLate
 from openwork.host.session import Session
 from openwork.image import Image
 from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, stored_words
@@ -19,6 +19,13 @@ from openwork_hw.arch.nonzeros import StreamErrorKind
 
 Progress = Callable[[int, int, str], None]
 """Is told how much is done, of how much, and what."""
+
+TIMES_PREDICTED = 10
+"""What is waited for is over after so many times the time that it should take. A flash memory makes a run take three times what is
+predicted, a bad line sends everything several times."""
+
+CHECK_CYCLES = 32
+"""Of the check of a word, at most: a flash gives two bits a cycle."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ class Board:
         """Run int8 inputs [batch, channels, height, width], the next one on its way while one runs.
 
         Raises:
-            HostError: no image is loaded, the board is lost, or the array found fault with the image.
+            HostError: no image is loaded, the board is lost, the array found fault with the image, or a run does not end.
         """
         if self._image is None:
             raise HostError("no image is loaded: load one first")
@@ -144,9 +151,17 @@ class Board:
                     while started < min(done + 2, len(inputs)):
                         self._session.start(Order.RUN, image.load_bytes(inputs[started]).tobytes(), size)
                         started += 1
-                    content = self._session.results(size)
+                    content = self._session.results(size, self._limit_s(2 * image.predicted_cycles, 2 * size))
                     if len(content) < size:
+                        self._refuse_timed_out(content)
                         raise LineLost("the array did not run the image")
+                except TooLate as error:
+                    predicted = image.predicted_cycles / self.identity.clock_hz
+                    self._abandon()
+                    raise HostError(
+                        f"{error}, and a run takes {predicted:.3g} s: load the image again, and if the next run hangs, too, "
+                        "compare it in simulation with openwork compare --backends golden,rtl"
+                    ) from None
                 except LineLost as error:
                     attempts -= 1
                     self._resume(attempts, error)
@@ -226,6 +241,16 @@ class Board:
                     raise
                 self._line.rest(0.1)
 
+    def _abandon(self) -> None:
+        """A new session at once: whatever the board does is given up. If there is none, the next call finds out."""
+        with suppress(HostError):
+            self._reconnect(1, LineLost("given up"))
+
+    def _limit_s(self, cycles: int, line_bytes: int) -> float:
+        """How long something may take that takes so many cycles of the array, and so many bytes on the line."""
+        seconds = cycles / self.identity.clock_hz + 10 * line_bytes / self._line.baud
+        return TIMES_PREDICTED * seconds + self._patience_s
+
     # Steps ----------------------------------------------------------------------------------------------------------------
 
     def _load(self, image: Image, progress: Progress) -> None:
@@ -247,7 +272,10 @@ class Board:
     def _store(self, words: NDArray[np.uint32], progress: Progress) -> ImageStatus:
         content = words.astype("<u4").tobytes()
         self._session.write(0, content)
-        self._session.settle(lambda left: progress(len(content) - left, len(content), "loading the image"))
+        self._session.settle(
+            lambda left: progress(len(content) - left, len(content), "loading the image"),
+            self._limit_s(0, len(content)),
+        )
         return self._check()
 
     def _holds(self, image: Image) -> bool:
@@ -262,11 +290,27 @@ class Board:
 
     def _check(self) -> ImageStatus:
         self._session.start(Order.CHECK, b"", ANSWER.size)
-        answer = self._session.results(ANSWER.size)
+        answer = self._session.results(
+            ANSWER.size, self._limit_s(CHECK_CYCLES * self.identity.memory_words, ANSWER.size)
+        )
         if len(answer) < ANSWER.size:
             raise LineLost("the array did not answer")
         status, _ = ANSWER.unpack(answer)
         return ImageStatus(status)
+
+    def _refuse_timed_out(self, content: bytes) -> None:
+        """What came of a run that ended early.
+
+        Raises:
+            HostError: nothing moved in it any more.
+        """
+        if len(content) < ANSWER.size or ANSWER.unpack(content[-ANSWER.size :])[0] != ImageStatus.TIMED_OUT:
+            return
+        self._abandon()
+        raise HostError(
+            "the array gave the run up, because nothing moved in it any more: the image asks for something that does not come; "
+            "compile the model again, and compare it in simulation with openwork compare --backends golden,rtl"
+        )
 
     def _run_bytes(self, image: Image) -> int:
         """Bytes of the results of a run."""
@@ -310,7 +354,9 @@ def refuse(image: Image, identity: Identity) -> None:
 
     Raises:
         HostError: it was compiled for another array, an encoding that this one does not decode, or does not fit the memory.
+        ImageError: its words hold no program that an array carries out.
     """
+    _ = image.instructions  # which are verified when they are read
     if image.config.fingerprint != identity.config.fingerprint:
         raise HostError(
             f"the image was compiled for an array of {image.config}, and the board's is another one of {identity.config}: "

@@ -16,6 +16,10 @@ class LineLost(HostError):
     """The board does not answer any more, or began anew; a new session may help."""
 
 
+class TooLate(HostError):
+    """The board answers, and does not do what it was asked for in the time that was given."""
+
+
 class Line(Protocol):
     """What a `Session` needs: bytes both ways, and a clock that measures how long it waits for them.
 

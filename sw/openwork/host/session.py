@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from openwork.host.line import HostError, Line, LineLost
+from openwork.host.line import HostError, Line, LineLost, TooLate
 from openwork.host.results import Results
 from openwork_hw.arch.link import (
     BUSY,
@@ -153,11 +153,28 @@ class Session:
     # What a board does ----------------------------------------------------------------------------------------------------
 
     def write(self, address: int, words: bytes) -> None:
-        """Put words into the image memory."""
+        """Put words into the image memory.
+
+        Raises:
+            HostError: the board has no such words.
+        """
+        end = address + len(words) // 4
+        if not 0 <= address <= end <= self.identity.memory_words:
+            raise HostError(
+                f"words up to {end - 1:,} are to be written, and the board's memory has {self.identity.memory_words:,}"
+            )
         self._queue(Step(Kind.WRITE, address, len(words), memoryview(words)))
 
     def peek(self, address: int, count: int) -> bytes:
-        """Words of the image memory, little endian."""
+        """Words of the image memory, little endian.
+
+        Raises:
+            HostError: the board has no such words.
+        """
+        if not 0 <= address < address + count <= self.identity.memory_words:
+            raise HostError(
+                f"words {address} to {address + count - 1} were asked for, and the board's memory has {self.identity.memory_words:,}"
+            )
         places = range(address, address + count)
         self._queue(Step(Kind.PEEK, address, 4 * count))
         self.wait(lambda: all(place in self._peeked for place in places))
@@ -170,9 +187,13 @@ class Session:
             self._queue(Step(Kind.FEED, 0, len(inputs), memoryview(inputs)))
         self._results.due += results
 
-    def results(self, count: int) -> bytes:
-        """The next results; fewer, if the array has nothing more to do."""
-        self.wait(lambda: self._results.waiting >= count or self._results.ended)
+    def results(self, count: int, within_s: float | None = None) -> bytes:
+        """The next results; fewer, if the array has nothing more to do.
+
+        Raises:
+            TooLate: they are not there within this time; for ever, if None.
+        """
+        self.wait(lambda: self._results.waiting >= count or self._results.ended, within_s)
         return self._results.take(count)
 
     @property
@@ -180,11 +201,14 @@ class Session:
         """Bytes of results that are due and have not been taken."""
         return self._results.due - self._results.have + self._results.waiting
 
-    def settle(self, progress: Callable[[int], None] | None = None) -> None:
+    def settle(self, progress: Callable[[int], None] | None = None, within_s: float | None = None) -> None:
         """Wait until the board has received all steps.
 
         Args:
             progress: is told how many bytes have not been sent yet.
+
+        Raises:
+            TooLate: it has not within this time.
         """
 
         def done() -> bool:
@@ -192,16 +216,19 @@ class Session:
                 progress(sum(step.length for step in self._steps))
             return not self._steps and not self._sent
 
-        self.wait(done)
+        self.wait(done, within_s)
 
-    def wait(self, done: Callable[[], bool]) -> None:
+    def wait(self, done: Callable[[], bool], within_s: float | None = None) -> None:
         """Talk to the board until something is so.
 
         Raises:
             LineLost: the board is silent, or has begun anew.
+            TooLate: it is not so within this time.
         """
-        self._heard = self._line.now()
+        self._heard = start = self._line.now()
         while not done():
+            if within_s is not None and self._line.now() - start > within_s:
+                raise TooLate(f"the board on {self._line.name} is still busy after {self._line.now() - start:.1f} s")
             sent = self._talk()
             self._listen(0 if sent else min(self._wait_s, SHORTEST_WAIT_S))
 

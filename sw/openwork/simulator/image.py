@@ -105,13 +105,14 @@ def run_pass(
     config: ArrayConfig,
     encoding: Encoding,
     features: NDArray[np.int8],
-    memory: "_Written",
+    memory: "_Written | None" = None,
 ) -> NDArray[np.int8]:
     """The feature memories, int8 [pes, feature_words, lanes], after a RUN.
 
     Args:
-        memory: what they hold that means something; is told what this pass writes.
+        memory: what they hold that means something; is told what this pass writes. None where it does not matter.
     """
+    memory = memory or _Written(config)
     run = instruction.command
     assert isinstance(run, RunCommand)
     check_command(run, config)

@@ -1,7 +1,9 @@
 """A board is loaded and run through a library whose user sees neither faults nor cables pulled out."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from openwork.golden import run_network
 from openwork.host import Board, HostError, LineLost
 from openwork_dv.link import Faults, ModelLine
 from openwork_hw.arch.config import PRESETS, ConfigError
-from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.image import ImageError, ImageStatus
 from openwork_hw.arch.link import Response, encode_identity, encode_response
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -219,3 +221,41 @@ def test_an_answer_to_nothing_is_ignored() -> None:
     with desk.open() as board:
         board.load(IMAGE)
         assert (board.run(INPUTS) == EXPECTED).all()
+
+
+def test_a_run_that_never_ends_is_given_up_and_the_next_one_is_right() -> None:
+    """The board answers everything, and says that its array is busy."""
+    desk = Desk(IMAGE, INPUTS)
+    with desk.open() as board:
+        board.load(IMAGE)
+        desk.board.array.run_s = 1e9
+        with pytest.raises(
+            HostError, match=r"is still busy after \d\.\d s, and a run takes .* s: load the image again"
+        ):
+            board.run(INPUTS[:2])
+        desk.board.array.run_s = 1e-4
+        board.load(IMAGE)
+        assert (board.run(INPUTS) == EXPECTED).all()
+
+
+def test_a_run_that_the_array_gives_up_is_a_sentence_and_the_next_one_is_right() -> None:
+    desk = Desk(IMAGE, INPUTS)
+    with desk.open() as board:
+        board.load(IMAGE)
+        desk.board.array.gives_up = True
+        with pytest.raises(HostError, match="the array gave the run up, because nothing moved in it any more"):
+            board.run(INPUTS[:2])
+        desk.board.array.gives_up = False
+        board.load(IMAGE)
+        assert (board.run(INPUTS) == EXPECTED).all()
+
+
+def test_a_program_that_means_nothing_is_not_sent() -> None:
+    words = IMAGE.words.copy()
+    words[5] += 1  # one command more than there is
+    words[-1] = crc32(words[:-1].astype("<u4").tobytes())
+    desk = Desk(IMAGE, INPUTS)
+    with desk.open() as board:
+        with pytest.raises(ImageError, match=r"command \d+ of the image means nothing"):
+            board.load(replace(IMAGE, words=words))
+        assert not desk.board.array.memory.any()

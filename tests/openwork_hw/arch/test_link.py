@@ -1,13 +1,15 @@
 """The frames of the link: decode undoes encode, and nothing that is damaged passes."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.link import (
+    CARRYING,
     LINK_VERSION,
     Identity,
     Kind,
@@ -27,14 +29,17 @@ from openwork_hw.arch.link import (
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image.run_control import Request as RunnerRequest
 
-REQUESTS = st.builds(
-    Request,
-    st.sampled_from(Kind),
-    st.integers(0, 255),
-    st.integers(0, 65535),
-    st.integers(0, 2**32 - 1),
-    st.binary(max_size=600),
-)
+
+@st.composite
+def requests(draw: st.DrawFn) -> Request:
+    """Requests of every kind; those that carry a payload say how long it is."""
+    kind = draw(st.sampled_from(Kind))
+    payload = draw(st.binary(max_size=600)) if kind in CARRYING else b""
+    length = len(payload) if kind in CARRYING else draw(st.integers(0, 65535))
+    return Request(kind, draw(st.integers(0, 255)), length, draw(st.integers(0, 2**32 - 1)), payload)
+
+
+REQUESTS = requests()
 RESPONSES = st.builds(
     Response,
     st.integers(0, 255),
@@ -57,6 +62,16 @@ def test_stuffed_bytes_hold_no_zero_and_few_more(content: bytes) -> None:
 @given(REQUESTS)
 def test_requests(request: Request) -> None:
     assert decode_request(encode_request(request)[:-1]) == request
+
+
+@given(REQUESTS, st.integers(-8, 8).filter(bool))
+def test_a_payload_of_another_length_is_damage(request: Request, more: int) -> None:
+    wrong = replace(request, length=request.length + more, payload=request.payload or b"payload")
+    assume(0 <= wrong.length < 65536 and not (wrong.kind in CARRYING and len(wrong.payload) == wrong.length))
+    stuffed = encode_request(wrong)[:-1]
+    with pytest.raises(LinkError, match=r"says that it carries \d+ bytes, and carries \d+"):
+        decode_request(stuffed)
+    assert decode_request(stuffed, exact=False) == wrong
 
 
 @given(RESPONSES, st.binary(max_size=20))

@@ -151,6 +151,10 @@ def frames(*requests: Request) -> bytes:
     return b"".join(map(encode_request, requests))
 
 
+def write(sequence: int, address: int, payload: bytes) -> Request:
+    return Request(Kind.WRITE, sequence, len(payload), address, payload)
+
+
 def hello(tag: int = 7) -> Request:
     return Request(Kind.HELLO, address=tag)
 
@@ -166,8 +170,8 @@ def conversation() -> list[bytes]:
     inputs = bytes(range(0, 200, 10))
     return [
         b"\0" + frames(Request(Kind.RESET, 9), hello(0xBEEF)),
-        frames(Request(Kind.WRITE, 0, 0, 0, image[:half]), hello()),
-        frames(Request(Kind.WRITE, 1, 0, half // 4, image[half:]), Request(Kind.PEEK, 2, 8, 15)),
+        frames(write(0, 0, image[:half]), hello()),
+        frames(write(1, half // 4, image[half:]), Request(Kind.PEEK, 2, 8, 15)),
         frames(Request(Kind.START, 3, 0, Order.CHECK), Request(Kind.READ, 4, 8, 0)),
         frames(Request(Kind.START, 5, 0, Order.RUN), Request(Kind.FEED, 6, 20, 0, inputs)),
         frames(Request(Kind.READ, 7, 10, 8 | 8 << 16)),
@@ -211,6 +215,29 @@ def test_a_board_without_what_can_be_left_out(identity: Identity) -> None:
     assert found[3] == b""
     assert decode_all(found[4])[0].expected == 5
     assert found[:3] == model_answers(identity, pieces[:3])
+
+
+def test_what_reaches_beyond_the_memory_or_says_another_length_is_not_carried_out() -> None:
+    """The last word of the memory counts, the one behind it does not. A request's words are all written, or none is."""
+    last = IDENTITY.memory_words - 1
+    short = Request(Kind.WRITE, 7, 400, 40, b"even")
+    pieces = [
+        b"\0" + frames(Request(Kind.RESET, 3)),
+        frames(write(0, last, b"last"), Request(Kind.PEEK, 1, 4, last)),
+        frames(write(2, last, b"pastpast"), write(3, 1 << 20, b"wrap"), write(4, (1 << 32) - 1, b"wrap"), hello()),
+        frames(Request(Kind.PEEK, 5, 4, last)),
+        frames(Request(Kind.PEEK, 6, 4, 0)),
+        frames(short, replace(short, length=0), replace(short, length=3), replace(short, length=5), hello()),
+        frames(Request(Kind.START, 7, 0, Order.CHECK, b"more"), Request(Kind.FEED, 7, 2, 0, b"f"), hello()),
+        frames(Request(Kind.PEEK, 7, 4, 40)),
+        *(frames(Request(Kind.PEEK, 8 + index, 8, at)) for index, at in enumerate((last, last + 1, 1 << 30))),
+    ]
+    found = answers(IDENTITY, pieces)
+    kept = [decode_all(found[piece])[0].payload for piece in (1, 3, 4, 7)]
+    assert kept == [b"last", b"last", words_of(20)[:4], bytes(4)]
+    assert [decode_all(found[piece])[-1].expected for piece in (2, 5, 6)] == [5, 7, 7]
+    assert [decode_all(answer)[0].payload for answer in found[8:]] == [b""] * 3
+    assert found == model_answers(IDENTITY, pieces)
 
 
 def test_a_board_that_waits_for_ever_listens_to_a_reset() -> None:
@@ -266,7 +293,7 @@ def test_on_a_bad_line_the_gateware_answers_as_the_model_does(stall: float) -> N
     pieces = []
     for session in range(1, 13):
         requests = [
-            Request(Kind.WRITE, 0, 0, random.randrange(20, 50), random.randbytes(4 * random.randrange(1, 8))),
+            write(0, random.randrange(20, 62), random.randbytes(4 * random.randrange(1, 8))),
             Request(Kind.START, 1, 0, Order.CHECK),
             Request(Kind.START, 2, 0, Order.RUN),
             Request(Kind.FEED, 3, 20, 0, random.randbytes(20)),

@@ -15,7 +15,7 @@ BYTES = 32
 @pytest.mark.parametrize("fed", [3, 4, 5])
 def test_a_request_that_does_not_fit_is_dropped_and_those_before_stay(fed: int) -> None:
     """Requests of 12 + `fed` bytes: two of them fit if that is 15; with 16 the second one's end would be the queue's last place."""
-    receiver = FrameReceiver(BYTES, Technology.GENERIC)
+    receiver = FrameReceiver(BYTES, Technology.GENERIC, exact=True)
     requests = [
         encode_request(Request(Kind.FEED, number, fed, payload=bytes(range(1, fed + 1)))) for number in range(2)
     ]

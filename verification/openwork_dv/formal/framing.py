@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_dv.formal.properties import Properties, transfers
-from openwork_hw.arch.link import SEQUENCED, Kind
-from openwork_hw.shells.frame_receiver import FrameReceiver
+from openwork_hw.arch.link import CRC, HEADER, SEQUENCED, Kind
+from openwork_hw.shells.frame_receiver import FrameReceiver, missing_bits
 from openwork_hw.shells.frame_sender import CRC_BYTES, FrameSender
 
 CRC_POLYNOMIAL = 0xEDB88320
@@ -55,19 +55,21 @@ class Frame(wiring.Component):
     Ports
         byte, comes : in; a byte of the line, and that it has been taken
         content, counts : out; in the cycle in which it comes: the byte that it makes certain, and whether it makes one
-        bytes : out; bytes of the frame so far, 2 for more
+        bytes : out; bytes of the frame so far, 8 for more
         first, second : out; its first two bytes
-        whole : out; no run is open, and the CRC of what has come fits
+        whole : out; no run is open, the CRC of what has come fits, and so does the payload's length
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, length_bits: int) -> None:
+        """length_bits: a payload's length counts modulo 2 ** length_bits, and is less than half of that."""
+        self._length_bits = length_bits
         super().__init__(
             {
                 "byte": In(8),
                 "comes": In(1),
                 "content": Out(8),
                 "counts": Out(1),
-                "bytes": Out(2),
+                "bytes": Out(4),
                 "first": Out(8),
                 "second": Out(8),
                 "whole": Out(1),
@@ -92,15 +94,30 @@ class Frame(wiring.Component):
         with m.Elif(self.comes & ~zero):
             m.d.sync += run.eq(run - 1)
         with m.If(self.counts):
-            m.d.sync += self.bytes.eq(Mux(self.bytes == 2, 2, self.bytes + 1))
+            m.d.sync += self.bytes.eq(Mux(self.bytes == HEADER.size, HEADER.size, self.bytes + 1))
             with m.If(self.bytes == 0):
                 m.d.sync += self.first.eq(self.content)
             with m.Elif(self.bytes == 1):
                 m.d.sync += self.second.eq(self.content)
 
+        # What the length, bytes 2 and 3, leaves after the payload and the CRC.
+        behind = Signal(self._length_bits)
+        possible = Signal()
+        length_byte = Mux((self.first == Kind.WRITE) | (self.first == Kind.FEED), self.content, 0)
+        with m.If(ends):
+            m.d.sync += behind.eq(0)
+        with m.If(self.counts):
+            with m.If(self.bytes == 2):
+                m.d.sync += behind.eq(length_byte)
+            with m.Elif(self.bytes == 3):
+                m.d.sync += [behind[8:].eq(length_byte), possible.eq(length_byte < 1 << self._length_bits - 9)]
+            with m.Elif(self.bytes == HEADER.size):
+                m.d.sync += behind.eq(behind - 1)
+
         m.submodules.crc = crc = Crc()
         m.d.comb += [crc.byte.eq(self.content), crc.comes.eq(self.counts), crc.restart.eq(ends)]
-        m.d.comb += self.whole.eq((run == 1) & (crc.remainder == CRC_RESIDUE))
+        fits = possible & (behind == (1 << self._length_bits) - CRC.size)
+        m.d.comb += self.whole.eq((run == 1) & (crc.remainder == CRC_RESIDUE) & fits)
         return m
 
 
@@ -115,7 +132,7 @@ def receiver_properties(receiver: FrameReceiver, *, bytes: int) -> Properties:
     m = properties.m
     properties.drive(receiver.i, "line")
     properties.stall(receiver.o, "o")
-    m.submodules.frame = frame = Frame()
+    m.submodules.frame = frame = Frame(length_bits=missing_bits(bytes))
     comes = transfers(receiver.i)
     m.d.comb += [frame.byte.eq(receiver.i.payload), frame.comes.eq(comes)]
 

@@ -10,7 +10,8 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, address_bits: 
     """It asks for the words of each region once, in order, and for no other; every answer leaves, in order.
 
     The memory may answer as late as it likes, from the cycle of the request on, but answers only what was asked. A region begins
-    as soon as all words of the one before have come.
+    as soon as all words of the one before have come. A `clear` may come at any time and lasts until `idle`: nothing that was asked
+    for before it leaves after it.
     """
     properties = Properties(reader)
     m = properties.m
@@ -18,6 +19,11 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, address_bits: 
     region = Cat(region_address, properties.choose("region_words", word_bits))
     properties.drive(reader.i_regions, "region", region)
     properties.assume(reader.i_regions.payload.words != 0)
+    # A clear ends only where the reader is idle, and no region comes while it lasts.
+    clears, cleared, last_idle = properties.choose("clears"), Signal(), Signal()
+    m.d.comb += reader.clear.eq(clears | (cleared & ~last_idle))
+    m.d.sync += [cleared.eq(reader.clear), last_idle.eq(reader.idle)]
+    properties.assume(~reader.clear | ~reader.i_regions.valid)
     properties.stall(reader.o_requests, "requests")
     properties.stall(reader.o, "o")
     word, answers, asks = properties.choose("word", len(reader.i_words.payload)), Signal(), Signal()
@@ -42,18 +48,25 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, address_bits: 
     with m.Else():
         m.d.sync += [address.eq(address + asks), to_ask.eq(to_ask - asks), to_come.eq(to_come - answers)]
 
+    with m.If(reader.clear):
+        m.d.sync += [waits.eq(0), to_come.eq(0)]
+        with m.If(~reader.o_requests.valid | reader.o_requests.ready):
+            m.d.sync += to_ask.eq(0)
+
     m.submodules.follower = follower = Follower(len(word) + 1, most=ahead)
     m.d.comb += [
         follower.enters.eq(answers),
         follower.i.eq(Cat(word, to_come == 1)),
-        follower.leaves.eq(transfers(reader.o)),
+        follower.leaves.eq(transfers(reader.o) & ~reader.clear),
+        follower.drops.eq(reader.clear),
         follower.o.eq(reader.o.payload),
         follower.pick.eq(properties.choose("pick")),
     ]
     asked = follower.inside + on_the_way
     properties.claim("asks_within_the_region", ~reader.o_requests.valid | (to_ask != 0))
     properties.claim("asks_in_order", ~reader.o_requests.valid | (reader.o_requests.payload == address))
-    properties.claim("asks_while_there_is_room", reader.o_requests.valid == ((to_ask != 0) & (asked < ahead)))
+    asks_in_time = reader.o_requests.valid == ((to_ask != 0) & (asked < ahead))
+    properties.claim("asks_while_there_is_room", reader.clear | asks_in_time)
     # Together with `asks_in_order`: an offered address stays, since `address` moves on only with a transfer or a new region.
     waited = properties.past(reader.o_requests.valid & ~reader.o_requests.ready)
     properties.claim("request_stays", ~waited | reader.o_requests.valid)
@@ -63,9 +76,14 @@ def memory_reader_properties(reader: MemoryReader, *, ahead: int, address_bits: 
     properties.claim("no_more_than_there_is_room_for", asked <= ahead)
     properties.claim("order_and_payload", follower.right)
     # A word that came in the cycle before is not offered yet where none waits before it.
-    properties.claim("nothing_is_lost", (follower.inside == properties.past(answers)) | reader.o.valid)
-    properties.claim("offer_stays", properties.stays(reader.o))
+    is_offered = (follower.inside == properties.past(answers)) | reader.o.valid
+    properties.claim("nothing_is_lost", reader.clear | cleared | is_offered)
+    properties.claim("offer_stays", properties.stays(reader.o, unless=reader.clear))
+    nothing_left = ~reader.o.valid & ~reader.o_requests.valid & (on_the_way == 0)
+    properties.claim("idle_leaves_nothing", ~reader.idle | nothing_left)
     properties.reach("full", follower.inside == ahead)
     properties.reach("all_on_the_way", on_the_way == ahead)
+    properties.reach("cleared_on_the_way", reader.clear & (on_the_way == ahead))
+    properties.reach("idle_after_a_clear", cleared & ~reader.clear & properties.past(on_the_way == 0))
     properties.reach("second_region_ends", transfers(reader.o) & reader.o.payload.last & (address == 5))
     return properties

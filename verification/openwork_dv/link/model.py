@@ -47,6 +47,8 @@ class ArrayModel:
         memory: uint32.
         time_s: set by whoever drives it.
         done_s: when the results of the run in progress are there.
+        run_s: from a run's last input to its results.
+        gives_up: a run ends with nothing but the answer that it timed out.
     """
 
     def __init__(self, identity: Identity, compute: Compute, *, run_s: float = 0.0) -> None:
@@ -55,7 +57,8 @@ class ArrayModel:
         self.time_s = 0.0
         self._config = identity.config
         self._compute = compute
-        self._run_s = run_s
+        self.run_s = run_s
+        self.gives_up = False
         self.reset()
 
     def reset(self) -> None:
@@ -94,9 +97,12 @@ class ArrayModel:
         assert self._inputs is not None
         self._inputs += content
         if len(self._inputs) >= self.memory[6]:
-            self._pending = self._compute(bytes(self._inputs)) + ANSWER.pack(ImageStatus.GOOD, 0)
+            if self.gives_up:
+                self._pending = ANSWER.pack(ImageStatus.TIMED_OUT, 0)
+            else:
+                self._pending = self._compute(bytes(self._inputs)) + ANSWER.pack(ImageStatus.GOOD, 0)
             self._inputs = None
-            self.done_s = self.time_s + self._run_s
+            self.done_s = self.time_s + self.run_s
 
     def results(self) -> bytes:
         """All results of a request, once they are there."""
@@ -154,7 +160,7 @@ class BoardModel:
             stuffed = bytes(self._coming[:end])
             del self._coming[: end + 1]
             try:
-                self._receive(decode_request(stuffed))
+                self._receive(decode_request(stuffed, exact=self.identity.writable))
             except LinkError:
                 continue
 
@@ -188,8 +194,9 @@ class BoardModel:
         self._results += array.results()
         match request.kind:
             case Kind.WRITE:
-                words = np.frombuffer(request.payload, "<u4")
-                array.memory[(request.address + np.arange(len(words))) % len(array.memory)] = words
+                words = np.frombuffer(request.payload[: len(request.payload) & ~3], "<u4")
+                if request.address + len(words) <= len(array.memory):
+                    array.memory[request.address : request.address + len(words)] = words
             case Kind.START:
                 if self._busy():
                     return False
@@ -201,8 +208,9 @@ class BoardModel:
             case Kind.READ:
                 return self._read(request)
             case Kind.PEEK:
-                places = (request.address + np.arange(request.length // 4)) % len(array.memory)
-                self._respond(request, array.memory[places].astype("<u4").tobytes())
+                end = request.address + request.length // 4
+                words = array.memory[request.address : end] if end <= len(array.memory) else array.memory[:0]
+                self._respond(request, words.astype("<u4").tobytes())
             case Kind.HELLO:
                 self._greeted = False
                 self._respond(request, encode_identity(self.identity))
