@@ -31,6 +31,7 @@ class ImageRunner(wiring.Component):
         which nothing moves for 2 ** watchdog_bits cycles, or at most twice as many, is answered TIMED_OUT. A run that waits for
         features counts as one in which nothing moves; one whose outputs or reports wait to be taken does not. The next request
         finds the array as after a reset, and only the features that this run did not take are left to whoever gives them.
+        A malformed stream is read to the end that its command names, which `address_bits` bounds.
     Ports
         i_requests : in, stream of Request
         o_answers : out, stream of Answer; one for each request

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.accelerator import ALL_ENCODINGS
-from openwork_hw.arch.config import WORD_BITS, ArrayConfig
+from openwork_hw.arch.config import WORD_BITS, ArrayConfig, bits_for
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.registers import ADDRESS_BITS
 from openwork_hw.image_runner import ImageRunner
@@ -43,7 +43,7 @@ class BusShell(wiring.Component):
         `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers for each channel of the bus, and
         the registers' read multiplexer.
     Limits
-        As ImageRunner's. An image that is longer than the memory is found DAMAGED.
+        As ImageRunner's. An image that is longer than the memory is found DAMAGED, or of a wrong LENGTH.
     """
 
     s_axi: wiring.PureInterface
@@ -71,7 +71,7 @@ class BusShell(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        runner = ImageRunner(config, encodings=self._encodings)
+        runner = ImageRunner(config, encodings=self._encodings, address_bits=bits_for(self._image_words + 1))
         memory = ImageMemory(self._image_words, memory_readers(config, peek=False), config.technology)
         gate = RequestGate()
         reports = ReportQueue(config)

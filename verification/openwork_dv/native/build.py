@@ -21,6 +21,8 @@ from openwork_fpga.yosys import run_script
 from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.image.memory_reader import ADDRESS_BITS
+from openwork_hw.image.run_control import WATCHDOG_BITS
 from openwork_hw.image_runner import ImageRunner
 
 TO_VERILOG = """read_verilog memory.v
@@ -67,17 +69,21 @@ def build(
     folder: Path = BUILD_FOLDER,
     *,
     waves: bool = False,
+    address_bits: int = ADDRESS_BITS,
+    watchdog_bits: int = WATCHDOG_BITS,
 ) -> NativeSimulation:
     """The whole-network top of this configuration as a program, built now unless it was built before.
 
     Args:
         waves: it can record waves, of all wires by their own names; it is slower then.
+        address_bits, watchdog_bits: as ImageRunner's.
 
     Raises:
         SimulationError: the compiler is not there, or refused the program.
     """
-    top = ImageRunner(config, encodings=encodings)
-    program = build_program(f"{config!r} {encodings!r}", top, "main.cpp", folder, waves=waves)
+    top = ImageRunner(config, encodings=encodings, address_bits=address_bits, watchdog_bits=watchdog_bits)
+    name = f"{config!r} {encodings!r} {address_bits} {watchdog_bits}"
+    program = build_program(name, top, "main.cpp", folder, waves=waves)
     return NativeSimulation(config, program)
 
 
