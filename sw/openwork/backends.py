@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from openwork.image import Image
 from openwork_hw.arch.config import Technology
+from openwork_hw.arch.refusal import Refusal
 
 BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
@@ -18,7 +19,7 @@ BATCH = 8
 """Inputs that the golden model runs side by side."""
 
 
-class BackendError(ValueError):
+class BackendError(Refusal):
     """A backend that cannot run; the message says why and what to do."""
 
 

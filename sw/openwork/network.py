@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from openwork.layer import IntegerLayer
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.refusal import Refusal
 
 MAX_TAPS = 64
 """Taps of a row: of a kernel that the front end makes, where longer sums are cut in two, and of ranges that the compiler cuts."""
@@ -18,7 +19,7 @@ Shape = tuple[int, int, int]
 """Channels, height, width. A vector is a map of one pixel."""
 
 
-class NetworkError(ValueError):
+class NetworkError(Refusal):
     """A network that means nothing, or inputs that it does not take; the message names the step, the rule and the value."""
 
 

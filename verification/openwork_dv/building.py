@@ -10,12 +10,13 @@ from importlib import metadata
 from pathlib import Path
 
 import openwork_hw
+from openwork_hw.arch.refusal import Refusal
 
 BUILD_FOLDER = Path("build") / "simulation"
 """Where simulations are built, from the folder that the command runs in."""
 
 
-class SimulationError(RuntimeError):
+class SimulationError(Refusal):
     """A simulation that could not be built or run; the message holds the path of its log, where there is one."""
 
 

@@ -68,6 +68,7 @@ from zlib import crc32
 
 from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.refusal import Refusal
 
 LINK_VERSION = 1
 
@@ -93,7 +94,7 @@ WINDOW = 127
 RESULT_POSITIONS = 1 << 16
 
 
-class LinkError(ValueError):
+class LinkError(Refusal):
     """Bytes that break the protocol."""
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -13,8 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from openwork_hw.arch.config import ConfigError
+from openwork_hw.arch.refusal import Refusal
 
 STATUS_REFUSED = 2
+STATUS_BUG = 1
+
+REPORT = (
+    "openwork: this is a bug of Openwork {}. Please report it with the text above, the whole command, and the files that it "
+    "reads if you may share them."
+)
 
 Choice = TypeVar("Choice")
 
@@ -39,19 +47,20 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run a command. What our own packages refuse becomes one sentence and exit status 2; a bug stays a traceback."""
+    """Run a command. A refusal becomes one sentence and exit status 2; a bug stays a traceback, with a line that asks for it."""
     signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except Interrupted:
         messages.print("openwork: interrupted", style="red")
         sys.exit(STATUS_REFUSED)
-    except Exception as error:
-        refusal = type(error).__module__.partition(".")[0].startswith("openwork")
-        if not refusal and not isinstance(error, OSError):
-            raise
-        messages.print(f"openwork: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    except (Refusal, OSError) as refusal:
+        messages.print(f"openwork: {refusal}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(STATUS_REFUSED)
+    except Exception:
+        traceback.print_exc()
+        messages.print(REPORT.format(version("openwork")), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(STATUS_BUG)
 
 
 @contextmanager

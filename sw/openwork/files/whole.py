@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+from openwork_hw.arch.refusal import Refusal
 
-class FileError(ValueError):
+
+class FileError(Refusal):
     """A file that is missing, damaged or of another kind; the message names it and the reason."""
 
 

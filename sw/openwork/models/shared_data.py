@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from openwork_hw.arch.refusal import Refusal
+
 CIFAR_MEAN, CIFAR_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 MFCC_SCALE, MFCC_ZERO_POINT = 0.5847029, 83
 """What the integers of the keyword data stand for: the input scale of the int8 reference model."""
 
 
-class DataError(ValueError):
+class DataError(Refusal):
     """Weights or data that are not there; the message says which and how to name their folder."""
 
 
