@@ -165,9 +165,10 @@ def run(
             from openwork.golden import run_network
 
             batches = []
-            for start in range(0, len(integers), backends.BATCH):
+            size = backends.golden_batch(network)
+            for start in range(0, len(integers), size):
                 progress(start, len(integers), f"running {model.name}")
-                batches.append(run_network(network, integers[start : start + backends.BATCH]))
+                batches.append(run_network(network, integers[start : start + size]))
             results = np.concatenate(batches)
         else:
             outcomes = backends.run(image, integers, backend, progress, workers=workers, port=port_of(port, baud))
