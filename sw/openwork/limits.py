@@ -10,8 +10,8 @@ from openwork_hw.arch.refusal import Refusal
 
 GIB = 1 << 30
 
-MAX_STEPS = 1 << 16
-"""Steps of a network. Each takes some milliseconds of the compiler."""
+MAX_STEPS = 1 << 14
+"""Steps of a network. Each takes the compiler some milliseconds, and a report a line."""
 
 MAX_WEIGHTS = 2 * GIB
 """Weights of all layers together, zeros included: a byte each."""

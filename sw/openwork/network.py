@@ -194,7 +194,7 @@ class IntegerNetwork:
         outside = layer.outside_taps()
         if not outside.any():
             return
-        nonzero = layer.weights[:, :, outside].any(axis=(0, 2))
+        nonzero: NDArray[np.bool_] = np.any(layer.weights[:, :, outside], axis=(0, 2))
         first = 0
         for name in step.inputs:
             channels = self.tensor(name).shape[0]

@@ -1,13 +1,13 @@
 """What the parts of an image must have in common: the network, the array, the plan, and the words."""
 
 from collections.abc import Iterator
-from itertools import islice
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from openwork.compiler.division import fill_of
+from openwork.compiler.layout import CompileError
 from openwork.compiler.places import Place
 from openwork.image import Image
+from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import COMMAND_FIELDS, COMMAND_WORDS, FEEDER_WORDS, CommandOp
 
@@ -40,8 +40,17 @@ def _of_places(image: Image) -> Iterator[str]:
         if not place.step and place.shape != network.tensor(place.tensor).shape:
             yield f"{what} has the shape {list(place.shape)}, and the tensor {list(network.tensor(place.tensor).shape)}"
         yield from (f"{what} {reason}" for reason in _of_place(place, config))
+        if not place.step and place.fill != _fill(network, place.tensor):
+            yield f"{what} is filled with {place.fill}, and those who read it pad with {_fill(network, place.tensor)}"
     if len({place.row_groups for place in image.places if not place.step}) > 1:
         yield "its maps are not all divided into as many row groups"
+
+
+def _fill(network: IntegerNetwork, name: str) -> int | None:
+    try:
+        return fill_of(network, name)
+    except CompileError:  # no image is made of such a network
+        return None
 
 
 def _of_place(place: Place, config: ArrayConfig) -> Iterator[str]:
@@ -64,20 +73,27 @@ def _of_commands(image: Image) -> Iterator[str]:
     if int(image.words[5]) != len(image.commands):
         yield f"its plan has {len(image.commands)} commands, and its words {int(image.words[5])}"
         return
+    own: dict[str, list[Place]] = {}
+    for place in image.places:
+        own.setdefault(place.step or place.tensor, []).append(place)
     loaded = stored = 0
-    program = islice(_program(image.words, image.config), len(image.commands))
-    for number, (command, (op, words, entries)) in enumerate(zip(image.commands, program, strict=False)):
-        what = f"command {number}"
-        if command.kind != CommandOp(op).name:
-            yield f"{what} of its plan is {command.kind}, and of its words {CommandOp(op).name}"
-        if command.table_entries != entries:
-            yield f"{what} of its plan has {command.table_entries} tap table entries, and of its words {entries}"
+    for number, (command, found) in enumerate(zip(image.commands, _program(image), strict=False)):
+        what = f"command {number} of its plan"
+        if command.kind != found.kind or command.table_entries != found.table_entries:
+            yield (
+                f"{what} is {command.kind} with {command.table_entries} tap table entries, and of its words {found.kind} "
+                f"with {found.table_entries}"
+            )
+            return
         if (command.tensor != network.input.name) if command.kind == "LOAD" else (command.tensor not in made):
-            yield f"{what} of its plan is for {command.tensor!r}, which is not what a {command.kind} is for"
+            yield f"{what} is for {command.tensor!r}, which is not what a {command.kind} is for"
+            return
+        if not any(0 <= found.address - place.base < place.words for place in own[command.tensor]):
+            yield f"{what} is for {command.tensor!r}, and its words are for word {found.address}, which lies elsewhere"
         if command.kind in ("RUN", "MOVE") and not command.predicted_cycles:
-            yield f"{what} of its plan takes no cycle"
-        loaded += words if op == CommandOp.LOAD else 0
-        stored += words if op == CommandOp.STORE else 0
+            yield f"{what} takes no cycle"
+        loaded += found.words if command.kind == "LOAD" else 0
+        stored += found.words if command.kind == "STORE" else 0
     lanes, place = image.config.lanes, image.places[0]
     groups = sum(command.kind == "LOAD" for command in image.commands)
     if groups != (1 if place.vector else place.row_groups) or loaded != groups * place.words:
@@ -107,8 +123,8 @@ def _of_stored(image: Image) -> Iterator[str]:
             yield f"its order of {name!r} is not one of {places[name].words} channels of a vector"
     # Of each tensor that is stored, as many words as its STORE commands have.
     stores = [
-        (command.tensor, words)
-        for command, (_, words, _) in zip(image.commands, _program(image.words, image.config), strict=False)
+        (command.tensor, found.words)
+        for command, found in zip(image.commands, _program(image), strict=False)
         if command.kind == "STORE"
     ]
     at = 0
@@ -123,19 +139,30 @@ def _of_stored(image: Image) -> Iterator[str]:
         yield f"its program stores {stores[at][0]!r}, and its plan does not"
 
 
-def _program(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[tuple[int, int, int]]:
-    """For each command of the words: what it asks for, feature words (of LOAD and STORE), tap table entries (of RUN)."""
+class _Command(NamedTuple):
+    """Of a command of the words: its kind; the word address that it fills, or that a STORE reads; feature words of a LOAD or
+    STORE; tap table entries of a RUN."""
+
+    kind: str
+    address: int
+    words: int
+    table_entries: int
+
+
+def _program(image: Image) -> Iterator[_Command]:
+    """The commands of the words, as many as the plan has, or as there are."""
     offsets, offset = {}, 0
     for name, width in COMMAND_FIELDS:
-        offsets[name] = (offset, width)
+        offsets[name] = (offset, (1 << width) - 1)
         offset += width
-    at = int(words[4])
-    while at + COMMAND_WORDS <= len(words):
-        bits = int.from_bytes(words[at : at + COMMAND_WORDS].astype("<u4").tobytes(), "little")
-        op, count, entries = (
-            bits >> offsets[name][0] & ((1 << offsets[name][1]) - 1) for name in ("op", "words", "table_entries")
-        )
+    at = int(image.words[4])
+    for _ in image.commands:
+        bits = int.from_bytes(image.words[at : at + COMMAND_WORDS].astype("<u4").tobytes(), "little")
+        fields = {name: bits >> offset & mask for name, (offset, mask) in offsets.items()}
         at += COMMAND_WORDS
-        if op == CommandOp.RUN:
-            at += FEEDER_WORDS * len(config.feeders) + entries
-        yield op, count, entries if op == CommandOp.RUN else 0
+        kind = CommandOp(fields["op"]) if fields["op"] in list(CommandOp) else CommandOp.END
+        run = kind is CommandOp.RUN
+        if run:
+            at += FEEDER_WORDS * len(image.config.feeders) + fields["table_entries"]
+        address = fields["move_target" if kind is CommandOp.MOVE else "address"]
+        yield _Command(kind.name, address, fields["words"], fields["table_entries"] * run)

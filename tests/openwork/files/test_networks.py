@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,34 @@ def test_weights_are_stored_in_the_smaller_form() -> None:
         tensors, (LayerStep(("input",), "sparse", dense),), outputs
     )  # 7 x 5 + 12 bytes are more than 24
     assert load(encode_network(full))["sparse.weights"].tolist() == dense.weights.tolist()
+
+
+def test_the_bytes_are_those_of_the_document() -> None:
+    """Built here by hand, so that a file of version 2 never becomes another one."""
+    graph = {
+        "tensors": [
+            {"name": "input", "shape": [12, 1, 1], "scale": 1.0, "zero_point": 0},
+            {"name": "sparse", "shape": [2, 1, 1], "scale": 1.0, "zero_point": 0},
+        ],
+        "steps": [
+            {
+                "inputs": ["input"], "output": "sparse", "kind": "layer", "weights": [2, 12, 1, 1], "stride": 1,
+                "padding": [0, 0, 0, 0], "dilation": 1, "groups": 1, "pad_value": 0, "low": -128, "high": 127,
+            }
+        ],
+        "outputs": ["sparse"],
+    }  # fmt: skip
+    arrays: dict[str, Any] = {
+        "sparse.bias": np.zeros(2, np.int32),
+        "sparse.columns": np.array([3, 11], np.int32),
+        "sparse.row_starts": np.array([0, 2, 2], np.int32),
+        "sparse.shift": np.zeros(2, np.uint8),
+        "sparse.values": np.array([5, -6], np.int8),
+    }
+    text = json.dumps(graph, sort_keys=True, separators=(",", ":"))
+    checksum = zlib.crc32(text.encode() + b"".join(name.encode() + array.tobytes() for name, array in arrays.items()))
+    entries = {"format": "openwork integer network", "version": 2, "crc32": f"{checksum:08x}", "graph": graph}
+    assert encode_network(a_sparse_network()) == save(arrays, {"openwork": json.dumps(entries)})
 
 
 @pytest.mark.parametrize(

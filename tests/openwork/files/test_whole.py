@@ -80,7 +80,7 @@ def test_a_full_disk_names_the_file_and_leaves_what_was_there(
     if when == "write":
         monkeypatch.setattr(Path, "open", lambda *_arguments: Full())
     else:
-        monkeypatch.setattr(*((os, "fsync") if when == "fsync" else (Path, "replace")), full)
+        monkeypatch.setattr(f"os.{when}" if when == "fsync" else f"pathlib.Path.{when}", full)
     with pytest.raises(FileError, match=r"x\.npy cannot be written: no space left on device"):
         write_whole(path, b"new")
     monkeypatch.undo()
