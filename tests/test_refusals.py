@@ -8,7 +8,7 @@ from tests.test_layers import FOLDERS
 from openwork_hw.arch.refusal import Refusal
 
 NO_REFUSALS = {
-    "openwork.cli.terminal.Interrupted": "the user pressed Ctrl-C; nothing is wrong",
+    "openwork.cli.entry.Interrupted": "the user pressed Ctrl-C; nothing is wrong",
     "openwork.frontend.nodes.Unsupported": "never leaves the front end, which puts all of them into one ImportingError",
     "openwork_dv.bench.bus_shell.HangError": "ends a bench inside the simulator; nobody outside it sees it",
 }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.places import Place
-from openwork.network import IntegerNetwork, LayerStep
+from openwork.network import IntegerNetwork, LayerStep, NetworkError
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -63,9 +63,13 @@ class Image:
         return self.places[0].row_groups
 
     def load_bytes(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        """What the LOAD commands take for one input, int8 [channels, height, width], byte by byte."""
+        """What the LOAD commands take for one input, int8 [channels, height, width], byte by byte.
+
+        Raises:
+            NetworkError: it has another dtype or shape.
+        """
         if inputs.dtype != np.int8 or inputs.shape != self.network.input.shape:
-            raise ValueError(
+            raise NetworkError(
                 f"the image takes int8 {list(self.network.input.shape)}, not {inputs.dtype} {list(inputs.shape)}"
             )
         words = self.place(self.network.input.name).pack(inputs)

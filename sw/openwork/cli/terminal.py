@@ -1,12 +1,8 @@
-"""What all commands say on the terminal: results, progress, refusals."""
+"""What all commands say on the terminal: results and progress."""
 
-import signal
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from types import FrameType
 from typing import Annotated, TypeVar
 
 import typer
@@ -14,15 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from openwork_hw.arch.config import ConfigError
-from openwork_hw.arch.refusal import Refusal
-
-STATUS_REFUSED = 2
-STATUS_BUG = 1
-
-REPORT = (
-    "openwork: this is a bug of Openwork {}. Please report it with the text above, the whole command, and the files that it "
-    "reads if you may share them."
-)
 
 Choice = TypeVar("Choice")
 
@@ -36,31 +23,6 @@ app = typer.Typer(
 )
 output = Console()
 messages = Console(stderr=True)
-
-
-class Interrupted(BaseException):
-    """The user pressed Ctrl-C; not an Exception, so that nobody takes it for a failure and goes on."""
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise Interrupted
-
-
-def main() -> None:
-    """Run a command. A refusal becomes one sentence and exit status 2; a bug stays a traceback, with a line that asks for it."""
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        app()
-    except Interrupted:
-        messages.print("openwork: interrupted", style="red")
-        sys.exit(STATUS_REFUSED)
-    except (Refusal, OSError) as refusal:
-        messages.print(f"openwork: {refusal}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(STATUS_REFUSED)
-    except Exception:
-        traceback.print_exc()
-        messages.print(REPORT.format(version("openwork")), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(STATUS_BUG)
 
 
 @contextmanager

@@ -134,16 +134,16 @@ def block_sizes(
             size += unit
             check_limit(CompileError, "a map", size, MAX_BLOCK, f"pixels {'across' if axis else 'down'} in a block")
         sizes.append(size)
-    blocks = {name: (int(sizes[0] / scale), int(sizes[1] / scale)) for name, scale in scales.items()}
+    found = {name: (int(sizes[0] / scale), int(sizes[1] / scale)) for name, scale in scales.items()}
     for name, (channels, _, _) in shapes.items():
-        words = channels * blocks[name][0] * blocks[name][1]
+        words = channels * found[name][0] * found[name][1]
         if words > MAX_BLOCK:
             raise CompileError(
                 f"tensor {name!r} needs {words:,} feature words in each PE, and no array has more than {MAX_BLOCK:,}: "
                 "use smaller maps, or an array with more lanes or PEs",
                 need=words,
             )
-    return blocks
+    return found
 
 
 def _reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:

@@ -25,13 +25,15 @@ def naming(path: Path, what: str) -> Iterator[None]:
     Raises:
         FileError: for every OSError, and for a path that no file can have.
     """
+    if "\0" in str(path):
+        raise FileError("the name of a file cannot hold a null character")
     try:
         yield
-    except FileError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise FileError(f"{path} cannot be {what}: {reason[:1].lower()}{reason[1:]}") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        other = error.filename if isinstance(error.filename, str) and error.filename != str(path) else None
+        where = f" ({other})" if other and not Path(other).name.endswith(".part") else ""
+        raise FileError(f"{path} cannot be {what}: {reason[:1].lower()}{reason[1:]}{where}") from None
 
 
 def check_output(path: Path) -> Path:
@@ -54,10 +56,11 @@ def check_output(path: Path) -> Path:
             raise FileError(f"{path} is a folder: name the file to write")
         if found is not None and not stat.S_ISREG(found):
             raise FileError(f"{path} is {_kind(found)}, not a file: name the file to write")
+        folder = target.parent if path.is_symlink() else path.parent
         if not target.parent.is_dir():
-            raise FileError(f"{path} cannot be written: there is no folder {target.parent}")
+            raise FileError(f"{path} cannot be written: there is no folder {folder}")
         if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise FileError(f"{path} cannot be written: nothing may be written into the folder {target.parent}")
+            raise FileError(f"{path} cannot be written: nothing may be written into the folder {folder}")
     return target
 
 
@@ -98,15 +101,15 @@ def write_whole(path: Path, content: bytes) -> None:
             raise
 
 
-def read_whole(path: Path, limit: int = MAX_FILE) -> bytes:
-    """A file's content.
+def check_input(path: Path, limit: int = MAX_FILE) -> None:
+    """Make sure that there is a file to read.
 
     Args:
         path: of the file.
         limit: bytes that it may have.
 
     Raises:
-        FileError: there is no such file, or it is a folder, no regular file, too large, or cannot be read.
+        FileError: there is no such file, or it is a folder, no regular file, or too large.
     """
     with naming(path, "read"):
         found = _mode(Path(os.path.realpath(path)))
@@ -117,6 +120,16 @@ def read_whole(path: Path, limit: int = MAX_FILE) -> bytes:
         if not stat.S_ISREG(found):
             raise FileError(f"{path} is {_kind(found)}, not a file")
         check_limit(FileError, f"reading {path}", path.stat().st_size, limit, "bytes")
+
+
+def read_whole(path: Path, limit: int = MAX_FILE) -> bytes:
+    """A file's content; the arguments are those of `check_input`.
+
+    Raises:
+        FileError: see `check_input`; or the file cannot be read.
+    """
+    check_input(path, limit)
+    with naming(path, "read"):
         try:
             return path.read_bytes()
         except MemoryError:
