@@ -1,9 +1,12 @@
 """What a script calls: each function does what the command of its name does. Packages are imported when one needs them."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""That of `typing`, which takes longer to import than all of this; and Ctrl-C is not heard before this is imported."""
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     import torch
     from numpy.typing import NDArray
 
@@ -52,18 +55,20 @@ def quantize(
         return quantization.quantize(load(model, inputs[:1]), inputs, quantization.Observer(observer))
 
 
-def load_network(path: str | Path) -> "IntegerNetwork":
+def load_network(path: "str | Path") -> "IntegerNetwork":
     """The network in a `.int8` file.
 
     Raises:
         FileError: there is no such file, or it is damaged, of another version, or holds a network that means nothing.
     """
+    from pathlib import Path
+
     from openwork.files import read_network
 
     return read_network(Path(path))
 
 
-def save_network(network: "IntegerNetwork", path: str | Path) -> None:
+def save_network(network: "IntegerNetwork", path: "str | Path") -> None:
     """Write a `.int8` file, as a whole or not at all.
 
     >>> import tempfile, torch, openwork
@@ -76,6 +81,8 @@ def save_network(network: "IntegerNetwork", path: str | Path) -> None:
     Raises:
         FileError: there is no folder to write it into.
     """
+    from pathlib import Path
+
     from openwork.files import write_network
 
     write_network(Path(path), network)
@@ -113,23 +120,27 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
     return compile_network(network, array, known[encoding])
 
 
-def load_image(path: str | Path) -> "Image":
+def load_image(path: "str | Path") -> "Image":
     """The image in a `.image` file.
 
     Raises:
         FileError, ImageError: there is no such file, or it is damaged, of another version, or for another array than it says.
     """
+    from pathlib import Path
+
     from openwork.files import read_image
 
     return read_image(Path(path))
 
 
-def save_image(image: "Image", path: str | Path) -> None:
+def save_image(image: "Image", path: "str | Path") -> None:
     """Write a `.image` file, as a whole or not at all.
 
     Raises:
         FileError: there is no folder to write it into.
     """
+    from pathlib import Path
+
     from openwork.files import write_image
 
     write_image(Path(path), image)
