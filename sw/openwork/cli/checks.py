@@ -69,6 +69,16 @@ def check_labels(path: Path, labels: "NDArray[Any]", classes: int) -> None:
         )
 
 
+def check_real(path: Path, inputs: "NDArray[Any]") -> None:
+    """Refuse inputs that no model can learn from: of another dtype, none, or not finite."""
+    if inputs.dtype.name not in ("float32", "float64") or inputs.ndim < 2 or not inputs.size:
+        raise OptionError(
+            f"{path} must hold float32 or float64 [inputs, ...], at least one, not {inputs.dtype} {list(inputs.shape)}"
+        )
+    if not isfinite(float(abs(inputs).max())):
+        raise OptionError(f"{path} holds inputs that are NaN or infinite")
+
+
 def check_list(what: str, text: str) -> list[str]:
     """The parts of an option with commas; refuses one without any."""
     parts = [part.strip() for part in text.split(",")]

@@ -55,10 +55,11 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _say(sentence: str) -> None:
-    """On the terminal in red."""
+    """On the terminal in red; what a name of the user's could do to the terminal is shown as it is written in Python."""
     from openwork.cli.terminal import messages
 
-    messages.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in sentence)
+    messages.print(shown, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _report(error: Exception) -> None:

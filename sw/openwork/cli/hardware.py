@@ -194,9 +194,11 @@ def demo(
 ) -> None:
     """Train, prune and quantize a CNN, run it as Verilog in a simulator, and compare every output with the golden model."""
     from openwork.files import check_folder, naming
-    from openwork_dv.demo import run_demo
 
     check_folder(out)
+
+    from openwork_dv.demo import run_demo
+
     with naming(out, "written into"):
         good = run_demo(output, out)
     if not good:

@@ -21,7 +21,7 @@ from openwork.cli.arrays import (
     array_config,
     chosen_encodings,
 )
-from openwork.cli.checks import check_clock, check_files, check_list, check_model
+from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
@@ -281,7 +281,7 @@ def report(
 
       openwork report model.image --clock 96 --accuracy float=91.5 --accuracy int8=91.4 -o report.html
     """
-    from openwork.files import FileError, read_image
+    from openwork.files import read_image
     from openwork.report import write_report
 
     check_clock(clock)
@@ -291,10 +291,10 @@ def report(
         name, _, percent = text.rpartition("=")
         try:
             shares[name] = float(percent) / 100
-            if not 0 <= shares[name] <= 1:
+            if not name or not 0 <= shares[name] <= 1:
                 raise ValueError
         except ValueError:
-            raise FileError(f"accuracy is NAME=PERCENT, from 0 to 100 as in float=91.5, not {text}") from None
+            raise OptionError(f"accuracy is NAME=PERCENT, from 0 to 100 as in float=91.5, not {text}") from None
     image = read_image(model)
     with working(f"Drawing {model}"):
         write_report(out, image, name=model.stem, clock_mhz=clock, accuracy=shares or None)

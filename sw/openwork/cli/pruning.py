@@ -20,6 +20,7 @@ from openwork.cli.checks import (
     check_labels,
     check_list,
     check_model,
+    check_real,
     check_shape,
     check_share,
 )
@@ -271,12 +272,13 @@ def explore(
 
 def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor | None]":
     """Inputs, and a label for each if there is a file of them."""
-    from openwork.files import FileError, read_array
+    from openwork.files import read_array
 
     array = read_array(data)
+    check_real(data, array)
     targets = None if labels is None else read_array(labels)
     if targets is not None and (targets.dtype.kind not in "iu" or targets.shape != array.shape[:1]):
-        raise FileError(
+        raise OptionError(
             f"{labels} must hold a whole number for each of the {len(array)} inputs of {data}, not {targets.dtype} "
             f"{list(targets.shape)}"
         )

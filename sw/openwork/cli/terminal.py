@@ -73,5 +73,5 @@ def choose(what: str, name: str, known: Mapping[str, Choice]) -> Choice:
         ConfigError: there is none; with the names that there are.
     """
     if name not in known:
-        raise ConfigError(f"there is no {what} {name}: there are {', '.join(known)}")
+        raise ConfigError(f"there is no {what} {name or repr(name)}: there are {', '.join(known)}")
     return known[name]
