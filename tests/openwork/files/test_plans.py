@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -150,11 +151,11 @@ def mutate(value: Any, rng: np.random.Generator) -> None:
             del holder[key]
         case 1:
             other, place = places[rng.integers(len(places))]
-            holder[key] = json.loads(json.dumps(other[place]))
+            holder[key] = deepcopy(other[place])
         case 2 if isinstance(holder, list):
-            holder.insert(key, json.loads(json.dumps(holder[key])))
+            holder.insert(key, deepcopy(holder[key]))
         case _:
-            holder[key] = VALUES[rng.integers(len(VALUES))]
+            holder[key] = deepcopy(VALUES[rng.integers(len(VALUES))])
 
 
 def use(image: Image) -> None:
