@@ -38,7 +38,8 @@ def quantize(
         observer: how the ranges of activations are chosen: min-max, percentile or mean-square-error.
 
     Raises:
-        ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all ValueErrors.
+        ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all are
+            `openwork.Refusal`, a ValueError.
     """
     import numpy as np
     import torch
@@ -79,7 +80,7 @@ def save_network(network: "IntegerNetwork", path: "str | Path") -> None:
     (2, 1, 1)
 
     Raises:
-        FileError: there is no folder to write it into.
+        FileError: it cannot be written; what was there before still is.
     """
     from pathlib import Path
 
@@ -104,7 +105,7 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
         encoding: of the weight streams: csr, triplet or packed.
 
     Raises:
-        CompileError, ConfigError: what does not fit, in a sentence; both ValueErrors.
+        CompileError, ConfigError: what does not fit, in a sentence; both are `openwork.Refusal`, a ValueError.
     """
     from openwork.compiler.network import compile_network
     from openwork_hw.arch.config import PRESETS, ConfigError
@@ -137,7 +138,7 @@ def save_image(image: "Image", path: "str | Path") -> None:
     """Write a `.image` file, as a whole or not at all.
 
     Raises:
-        FileError: there is no folder to write it into.
+        FileError: it cannot be written; what was there before still is.
     """
     from pathlib import Path
 

@@ -97,12 +97,12 @@ class Image:
         tensors = self.tensors(stored)
         return np.concatenate([tensors[name] for name in self.network.outputs])
 
-    def run(self, inputs: NDArray[Any], backend: str = "golden") -> NDArray[np.int8]:
+    def run(self, inputs: Any, backend: str = "golden") -> NDArray[np.int8]:
         """The network's outputs, int8 [batch, channels, height, width], by one of `backends.BACKENDS`.
 
         Args:
             inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
-                [batch, features].
+                [batch, features], an array or a tensor.
 
         Raises:
             NetworkError, BackendError: inputs that the network does not take, or a backend that cannot run here.

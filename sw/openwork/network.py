@@ -267,12 +267,19 @@ class IntegerNetwork:
         clipped: NDArray[np.int8] = np.clip(integers, ACTIVATION_MIN, ACTIVATION_MAX).astype(np.int8)
         return clipped
 
-    def integer_inputs(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
+    def integer_inputs(self, inputs: Any) -> NDArray[np.int8]:
         """Inputs of a user as int8 maps: int8 as it is, real numbers through `quantize_inputs`.
 
+        Args:
+            inputs: an array, or what NumPy makes one of: lists, a tensor of any device.
+
         Raises:
-            NetworkError: they have another dtype or shape, are none, or hold NaN.
+            NetworkError: they are no array, have another dtype or shape, are none, or hold NaN.
         """
+        try:
+            inputs = np.asarray(inputs.detach().cpu() if hasattr(inputs, "detach") else inputs)
+        except (TypeError, ValueError, RuntimeError) as error:  # lists of several lengths, a tensor of bfloat16
+            raise NetworkError(f"the inputs must be an array, and NumPy makes none of them: {error}") from None
         if not inputs.size:
             raise NetworkError("there are no inputs")
         if inputs.dtype == np.int8:
