@@ -167,6 +167,7 @@ def synth(
     )
     encodings = chosen_encodings(encoding) if encoding else part.encodings
     folder = out / part.name
+    check_folder(out)
     check_folder(folder)
     check_record(record)
 

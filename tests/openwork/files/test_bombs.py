@@ -173,6 +173,8 @@ HOSTILE_COMPILES = [
     (lambda: network([tensor("x", 65536, 1, 2), tensor("y", 65536, 1, 2)],
                      [step("max_pool", "x", "y", kernel=[1, 1], stride=1, padding=[0] * 4)]),
      "the matrix of step 'y' needs 4,294,967,296 entries"),
+    (lambda: network([tensor("x", 65536, 1, 2), tensor("y", 65536, 2, 4)], [step("upsample", "x", "y", factor=2)]),
+     "the matrix of step 'y' needs 4,294,967,296 entries"),
     # A block that would have to be as large as a tap is far.
     (lambda: network([tensor("x", 1, 9, 9), tensor("y", 1, 9, 9)],
                      [layer("x", "y", 1, 1, 2, 2, dilation=65535, padding=[65535, 65535, 0, 0])],
