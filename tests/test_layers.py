@@ -50,8 +50,8 @@ RULES = {
     "openwork.models": Rule(
         may=(*TORCH_SIDE.may, "sklearn", "tflite", "safetensors"), not_even=TORCH_SIDE.not_even, lazily=("PIL",)
     ),
-    # A quantized network is a safetensors file.
-    "openwork.files": Rule(may=("numpy", "safetensors", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
+    # A quantized network is a safetensors file; msgspec decodes the JSON in it strictly.
+    "openwork.files": Rule(may=("numpy", "safetensors", "msgspec", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The compiler starts fast: no torch, not even inside a function.
     "openwork": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),

@@ -1,7 +1,6 @@
 """Synthesize, place and route one array, and keep what it measured."""
 
 import json
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from openwork.files import naming, write_whole
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.devices import Device
 from openwork_fpga.implement import SEEDS, Progress, implement
@@ -130,10 +130,9 @@ class Measured(Protocol):
 
 def write_record(result: Measured, path: Path, commit: str, command: str) -> None:
     """Write the measurements of a result as JSON; the file is complete or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    beside.write_text(json.dumps(result.measurements(commit, command), indent=1) + "\n")
-    os.replace(beside, path)
+    with naming(path, "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(result.measurements(commit, command), indent=1) + "\n").encode())
 
 
 def current_commit() -> str:

@@ -12,11 +12,12 @@ from openwork_fpga.yosys import run_script
 from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.refusal import Refusal
 from openwork_hw.shells.axi_top import AxiTop
 from openwork_hw.shells.bus_shell import BusShell
 
 
-class VerilogError(ValueError):
+class VerilogError(Refusal):
     """A file that cannot hold a Verilog module of its own name."""
 
 

@@ -5,6 +5,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from openwork_hw.arch.refusal import Refusal
+
 # An exception of the library's destructors at exit would hide the result, so the process leaves without them.
 _RUNNER = """
 import ctypes, os, sys
@@ -22,7 +24,7 @@ os._exit(status)
 """
 
 
-class ToolError(RuntimeError):
+class ToolError(Refusal):
     """A tool stopped; the message is its last complaint and the path of its log."""
 
 

@@ -1,9 +1,12 @@
 """What a script calls: each function does what the command of its name does. Packages are imported when one needs them."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""That of `typing`, which takes longer to import than all of this; and Ctrl-C is not heard before this is imported."""
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     import torch
     from numpy.typing import NDArray
 
@@ -35,7 +38,8 @@ def quantize(
         observer: how the ranges of activations are chosen: min-max, percentile or mean-square-error.
 
     Raises:
-        ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all ValueErrors.
+        ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all are
+            `openwork.Refusal`, a ValueError.
     """
     import numpy as np
     import torch
@@ -52,18 +56,20 @@ def quantize(
         return quantization.quantize(load(model, inputs[:1]), inputs, quantization.Observer(observer))
 
 
-def load_network(path: str | Path) -> "IntegerNetwork":
+def load_network(path: "str | Path") -> "IntegerNetwork":
     """The network in a `.int8` file.
 
     Raises:
         FileError: there is no such file, or it is damaged, of another version, or holds a network that means nothing.
     """
+    from pathlib import Path
+
     from openwork.files import read_network
 
     return read_network(Path(path))
 
 
-def save_network(network: "IntegerNetwork", path: str | Path) -> None:
+def save_network(network: "IntegerNetwork", path: "str | Path") -> None:
     """Write a `.int8` file, as a whole or not at all.
 
     >>> import tempfile, torch, openwork
@@ -74,8 +80,10 @@ def save_network(network: "IntegerNetwork", path: str | Path) -> None:
     (2, 1, 1)
 
     Raises:
-        FileError: there is no folder to write it into.
+        FileError: it cannot be written; what was there before still is.
     """
+    from pathlib import Path
+
     from openwork.files import write_network
 
     write_network(Path(path), network)
@@ -97,7 +105,7 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
         encoding: of the weight streams: csr, triplet or packed.
 
     Raises:
-        CompileError, ConfigError: what does not fit, in a sentence; both ValueErrors.
+        CompileError, ConfigError: what does not fit, in a sentence; both are `openwork.Refusal`, a ValueError.
     """
     from openwork.compiler.network import compile_network
     from openwork_hw.arch.config import PRESETS, ConfigError
@@ -113,23 +121,27 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
     return compile_network(network, array, known[encoding])
 
 
-def load_image(path: str | Path) -> "Image":
+def load_image(path: "str | Path") -> "Image":
     """The image in a `.image` file.
 
     Raises:
         FileError, ImageError: there is no such file, or it is damaged, of another version, or for another array than it says.
     """
+    from pathlib import Path
+
     from openwork.files import read_image
 
     return read_image(Path(path))
 
 
-def save_image(image: "Image", path: str | Path) -> None:
+def save_image(image: "Image", path: "str | Path") -> None:
     """Write a `.image` file, as a whole or not at all.
 
     Raises:
-        FileError: there is no folder to write it into.
+        FileError: it cannot be written; what was there before still is.
     """
+    from pathlib import Path
+
     from openwork.files import write_image
 
     write_image(Path(path), image)

@@ -8,17 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.image import Image
+from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
+from openwork_hw.arch.refusal import Refusal
 
 BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
 native code, the gateware on a board."""
 
 BATCH = 8
-"""Inputs that the golden model runs side by side."""
+"""Inputs that the golden model runs side by side, where their operands leave room for that."""
+
+BATCH_OPERANDS = 1 << 27
+"""Operands of one step over all inputs that run side by side: eight bytes each, so 1 GiB."""
 
 
-class BackendError(ValueError):
+class BackendError(Refusal):
     """A backend that cannot run; the message says why and what to do."""
 
 
@@ -62,6 +67,11 @@ class Port:
     baud: int
 
 
+def golden_batch(network: IntegerNetwork) -> int:
+    """Inputs that the golden model should run side by side, 1 to `BATCH`."""
+    return max(1, min(BATCH, BATCH_OPERANDS // network.largest_operands))
+
+
 def run(
     image: Image,
     inputs: NDArray[np.int8],
@@ -103,9 +113,10 @@ def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[
     from openwork.golden import trace_network
 
     names = [name for name, _ in image.stored]
-    for start in range(0, len(inputs), BATCH):
+    size = golden_batch(image.network)
+    for start in range(0, len(inputs), size):
         tell(start, len(inputs), "golden model")
-        batch = inputs[start : start + BATCH]
+        batch = inputs[start : start + size]
         tensors = trace_network(image.network, batch)
         yield from (Outcome({name: tensors[name][index] for name in names}) for index in range(len(batch)))
 

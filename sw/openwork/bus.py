@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from openwork_hw.arch import registers
 from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.refusal import Refusal
 from openwork_hw.arch.registers import Register
 
 
-class BusError(RuntimeError):
+class BusError(Refusal):
     """What the block answers is not what this driver knows, or does not come; the message says what to look at."""
 
 

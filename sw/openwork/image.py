@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.places import Place
-from openwork.network import IntegerNetwork, LayerStep
+from openwork.network import IntegerNetwork, LayerStep, NetworkError
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import Instruction
@@ -75,9 +75,13 @@ class Image:
         return self.places[0].row_groups
 
     def load_bytes(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        """What the LOAD commands take for one input, int8 [channels, height, width], byte by byte."""
+        """What the LOAD commands take for one input, int8 [channels, height, width], byte by byte.
+
+        Raises:
+            NetworkError: it has another dtype or shape.
+        """
         if inputs.dtype != np.int8 or inputs.shape != self.network.input.shape:
-            raise ValueError(
+            raise NetworkError(
                 f"the image takes int8 {list(self.network.input.shape)}, not {inputs.dtype} {list(inputs.shape)}"
             )
         words = self.place(self.network.input.name).pack(inputs)
@@ -105,12 +109,12 @@ class Image:
         tensors = self.tensors(stored)
         return np.concatenate([tensors[name] for name in self.network.outputs])
 
-    def run(self, inputs: NDArray[Any], backend: str = "golden") -> NDArray[np.int8]:
+    def run(self, inputs: Any, backend: str = "golden") -> NDArray[np.int8]:
         """The network's outputs, int8 [batch, channels, height, width], by one of `backends.BACKENDS`.
 
         Args:
             inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
-                [batch, features].
+                [batch, features], an array or a tensor.
 
         Raises:
             NetworkError, BackendError: inputs that the network does not take, or a backend that cannot run here.

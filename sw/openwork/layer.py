@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout
+from openwork_hw.arch.refusal import Refusal
 
 MAX_SHIFT = ArrayConfig(pes=1, lanes=1, sum_bits=32).max_shift
 """Largest requantization shift of any array; the compiler checks the shift again for the array it compiles for."""
@@ -35,7 +36,7 @@ def row_sum_bits(
     return np.array([int(value).bit_length() + 1 for value in largest], dtype=np.int64)
 
 
-class LayerError(ValueError):
+class LayerError(Refusal):
     """A layer or model that means nothing; the message names the layer, the rule and the value."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite, prod
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.layer import IntegerLayer
+from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX_WEIGHTS, check_limit
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.refusal import Refusal
 
 MAX_TAPS = 64
 """Taps of a row: of a kernel that the front end makes, where longer sums are cut in two, and of ranges that the compiler cuts."""
@@ -18,8 +21,12 @@ Shape = tuple[int, int, int]
 """Channels, height, width. A vector is a map of one pixel."""
 
 
-class NetworkError(ValueError):
+class NetworkError(Refusal):
     """A network that means nothing, or inputs that it does not take; the message names the step, the rule and the value."""
+
+
+class NetworkSizeError(NetworkError):
+    """A network beyond the limits of `openwork.limits`; the message names the step, the need and the limit."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,7 @@ class IntegerNetwork:
 
     Raises:
         NetworkError: a name, shape, scale or zero point is wrong; or there is no step.
+        NetworkSizeError: it is beyond the limits.
     """
 
     tensors: tuple[Tensor, ...]
@@ -137,6 +145,7 @@ class IntegerNetwork:
     outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        check_limit(NetworkSizeError, "the network", len(self.steps), MAX_STEPS, "steps")
         names = [tensor.name for tensor in self.tensors]
         if not self.steps or names[1:] != [step.output for step in self.steps] or len(set(names)) < len(names):
             raise NetworkError(
@@ -146,11 +155,13 @@ class IntegerNetwork:
         for tensor in self.tensors:
             _check_tensor(tensor)
         made = {self.input.name}
+        needs = _Needs(self.input)
         for step in self.steps:
             missing = [name for name in step.inputs if name not in made]
             if missing or not step.inputs:
                 raise NetworkError(f"step {step.output!r} reads {missing or 'nothing'}, and there are {sorted(made)}")
             self._check_step(step)
+            needs.add(step, self.concatenated_shape(step.inputs), self.tensor(step.output).shape)
             made.add(step.output)
         if not self.outputs or not set(self.outputs) <= made:
             raise NetworkError(f"the outputs {list(self.outputs)} are not all tensors of the network")
@@ -170,26 +181,25 @@ class IntegerNetwork:
                 f"{what}: its layer is called {step.layer.name!r} and has the output zero point "
                 f"{step.layer.output_zero_point}, and its tensor is called {result.name!r} and has {result.zero_point}"
             )
-        for name, weights in self._read_outside(step):
-            if self.tensor(name).zero_point != step.layer.input_zero_point and weights.any():
+        for name in self._read_outside(step):
+            if self.tensor(name).zero_point != step.layer.input_zero_point:
                 raise NetworkError(
                     f"{what}: its padding is {step.layer.input_zero_point}, and must be the zero point of what it reads, "
                     f"which is {self.tensor(name).zero_point} of {name!r}"
                 )
 
-    def _read_outside(self, step: LayerStep) -> Iterator[tuple[str, NDArray[np.int8]]]:
-        """Each input of a layer, and the weights of the taps that read outside its map for some pixel."""
+    def _read_outside(self, step: LayerStep) -> Iterator[str]:
+        """Each input of a layer that a weight reads outside its map for some pixel."""
         layer = step.layer
         outside = layer.outside_taps()
         if not outside.any():
             return
+        nonzero: NDArray[np.bool_] = np.any(layer.weights[:, :, outside], axis=(0, 2))
         first = 0
         for name in step.inputs:
             channels = self.tensor(name).shape[0]
-            if layer.groups > 1:
-                yield name, layer.weights[:, :, outside]
-            else:
-                yield name, layer.weights[:, first : first + channels, outside]
+            if (nonzero if layer.groups > 1 else nonzero[first : first + channels]).any():
+                yield name
             first += channels
 
     def _check_agreement(self, what: str, names: Sequence[str]) -> None:
@@ -209,6 +219,14 @@ class IntegerNetwork:
         return tuple(step.layer for step in self.steps if isinstance(step, LayerStep))
 
     @property
+    def largest_operands(self) -> int:
+        """Of the step that reads the most values for one input."""
+        return max(
+            operands_of(step, self.concatenated_shape(step.inputs), self.tensor(step.output).shape)
+            for step in self.steps
+        )
+
+    @property
     def density(self) -> float:
         """Nonzeros / weights, over all layers."""
         return sum(layer.nonzeros for layer in self.layers) / max(1, sum(layer.weights.size for layer in self.layers))
@@ -220,10 +238,13 @@ class IntegerNetwork:
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of this name."""
-        for tensor in self.tensors:
-            if tensor.name == name:
-                return tensor
-        raise NetworkError(f"the network has no tensor {name!r}")
+        if name not in self._by_name:
+            raise NetworkError(f"the network has no tensor {name!r}")
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Tensor]:
+        return {tensor.name: tensor for tensor in self.tensors}
 
     def concatenated_shape(self, names: Sequence[str]) -> Shape:
         """The shape of several tensors, concatenated along channels."""
@@ -246,12 +267,19 @@ class IntegerNetwork:
         clipped: NDArray[np.int8] = np.clip(integers, ACTIVATION_MIN, ACTIVATION_MAX).astype(np.int8)
         return clipped
 
-    def integer_inputs(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
+    def integer_inputs(self, inputs: Any) -> NDArray[np.int8]:
         """Inputs of a user as int8 maps: int8 as it is, real numbers through `quantize_inputs`.
 
+        Args:
+            inputs: an array, or what NumPy makes one of: lists, a tensor of any device.
+
         Raises:
-            NetworkError: they have another dtype or shape, are none, or hold NaN.
+            NetworkError: they are no array, have another dtype or shape, are none, or hold NaN.
         """
+        try:
+            inputs = np.asarray(inputs.detach().cpu() if hasattr(inputs, "detach") else inputs)
+        except (TypeError, ValueError, RuntimeError) as error:  # lists of several lengths, a tensor of bfloat16
+            raise NetworkError(f"the inputs must be an array, and NumPy makes none of them: {error}") from None
         if not inputs.size:
             raise NetworkError("there are no inputs")
         if inputs.dtype == np.int8:
@@ -298,6 +326,45 @@ class IntegerNetwork:
             else:
                 rows.append((tensor.name, by(tensor.shape), describe(step), "", "", scale))
         return rows
+
+
+def operands_of(step: Step, source: Shape, result: Shape) -> int:
+    """Values that a step from a map of a shape to one of another reads for one input, see `limits.MAX_OPERANDS`."""
+    if not isinstance(step, LayerStep | MaxPool):
+        return prod(result)
+    kernel, (top, left, bottom, right) = (
+        (step.layer.kernel, step.layer.padding) if isinstance(step, LayerStep) else (step.kernel, step.padding)
+    )
+    padded = (source[1] + top + bottom) * (source[2] + left + right)
+    return source[0] * max(padded, prod(kernel) * prod(result[1:]))
+
+
+class _Needs:
+    """What a network needs so far, step by step, for one input."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._maps, self._products, self._weights = prod(tensor.shape), 0, 0
+        check_limit(NetworkSizeError, f"the input {tensor.name!r}", self._maps, MAX_MAPS, "bytes")
+
+    def add(self, step: Step, source: Shape, result: Shape) -> None:
+        """One more step, from a map of a shape to one of another.
+
+        Raises:
+            NetworkSizeError: the step, or the network up to it, is beyond a limit.
+        """
+        what = f"step {step.output!r}"
+        operands = operands_of(step, source, result)
+        products = step.layer.dense_macs if isinstance(step, LayerStep) else operands
+        self._weights += step.layer.weights.size if isinstance(step, LayerStep) else 0
+        self._maps += prod(result)
+        self._products += products
+        check_limit(NetworkSizeError, what, operands, MAX_OPERANDS, "operands for one input")
+        for need, limit, unit in (
+            (self._weights, MAX_WEIGHTS, "bytes of weights"),
+            (self._maps, MAX_MAPS, "bytes of maps for one input"),
+            (self._products, MAX_PRODUCTS, "products for one input"),
+        ):
+            check_limit(NetworkSizeError, f"with {what} the network", need, limit, unit)
 
 
 def describe(step: MaxPool | Upsample | Reshape) -> str:

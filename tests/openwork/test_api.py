@@ -56,6 +56,29 @@ def test_refuses_in_a_sentence(tmp_path: Path) -> None:
         openwork.load_network(tmp_path / "none.int8")
 
 
+def test_every_refusal_is_of_one_class(tmp_path: Path) -> None:
+    for wrong in (
+        lambda: openwork.quantize("none.pt2", inputs("joined", 2)),
+        lambda: openwork.load_network(tmp_path),
+        lambda: openwork.load_image(tmp_path / "none.image"),
+        lambda: openwork.compile(openwork.quantize(trained("joined"), inputs("joined", 20)), "huge"),
+    ):
+        with pytest.raises(openwork.Refusal):
+            wrong()
+    assert issubclass(openwork.Refusal, ValueError)
+
+
+def test_an_image_runs_what_becomes_an_array_and_refuses_the_rest() -> None:
+    batch = torch.rand(20, 3)
+    image = openwork.compile(openwork.quantize(torch.nn.Linear(3, 2), batch), "demo")
+    expected = image.run(batch.numpy())
+    for form in (batch, batch.clone().requires_grad_(), batch.double().tolist(), batch.numpy()[::-1][::-1]):
+        assert np.array_equal(image.run(form), expected)
+    for wrong in (batch.bfloat16(), [[1.0], [1.0, 2.0]], None, "inputs", batch[:, :2], batch[:0], 7, {"x": batch}):
+        with pytest.raises(openwork.Refusal, match="inputs"):
+            image.run(wrong)
+
+
 def test_importing_openwork_imports_nothing_large() -> None:
     program = "import sys, openwork; print([name for name in ('torch', 'numpy', 'safetensors') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -131,7 +131,7 @@ def test_the_page_shows_every_point_and_its_front(folder: Path, tmp_path: Path) 
         (("--cycles", "100", "--method", "obc"), "the budget is"),
         (("--labels", "few.npy"), "few.npy must hold a whole number for each of the 300 inputs"),
         (("--epochs", "2", "--rate", "1e30", "--labels", "y.npy"), "the loss is nan in epoch 1, step 2: lower the learning rate"),
-        (("--epochs", "1", "--rate", "-1"), "rate and temperature over 0"),
+        (("--epochs", "1", "--rate", "-1"), "--rate must be a number over 0, not -1.0"),
         (("-o", "nowhere/pruned.pt2"), "there is no folder nowhere"),
     ],
 )  # fmt: skip

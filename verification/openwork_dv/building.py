@@ -10,12 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 import openwork_hw
+from openwork.files import naming
+from openwork_hw.arch.refusal import Refusal
 
 BUILD_FOLDER = Path("build") / "simulation"
 """Where simulations are built, from the folder that the command runs in."""
 
 
-class SimulationError(RuntimeError):
+class SimulationError(Refusal):
     """A simulation that could not be built or run; the message holds the path of its log, where there is one."""
 
 
@@ -26,8 +28,9 @@ def built(folder: Path, depends_on: str, make: Callable[[Path], None]) -> Path:
     """
     key = hashlib.sha256(f"{depends_on}\n{_gateware_version()}".encode()).hexdigest()[:16]
     place = (folder / key).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(place.with_suffix(".lock")):
+    with naming(folder, "written into"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with naming(folder, "written into"), _locked(place.with_suffix(".lock")):
         if not place.exists():
             part = place.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)

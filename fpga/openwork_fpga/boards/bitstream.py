@@ -17,15 +17,16 @@ from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, 
 from openwork_fpga.nextpnr import Routed
 from openwork_fpga.tools import run_tool
 from openwork_fpga.yosys import ToolError
+from openwork_hw.arch.refusal import Refusal
 
 VERILOG = "read_rtlil design.il\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename top.v\n"
 
 
-class TimingError(RuntimeError):
+class TimingError(Refusal):
     """No placer seed met the board's clock, or a path is not timed: there is no bitstream."""
 
 
-class ImageRefused(ValueError):
+class ImageRefused(Refusal):
     """An image that this board cannot hold from power-up on."""
 
 

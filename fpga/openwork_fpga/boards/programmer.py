@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_fpga.boards.board import Board
+from openwork_hw.arch.refusal import Refusal
 
 REASONS = (
     (
@@ -36,7 +37,7 @@ REASONS = (
 """What the loader writes when it cannot, and what that means, the most telling first."""
 
 
-class ProgrammingError(RuntimeError):
+class ProgrammingError(Refusal):
     """The board was not programmed; the message says why and what to do."""
 
 

@@ -6,9 +6,10 @@ from enum import IntEnum
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig, bits_for
 from openwork_hw.arch.nonzeros import ColumnLayout
+from openwork_hw.arch.refusal import Refusal
 
 
-class CommandError(ValueError):
+class CommandError(Refusal):
     """A command that this array cannot carry out; the message holds the need and the limit."""
 
 

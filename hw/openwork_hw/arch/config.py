@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from zlib import crc32
 
+from openwork_hw.arch.refusal import Refusal
+
 COLUMN_BITS = 16
 """Bits of a column number in every weight stream."""
 
@@ -30,7 +32,7 @@ class Technology(StrEnum):
     GOWIN = "gowin"
 
 
-class ConfigError(ValueError):
+class ConfigError(Refusal):
     """A size that no array can have; the message holds the value and the rule."""
 
 

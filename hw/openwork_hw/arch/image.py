@@ -35,6 +35,7 @@ from openwork_hw.arch.commands import (
 )
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import RowRecord
+from openwork_hw.arch.refusal import Refusal
 
 MAGIC = 0x3149574F
 """'OWI1', little endian."""
@@ -46,7 +47,7 @@ FEEDER_WORDS = 4
 RECORD_WORDS = 2
 
 
-class ImageError(ValueError):
+class ImageError(Refusal):
     """Words that are not an image, or not one for this array; the message says which rule they break."""
 
 

@@ -73,6 +73,7 @@ from zlib import crc32
 
 from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.refusal import Refusal
 
 LINK_VERSION = 1
 
@@ -98,7 +99,7 @@ WINDOW = 127
 RESULT_POSITIONS = 1 << 16
 
 
-class LinkError(ValueError):
+class LinkError(Refusal):
     """Bytes that break the protocol."""
 
 

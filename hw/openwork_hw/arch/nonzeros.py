@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, bits_for
+from openwork_hw.arch.refusal import Refusal
 
 MAX_ROWS = (1 << ROW_BITS) - 1
 
@@ -41,7 +42,7 @@ class StreamErrorKind(IntEnum):
     """The row records end before or after the rows do."""
 
 
-class StreamError(ValueError):
+class StreamError(Refusal):
     """A malformed weight stream.
 
     Attributes:

@@ -1,6 +1,8 @@
-"""The command line: each command is one call into the packages, which are imported when the command needs them."""
+"""The command line: each command is one call into the packages, which are imported when the command needs them.
 
-from openwork.cli import boards, hardware, networks, pruning, selftest  # noqa: F401  # they add their commands to the app
-from openwork.cli.terminal import app, main
+What is imported here is little, so that Ctrl-C is heard at once: the commands themselves are in `openwork.cli.commands`.
+"""
 
-__all__ = ["app", "main"]
+from openwork.cli.entry import main
+
+__all__ = ["main"]

@@ -8,6 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from openwork.cli.checks import OptionError, check_record
 from openwork.cli.terminal import app, choose, messages, output, steps, working
 
 Name = Annotated[str, typer.Option("--board", help="Which one; openwork boards lists them.")]
@@ -56,7 +57,7 @@ def build(
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bitstream and what led to it.")] = Path(
         "build"
     ),
-    seeds: Annotated[int, typer.Option(min=1, help="Placer seeds to try until one meets the clock.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Placer seeds to try until one meets the clock.")] = 5,
     all_seeds: Annotated[
         bool, typer.Option("--all-seeds", help="Try all of them, for the median clock; the fastest is the bitstream.")
     ] = False,
@@ -73,15 +74,17 @@ def build(
 
       openwork build --board ulx3s-25f --image model.image -o build/ulx3s
     """
-    from openwork.files import read_image
+    from openwork.files import check_folder, naming, read_image
     from openwork_fpga.boards import bitstream
     from openwork_fpga.boards.catalogue import BOARDS
     from openwork_fpga.synth import current_commit, write_record
 
     chosen = choose("board", board, BOARDS)
+    check_folder(out)
+    check_record(record)
     content = None if image is None else read_image(image)
     try:
-        with steps() as progress:
+        with steps() as progress, naming(out, "written into"):
             built = bitstream.build(
                 chosen,
                 out,
@@ -134,7 +137,7 @@ def program_(
 
     chosen = choose("board", board, BOARDS)
     if bitstream is None and image is None:
-        raise typer.BadParameter("a bitstream, an --image or both: what should go onto the board?")
+        raise OptionError("name a bitstream, an --image or both: what should go onto the board?")
     if image is not None:
         words = linear_words(read_image(image).words, chosen.config)
         with working(f"Writing {image} into the flash of {chosen.title}"):

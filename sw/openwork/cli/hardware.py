@@ -23,6 +23,7 @@ from openwork.cli.arrays import (
     array_config,
     chosen_encodings,
 )
+from openwork.cli.checks import check_record
 from openwork.cli.terminal import app, choose, messages, output, working
 from openwork_hw.arch.config import PRESETS, Technology
 
@@ -77,6 +78,8 @@ def verilog(
 
       openwork verilog --preset demo --encoding packed --shell axi --image-words 8192
     """
+    from openwork.files import check_folder
+
     config = array_config(
         preset,
         pes=pes,
@@ -90,6 +93,7 @@ def verilog(
         technology=technology,
     )
     encodings = chosen_encodings(encoding)
+    check_folder(out)
     prefix = "openwork" if shell is Shell.NONE else f"openwork_{shell}"
     path = out / f"{name or f'{prefix}_{config.pes}x{config.lanes}'}.v"
 
@@ -125,7 +129,7 @@ def synth(
             show_default="those that suit the part",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Placer seeds: the clock differs from seed to seed.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Placer seeds: the clock differs from seed to seed.")] = 5,
     out: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the tools' files and logs, one folder a part.")
     ] = Path("build"),
@@ -143,6 +147,7 @@ def synth(
 
       openwork synth --device lfe5u-25f --pes 3 --lanes 8 --record my_array.json
     """
+    from openwork.files import check_folder, naming
     from openwork_fpga import report
     from openwork_fpga.devices import DEVICES
     from openwork_fpga.synth import current_commit, synthesize, write_record
@@ -162,9 +167,13 @@ def synth(
     )
     encodings = chosen_encodings(encoding) if encoding else part.encodings
     folder = out / part.name
+    check_folder(out)
+    check_folder(folder)
+    check_record(record)
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+    bar = Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
+    with bar as progress, naming(folder, "written into"):
         task = progress.add_task("synthesis", total=None)
         result = synthesize(
             config,
@@ -185,7 +194,13 @@ def demo(
     ),
 ) -> None:
     """Train, prune and quantize a CNN, run it as Verilog in a simulator, and compare every output with the golden model."""
+    from openwork.files import check_folder, naming
+
+    check_folder(out)
+
     from openwork_dv.demo import run_demo
 
-    if not run_demo(output, out):
+    with naming(out, "written into"):
+        good = run_demo(output, out)
+    if not good:
         raise typer.Exit(1)

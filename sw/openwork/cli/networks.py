@@ -21,6 +21,7 @@ from openwork.cli.arrays import (
     array_config,
     chosen_encodings,
 )
+from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
@@ -30,10 +31,13 @@ BACKENDS = {
     "rtl": "the gateware as native code, cycle by cycle",
     "board": "the gateware on a board, at --port",
 }
+OBSERVERS = ("min-max", "percentile", "mean-square-error")
+"""Names of `openwork.quantization.Observer`, which comes with torch."""
+
 BACKENDS_HELP = ", ".join(f"{name}: {what}" for name, what in BACKENDS.items())
 
 Inputs = Annotated[Path, typer.Option(help=".npy file of inputs, one a row: real numbers, or int8 as they are.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes of the rtl backend that share the inputs.")]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes of the rtl backend that share the inputs.")]
 
 
 @app.command()
@@ -57,6 +61,9 @@ def quantize(
     """
     from openwork.files import read_array, write_network
 
+    choose("observer", observer, dict.fromkeys(OBSERVERS))
+    check_model(model)
+    check_files((calibrate,), (out,))
     inputs = read_array(calibrate)
 
     import torch
@@ -64,7 +71,7 @@ def quantize(
     from openwork import quantization
     from openwork.frontend import load
 
-    chosen = choose("observer", observer, {one.value: one for one in quantization.Observer})
+    chosen = quantization.Observer(observer)
     calibration = quantization.calibration_inputs(inputs)
     with working(f"Loading {model}"):
         network = load(model, calibration[:1])
@@ -114,6 +121,7 @@ def compile_(
         replicas=replicas,
     )
     (chosen,) = chosen_encodings([encoding])
+    check_files((model,), (out,))
     network = read_network(model)
 
     from openwork.compiler.network import compile_network
@@ -154,6 +162,7 @@ def run(
         raise FileError(
             f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
         )
+    check_files((model, inputs), (out,))
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
     integers = network.integer_inputs(read_array(inputs))
@@ -165,9 +174,10 @@ def run(
             from openwork.golden import run_network
 
             batches = []
-            for start in range(0, len(integers), backends.BATCH):
+            size = backends.golden_batch(network)
+            for start in range(0, len(integers), size):
                 progress(start, len(integers), f"running {model.name}")
-                batches.append(run_network(network, integers[start : start + backends.BATCH]))
+                batches.append(run_network(network, integers[start : start + size]))
             results = np.concatenate(batches)
         else:
             outcomes = backends.run(image, integers, backend, progress, workers=workers, port=port_of(port, baud))
@@ -210,11 +220,12 @@ def compare_(
     from openwork.backends import compare
     from openwork.files import read_array, read_image
 
-    names = backends.split(",")
+    names = check_list("--backends", backends)
     for name in names:
         choose("backend", name, BACKENDS)
     if trace is not None:
         choose("trace", trace, {"first-difference": None})
+    check_files((model, inputs), (waves,) if trace else ())
     image = read_image(model)
     integers = image.network.integer_inputs(read_array(inputs))
 
@@ -257,7 +268,7 @@ def compare_(
 def report(
     model: Annotated[Path, typer.Argument(help="A .image file.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
-    clock: Annotated[float | None, typer.Option(min=0.001, help="MHz of the array: makes cycles time.")] = None,
+    clock: Annotated[float | None, typer.Option(help="MHz of the array: makes cycles time.")] = None,
     accuracy: Annotated[
         list[str] | None, typer.Option(help="NAME=PERCENT to show, as in float=91.5; repeat it for more.")
     ] = None,
@@ -270,18 +281,20 @@ def report(
 
       openwork report model.image --clock 96 --accuracy float=91.5 --accuracy int8=91.4 -o report.html
     """
-    from openwork.files import FileError, read_image
+    from openwork.files import read_image
     from openwork.report import write_report
 
+    check_clock(clock)
+    check_files((model,), (out,))
     shares = {}
     for text in accuracy or ():
         name, _, percent = text.rpartition("=")
         try:
             shares[name] = float(percent) / 100
-            if not 0 <= shares[name] <= 1:
+            if not name or not 0 <= shares[name] <= 1:
                 raise ValueError
         except ValueError:
-            raise FileError(f"accuracy is NAME=PERCENT, from 0 to 100 as in float=91.5, not {text}") from None
+            raise OptionError(f"accuracy is NAME=PERCENT, from 0 to 100 as in float=91.5, not {text}") from None
     image = read_image(model)
     with working(f"Drawing {model}"):
         write_report(out, image, name=model.stem, clock_mhz=clock, accuracy=shares or None)

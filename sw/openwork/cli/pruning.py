@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from openwork.cli.arrays import FeatureWords, Lanes, Pes, Preset, array_config
+from openwork.cli.checks import (
+    MAX_SEED,
+    OptionError,
+    check_above_zero,
+    check_clock,
+    check_files,
+    check_labels,
+    check_list,
+    check_model,
+    check_real,
+    check_shape,
+    check_share,
+)
 from openwork.cli.terminal import app, choose, counting, output, working
 
 if TYPE_CHECKING:
@@ -18,6 +32,17 @@ if TYPE_CHECKING:
     from openwork.pruning import Recipe
     from openwork.quantization import TrainableNetwork
     from openwork_hw.arch.config import ArrayConfig
+
+METHODS = {
+    "magnitude": False,
+    "obc": False,
+    "n-of-m": False,
+    "channels": False,
+    "gradual": True,
+    "proximal": True,
+    "rigl": True,
+}
+"""Names of `openwork.pruning.METHODS`, which come with torch, and whether each of them prunes while it trains."""
 
 SCOPES = ("layer", "global", "erk")
 CALIBRATION = 32
@@ -29,10 +54,13 @@ Data = Annotated[
 ]
 Labels = Annotated[Path | None, typer.Option(help=".npy file of a whole number for each input of --data.")]
 Epochs = Annotated[
-    int, typer.Option(min=0, help="Passes over the data to train for; without labels the dense model teaches.")
+    int,
+    typer.Option(
+        min=0, max=1_000_000, help="Passes over the data to train for; without labels the dense model teaches."
+    ),
 ]
 Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
-Seed = Annotated[int, typer.Option(help="Of the order of the inputs.")]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the order of the inputs.")]
 Scope = Annotated[
     str,
     typer.Option(help="How the density is shared out: layer (the same in each), global, or erk (small layers denser)."),
@@ -61,7 +89,8 @@ def prune(
     method: Annotated[str, typer.Option(help="How; --list tells which there are.")] = "magnitude",
     density: Annotated[float, typer.Option(help="Weights that stay / weights.")] = 0.2,
     cycles: Annotated[
-        int | None, typer.Option(help="Instead of a density: the cycles that the array may take; for the method obc.")
+        int | None,
+        typer.Option(min=1, help="Instead of a density: the cycles that the array may take; for the method obc."),
     ] = None,
     scope: Scope = "layer",
     layer: Annotated[
@@ -99,11 +128,19 @@ def prune(
 
       openwork prune --list
     """
-    from openwork.files import FileError, write_whole
+    from openwork.files import write_whole
 
     choose("scope", scope, dict.fromkeys(SCOPES))
+    _check_method(method, epochs)
     if cycles is not None and method != "obc":
-        raise FileError(f"--cycles goes with --method obc, not with {method}")
+        raise OptionError(f"--cycles goes with --method obc, not with {method}")
+    check_share("density", density)
+    check_above_zero("--rate", rate)
+    if not 0 <= teaching <= 1:
+        raise OptionError(f"--teaching must be from 0 to 1, not {teaching}")
+    config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
+    check_model(model)
+    check_files((data, labels), (out, checkpoint))
     inputs, targets = _read(data, labels)
 
     import torch
@@ -111,13 +148,14 @@ def prune(
     from openwork.pruning import prune_by
     from openwork.pruning.budget import densities_within
 
-    network = _load(model, inputs)
+    network = _load(model, inputs, data)
+    if labels is not None and targets is not None:
+        check_labels(labels, targets.numpy(), _classes(network))
     recipe = _recipe(epochs, rate, teaching, seed, len(inputs))
     names = layer or network.learned
     levels: float | Mapping[str, float] = density
     with counting() as progress:
         if cycles is not None:
-            config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
             levels = densities_within(network, inputs, cycles, layer_cycles(inputs, config), names, progress)
         pruned = prune_by(
             method,
@@ -164,7 +202,7 @@ def explore(
     epochs: Epochs = 0,
     rate: Rate = 1e-3,
     seed: Seed = 0,
-    clock: Annotated[float | None, typer.Option(min=0.001, help="MHz of the array: makes cycles time.")] = None,
+    clock: Annotated[float | None, typer.Option(help="MHz of the array: makes cycles time.")] = None,
     preset: Preset = "demo",
     pes: Pes = None,
     lanes: Lanes = None,
@@ -178,30 +216,38 @@ def explore(
 
       openwork explore my_models.small:trained --data train.npy --test test.npy --densities 0.2,0.1 --methods obc -o explore.html
     """
-    from openwork.files import FileError
-
     choose("scope", scope, dict.fromkeys(SCOPES))
     try:
-        levels = [float(text) for text in densities.split(",")]
+        levels = [float(text) for text in check_list("--densities", densities)]
     except ValueError:
-        raise FileError(f"densities are numbers with commas, as in 0.5,0.2, not {densities}") from None
-    names = methods.split(",")
+        raise OptionError(f"densities are numbers with commas, as in 0.5,0.2, not {densities}") from None
+    for level in levels:
+        check_share("each of --densities", level)
+    names = check_list("--methods", methods)
+    for name in names:
+        _check_method(name, epochs)
+    check_above_zero("--rate", rate)
+    check_clock(clock)
+    config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
+    check_model(model)
+    check_files((data, labels, test, test_labels), (out,))
     inputs, targets = _read(data, labels)
     values, answers = _read(test, test_labels)
 
     from openwork.compiler.network import compile_network
     from openwork.frontend import import_program
-    from openwork.pruning import METHODS, prune_by
+    from openwork.pruning import prune_by
     from openwork.quantization import quantize
     from openwork.quantization.evaluation import accuracy
     from openwork.report.exploration import exploration_table, write_exploration
     from openwork.report.points import Point
 
-    for name in names:
-        choose("method", name, METHODS)
-    config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
-    network = _load(model, inputs)
+    network = _load(model, inputs, data)
     dense = network.network
+    check_shape(test, values.shape, dense.shapes[dense.input])
+    for path, given in ((labels, targets), (test_labels, answers)):
+        if path is not None and given is not None:
+            check_labels(path, given.numpy(), _classes(network))
     truth = dense.run(values).flatten(1).argmax(dim=1) if answers is None else answers
     recipe = _recipe(epochs, rate, 0.5, seed, len(inputs))
     total = sum(network.get_parameter(f"{name}.weight").numel() for name in network.learned)
@@ -226,12 +272,13 @@ def explore(
 
 def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor | None]":
     """Inputs, and a label for each if there is a file of them."""
-    from openwork.files import FileError, read_array
+    from openwork.files import read_array
 
     array = read_array(data)
+    check_real(data, array)
     targets = None if labels is None else read_array(labels)
     if targets is not None and (targets.dtype.kind not in "iu" or targets.shape != array.shape[:1]):
-        raise FileError(
+        raise OptionError(
             f"{labels} must hold a whole number for each of the {len(array)} inputs of {data}, not {targets.dtype} "
             f"{list(targets.shape)}"
         )
@@ -243,12 +290,26 @@ def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor 
     return calibration_inputs(array).float(), None if targets is None else torch.tensor(targets.astype("int64"))
 
 
-def _load(model: str, inputs: "torch.Tensor") -> "TrainableNetwork":
+def _check_method(name: str, epochs: int) -> None:
+    """Refuse a method that there is not, and one that trains without epochs."""
+    if choose("method", name, METHODS) and not epochs:
+        raise OptionError(f"the method {name} prunes while it trains: say for how many epochs, with --epochs")
+
+
+def _load(model: str, inputs: "torch.Tensor", data: Path) -> "TrainableNetwork":
     from openwork.frontend import load
     from openwork.quantization import TrainableNetwork
 
     with working(f"Loading {model}"):
-        return TrainableNetwork(load(model, inputs[:1]))
+        network = load(model, inputs[:1])
+    check_shape(data, inputs.shape, network.shapes[network.input])
+    return TrainableNetwork(network)
+
+
+def _classes(network: "TrainableNetwork") -> int:
+    """That a model tells apart: the values of its output."""
+    found = network.network
+    return sum(prod(found.shapes[name]) for name in found.outputs)
 
 
 def _recipe(epochs: int, rate: float, teaching: float, seed: int, inputs: int) -> "Recipe | None":

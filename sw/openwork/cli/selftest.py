@@ -6,6 +6,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from openwork.cli.checks import MAX_SEED
 from openwork.cli.terminal import app, output, steps
 from openwork_hw.arch.link import DEFAULT_BAUD
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_BAUD", "Baud", "BoardPort", "port_of"]
 
 BoardPort = Annotated[str | None, typer.Option("--port", help="Serial port of the board, as /dev/ttyUSB0 or COM3.")]
-Baud = Annotated[int, typer.Option(min=1, help="Bits a second of the board's serial port.")]
+Baud = Annotated[int, typer.Option(min=1, max=100_000_000, help="Bits a second of the board's serial port.")]
 
 
 def port_of(name: str | None, baud: int) -> "Port | None":
@@ -30,7 +31,8 @@ def selftest(
     port: Annotated[str, typer.Option(help="Serial port of the board, as /dev/ttyUSB0 or COM3.")],
     baud: Baud = DEFAULT_BAUD,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of what is written and run.", show_default="another each time")
+        int | None,
+        typer.Option(min=0, max=MAX_SEED, help="Of what is written and run.", show_default="another each time"),
     ] = None,
 ) -> None:
     """Test a board: link, memory, every decoder on a random layer. Exit status 1 if anything is wrong.

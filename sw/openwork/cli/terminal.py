@@ -1,11 +1,8 @@
-"""What all commands say on the terminal: results, progress, refusals."""
+"""What all commands say on the terminal: results and progress."""
 
-import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from types import FrameType
 from typing import Annotated, TypeVar
 
 import typer
@@ -13,8 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from openwork_hw.arch.config import ConfigError
-
-STATUS_REFUSED = 2
 
 Choice = TypeVar("Choice")
 
@@ -28,30 +23,6 @@ app = typer.Typer(
 )
 output = Console()
 messages = Console(stderr=True)
-
-
-class Interrupted(BaseException):
-    """The user pressed Ctrl-C; not an Exception, so that nobody takes it for a failure and goes on."""
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise Interrupted
-
-
-def main() -> None:
-    """Run a command. What our own packages refuse becomes one sentence and exit status 2; a bug stays a traceback."""
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        app()
-    except Interrupted:
-        messages.print("openwork: interrupted", style="red")
-        sys.exit(STATUS_REFUSED)
-    except Exception as error:
-        refusal = type(error).__module__.partition(".")[0].startswith("openwork")
-        if not refusal and not isinstance(error, OSError):
-            raise
-        messages.print(f"openwork: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(STATUS_REFUSED)
 
 
 @contextmanager
@@ -102,5 +73,5 @@ def choose(what: str, name: str, known: Mapping[str, Choice]) -> Choice:
         ConfigError: there is none; with the names that there are.
     """
     if name not in known:
-        raise ConfigError(f"there is no {what} {name}: there are {', '.join(known)}")
+        raise ConfigError(f"there is no {what} {name or repr(name)}: there are {', '.join(known)}")
     return known[name]

@@ -72,7 +72,7 @@ class _Planner:
                 config.lanes,
                 division.blocks.get(tensor.name, (1, 1)),
                 0,
-                _fill(network, tensor.name),
+                fill_of(network, tensor.name),
                 tensor.name in vectors,
             )
             for tensor in network.tensors
@@ -273,8 +273,12 @@ def _hidden(
     )
 
 
-def _fill(network: IntegerNetwork, name: str) -> int:
-    """What padding reads beside a map: what all who pad say."""
+def fill_of(network: IntegerNetwork, name: str) -> int:
+    """What padding reads beside a map: what all who pad say.
+
+    Raises:
+        CompileError: they say different things.
+    """
     pads = {}
     for step in network.steps:
         if name in step.inputs:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from openwork.compiler.layout import CompileError
 from openwork.layer import IntegerLayer
+from openwork.limits import MAX_MATRIX, check_limit
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Upsample
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
 from openwork_hw.arch.commands import Operation
@@ -124,6 +125,7 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
             return copies(step.output, channels, Operation.SUM)
         kernel_h, kernel_w = step.kernel
         top, left, _, _ = step.padding
+        _check_matrix(step.output, sum(channels) ** 2 * kernel_h * kernel_w)
         places = [(ky - top, kx - left) for ky in range(kernel_h) for kx in range(kernel_w)]
         form = copies(step.output, channels, Operation.MAX, places)
         return replace(form, pad=ACTIVATION_MIN if any(step.padding) else None, stride=step.stride)
@@ -136,6 +138,7 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
 def _kernel(layer: IntegerLayer, channels: Sequence[int]) -> list[NDArray[np.int8]]:
     """For each input the weights int8 [rows, taps, its channels], of all groups."""
     group_channels, group_rows = layer.channels // layer.groups, layer.rows // layer.groups
+    _check_matrix(layer.name, layer.rows * layer.taps * layer.channels)
     weights = np.zeros((layer.rows, layer.taps, layer.channels), dtype=np.int8)
     by_tap = layer.weights.reshape(layer.rows, group_channels, layer.taps).transpose(0, 2, 1)
     for group in range(layer.groups):
@@ -225,6 +228,7 @@ def copies(
     """Each row reads one channel, at one or more places; exact, whatever the zero point."""
     weight, shift = (1, 0) if operation is Operation.MAX else (COPY_WEIGHT, COPY_SHIFT)
     rows = sum(channels)
+    _check_matrix(name, rows * len(places) * rows)
     blocks, taps = [], []
     first = 0
     for number, count in enumerate(channels):
@@ -235,6 +239,10 @@ def copies(
         taps += [Tap(number, down, right) for down, right in places]
     offsets = np.full(rows, (1 << shift) >> 1, dtype=np.int64)
     return Form(name, Nonzeros.of(blocks), tuple(taps), offsets, np.full(rows, shift, np.int64), operation=operation)
+
+
+def _check_matrix(name: str, entries: int) -> None:
+    check_limit(CompileError, f"the matrix of step {name!r}", entries, MAX_MATRIX, "entries, zeros included")
 
 
 def _offsets(layer: IntegerLayer) -> NDArray[np.int64]:

@@ -5,9 +5,10 @@ from itertools import count
 
 from openwork.layer import IntegerLayer
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.refusal import Refusal
 
 
-class CompileError(ValueError):
+class CompileError(Refusal):
     """A layer or network that this array cannot run; the message holds the layer, the need and the limit.
 
     Attributes:

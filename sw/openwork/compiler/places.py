@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from openwork.compiler.forms import Form, Tap
 from openwork.compiler.layout import CompileError
+from openwork.limits import MAX_BLOCK, check_limit
 from openwork_hw.arch.commands import TapEntry
 from openwork_hw.arch.config import bits_for
 
@@ -131,20 +132,28 @@ def block_sizes(
             for name, shape in shapes.items()
         ) or not all(_reaches(form, int(size / scales[source]), axis, blocks, reach) for form, source in forms):
             size += unit
+            check_limit(CompileError, "a map", size, MAX_BLOCK, f"pixels {'across' if axis else 'down'} in a block")
         sizes.append(size)
-    return {name: (int(sizes[0] / scale), int(sizes[1] / scale)) for name, scale in scales.items()}
+    found = {name: (int(sizes[0] / scale), int(sizes[1] / scale)) for name, scale in scales.items()}
+    for name, (channels, _, _) in shapes.items():
+        words = channels * found[name][0] * found[name][1]
+        if words > MAX_BLOCK:
+            raise CompileError(
+                f"tensor {name!r} needs {words:,} feature words in each PE, and no array has more than {MAX_BLOCK:,}: "
+                "use smaller maps, or an array with more lanes or PEs",
+                need=words,
+            )
+    return found
 
 
 def _reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:
     pixels = input_block * form.enlarge // form.stride
     if pixels * form.stride != input_block * form.enlarge:
         return False
-    for pixel in range(pixels):
-        for tap in form.taps:
-            neighbour, _ = offset(form, input_block, axis, pixel, tap[1 + axis], blocks)
-            if abs(neighbour) > reach:
-                return False
-    return True
+    # The neighbour grows with the pixel and with the tap, so the first and the last of both reach furthest.
+    taps = [tap[1 + axis] for tap in form.taps]
+    ends = ((0, min(taps)), (pixels - 1, max(taps)))
+    return all(abs(offset(form, input_block, axis, pixel, tap, blocks)[0]) <= reach for pixel, tap in ends)
 
 
 def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from openwork.compiler.layout import BlockLayout, CompileError, place
 from openwork.compiler.predict import pass_cycles
 from openwork.compiler.rows import check_sums, encode_streams, even_passes, prepare_streams, row_records, sparse_rows
 from openwork.compiler.taps import tap_table
-from openwork.layer import IntegerLayer
+from openwork.layer import IntegerLayer, LayerError
 from openwork_hw.arch.arithmetic import fold_offset
 from openwork_hw.arch.commands import LoadCommand, RunCommand, StoreCommand, TapEntry, check_command
 from openwork_hw.arch.config import ArrayConfig, bits_for
@@ -130,10 +130,13 @@ class LayerProgram:
 
         Args:
             inputs: int8 [channels, height, width].
+
+        Raises:
+            LayerError: they have another dtype or shape.
         """
         layer, layout = self.layer, self.layout
         if inputs.dtype != np.int8 or inputs.shape != layer.input_shape:
-            raise ValueError(
+            raise LayerError(
                 f"layer {layer.name!r} takes int8 {list(layer.input_shape)}, not {inputs.dtype} {list(inputs.shape)}"
             )
         height, width = layout.input_block_height, layout.input_block_width

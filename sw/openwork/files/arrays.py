@@ -1,13 +1,24 @@
 """Arrays as NumPy's `.npy` files."""
 
+import warnings
 from io import BytesIO
+from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from openwork.files.whole import FileError, read_whole, write_whole
+from openwork.limits import MAX_ARRAY_FILE, check_limit
+
+KINDS = "biuf"
+"""NumPy's letters of the dtypes that hold numbers: truth values, whole numbers, floating point."""
+
+MAX_DIMENSIONS = 32
+"""More than any array of ours has; NumPy takes up to 64."""
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -16,19 +27,51 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         FileError: there is no such file, or it is not a whole `.npy` file of numbers.
     """
-    content = BytesIO(read_whole(path))
+    content = read_whole(path, MAX_ARRAY_FILE)
+    shape, fortran_order, dtype, start = _header(path, content)
+    if dtype.kind not in KINDS:
+        raise FileError(f"{path} is not a whole .npy file of numbers: it holds {dtype}")
+    if min(shape, default=0) < 0 or len(shape) > MAX_DIMENSIONS:
+        raise FileError(f"{path} is not a whole .npy file of numbers: its shape is {list(shape)[:8]}")
+    # Of an array without a value, NumPy still multiplies the other sizes.
+    check_limit(FileError, f"the array of {path}", prod(filter(None, shape)), MAX_ARRAY_FILE, "values")
+    need, found = prod(shape) * dtype.itemsize, len(content) - start
+    if need != found:
+        raise FileError(
+            f"{path} is not a whole .npy file of numbers: its header says {dtype} {list(shape)[:8]}, {need:,} bytes, "
+            f"and {found:,} follow"
+        )
+    array = np.frombuffer(content, dtype, offset=start)
+    return array.reshape(shape, order="F" if fortran_order else "C").astype(dtype.newbyteorder("="), order="C")
+
+
+def _header(path: Path, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, Fortran order, dtype, and where the data begins."""
+    file = BytesIO(content)
     try:
-        array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-    except (ValueError, EOFError, TypeError, SyntaxError, MemoryError) as error:
+        with warnings.catch_warnings(action="ignore"):  # of the parser, about a header that it does not like
+            version = npy.read_magic(file)
+            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+            shape, fortran_order, dtype = read(file)
+    except KeyError:
+        raise FileError(f"{path} is not a whole .npy file of numbers: it is of version {version[0]}") from None
+    except (
+        ValueError,
+        EOFError,
+        TypeError,
+        SyntaxError,
+        TokenError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         first = str(error).strip().partition("\n")[0]
-        raise FileError(f"{path} is not a whole .npy file of numbers: {first}") from None
-    if content.read(1):
-        raise FileError(f"{path} is not a whole .npy file of numbers: something follows the array")
-    return array
+        raise FileError(f"{path} is not a whole .npy file of numbers: {first or type(error).__name__}") from None
+    return shape, fortran_order, dtype, file.tell()
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write a `.npy` file, as a whole or not at all."""
     content = BytesIO()
-    np.lib.format.write_array(content, array, allow_pickle=False)
+    npy.write_array(content, array, allow_pickle=False)
     write_whole(path, content.getvalue())

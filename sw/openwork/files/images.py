@@ -7,21 +7,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from openwork.compiler.places import Place
-from openwork.files.container import METADATA_KEY, open_container
+from openwork.files.agreement import disagreements
+from openwork.files.container import METADATA_KEY, decode_entries, open_container
 from openwork.files.networks import decode_network, encode_network
+from openwork.files.plan import Header, Plan
 from openwork.files.whole import FileError, read_whole, write_whole
 from openwork.image import CommandPlan, Image
-from openwork_hw.arch.config import ArrayConfig, Technology
-from openwork_hw.arch.image import check_image
+from openwork_hw.arch.config import ArrayConfig, ConfigError
+from openwork_hw.arch.image import ImageError
 from openwork_hw.arch.nonzeros import Encoding
 
 FORMAT = "openwork image"
 VERSION = 1
+
+ARRAYS = {"network": np.dtype(np.uint8), "words": np.dtype("<u4")}
+"""The arrays of a file, each in one row."""
 
 
 def encode_image(image: Image) -> bytes:
@@ -52,34 +58,44 @@ def decode_image(content: bytes, name: str = "the content") -> Image:
 
     Raises:
         FileError: the file is not whole, or of another format or version.
-        ImageError: the words are not an image for the array that the file names.
+        ImageError: the words are not an image for the array that the file names, or hold a program that it would not carry out.
     """
-    arrays, header = open_container(content, name, suffix=".image", file_format=FORMAT, version=VERSION)
+    arrays, entries = open_container(content, name, suffix=".image", file_format=FORMAT, version=VERSION)
+    header = decode_entries(entries, Header, name, "an image")
+    if header.crc32 != _checksum(header.plan, arrays):
+        raise FileError(f"{name} is damaged: its checksum does not match its content")
+    for array, dtype in ARRAYS.items():
+        if array not in arrays or arrays[array].dtype != dtype or arrays[array].ndim != 1:
+            raise FileError(
+                f"{name} holds an image that means nothing: {array!r} must be an array of {dtype}, in one row"
+            )
+    if arrays.keys() - ARRAYS:
+        raise FileError(f"{name} holds an image that means nothing: no one reads {sorted(arrays.keys() - ARRAYS)[:5]}")
     try:
-        if header["crc32"] != _checksum(header["plan"], arrays):
-            raise FileError(f"{name} is damaged: its checksum does not match its content")
-        plan = json.loads(header["plan"])
-        sizes = plan["config"]
-        sizes |= {"group_sizes": tuple(sizes["group_sizes"]), "technology": Technology(sizes["technology"])}
-        if arrays["words"].dtype != np.uint32 or arrays["words"].ndim != 1:
-            raise ValueError("words must be uint32, in one row")
-        image = Image(
-            decode_network(arrays["network"].tobytes(), f"the network in {name}"),
-            ArrayConfig(**sizes),
-            Encoding[plan["encoding"].upper()],
-            tuple(
-                Place(**(one | {"shape": tuple(one["shape"]), "block": tuple(one["block"])})) for one in plan["places"]
-            ),
-            tuple(CommandPlan(*one) for one in plan["commands"]),
-            tuple((tensor, words) for tensor, words in plan["stored"]),
-            {tensor: tuple(order) for tensor, order in plan["orders"].items()},
-            arrays["words"],
-        )
-    except FileError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise FileError(f"{name} holds an image that means nothing: {type(error).__name__}: {error}") from None
-    check_image(image.words, image.config)
+        values = msgspec.json.decode(header.plan)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{name} holds an image that means nothing: its plan is no JSON: {error}") from None
+    plan = decode_entries(values, Plan, name, "a plan")
+    try:
+        config = ArrayConfig(**msgspec.structs.asdict(plan.config))
+    except ConfigError as error:
+        raise FileError(f"{name} holds an image for an array that cannot be: {error}") from None
+    image = Image(
+        decode_network(arrays["network"].tobytes(), f"the network in {name}"),
+        config,
+        Encoding[plan.encoding.upper()],
+        tuple(Place(**msgspec.structs.asdict(place)) for place in plan.places),
+        tuple(CommandPlan(*one) for one in plan.commands),
+        plan.stored,
+        plan.orders,
+        arrays["words"],
+    )
+    try:
+        _ = image.instructions  # which are verified when they are read
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
+    for reason in disagreements(image):
+        raise FileError(f"{name} holds an image that means nothing: {reason}")
     return image
 
 

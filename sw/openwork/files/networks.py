@@ -11,10 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from openwork.files.container import METADATA_KEY, open_container
+from openwork.files.container import METADATA_KEY, decode_entries, open_container
+from openwork.files.graph import Graph, Header, LayerEntry, MaxPoolEntry, ReshapeEntry, StepEntry, UpsampleEntry
 from openwork.files.whole import FileError, read_whole, write_whole
-from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Tensor, Upsample
+from openwork.layer import IntegerLayer, LayerError
+from openwork.limits import FREE_WEIGHTS, MAX_STEPS, MAX_UNPACKING, MAX_WEIGHTS, check_limit
+from openwork.network import (
+    IntegerNetwork,
+    LayerStep,
+    MaxPool,
+    NetworkError,
+    NetworkSizeError,
+    Reshape,
+    Step,
+    Tensor,
+    Upsample,
+)
 
 FORMAT = "openwork integer network"
 VERSION = 2
@@ -29,9 +41,6 @@ SPARSE: dict[str, np.dtype[Any]] = {
     "row_starts": np.dtype("<i4"),
 }
 """What the weights are stored as: all of them, or the nonzeros of each row with their places in it."""
-
-LARGEST_LAYER = 1 << 30
-"""Weights of a layer, zeros included, that are unpacked; a network that has a larger one is refused."""
 
 
 def encode_network(network: IntegerNetwork) -> bytes:
@@ -61,24 +70,20 @@ def decode_network(content: bytes, name: str = "the content") -> IntegerNetwork:
         name: of the file, for messages.
 
     Raises:
-        FileError: the file is not whole, of another format or version, or holds a network that means nothing.
+        FileError: the file is not whole, of another format or version, or holds a network that means nothing or is
+            beyond the limits of `openwork.limits`.
     """
-    arrays, header = open_container(content, name, suffix=".int8", file_format=FORMAT, version=VERSION)
+    arrays, entries = open_container(content, name, suffix=".int8", file_format=FORMAT, version=VERSION)
+    if entries.get("crc32") != _checksum(entries.get("graph"), arrays):
+        raise FileError(f"{name} is damaged: its checksum does not match its content")
+    header = decode_entries(entries, Header, name, "a network")
     try:
-        if header["crc32"] != _checksum(header["graph"], arrays):
-            raise FileError(f"{name} is damaged: its checksum does not match its content")
-        graph = header["graph"]
-        tensors = [
-            Tensor(one["name"], _shape(one["shape"]), float(one["scale"]), int(one["zero_point"]))
-            for one in graph["tensors"]
-        ]
-        shapes = {tensor.name: tensor for tensor in tensors}
-        steps = [_decode_step(entry, shapes, arrays) for entry in graph["steps"]]
-        return IntegerNetwork(tuple(tensors), tuple(steps), tuple(graph["outputs"]))
-    except FileError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise FileError(f"{name} holds a network that means nothing: {type(error).__name__}: {error}") from None
+        _check_sizes(header.graph, len(content))
+        return _network(header.graph, arrays)
+    except NetworkSizeError as error:
+        raise FileError(f"{name} holds a network that is too large: {error}") from None
+    except (NetworkError, LayerError) as error:
+        raise FileError(f"{name} holds a network that means nothing: {error}") from None
 
 
 def read_network(path: Path) -> IntegerNetwork:
@@ -116,37 +121,79 @@ def _encode_layer(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
     return arrays | (sparse if smaller else {"weights": layer.weights})
 
 
+def _check_sizes(graph: Graph, file_bytes: int) -> None:
+    """Before anything is allocated: how much the weights of a graph unpack to.
+
+    Raises:
+        NetworkSizeError: more than the limits, or than a file of this size should.
+    """
+    check_limit(NetworkSizeError, "the network", len(graph.steps), MAX_STEPS, "steps")
+    limit = min(MAX_WEIGHTS, max(FREE_WEIGHTS, MAX_UNPACKING * file_bytes))
+    weights = 0
+    for step in graph.steps:
+        if isinstance(step, LayerEntry):
+            weights += prod(step.weights)
+            what = f"with step {step.output!r} the network, in a file of {file_bytes:,} bytes,"
+            check_limit(NetworkSizeError, what, weights, limit, "bytes of weights, zeros included")
+
+
+def _network(graph: Graph, arrays: Mapping[str, NDArray[Any]]) -> IntegerNetwork:
+    """The network of a graph.
+
+    Raises:
+        NetworkError, LayerError: the graph or the arrays mean nothing, or do not belong to each other.
+    """
+    tensors = {one.name: Tensor(one.name, one.shape, one.scale, one.zero_point) for one in graph.tensors}
+    if len(tensors) < len(graph.tensors):
+        raise NetworkError("two of its tensors have one name")
+    layers = [step for step in graph.steps if isinstance(step, LayerEntry)]
+    forms = {step.output: DENSE if f"{step.output}.weights" in arrays else SPARSE for step in layers}
+    expected = {f"{layer}.{name}" for layer, weights in forms.items() for name in (*STORED, *weights)}
+    if expected - arrays.keys():
+        raise NetworkError(f"the file lacks {sorted(expected - arrays.keys())[:5]}, arrays of its layers")
+    if arrays.keys() - expected:
+        raise NetworkError(f"the file holds {sorted(arrays.keys() - expected)[:5]}, arrays of no layer")
+    for step in graph.steps:
+        unknown = [name for name in (*step.inputs, step.output) if name not in tensors]
+        if unknown:
+            raise NetworkError(f"step {step.output!r} names {unknown[:3]}, which are no tensors of the network")
+    steps = tuple(_decode_step(entry, tensors, arrays) for entry in graph.steps)
+    return IntegerNetwork(tuple(tensors.values()), steps, graph.outputs)
+
+
 def _decode_arrays(layer: str, shape: tuple[int, ...], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """A layer's weights, bias and shift, from what `_encode_layer` made of them."""
     weights = DENSE if f"{layer}.weights" in arrays else SPARSE
     stored = {name: arrays[f"{layer}.{name}"] for name in (*STORED, *weights)}
     for name, dtype in (STORED | weights).items():
         if stored[name].dtype != dtype:
-            raise ValueError(f"{layer}.{name} holds {stored[name].dtype}, not {dtype}")
+            raise NetworkError(f"{layer}.{name} holds {stored[name].dtype}, not {dtype}")
     if weights is SPARSE:
-        stored["weights"] = _dense(shape, *(stored[name] for name in SPARSE)).reshape(shape)
+        stored["weights"] = _dense(layer, shape, *(stored[name] for name in SPARSE)).reshape(shape)
     if stored["weights"].shape != shape:
-        raise ValueError(f"{layer}.weights is {list(stored['weights'].shape)}, not {list(shape)}")
+        raise NetworkError(f"{layer}.weights is {list(stored['weights'].shape)}, not {list(shape)}")
     return {name: stored[name] for name in ("weights", *STORED)}
 
 
 def _dense(
-    shape: tuple[int, ...], values: NDArray[np.int8], columns: NDArray[np.int32], starts: NDArray[np.int32]
+    layer: str,
+    shape: tuple[int, ...],
+    values: NDArray[np.int8],
+    columns: NDArray[np.int32],
+    starts: NDArray[np.int32],
 ) -> NDArray[np.int8]:
     """Rows of weights, of which the nonzeros are given."""
     size = prod(shape)
-    if min(shape, default=0) < 1 or size > LARGEST_LAYER:
-        raise ValueError(f"weights of {list(shape)}")
     if starts.shape != (shape[0] + 1,) or values.ndim != 1 or columns.shape != values.shape:
-        raise ValueError("row starts, columns and values of weights disagree")
+        raise NetworkError(f"row starts, columns and values of the weights of {layer!r} disagree")
     lengths = starts[1:].astype(np.int64) - starts[:-1]
     if starts[0] != 0 or starts[-1] != len(values) or lengths.min() < 0:
-        raise ValueError("row starts and values of weights disagree")
+        raise NetworkError(f"row starts and values of the weights of {layer!r} disagree")
     places = np.repeat(np.arange(shape[0]), lengths) * (size // shape[0]) + columns
     inside = (columns >= 0) & (columns < size // shape[0])
     if not inside.all() or (np.diff(places) <= 0).any() or not values.all():
-        raise ValueError(
-            "the nonzeros of weights are not in ascending order of their places, each once, or hold a zero"
+        raise NetworkError(
+            f"the nonzeros of the weights of {layer!r} are not in ascending order of their places, each once, or hold a zero"
         )
     dense = np.zeros(size, np.int8)
     dense[places] = values
@@ -176,11 +223,11 @@ def _encode_step(step: Step) -> dict[str, Any]:
             return entry | {"kind": "reshape", "shape": list(shape)}
 
 
-def _decode_step(entry: Mapping[str, Any], tensors: Mapping[str, Tensor], arrays: Mapping[str, NDArray[Any]]) -> Step:
-    inputs, output = tuple(entry["inputs"]), entry["output"]
-    match entry["kind"]:
-        case "layer":
-            stored = _decode_arrays(output, tuple(entry["weights"]), arrays)
+def _decode_step(entry: StepEntry, tensors: Mapping[str, Tensor], arrays: Mapping[str, NDArray[Any]]) -> Step:
+    inputs, output = entry.inputs, entry.output
+    match entry:
+        case LayerEntry():
+            stored = _decode_arrays(output, entry.weights, arrays)
             read = [tensors[name].shape for name in inputs]
             return LayerStep(
                 inputs,
@@ -190,32 +237,20 @@ def _decode_step(entry: Mapping[str, Any], tensors: Mapping[str, Tensor], arrays
                     weights=stored["weights"],
                     bias=stored["bias"].astype(np.int64),
                     shift=stored["shift"].astype(np.int64),
-                    input_zero_point=entry["pad_value"],
+                    input_zero_point=entry.pad_value,
                     output_zero_point=tensors[output].zero_point,
-                    low=entry["low"],
-                    high=entry["high"],
+                    low=entry.low,
+                    high=entry.high,
                     input_shape=(sum(shape[0] for shape in read), *read[0][1:]),
-                    stride=entry["stride"],
-                    padding=_padding(entry["padding"]),
-                    dilation=entry["dilation"],
-                    groups=entry["groups"],
+                    stride=entry.stride,
+                    padding=entry.padding,
+                    dilation=entry.dilation,
+                    groups=entry.groups,
                 ),
             )
-        case "max_pool":
-            kernel_h, kernel_w = entry["kernel"]
-            return MaxPool(inputs, output, (kernel_h, kernel_w), entry["stride"], _padding(entry["padding"]))
-        case "upsample":
-            return Upsample(inputs, output, entry["factor"])
-        case "reshape":
-            return Reshape(inputs, output, _shape(entry["shape"]))
-    raise ValueError(f"there is no step of kind {entry['kind']!r}")
-
-
-def _shape(value: Any) -> tuple[int, int, int]:
-    channels, height, width = value
-    return channels, height, width
-
-
-def _padding(value: Any) -> tuple[int, int, int, int]:
-    top, left, bottom, right = value
-    return top, left, bottom, right
+        case MaxPoolEntry():
+            return MaxPool(inputs, output, entry.kernel, entry.stride, entry.padding)
+        case UpsampleEntry():
+            return Upsample(inputs, output, entry.factor)
+        case ReshapeEntry():
+            return Reshape(inputs, output, entry.shape)

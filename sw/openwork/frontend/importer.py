@@ -14,12 +14,13 @@ from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatNetwork, 
 from openwork.frontend.nodes import Unsupported, arguments_of, place_of
 from openwork.frontend.operators import HOST_OPERATORS, OPERATORS
 from openwork.network import NetworkError
+from openwork_hw.arch.refusal import Refusal
 
 FACTORIES = ("ones", "zeros", "full", "scalar_tensor")
 """Operators that make a constant of nothing."""
 
 
-class ImportingError(ValueError):
+class ImportingError(Refusal):
     """A model that the front end cannot take; the message names each operator and its place in the model's source."""
 
 

@@ -16,12 +16,13 @@ from torch.export import ExportedProgram
 
 from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.importer import import_module, import_program
+from openwork_hw.arch.refusal import Refusal
 
 SYMBOL = re.compile(r"Symbol\('[su]\d+'(?:, [a-z]+=(?:True|False))*\)")
 ARITHMETIC = re.compile(r"(?:[su]?\d+|Max|Min|Mod|FloorDiv|CleanDiv|CeilDiv|Integer|[\s+*(),<>=-])*")
 
 
-class LoadingError(ValueError):
+class LoadingError(Refusal):
     """A model that cannot be had under its name; the message holds the name and the reason."""
 
 

@@ -7,8 +7,10 @@ from typing import Protocol
 import serial
 from serial.tools import list_ports
 
+from openwork_hw.arch.refusal import Refusal
 
-class HostError(RuntimeError):
+
+class HostError(Refusal):
     """A board that cannot be used; the message says why and what to do."""
 
 

@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from openwork.models.shared_data import data_path
+from openwork.models.shared_data import DataError, data_path, reading
 
 
 class BasicBlock(nn.Module):
@@ -59,8 +59,8 @@ def pretrained_resnet56() -> nn.Module:
 
 def _pretrained(depth: int) -> nn.Module:
     model = CifarResNet((depth - 2) // 6)
-    tensors = load_file(data_path(f"cifar10_resnets/resnet{depth}_cifar10_fp32.safetensors"))
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    with reading(data_path(f"cifar10_resnets/resnet{depth}_cifar10_fp32.safetensors")) as path:
+        missing, unexpected = model.load_state_dict(load_file(path), strict=False)
     if unexpected or any("num_batches_tracked" not in name for name in missing):
-        raise ValueError(f"the weights of ResNet-{depth} are others: {unexpected} too many, {missing} missing")
+        raise DataError(f"the weights of ResNet-{depth} are others: {unexpected} too many, {missing} missing")
     return model.eval()

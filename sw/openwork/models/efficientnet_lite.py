@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from openwork.models.same_padding import SameConv2d
-from openwork.models.shared_data import data_path
+from openwork.models.shared_data import data_path, reading
 from openwork.pruning import prune_model, reestimate_norms
 
 STAGES = (
@@ -83,8 +83,9 @@ def lite_images(images: torch.Tensor) -> torch.Tensor:
 def pretrained_efficientnet_lite0() -> nn.Module:
     """With its published weights."""
     model = EfficientNetLite0()
-    tensors = load_file(data_path("efficientnet_lite0/efficientnet_lite0_fp16w.safetensors"))
-    model.load_state_dict({name: values.to(model.state_dict()[name].dtype) for name, values in tensors.items()})
+    with reading(data_path("efficientnet_lite0/efficientnet_lite0_fp16w.safetensors")) as path:
+        tensors = load_file(path)
+        model.load_state_dict({name: values.to(model.state_dict()[name].dtype) for name, values in tensors.items()})
     return model.eval()
 
 

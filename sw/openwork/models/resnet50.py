@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.models.shared_data import data_path
+from openwork.models.shared_data import read_archive
 
 BLOCKS = (3, 4, 6, 3)
 WIDTHS = (64, 128, 256, 512)
@@ -57,7 +57,7 @@ class ResNet50(nn.Module):
 
 def masked_resnet50(sparsity: float, seed: int = 50) -> nn.Module:
     """With the masks of magnitude pruning to `sparsity`, 0.8 or 0.9, or dense: 0; seeded values keep maps at their size."""
-    masks = np.load(data_path(f"dlmc/rn50_magnitude_pruning_{sparsity}.npz")) if sparsity else {}
+    masks = read_archive(f"dlmc/rn50_magnitude_pruning_{sparsity}.npz") if sparsity else {}
     generator = torch.Generator().manual_seed(seed)
     model = ResNet50()
     for name, module in model.named_modules():

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from openwork.models.resnet50 import BLOCKS, WIDTHS
-from openwork.models.shared_data import DataError
+from openwork.models.shared_data import DataError, reading
 
 
 class Bottleneck(nn.Module):
@@ -69,9 +69,10 @@ def resnet50(weights: Path) -> ResNet50WithNorms:
     if not weights.exists():
         raise DataError(f"there is no {weights}: name a file of weights with the names of torchvision's ResNet-50")
     model = ResNet50WithNorms()
-    tensors = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)
+    with reading(weights):
+        tensors = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)
     try:
         model.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise DataError(f"{weights} is no ResNet-50: {str(error).splitlines()[-1].strip()}") from None
     return model.eval()

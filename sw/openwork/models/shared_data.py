@@ -6,6 +6,8 @@ README says where everything comes from.
 
 import csv
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,42 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from openwork_hw.arch.refusal import Refusal
+
 CIFAR_MEAN, CIFAR_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 MFCC_SCALE, MFCC_ZERO_POINT = 0.5847029, 83
 """What the integers of the keyword data stand for: the input scale of the int8 reference model."""
 
 
-class DataError(ValueError):
+class DataError(Refusal):
     """Weights or data that are not there; the message says which and how to name their folder."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Path]:
+    """What a damaged file of weights or data makes its reader stumble over becomes a sentence.
+
+    Raises:
+        DataError: for every exception.
+    """
+    try:
+        yield path
+    except DataError:
+        raise
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise DataError(f"{path} is not whole, or of another kind: {type(error).__name__}: {first}") from None
+
+
+def read_archive(name: str) -> dict[str, NDArray[Any]]:
+    """All arrays of a `.npz` file of the folder, by name.
+
+    Raises:
+        DataError: the file is not there, or not whole.
+    """
+    with reading(data_path(name)) as path, np.load(path) as archive:
+        return dict(archive)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +82,7 @@ def data_path(name: str) -> Path:
 
 def mnist(part: str) -> Labelled:
     """Digits [images, 1, 28, 28] from 0 to 1; `part` is train (60,000) or test (10,000)."""
-    archive = np.load(data_path("mnist/mnist.npz"))
+    archive = read_archive("mnist/mnist.npz")
     images = torch.tensor(archive[f"x_{part}"], dtype=torch.float32)[:, None] / 255
     return Labelled(images, _labels(archive[f"y_{part}"]))
 
@@ -62,7 +92,7 @@ def cifar10(part: str, normalized: bool) -> Labelled:
 
     Not normalized they are from 0 to 255, else as most networks are trained on them.
     """
-    archive = np.load(data_path(f"cifar10/cifar10_{part}_lossless.npz"))
+    archive = read_archive(f"cifar10/cifar10_{part}_lossless.npz")
     images = torch.tensor(archive["x"], dtype=torch.float32)
     if normalized:
         images = (images / 255 - torch.tensor(CIFAR_MEAN)) / torch.tensor(CIFAR_DEVIATION)
@@ -71,7 +101,7 @@ def cifar10(part: str, normalized: bool) -> Labelled:
 
 def keywords() -> Labelled:
     """1,000 spoken words as MFCCs [words, 1, 49, 10], of 12 classes."""
-    archive = np.load(data_path("mlperf_tiny/kws01_1000_mfcc_int8.npz"))
+    archive = read_archive("mlperf_tiny/kws01_1000_mfcc_int8.npz")
     real = MFCC_SCALE * (archive["x"].astype(np.float32) - MFCC_ZERO_POINT)
     return Labelled(torch.tensor(real)[:, None], _labels(archive["y"]))
 

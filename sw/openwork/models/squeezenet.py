@@ -1,12 +1,11 @@
 """SqueezeNet 1.0 with the weights of Deep Compression: a third of them not 0."""
 
-import numpy as np
 import torch
 from torch import nn
 
 from openwork.models.shared_data import CIFAR_DEVIATION as IMAGENET_DEVIATION
 from openwork.models.shared_data import CIFAR_MEAN as IMAGENET_MEAN
-from openwork.models.shared_data import data_path
+from openwork.models.shared_data import read_archive
 
 CAFFE_MEAN = (104.0, 117.0, 123.0)
 """Of blue, green and red, subtracted from images from 0 to 255."""
@@ -58,7 +57,7 @@ def caffe_images(images: torch.Tensor) -> torch.Tensor:
 def pretrained_squeezenet() -> nn.Module:
     """With its published weights; those that were pruned are 0."""
     model = SqueezeNet()
-    archive = np.load(data_path("squeezenet/squeezenet1.0_deepcompression_decoded.npz"))
+    archive = read_archive("squeezenet/squeezenet1.0_deepcompression_decoded.npz")
     model.load_state_dict({name: torch.tensor(archive[name]) for name in model.state_dict()})
     return model.eval()
 
@@ -108,6 +107,6 @@ def imagenet_images(images: torch.Tensor) -> torch.Tensor:
 def pretrained_squeezenet11() -> nn.Module:
     """With its published weights, dense."""
     model = SqueezeNet11()
-    archive = np.load(data_path("squeezenet/squeezenet1.1_fp32.npz"))
+    archive = read_archive("squeezenet/squeezenet1.1_fp32.npz")
     model.load_state_dict({name: torch.tensor(archive[name]) for name in model.state_dict()})
     return model.eval()

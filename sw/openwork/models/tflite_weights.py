@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from openwork.models.shared_data import DataError, reading
+
 LAYERS = {
     tflite.BuiltinOperator.CONV_2D: (0, 3, 1, 2),
     tflite.BuiltinOperator.DEPTHWISE_CONV_2D: (3, 0, 1, 2),
@@ -22,12 +24,16 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Put the weights of a file into a model, whose layers stand in the order of the file's operators.
 
     Raises:
-        ValueError: the file has other layers than the model.
+        DataError: the file is not whole, or has other layers than the model.
     """
     modules = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    for module, (weights, bias) in zip(modules, read_weights(path), strict=True):
+    with reading(path):
+        found = list(read_weights(path))
+    if len(found) != len(modules):
+        raise DataError(f"{path} has {len(found)} layers, and the model {len(modules)}")
+    for module, (weights, bias) in zip(modules, found, strict=True):
         if module.weight.shape != weights.shape or module.bias is None:
-            raise ValueError(f"{path} has a layer {list(weights.shape)}, and the model {list(module.weight.shape)}")
+            raise DataError(f"{path} has a layer {list(weights.shape)}, and the model {list(module.weight.shape)}")
         module.weight.detach().copy_(torch.tensor(weights))
         module.bias.detach().copy_(torch.tensor(bias))
 
@@ -51,7 +57,7 @@ def _tensor(file: Any, tensor: Any) -> NDArray[np.float32]:
     if tensor.Type() == tflite.TensorType.FLOAT32:
         return np.frombuffer(data.tobytes(), "<f4").reshape(shape)
     if tensor.Type() != tflite.TensorType.INT8:
-        raise ValueError(f"weights of type {tensor.Type()} of TFLite; float32 and int8 can be read")
+        raise DataError(f"weights of type {tensor.Type()} of TFLite; float32 and int8 can be read")
     scales = tensor.Quantization().ScaleAsNumpy()
     along = [1] * len(shape)
     along[tensor.Quantization().QuantizedDimension()] = len(scales)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.models.shared_data import data_path
+from openwork.models.shared_data import read_archive
 
 LAYERS = 6
 WIDTH, WIDE = 512, 2048
@@ -39,7 +39,7 @@ class EncoderLayer(nn.Module):
 
 def masked_encoder(seed: int = 60) -> nn.Module:
     """Tokens [batch, 512, down, across] to as many; magnitude-pruned to 90 %, with values that keep maps near their size."""
-    masks = np.load(data_path("dlmc/transformer_magnitude_pruning_0.9.npz"))
+    masks = read_archive("dlmc/transformer_magnitude_pruning_0.9.npz")
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential(*(EncoderLayer() for _ in range(LAYERS)))
     for name, module in model.named_modules():

@@ -62,7 +62,11 @@ def densities_within(
     for index in progress(range(len(LEVELS)), "what each layer costs"):
         found.append(cost(prune_model(model, LEVELS[index], names=list(errors)).model))
     fixed = max(sum(value for name, value in costs.items() if name not in errors) for costs in found)
-    levels = spend(errors, {name: [costs[name] for costs in found] for name in errors}, budget - fixed)
+    each = {name: [costs[name] for costs in found] for name in errors}
+    least = fixed + sum(map(min, each.values()))
+    if least > budget:
+        raise PruningError(f"the budget is {budget:,.0f}, and the least that is possible is {least:,.0f}: raise it")
+    levels = spend(errors, each, budget - fixed)
     return {name: LEVELS[level] for name, level in levels.items()}
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.files import write_whole
+from openwork.files import read_whole, write_whole
 from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
 from openwork.pruning.model import Masks, apply_masks, check_masks
@@ -100,7 +100,9 @@ def fit(
         progress: shows how far an epoch is.
 
     Raises:
-        PruningError: labels or teacher are missing, the loss is not finite, or the checkpoint is of another recipe.
+        PruningError: labels or teacher are missing, labels are outside the classes, the loss is not finite, or the checkpoint is
+            of another recipe.
+        FileError: the checkpoint cannot be read or written.
     """
     teaching = recipe.teaching if labels is not None else 1.0
     if (teacher is None and teaching > 0) or len(inputs) < recipe.batch:
@@ -115,7 +117,7 @@ def fit(
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=recipe.weight_decay)
     batches, steps = len(inputs) // recipe.batch, recipe.steps(len(inputs))
     for epoch in range(_resume(checkpoint, model, optimizer, pruner, masks, recipe), recipe.epochs):
-        generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)
+        generator = torch.Generator().manual_seed((1_000_003 * recipe.seed + epoch) % (1 << 63))
         order = torch.randperm(len(inputs), generator=generator)
         for batch in progress(range(batches), f"epoch {epoch + 1} of {recipe.epochs}"):
             chosen = order[batch * recipe.batch : (batch + 1) * recipe.batch]
@@ -125,6 +127,8 @@ def fit(
                 group["lr"] = recipe.rate_at(epoch * batches + batch, steps)
             optimizer.zero_grad()
             scores = model(values)
+            if labels is not None:
+                _check_labels(labels, len(inputs), scores.shape[1])
             loss = torch.zeros((), device=device)
             if labels is not None and teaching < 1:
                 loss = (1 - teaching) * functional.cross_entropy(scores, labels[chosen].to(device))
@@ -145,6 +149,18 @@ def fit(
                 apply_masks(model, masks)
         _keep(checkpoint, model, optimizer, pruner, recipe, epoch + 1)
     return model.to(home).eval()
+
+
+def _check_labels(labels: torch.Tensor, inputs: int, classes: int) -> None:
+    if labels.shape != (inputs,) or labels.dtype != torch.int64:
+        raise PruningError(
+            f"labels must be int64 [{inputs}], one for each input, not {labels.dtype} {list(labels.shape)}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise PruningError(
+            f"labels must be from 0 to {classes - 1}, since the model has {classes} outputs, not from {labels.min()} to "
+            f"{labels.max()}"
+        )
 
 
 def distance(scores: torch.Tensor, wanted: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -191,8 +207,11 @@ def _resume(
     """Load a checkpoint, if there is one; the epoch to begin with."""
     if path is None or not path.exists():
         return 0
+    content = BytesIO(read_whole(path))
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        state: dict[str, Any] = torch.load(content, weights_only=True, map_location="cpu")
+        if state.keys() != {"recipe", "epoch", "model", "optimizer", "pruner"} or not isinstance(state["epoch"], int):
+            raise ValueError("it holds something else")
     except Exception as error:  # whatever a damaged file makes the reader stumble over
         raise PruningError(
             f"{path} is not a whole checkpoint: {type(error).__name__}: remove it to begin again"
@@ -201,11 +220,16 @@ def _resume(
         raise PruningError(
             f"{path} is the checkpoint of another training, {state.get('recipe')}: remove it to begin again, or name another"
         )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    if pruner is not None:
-        pruner.load_state_dict(state["pruner"])
-    elif masks is not None:
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        if pruner is not None:
+            pruner.load_state_dict(state["pruner"])
+    except Exception as error:  # of torch, which says in many ways that the model is another one
+        raise PruningError(
+            f"{path} is the checkpoint of another model ({type(error).__name__}): remove it to begin again, or name another"
+        ) from None
+    if pruner is None and masks is not None:
         try:
             check_masks(model, masks)
         except PruningError as error:

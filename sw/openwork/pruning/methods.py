@@ -5,8 +5,10 @@ from math import isfinite
 import torch
 from torch.nn import functional
 
+from openwork_hw.arch.refusal import Refusal
 
-class PruningError(ValueError):
+
+class PruningError(Refusal):
     """Weights or a request that cannot be pruned; the message says which and why."""
 
 

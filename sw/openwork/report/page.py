@@ -13,6 +13,7 @@ from openwork.report.style import STYLE
 from openwork.report.table import HEAD, LEFT, cells, total_cells
 from openwork.report.text import printable
 from openwork_hw.arch.config import PRESETS, ArrayConfig, Technology
+from openwork_hw.arch.refusal import Refusal
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -49,6 +50,10 @@ TABLE = """Density of the model's own weights; nonzeros with those of its sums a
 headers; memory in feature words of a PE."""
 
 
+class ReportError(Refusal):
+    """Figures that no page can show; the message holds the figure and the rule."""
+
+
 def write_report(
     path: Path,
     image: Image,
@@ -67,15 +72,14 @@ def write_report(
         accuracy: figures from 0 to 1 under their names, in the order in which they are drawn: before and after.
 
     Raises:
-        ValueError: a clock or an accuracy that cannot be.
-        FileError: there is no folder for the file.
-        OSError: it cannot be written; what was there before still is.
+        ReportError: a clock or an accuracy that cannot be.
+        FileError: the page cannot be written; what was there before still is.
     """
     if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
-        raise ValueError(f"the clock must be a number of MHz above 0, not {clock_mhz}")
+        raise ReportError(f"the clock must be a number of MHz above 0, not {clock_mhz}")
     for what, value in (accuracy or {}).items():
         if not 0 <= value <= 1:
-            raise ValueError(f"accuracy {what!r} must be from 0 to 1, not {value}")
+            raise ReportError(f"accuracy {what!r} must be from 0 to 1, not {value}")
     write_whole(path, report_page(image, name, clock_mhz, accuracy or {}).encode())
 
 

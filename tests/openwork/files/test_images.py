@@ -1,13 +1,17 @@
 """`.image` files: read back as written, and refused in a sentence when damaged."""
 
+import json
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from tests.openwork.compiler.test_network import classifier
 
 from openwork.compiler.network import compile_network
-from openwork.files import FileError, decode_image, encode_image, read_image, write_image
+from openwork.files import FileError, decode_image, encode_image, encode_network, read_image, write_image
 from openwork_hw.arch.config import PRESETS
 from openwork_hw.arch.image import ImageError
 
@@ -18,6 +22,21 @@ def test_an_image_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = read_image(tmp_path / "a.image")
     assert encode_image(found) == encode_image(image)
     assert (found.config, found.places, found.commands) == (image.config, image.places, image.commands)
+
+
+def test_the_bytes_are_those_of_the_document() -> None:
+    """Built here by hand, so that a file of version 1 never becomes another one."""
+    image = compile_network(classifier(), PRESETS["demo"])
+    sizes = {
+        "encoding": "packed", "config": vars(image.config), "places": [vars(place) for place in image.places],
+        "commands": [[one.tensor, one.kind, one.predicted_cycles, one.table_entries] for one in image.commands],
+        "stored": [["f", 7]], "orders": {},
+    }  # fmt: skip
+    arrays: dict[str, Any] = {"network": np.frombuffer(encode_network(image.network), np.uint8), "words": image.words}
+    plan = json.dumps(sizes, sort_keys=True, separators=(",", ":"))
+    checksum = zlib.crc32(plan.encode() + b"".join(name.encode() + array.tobytes() for name, array in arrays.items()))
+    entries = {"format": "openwork image", "version": 1, "crc32": f"{checksum:08x}", "plan": plan}
+    assert encode_image(image) == save(arrays, {"openwork": json.dumps(entries)})
 
 
 def test_five_hundred_damaged_files_are_refused() -> None:

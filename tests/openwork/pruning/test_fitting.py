@@ -75,6 +75,26 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[:5] == sorted(rates[:5]) and rates[5:] == sorted(rates[5:], reverse=True) and rates[-1] < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (LABELS - 1, "labels must be from 0 to 4, since the model has 5 outputs, not from -1 to 3"),
+        (LABELS + 1, "not from 1 to 5"),
+        (LABELS[:20], r"labels must be int64 \[50\], one for each input, not torch.int64 \[20\]"),
+        (LABELS.int(), r"labels must be int64 \[50\]"),
+        (LABELS[:, None], r"labels must be int64 \[50\]"),
+    ],
+)
+def test_labels_outside_the_classes_are_refused(labels: torch.Tensor, reason: str) -> None:
+    with pytest.raises(PruningError, match=reason):
+        fit(a_model(), INPUTS, labels, RECIPE)
+
+
+def test_every_seed_is_one() -> None:
+    for seed in (0, 1 << 45, (1 << 63) - 1):
+        fit(a_model(), INPUTS, LABELS, Recipe(epochs=1, rate=0.05, batch=8, seed=seed))
+
+
 def test_refusals_are_sentences(tmp_path: Path) -> None:
     path = tmp_path / "c.pt"
     with pytest.raises(PruningError, match="training needs labels or a teacher"):
@@ -96,6 +116,14 @@ def test_refusals_are_sentences(tmp_path: Path) -> None:
     other = prune_model(a_model(), 0.4)
     with pytest.raises(PruningError, match="is the checkpoint of another training: module '0' has other masks"):
         fit(other.model, INPUTS, LABELS, RECIPE, masks=other.masks, checkpoint=path)
-    path.write_bytes(path.read_bytes()[:900])
+    wider = nn.Sequential(nn.Conv2d(1, 7, 3, padding=1), nn.Flatten(), nn.Linear(112, 5))
+    with pytest.raises(PruningError, match="is the checkpoint of another model"):
+        fit(wider, INPUTS, LABELS, RECIPE, checkpoint=path)
+    whole = path.read_bytes()
+    for wrong_state in ([1, 2], {"recipe": 1}, torch.zeros(3), torch.load(path, weights_only=True) | {"epoch": "two"}):
+        torch.save(wrong_state, path)
+        with pytest.raises(PruningError, match="is not a whole checkpoint: "):
+            fit(a_model(), INPUTS, LABELS, RECIPE, checkpoint=path)
+    path.write_bytes(whole[:900])
     with pytest.raises(PruningError, match="is not a whole checkpoint: "):
         fit(a_model(), INPUTS, LABELS, RECIPE, checkpoint=path)

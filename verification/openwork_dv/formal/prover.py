@@ -18,6 +18,7 @@ from amaranth.sim import Simulator
 
 from openwork_dv.formal.properties import Properties
 from openwork_fpga.yosys import run_script
+from openwork_hw.arch.refusal import Refusal
 
 _AIGER = """
 read_rtlil design.il
@@ -46,7 +47,7 @@ write_aiger -zinit -no-startoffset goals.aig
 """
 
 
-class ProofError(RuntimeError):
+class ProofError(Refusal):
     """The solver stopped before it had an answer; the message says at what."""
 
 

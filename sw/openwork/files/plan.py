@@ -1,0 +1,59 @@
+"""What the JSON of a `.image` file is, key by key, with the type and the range of each (`docs/formats.md`)."""
+
+from dataclasses import fields
+from typing import Annotated, Any, Literal, get_type_hints
+
+from msgspec import Meta, Struct, defstruct
+
+from openwork.files.graph import Activation, Shape, Size
+from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig
+
+Cycles = Annotated[int, Meta(ge=0, le=1 << 48)]
+"""Of a command: at 1 MHz, more than eight years."""
+
+Words = Annotated[int, Meta(ge=1, le=1 << 32)]
+"""Feature words of all PEs: more than the largest array has."""
+
+_types: dict[str, Any] = get_type_hints(ArrayConfig)
+ConfigEntry: Any = defstruct(
+    "ConfigEntry", [(field.name, _types[field.name]) for field in fields(ArrayConfig)], forbid_unknown_fields=True
+)
+"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges."""
+
+
+class PlaceEntry(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where a tensor lies."""
+
+    tensor: str
+    shape: Shape
+    row_groups: Annotated[int, Meta(ge=1, le=MAX_PES)]
+    lanes: Annotated[int, Meta(ge=1, le=MAX_LANES)]
+    block: tuple[Size, Size]
+    base: Annotated[int, Meta(ge=0, le=(1 << 16) - 1)]
+    fill: Activation
+    vector: bool
+    step: str
+
+
+CommandEntry = tuple[str, Literal["LOAD", "RUN", "MOVE", "STORE"], Cycles, Annotated[int, Meta(ge=0, le=(1 << 13) - 1)]]
+"""Tensor, kind, predicted cycles, entries of the tap table."""
+
+
+class Plan(Struct, forbid_unknown_fields=True, frozen=True):
+    """Everything that a host must know besides the network and the words."""
+
+    config: ConfigEntry
+    encoding: Literal["csr", "triplet", "packed"]
+    places: Annotated[tuple[PlaceEntry, ...], Meta(min_length=2)]
+    commands: Annotated[tuple[CommandEntry, ...], Meta(min_length=2)]
+    stored: Annotated[tuple[tuple[str, Words], ...], Meta(min_length=1)]
+    orders: dict[str, tuple[Annotated[int, Meta(ge=0, le=(1 << 16) - 1)], ...]]
+
+
+class Header(Struct, forbid_unknown_fields=True, frozen=True):
+    """All JSON of the file; the plan is JSON text again."""
+
+    format: str
+    version: int
+    crc32: str
+    plan: str
