@@ -172,8 +172,9 @@ class Session:
             HostError: the board has no such words.
         """
         if not 0 <= address < address + count <= self.identity.memory_words:
+            last = address + count - 1
             raise HostError(
-                f"words {address} to {address + count - 1} were asked for, and the board's memory has {self.identity.memory_words:,}"
+                f"words {address} to {last} are asked for, and the board's memory has {self.identity.memory_words:,}"
             )
         places = range(address, address + count)
         self._queue(Step(Kind.PEEK, address, 4 * count))

@@ -212,10 +212,12 @@ class _Written:
         """How much of the outputs of a stream means something, int8 [pixels, rows, PEs of the group].
 
         Raises:
-            ImageError: a nonzero reads a word that there is not.
+            ImageError: a nonzero reads a word that there is not, or has a weight that its operation has no use for.
         """
         groups = run.row_groups
         real = rows.values != 0
+        if run.operation is Operation.MAX and (rows.values[real] != 1).any():
+            raise ImageError(f"command {self.command} of the image takes a maximum of products by other weights than 1")
         columns, places = np.unique(rows.columns, return_inverse=True)
         tap, channel = columns >> run.layout.channel_bits, columns & (1 << run.layout.channel_bits) - 1
         table = np.array([(one.address, one.lane_shift, one.pe_shift) for one in taps], dtype=np.int64)
