@@ -44,8 +44,15 @@ class LinearRunner(wiring.Component):
     i_words: stream.Interface
 
     def __init__(
-        self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS, memory_words: int
+        self,
+        config: ArrayConfig,
+        *,
+        encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+        memory_words: int,
+        watchdog_bits: int = WATCHDOG_BITS,
+        most_cycles_bits: int = MOST_CYCLES_BITS,
     ) -> None:
+        """watchdog_bits, most_cycles_bits: as RunControl's; fewer in simulations, which cannot wait so long."""
         if len(config.feeders) != 1:
             raise ConfigError(
                 f"a linear image feeds one weight stream, and this array has {len(config.feeders)}: use a PE, or one group of all"
@@ -53,6 +60,8 @@ class LinearRunner(wiring.Component):
         self._config = config
         self._encodings = encodings
         self._memory_words = memory_words
+        self._watchdog_bits = watchdog_bits
+        self._most_cycles_bits = most_cycles_bits
         super().__init__(
             {
                 "i_requests": In(stream.Signature(Request)),
@@ -70,7 +79,9 @@ class LinearRunner(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        m.submodules.control = control = RunControl(watchdog_bits=WATCHDOG_BITS, most_cycles_bits=MOST_CYCLES_BITS)
+        m.submodules.control = control = RunControl(
+            watchdog_bits=self._watchdog_bits, most_cycles_bits=self._most_cycles_bits
+        )
         checker = LinearChecker(config, most_words=self._memory_words)
         program = LinearReader(config)
         accelerator = Accelerator(config, encodings=self._encodings, compact=True)
