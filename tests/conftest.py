@@ -1,4 +1,4 @@
-"""What all tests share: in CI (`CI=true`) nothing may be skipped, so a missing tool fails by name."""
+"""What all tests share: one seed for random stimulus; in CI (`CI=true`) nothing may be skipped, so a missing tool fails by name."""
 
 import os
 from collections.abc import Generator
@@ -18,6 +18,15 @@ settings.register_profile("openwork", deadline=None, print_blob=True)
 settings.load_profile("openwork")
 
 
+SEED = int(os.environ.get("OPENWORK_SEED", "1"))
+
+
+@pytest.fixture
+def seed() -> int:
+    """From OPENWORK_SEED, else 1."""
+    return SEED
+
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -31,9 +40,12 @@ def _refuse_skip(report: Report) -> Report:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """No test is skipped in CI."""
-    return _refuse_skip((yield))
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No test is skipped in CI; one that fails with a seed says how to see the failure again."""
+    report = _refuse_skip((yield))
+    if report.failed and "seed" in getattr(item, "fixturenames", ()):
+        report.sections.append(("run it again", f"OPENWORK_SEED={SEED} pytest {item.nodeid!r}"))
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

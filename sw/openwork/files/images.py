@@ -45,7 +45,7 @@ def encode_image(image: Image) -> bytes:
         "orders": {name: list(order) for name, order in image.orders.items()},
     }
     text = json.dumps(plan, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    header = {"format": FORMAT, "version": VERSION, "crc32": _checksum(text, arrays), "plan": text}
+    header = {"format": FORMAT, "version": VERSION, "crc32": checksum(text, arrays), "plan": text}
     return save(arrays, {METADATA_KEY: json.dumps(header, ensure_ascii=False)})
 
 
@@ -62,7 +62,7 @@ def decode_image(content: bytes, name: str = "the content") -> Image:
     """
     arrays, entries = open_container(content, name, suffix=".image", file_format=FORMAT, version=VERSION)
     header = decode_entries(entries, Header, name, "an image")
-    if header.crc32 != _checksum(header.plan, arrays):
+    if header.crc32 != checksum(header.plan, arrays):
         raise FileError(f"{name} is damaged: its checksum does not match its content")
     for array, dtype in ARRAYS.items():
         if array not in arrays or arrays[array].dtype != dtype or arrays[array].ndim != 1:
@@ -113,7 +113,7 @@ def write_image(path: Path, image: Image) -> None:
     write_whole(path, encode_image(image))
 
 
-def _checksum(plan: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+def checksum(plan: str, arrays: Mapping[str, NDArray[Any]]) -> str:
     """CRC-32 of the plan's text, and then of every tensor's name and bytes in order of their names."""
     checksum = zlib.crc32(plan.encode())
     for name in sorted(arrays):

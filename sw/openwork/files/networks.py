@@ -58,7 +58,7 @@ def encode_network(network: IntegerNetwork) -> bytes:
         "steps": [_encode_step(step) for step in network.steps],
         "outputs": list(network.outputs),
     }
-    header = {"format": FORMAT, "version": VERSION, "crc32": _checksum(graph, arrays), "graph": graph}
+    header = {"format": FORMAT, "version": VERSION, "crc32": checksum(graph, arrays), "graph": graph}
     return save(arrays, {METADATA_KEY: json.dumps(header, ensure_ascii=False)})
 
 
@@ -74,7 +74,7 @@ def decode_network(content: bytes, name: str = "the content") -> IntegerNetwork:
             beyond the limits of `openwork.limits`.
     """
     arrays, entries = open_container(content, name, suffix=".int8", file_format=FORMAT, version=VERSION)
-    if entries.get("crc32") != _checksum(entries.get("graph"), arrays):
+    if entries.get("crc32") != checksum(entries.get("graph"), arrays):
         raise FileError(f"{name} is damaged: its checksum does not match its content")
     header = decode_entries(entries, Header, name, "a network")
     try:
@@ -100,7 +100,7 @@ def write_network(path: Path, network: IntegerNetwork) -> None:
     write_whole(path, encode_network(network))
 
 
-def _checksum(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> str:
+def checksum(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> str:
     """CRC-32 of the graph as JSON without spaces, keys sorted, and then of every tensor's bytes in order of their names."""
     text = json.dumps(graph, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     checksum = zlib.crc32(text.encode())

@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from openwork import limits
 from openwork.files import FileError, decode_network
-from openwork.files.networks import FORMAT, VERSION, _checksum
+from openwork.files.networks import FORMAT, VERSION, checksum
 
 Graph = dict[str, Any]
 Arrays = dict[str, Any]
@@ -25,7 +25,7 @@ Arrays = dict[str, Any]
 
 def file_of(graph: Graph, arrays: Arrays) -> bytes:
     """A `.int8` file whose checksum is right."""
-    header = {"format": FORMAT, "version": VERSION, "crc32": _checksum(graph, arrays), "graph": graph}
+    header = {"format": FORMAT, "version": VERSION, "crc32": checksum(graph, arrays), "graph": graph}
     return save(arrays, {"openwork": json.dumps(header)})
 
 

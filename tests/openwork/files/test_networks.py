@@ -17,6 +17,7 @@ from tests.openwork.frontend.zoo import inputs, trained
 from tests.openwork.networks import integer_networks
 
 from openwork.files import FileError, decode_network, encode_network, read_network, write_network, write_whole
+from openwork.files.networks import checksum
 from openwork.frontend import import_module
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, Tensor
@@ -144,7 +145,6 @@ def test_the_bytes_are_those_of_the_document() -> None:
     ],
 )
 def test_refuses_sparse_weights_that_mean_nothing(name: str, change: Any, reason: str) -> None:
-    from openwork.files.networks import _checksum
 
     content = encode_network(a_sparse_network())
     arrays, graph = load(content), header(content)["graph"]
@@ -152,7 +152,7 @@ def test_refuses_sparse_weights_that_mean_nothing(name: str, change: Any, reason
         graph["steps"][0]["weights"] = change
     else:
         arrays[f"sparse.{name}"] = change
-    entries = header(content) | {"graph": graph, "crc32": _checksum(graph, arrays)}
+    entries = header(content) | {"graph": graph, "crc32": checksum(graph, arrays)}
     with pytest.raises(FileError, match=f"x.int8 holds a network that means nothing: .*{reason}"):
         decode_network(save(arrays, {"openwork": json.dumps(entries)}), "x.int8")
 
@@ -229,13 +229,12 @@ def test_refuses_other_files(content: bytes, reason: str) -> None:
     ],
 )
 def test_refuses_networks_that_mean_nothing_although_the_checksum_is_right(change: Any, reason: str) -> None:
-    from openwork.files.networks import _checksum
 
     graph = header(CONTENT)["graph"]
     change(graph)
     arrays = load(CONTENT)
     content = save(
-        arrays, {"openwork": json.dumps(header(CONTENT) | {"graph": graph, "crc32": _checksum(graph, arrays)})}
+        arrays, {"openwork": json.dumps(header(CONTENT) | {"graph": graph, "crc32": checksum(graph, arrays)})}
     )
     with pytest.raises(FileError, match=f"x.int8 holds a network that means nothing: .*{reason}"):
         decode_network(content, "x.int8")

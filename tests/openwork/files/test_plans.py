@@ -13,8 +13,8 @@ from tests.openwork.compiler.test_network import classifier, network
 
 from openwork.compiler.network import compile_network
 from openwork.files import FileError, decode_image, decode_network, encode_image, encode_network
-from openwork.files.images import _checksum as image_checksum
-from openwork.files.networks import _checksum as network_checksum
+from openwork.files.images import checksum as image_checksum
+from openwork.files.networks import checksum as network_checksum
 from openwork.image import Image
 from openwork.network import MaxPool, Reshape, Upsample
 from openwork.report.page import report_page
