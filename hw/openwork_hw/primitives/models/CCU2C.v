@@ -7,7 +7,7 @@ module CCU2C (
   output S0, S1, COUT
 );
   parameter [15:0] INIT0 = 0, INIT1 = 0;
-  parameter INJECT1_0 = "YES", INJECT1_1 = "YES";
+  parameter [23:0] INJECT1_0 = "YES", INJECT1_1 = "YES";
 
   wire sum0 = INIT0[{D0, C0, B0, A0}], sum1 = INIT1[{D1, C1, B1, A1}];
   wire generate0 = INJECT1_0 != "YES" & INIT0[{2'b00, B0, A0}], generate1 = INJECT1_1 != "YES" & INIT1[{2'b00, B1, A1}];

@@ -84,11 +84,11 @@ module DP16KD (
       case (width)
         36: word = {bytes[first_byte(width, address) + 3], bytes[first_byte(width, address) + 2],
                     bytes[first_byte(width, address) + 1], low};
-        18: word = {bytes[first_byte(width, address) + 1], low};
-        9: word = low;
-        4: word = low[4 * address[2] +: 4];
-        2: word = low[2 * address[2:1] +: 2];
-        default: word = low[address[2:0]];
+        18: word = {18'b0, bytes[first_byte(width, address) + 1], low};
+        9: word = {27'b0, low};
+        4: word = {32'b0, low[4 * address[2] +: 4]};
+        2: word = {34'b0, low[2 * address[2:1] +: 2]};
+        default: word = {35'b0, low[{1'b0, address[2:0]}]};
       endcase
     end
   endfunction
@@ -98,11 +98,11 @@ module DP16KD (
     case (width)
       36, 18:
         for (part = 0; part < width / 9; part = part + 1)
-          if (address[part]) bytes[first_byte(width, address) + part] <= value[9 * part +: 9];
+          if (address[part]) bytes[first_byte(width, address) + part[10:0]] <= value[9 * part +: 9];
       9: bytes[first_byte(width, address)] <= value[8:0];
       4: bytes[first_byte(width, address)][4 * address[2] +: 4] <= value[3:0];
       2: bytes[first_byte(width, address)][2 * address[2:1] +: 2] <= value[1:0];
-      default: bytes[first_byte(width, address)][address[2:0]] <= value[0];
+      default: bytes[first_byte(width, address)][{1'b0, address[2:0]}] <= value[0];
     endcase
   endtask
 

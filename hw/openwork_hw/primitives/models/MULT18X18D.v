@@ -25,10 +25,14 @@ module MULT18X18D (
 
   // The digit at the end of a parameter such as "CLK2" selects the wire.
   wire [3:0] clk = {CLK3, CLK2, CLK1, CLK0}, ce = {CE3, CE2, CE1, CE0}, rst = {RST3, RST2, RST1, RST0};
-  localparam [7:0] A_CLK = REG_INPUTA_CLK, A_CE = REG_INPUTA_CE, A_RST = REG_INPUTA_RST;
-  localparam [7:0] B_CLK = REG_INPUTB_CLK, B_CE = REG_INPUTB_CE, B_RST = REG_INPUTB_RST;
-  localparam [7:0] M_CLK = REG_PIPELINE_CLK, M_CE = REG_PIPELINE_CE, M_RST = REG_PIPELINE_RST;
-  localparam [7:0] O_CLK = REG_OUTPUT_CLK, O_CE = REG_OUTPUT_CE, O_RST = REG_OUTPUT_RST;
+  localparam [31:0] A_CLK = REG_INPUTA_CLK, A_RST = REG_INPUTA_RST;
+  localparam [23:0] A_CE = REG_INPUTA_CE;
+  localparam [31:0] B_CLK = REG_INPUTB_CLK, B_RST = REG_INPUTB_RST;
+  localparam [23:0] B_CE = REG_INPUTB_CE;
+  localparam [31:0] M_CLK = REG_PIPELINE_CLK, M_RST = REG_PIPELINE_RST;
+  localparam [23:0] M_CE = REG_PIPELINE_CE;
+  localparam [31:0] O_CLK = REG_OUTPUT_CLK, O_RST = REG_OUTPUT_RST;
+  localparam [23:0] O_CE = REG_OUTPUT_CE;
 
   wire [18:0] a_pins = {SIGNEDA, {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0}};
   wire [18:0] b_pins = {SIGNEDB, {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0}};
