@@ -13,7 +13,8 @@ def main() -> int:
     command = [sys.executable, "-m", "openwork", "verilog", "--output", ".", *map(str, wanted.config["arguments"])]
     status = subprocess.run(command, check=False).returncode
     if status == 0:
-        wanted.add_files([path.name for path in Path().glob("*.v")], file_type="verilogSource")
+        wanted.add_files(sorted(path.name for path in Path().glob("*.v")), file_type="verilogSource")
+        wanted.add_files(sorted(path.name for path in Path().glob("*.vlt")), file_type="vlt", fileset="rules")
         wanted.write()
     return status
 

@@ -129,9 +129,12 @@ def run_jobs(
     compact: bool = False,
 ) -> list[JobResult]:
     """Run jobs on the whole core, one after the other in one simulation."""
-    results: list[JobResult] = accelerator(config, folder, simulator, compact=compact).run(
-        "accelerator", (len(config.feeders), list(jobs))
-    )
+    return run_on(accelerator(config, folder, simulator, compact=compact), config, jobs)
+
+
+def run_on(simulation: Simulation, config: ArrayConfig, jobs: Sequence[Job]) -> list[JobResult]:
+    """Run jobs on a core of this configuration that is compiled already."""
+    results: list[JobResult] = simulation.run("accelerator", (len(config.feeders), list(jobs)))
     return results
 
 
