@@ -41,7 +41,7 @@ MODEL_WAIVERS = {
 """Rules that the models of a part's cells do not keep."""
 
 PORT_WAIVERS = {
-    "interrupt": "SYMRSVDWORD: some C++ library calls something interrupt; it is this port's name in Verilog."
+    "interrupt": "SYMRSVDWORD: Some C++ library calls something interrupt; it is this port's name in Verilog."
 }
 """Rules that a port of this name does not keep."""
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def fusesoc(core: Path, target: str, folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     """Run a target of the core in `core`; `path` is searched first. The generator runs with the python3 that comes first."""
     program = Path(sys.executable).with_name("fusesoc")
-    command = [program, "--cores-root", core, "run", f"--target={target}", "openwork:openwork:array"]
+    command: list[str | Path] = [program, "--cores-root", core, "run", f"--target={target}", "openwork:openwork:array"]
     own = {name: str(folder / name) for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
     environment = os.environ | own | {"PATH": f"{path}:{program.parent}:{os.environ['PATH']}"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -63,6 +63,7 @@ module DP16KD (
   wire write_a = CEA & WEA & ({CSA2, CSA1, CSA0} == 3'b000);
   wire read_a = CEA & ~WEA & ({CSA2, CSA1, CSA0} == 3'b000);
   reg [35:0] latch_a, register_a;
+  initial {latch_a, register_a} = 0;
 
   // Port B. Words of 18 and 36 bits take the lowest address pins of a writing port as byte enables.
   wire [17:0] db = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
@@ -71,6 +72,7 @@ module DP16KD (
   wire write_b = CEB & WEB & ({CSB2, CSB1, CSB0} == 3'b000);
   wire read_b = CEB & ~WEB & ({CSB2, CSB1, CSB0} == 3'b000);
   reg [35:0] latch_b, register_b;
+  initial {latch_b, register_b} = 0;
 
   // The byte that holds the lowest bit of a word.
   function [10:0] first_byte(input integer width, input [13:0] address);
