@@ -158,6 +158,7 @@ def complaints(path: Path, vlt: Path) -> list[str]:
         ("tiny", "axi"),
         *(pytest.param("demo", kind, marks=pytest.mark.slow) for kind in WRITTEN),
         *(pytest.param("ecp5-12k", kind, marks=pytest.mark.slow) for kind in WRITTEN),
+        pytest.param("gw1nr-9", "memory", marks=pytest.mark.slow),
     ],
 )
 def test_strict_tools_have_nothing_to_say(tmp_path: Path, preset: str, kind: str) -> None:
