@@ -22,7 +22,7 @@ from openwork.layer import IntegerLayer
 from openwork.models.digits import PreparedDigits, prepare
 from openwork_dv.building import BUILD_FOLDER
 from openwork_dv.jobs import Job
-from openwork_dv.runner import accelerator, run_jobs
+from openwork_dv.runner import Simulation, run_on, written
 from openwork_dv.scoreboard import layer_complaints, layer_outputs
 from openwork_dv.stimulus import Case
 from openwork_dv.transactions import answer, layer_steps
@@ -83,8 +83,8 @@ def run_demo(console: Console, folder: Path, config: ArrayConfig = CONFIG, image
             if step == 0:
                 write_verilog(config, verilog)
             else:
-                accelerator(config, folder / BUILD_FOLDER.name)
-        rows = _run_layers(prepared, config, images, folder / BUILD_FOLDER.name, progress)
+                simulation = written(verilog, folder / BUILD_FOLDER.name)
+        rows = _run_layers(prepared, config, images, simulation, progress)
         whole, network = _run_network(prepared, config, progress)
     # Wider than a narrow terminal: a number that is cut off is worse than a line that wraps.
     console.width = max(console.width, TABLE_WIDTH)
@@ -98,7 +98,10 @@ def run_demo(console: Console, folder: Path, config: ArrayConfig = CONFIG, image
         f"{sum(one.cycles for one in network.tensors):,} cycles an image, {whole.compute_cycles:,} predicted.",
         highlight=False,
     )
-    console.print(f"{verilog}: the array's Verilog, {verilog.stat().st_size / 1024:.0f} KiB.", highlight=False)
+    console.print(
+        f"{verilog}: the array's Verilog, which ran the layers; {verilog.stat().st_size / 1024:.0f} KiB.",
+        highlight=False,
+    )
     complaints = [text for row in rows for run in row.runs.values() for text in run.complaints]
     for complaint in complaints:
         console.print(complaint, style="red", markup=False)
@@ -119,7 +122,7 @@ def _run_network(prepared: PreparedDigits, config: ArrayConfig, progress: Progre
 
 
 def _run_layers(
-    prepared: PreparedDigits, config: ArrayConfig, images: int, folder: Path, progress: Progress
+    prepared: PreparedDigits, config: ArrayConfig, images: int, simulation: Simulation, progress: Progress
 ) -> list[DemoRow]:
     runs: dict[tuple[str, Encoding], LayerRun] = {}
     inputs = prepared.test_inputs[:images]
@@ -129,7 +132,7 @@ def _run_layers(
         inputs = run_layer(layer, inputs).reshape(images, *layer.output_shape)
     bar = progress.add_task("simulating layers with random stalls", total=len(tasks))
     with ThreadPoolExecutor(SIMULATIONS) as pool:
-        waiting = {pool.submit(_run_layer, *task, config, folder): (task[0].name, task[1]) for task in tasks}
+        waiting = {pool.submit(_run_layer, *task, config, simulation): (task[0].name, task[1]) for task in tasks}
         for done in as_completed(waiting):
             runs[waiting[done]] = done.result()
             progress.advance(bar)
@@ -140,7 +143,7 @@ def _run_layers(
 
 
 def _run_layer(
-    layer: IntegerLayer, encoding: Encoding, inputs: NDArray[np.int8], config: ArrayConfig, folder: Path
+    layer: IntegerLayer, encoding: Encoding, inputs: NDArray[np.int8], config: ArrayConfig, simulation: Simulation
 ) -> LayerRun:
     program = compile_layer(layer, config, encoding)
     cases = [Case(program, image) for image in (inputs[0], *inputs)]
@@ -149,7 +152,7 @@ def _run_layer(
         Job(tuple(layer_steps(program, case.inputs)), stall, seed)
         for seed, (case, stall) in enumerate(zip(cases, stalls, strict=True))
     ]
-    results = run_jobs(config, jobs, folder)
+    results = run_on(simulation, config, jobs)
     complaints = [
         f"{encoding.name.lower()}, stall {stall}: {text}"
         for case, stall, result in zip(cases, stalls, results, strict=True)

@@ -16,7 +16,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from cocotb_tools.runner import Runner, get_runner
 
-from openwork_dv.building import BUILD_FOLDER, SimulationError, built
+from openwork_dv.building import BUILD_FOLDER, SimulationError, built, files_version
 from openwork_dv.held_commands import HeldCommands
 from openwork_dv.jobs import Job, JobResult
 from openwork_dv.native.build import compile_program, tools, verilate
@@ -45,13 +45,11 @@ The passes of `opt` one by one, without `opt_dff`: it stops at two flip-flops th
 """
 
 
-TOP_PORTS = r"""`verilator_config
-public_flat_rw -module "top" -var "clk"
-public_flat_rw -module "top" -var "rst"
-public_flat_rw -module "top" -var "i_*"
-public_flat_rw -module "top" -var "o_*"
-"""
+TOP_PORTS = ("clk", "rst", "i_*", "o_*")
 """cocotb sees these of a Verilator model; what can be seen is not optimized."""
+
+BLOCK_PORTS = ("aclk", "aresetn", "interrupt", "s_*", "m_*")
+"""Likewise, of a block with the names of the AXI standard."""
 
 
 class Simulator(Enum):
@@ -68,17 +66,14 @@ class Simulation:
     """A compiled component, ready to run benches.
 
     Attributes:
-        folder: holds `top.v` and the compiled simulation.
+        folder: holds the compiled simulation.
         simulator: that it is compiled for.
+        top: name of the top module.
     """
 
     folder: Path
     simulator: Simulator = Simulator.ICARUS
-
-    @property
-    def verilog(self) -> Path:
-        """The component's Verilog."""
-        return self.folder / "top.v"
+    top: str = "top"
 
     def run(self, bench: str, jobs: Any) -> Any:
         """Run `openwork_dv.bench.<bench>`: what it reads are `jobs`, what it writes comes back.
@@ -92,7 +87,7 @@ class Simulation:
         with suppress(SystemExit):  # the runner's way to say that the bench failed: no results then
             _runner(self.simulator).test(
                 test_module=f"openwork_dv.bench.{bench}",
-                hdl_toplevel="top",
+                hdl_toplevel=self.top,
                 hdl_toplevel_lang="verilog",
                 build_dir=self.folder,
                 test_dir=scratch,
@@ -134,9 +129,12 @@ def run_jobs(
     compact: bool = False,
 ) -> list[JobResult]:
     """Run jobs on the whole core, one after the other in one simulation."""
-    results: list[JobResult] = accelerator(config, folder, simulator, compact=compact).run(
-        "accelerator", (len(config.feeders), list(jobs))
-    )
+    return run_on(accelerator(config, folder, simulator, compact=compact), config, jobs)
+
+
+def run_on(simulation: Simulation, config: ArrayConfig, jobs: Sequence[Job]) -> list[JobResult]:
+    """Run jobs on a core of this configuration that is compiled already."""
+    results: list[JobResult] = simulation.run("accelerator", (len(config.feeders), list(jobs)))
     return results
 
 
@@ -156,6 +154,33 @@ def bus_shell(
     )
 
 
+def written(
+    verilog: Path, folder: Path = BUILD_FOLDER, simulator: Simulator = Simulator.ICARUS, *, language: str = "2012"
+) -> Simulation:
+    """A file that `openwork_fpga.verilog` wrote, compiled as it is, with the models that lie beside it.
+
+    Args:
+        language: the year of the Verilog standard that Icarus reads it by.
+
+    Raises:
+        SimulationError: the simulator is not there or refused the Verilog.
+    """
+    _require(simulator)
+    name = verilog.stem
+    cells = verilog.with_name(f"{name}_cells.v")
+    sources = [path.absolute() for path in (verilog, cells) if path.exists()]
+
+    def make(part: Path) -> None:
+        if simulator is Simulator.ICARUS:
+            _compile_icarus(part, sources, name, f"-g{language}")
+        else:
+            _compile_verilator(part, sources, name, "-O0")
+
+    depends_on = [name, files_version(*sources), language]
+    depends_on += [tools()] if simulator is Simulator.VERILATOR else []
+    return Simulation(built(folder, " ".join(depends_on), make), simulator, name)
+
+
 def build(
     name: str,
     component: Callable[[], wiring.Component],
@@ -167,17 +192,17 @@ def build(
     Raises:
         SimulationError: the simulator is not there or refused the Verilog.
     """
-    if simulator is Simulator.ICARUS and shutil.which("iverilog") is None:
-        raise SimulationError("Icarus Verilog is not installed: apt-get install iverilog")
+    _require(simulator)
     if simulator is Simulator.VERILATOR:
-        name = f"{name} {TOP_PORTS} {tools()}"
+        name = f"{name} {_ports_file('top')} {tools()}"
 
     def make(part: Path) -> None:
         (part / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
         if simulator is Simulator.ICARUS:
             compile_design(part)
         else:
-            _compile_model(part)
+            run_script(TO_VERILOG, part)
+            _compile_verilator(part, [part / "top.v"], "top")
 
     return Simulation(built(folder, name, make), simulator)
 
@@ -189,12 +214,22 @@ def compile_design(folder: Path) -> None:
         SimulationError: Icarus refused the Verilog.
     """
     run_script(TO_VERILOG, folder)
+    _compile_icarus(folder, [folder / "top.v"], "top")
+
+
+def _require(simulator: Simulator) -> None:
+    if simulator is Simulator.ICARUS and shutil.which("iverilog") is None:
+        raise SimulationError("Icarus Verilog is not installed: apt-get install iverilog")
+
+
+def _compile_icarus(folder: Path, sources: Sequence[Path], top: str, *options: str) -> None:
     log = folder / "build.log"
     try:
         _runner(Simulator.ICARUS).build(
-            sources=[folder / "top.v"],
-            hdl_toplevel="top",
+            sources=sources,
+            hdl_toplevel=top,
             build_dir=folder,
+            build_args=options,
             timescale=("1ns", "1ps"),
             log_file=log,
         )
@@ -202,19 +237,26 @@ def compile_design(folder: Path) -> None:
         raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
 
 
-def _compile_model(folder: Path) -> None:
-    """As `compile_design`, with Verilator: cocotb's own main program around a model of which the ports can be seen."""
-    run_script(TO_VERILOG, folder)
-    (folder / "ports.vlt").write_text(TOP_PORTS)
-    verilate(folder, "--vpi", "--timescale", "1ns/1ps", "--x-initial", "unique", "ports.vlt", "top.v")
+def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, optimize: str = "-O2") -> None:
+    """cocotb's own main program around a model of which the ports can be seen."""
+    (folder / "ports.vlt").write_text(_ports_file(top))
+    options = ("--vpi", "--timescale", "1ns/1ps", "--x-initial", "unique", "--top-module", top)
+    verilate(folder, *options, "ports.vlt", *map(str, sources))
     libraries = cocotb_tools.config.libs_dir
     compile_program(
         folder,
         [cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"],
         ["verilated_vpi.cpp"],
         link=[f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
-        program="top",
+        program=top,
+        optimize=optimize,
     )
+
+
+def _ports_file(top: str) -> str:
+    """Verilator's configuration file that lets cocotb see a module's ports."""
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in (*TOP_PORTS, *BLOCK_PORTS)]
+    return "\n".join(["`verilator_config", *lines, ""])
 
 
 def _runner(simulator: Simulator) -> Runner:

@@ -16,10 +16,9 @@ from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, synthesize
 from openwork_fpga.nextpnr import Routed
 from openwork_fpga.tools import run_tool
+from openwork_fpga.verilog import verilog_text
 from openwork_fpga.yosys import ToolError
 from openwork_hw.arch.refusal import Refusal
-
-VERILOG = "read_rtlil design.il\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename top.v\n"
 
 
 class TimingError(Refusal):
@@ -136,7 +135,7 @@ def build(
     names = {"bitstream": "packed", "switches": _switches(chosen.seed)}
     run_tool(packer, [*board.pack, *(option.format(**names) for option in options)], folder)
     progress("Verilog", steps - 1, steps)
-    yosys.run_script(VERILOG, folder, "verilog")
+    (folder / "top.v").write_text(verilog_text(folder))
     os.replace(folder / "top.v", out / "top.v")
     os.replace(folder / "netlist.json", out / "top.json")
     os.replace(folder / "packed", result)

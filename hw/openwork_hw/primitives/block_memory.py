@@ -104,7 +104,7 @@ class BlockMemory(wiring.Component):
         return m
 
     def _elaborate_generic(self, m: Module) -> None:
-        m.submodules.memory = words = memory.Memory(shape=self._width, depth=self._depth, init=self._start)
+        m.submodules.words = words = memory.Memory(shape=self._width, depth=self._depth, init=self._start)
         write = words.write_port()
         read = words.read_port()
         output = Signal(self._width, reset_less=True)

@@ -79,7 +79,7 @@ class FeatureMemory(wiring.Component):
         return m
 
     def _plain(self, m: Module, address: Signal) -> Signal:
-        m.submodules.memory = words = memory.Memory(
+        m.submodules.words = words = memory.Memory(
             shape=8 * self._config.lanes, depth=self._config.feature_words, init=[]
         )
         write = words.write_port()

@@ -15,6 +15,9 @@ from openwork_hw.shells.memory import memory_ports
 SLICE_BITS = 8
 """A large memory lies all over the part: so many bits of its words have registers of their own, and can lie together."""
 
+MOST_WORDS = 1 << 20
+"""Of an image memory on the chip: nine times what the block memories of an LFE5U-85F hold."""
+
 
 class ImageMemory(wiring.Component):
     """Hold an image in block memory, and serve many readers through one port.
@@ -30,6 +33,7 @@ class ImageMemory(wiring.Component):
         words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it; for each slice of
         a word two addresses.
     Limits
+        At most MOST_WORDS words.
         A word that is written two cycles after it was asked for is given as it was or as it is; one written later, as it was.
     """
 
@@ -44,6 +48,12 @@ class ImageMemory(wiring.Component):
         """`image`: what the memory holds from the start; zeros behind it."""
         if words < 1 or len(image) > words:
             raise ConfigError(f"a memory of {words} words does not hold an image of {len(image)}")
+        if words > MOST_WORDS:
+            need, most = (count * WORD_BITS // 8192 for count in (words, MOST_WORDS))
+            raise ConfigError(
+                f"an image memory of {words:,} words needs {need:,} KiB of the chip's block memory, and at most {MOST_WORDS:,} "
+                f"words ({most:,} KiB) can be made: keep larger images in a memory outside"
+            )
         self._words = words
         self._readers = readers
         self._technology = technology

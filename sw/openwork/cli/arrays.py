@@ -28,6 +28,14 @@ GroupSizes = Annotated[
 Replicas = Annotated[
     int | None, typer.Option(help="Streams whose outputs are copied to each other.", show_default="the preset's")
 ]
+MaxPooling = Annotated[
+    bool | None,
+    typer.Option("--max-pooling/--no-max-pooling", help="Accumulators that keep a maximum.", show_default=False),
+]
+GlobalPooling = Annotated[
+    bool | None,
+    typer.Option("--global-pooling/--no-global-pooling", help="Sums over all lanes and PEs.", show_default=False),
+]
 Encodings = Annotated[
     list[str] | None,
     typer.Option(
@@ -39,7 +47,8 @@ Encodings = Annotated[
 def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     """The preset, with the sizes that were named in place of its own.
 
-    A preset's `group_sizes` are divisors of its own `pes`: another number of PEs may be divided in all ways, unless said.
+    Where a size that was named contradicts one of the preset's, the preset's gives way. Its `group_sizes` are divisors of its own
+    `pes`: another number of PEs may be divided in all ways. Its `replicas` become as few as the lanes allow.
 
     Raises:
         ConfigError: no such preset, or a size that no array can have.
@@ -47,7 +56,11 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     named = {name: size for name, size in sizes.items() if size is not None}
     if "pes" in named:
         named.setdefault("group_sizes", ())
-    return replace(choose("preset", preset, PRESETS), **named)
+    base = choose("preset", preset, PRESETS)
+    if "lanes" in named and "replicas" not in named:
+        # The array of these lanes says how many replicas it bears.
+        named["replicas"] = min(base.replicas, replace(base, **named, replicas=1).row_spacing)
+    return replace(base, **named)
 
 
 def chosen_encodings(names: list[str] | None) -> tuple[Encoding, ...]:

@@ -12,10 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from openwork.cli.arrays import (
     Encodings,
     FeatureWords,
+    GlobalPooling,
     GroupSizes,
     Lanes,
+    MaxPooling,
     Pes,
     Preset,
+    Replicas,
     RowBufferNonzeros,
     SinglePort,
     SumBits,
@@ -25,14 +28,19 @@ from openwork.cli.arrays import (
 )
 from openwork.cli.checks import check_record
 from openwork.cli.terminal import app, choose, messages, output, working
-from openwork_hw.arch.config import PRESETS, Technology
+from openwork_hw.arch.config import PRESETS, ConfigError, Technology
 
 
 class Shell(StrEnum):
     """What can be written around the array."""
 
     NONE = "none"
+    MEMORY = "memory"
     AXI = "axi"
+
+
+IMAGE_WORDS = 16384
+"""Of a block's image memory, where no other number is asked for."""
 
 
 @app.command()
@@ -46,29 +54,39 @@ def verilog(
     sum_bits: SumBits = None,
     single_port: SinglePort = None,
     group_sizes: GroupSizes = None,
+    replicas: Replicas = None,
+    max_pooling: MaxPooling = None,
+    global_pooling: GlobalPooling = None,
     technology: Annotated[Technology | None, typer.Option(help="Primitives to instantiate.")] = None,
     encoding: Encodings = None,
     shell: Annotated[
         Shell,
         typer.Option(
-            help="What is around the array: none for the array alone, axi for a block that runs images, with AXI4-Lite registers "
-            "and AXI4-Stream data (docs/registers.md)."
+            help="What is around the array: none for the array alone; memory for one that runs images out of a memory outside; axi "
+            "for a block that runs images out of its own, with AXI4-Lite registers and AXI4-Stream data (docs/registers.md)."
         ),
     ] = Shell.NONE,
     image_words: Annotated[
-        int, typer.Option(min=1, help="With a shell: words of 32 bits that its image memory holds.")
-    ] = 16384,
-    out: Annotated[Path, typer.Option("--output", "-o", help="Folder to write NAME.v into.")] = Path("build"),
+        int | None,
+        typer.Option(
+            min=1, help="With --shell axi: words of 32 bits that its image memory holds.", show_default=str(IMAGE_WORDS)
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder to write NAME.v and NAME.vlt into.")] = Path(
+        "build"
+    ),
     name: Annotated[
         str | None,
         typer.Option(
-            help="Name of the top module and its file.", show_default="openwork_PESxLANES, openwork_axi_PESxLANES"
+            help="Name of the top module and its file.",
+            show_default="openwork_PESxLANES, openwork_memory_PESxLANES, openwork_axi_PESxLANES",
         ),
     ] = None,
 ) -> None:
-    """Write the array, alone or as a block for a system, as synthesizable Verilog.
+    """Write the array, alone or as a block for a system, as Verilog for simulators and synthesizers.
 
-    Sizes that are not named are the preset's. For example:
+    Sizes that are not named are the preset's. NAME.vlt beside the file tells Verilator which of its rules the text does not keep,
+    and why; NAME_cells.v, where it is written, holds models of the part's cells for simulation. For example:
 
       openwork verilog --pes 4 --lanes 4 -o build/
 
@@ -90,18 +108,28 @@ def verilog(
         sum_bits=sum_bits,
         single_port=single_port,
         group_sizes=tuple(group_sizes) if group_sizes else None,
+        replicas=replicas,
+        max_pooling=max_pooling,
+        global_pooling=global_pooling,
         technology=technology,
     )
     encodings = chosen_encodings(encoding)
     check_folder(out)
-    prefix = "openwork" if shell is Shell.NONE else f"openwork_{shell}"
-    path = out / f"{name or f'{prefix}_{config.pes}x{config.lanes}'}.v"
+    if image_words is not None and shell is not Shell.AXI:
+        raise ConfigError("--image-words is for --shell axi: no other shell has an image memory of its own")
 
-    from openwork_fpga.verilog import write_bus_shell, write_verilog
+    from openwork_fpga.verilog_names import module_name
+
+    prefix = "openwork" if shell is Shell.NONE else f"openwork_{shell}"
+    path = out / f"{module_name(name or f'{prefix}_{config.pes}x{config.lanes}')}.v"
+
+    from openwork_fpga.verilog import write_bus_shell, write_image_runner, write_verilog
 
     with working(f"Writing {config} to {path}"):
         if shell is Shell.AXI:
-            write_bus_shell(config, path, encodings, image_words)
+            write_bus_shell(config, path, encodings, image_words or IMAGE_WORDS)
+        elif shell is Shell.MEMORY:
+            write_image_runner(config, path, encodings)
         else:
             write_verilog(config, path, encodings)
     output.print(f"{path}: {config}, {path.stat().st_size / 1024:.0f} KiB", highlight=False, soft_wrap=True)
@@ -121,6 +149,9 @@ def synth(
     sum_bits: SumBits = None,
     single_port: SinglePort = None,
     group_sizes: GroupSizes = None,
+    replicas: Replicas = None,
+    max_pooling: MaxPooling = None,
+    global_pooling: GlobalPooling = None,
     encoding: Annotated[
         list[str] | None,
         typer.Option(
@@ -163,6 +194,9 @@ def synth(
         sum_bits=sum_bits,
         single_port=single_port,
         group_sizes=tuple(group_sizes) if group_sizes else None,
+        replicas=replicas,
+        max_pooling=max_pooling,
+        global_pooling=global_pooling,
         technology=part.family.technology,
     )
     encodings = chosen_encodings(encoding) if encoding else part.encodings

@@ -10,12 +10,15 @@ from rich.table import Table
 
 from openwork.cli.arrays import (
     FeatureWords,
+    GlobalPooling,
     GroupSizes,
     Lanes,
+    MaxPooling,
     Pes,
     Preset,
     Replicas,
     RowBufferNonzeros,
+    SinglePort,
     SumBits,
     TapEntries,
     array_config,
@@ -95,8 +98,11 @@ def compile_(
     row_buffer_nonzeros: RowBufferNonzeros = None,
     tap_entries: TapEntries = None,
     sum_bits: SumBits = None,
+    single_port: SinglePort = None,
     group_sizes: GroupSizes = None,
     replicas: Replicas = None,
+    max_pooling: MaxPooling = None,
+    global_pooling: GlobalPooling = None,
     encoding: Annotated[str, typer.Option(help="Of the weight streams: csr, triplet or packed.")] = "packed",
 ) -> None:
     """Compile a quantized model for an array, and print its layers.
@@ -117,8 +123,11 @@ def compile_(
         row_buffer_nonzeros=row_buffer_nonzeros,
         tap_entries=tap_entries,
         sum_bits=sum_bits,
+        single_port=single_port,
         group_sizes=tuple(group_sizes) if group_sizes else None,
         replicas=replicas,
+        max_pooling=max_pooling,
+        global_pooling=global_pooling,
     )
     (chosen,) = chosen_encodings([encoding])
     check_files((model,), (out,))

@@ -15,6 +15,7 @@ from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.catalogue import BOARDS
 from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.nextpnr import installed
+from openwork_fpga.verilog import verilog_text
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -80,6 +81,16 @@ def test_a_bitstream_is_built(tmp_path: Path, board: Board, seeds: tuple[int, ..
     figures = {one["name"]: one["value"] for one in built.measurements("commit", "command")}
     assert figures["macs"] == board.config.macs
     assert figures["seeds_tried"] == len(seeds)
+
+
+def test_the_verilog_beside_a_bitstream_has_no_process_that_a_simulator_never_runs(tmp_path: Path) -> None:
+    """Flip-flops wait for their clock; a block that waits for constants would wait for ever."""
+    plan = SMALL.platform().build(BoardTop(SMALL), do_build=False, emit_src=False)
+    (tmp_path / "design.il").write_text(plan.files["top.il"])
+    text = verilog_text(tmp_path)
+    assert "module top(" in text
+    waits = set(re.findall(r"^ *always(?: |_)(.*)", text, re.MULTILINE))
+    assert waits and all(wait.startswith("@(posedge ") for wait in waits), waits
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from openwork_dv.netlist.levels import ecp5_routed
 from openwork_hw.arch.config import ArrayConfig, Technology
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.block_memory import BlockMemory
+from openwork_hw.primitives.clearable_adder import _CLEARABLE_ADD
 from openwork_hw.primitives.multipliers import Multipliers
 from openwork_hw.primitives.selector import Selector
 
@@ -206,3 +207,55 @@ def test_our_spram_does_what_that_of_yosys_does(tmp_path: Path) -> None:
     assert len(pairs) == cycles
     assert [own for _theirs, own in pairs] == [theirs for theirs, _own in pairs]
     assert sum("x" not in own for _theirs, own in pairs) > cycles // 4
+
+
+class Selected(wiring.Component):
+    """A selector of ECP5's cells, and a register behind it."""
+
+    i: Signal
+    select: Signal
+    o: Signal
+
+    def __init__(self, width: int, count: int) -> None:
+        self._width = width
+        self._count = count
+        super().__init__({"i": In(width * count), "select": In(range(count)), "o": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.selector = selector = Selector(self._width, self._count, Technology.ECP5)
+        m.d.comb += [selector.i.eq(self.i), selector.select.eq(self.select)]
+        m.d.sync += self.o.eq(selector.o)
+        return m
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 8])
+def test_our_look_up_tables_and_multiplexers_select(
+    run_icarus: Callable[..., dict[str, list[int | None]]], count: int
+) -> None:
+    """A selector is made of LUT4, PFUMX and L6MUX21."""
+    width, rng = 3, random.Random(count)
+    words = [[rng.randrange(1 << width) for _ in range(count)] for _ in range(50)]
+    select = [rng.randrange(count) for _ in words]
+    packed = [sum(word << width * place for place, word in enumerate(row)) for row in words]
+    found = run_icarus(Selected(width, count), {"i": packed, "select": select})
+    assert found["o"][1:] == [row[place] for row, place in zip(words, select, strict=True)][:-1]
+
+
+@pytest.mark.parametrize("a", range(4))
+def test_a_sum_that_is_cleared_forgets_what_was_undefined(tmp_path: Path, a: int) -> None:
+    """As the part does: a LUT's output is defined where undefined inputs make no difference."""
+    pins = ", ".join(f".A{half}({a >> half & 1}), .B{half}(1'bx), .C{half}(1'b1), .D{half}(1'b1)" for half in range(2))
+    cell = f"""CCU2C #(.INIT0({_CLEARABLE_ADD}), .INIT1({_CLEARABLE_ADD}), .INJECT1_0("NO"), .INJECT1_1("NO"))"""
+    bench = f"""module bench;
+      wire [1:0] sum;
+      wire carry;
+      {cell} adder (.CIN(1'b0), {pins}, .S0(sum[0]), .S1(sum[1]), .COUT(carry));
+      initial #1 $display("%b %b", sum, carry);
+    endmodule
+    """
+    (tmp_path / "bench.v").write_text(bench)
+    command = ["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", str(MODELS / "CCU2C.v")]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    result = subprocess.run(["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert result.stdout.split() == [f"{a:02b}", "0"]

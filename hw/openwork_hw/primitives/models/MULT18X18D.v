@@ -2,8 +2,8 @@
 //
 // Written from the part's behaviour: 18-bit operands, each signed or unsigned in every cycle (SIGNEDA, SIGNEDB); each
 // register stage is there (its _CLK parameter names a clock) or not ("NONE"), with the clock enable and synchronous reset
-// that its parameters name. Not modelled: operand C, the shift chains (SOURCEA, SOURCEB must be 0), asynchronous and
-// global reset.
+// that its parameters name; registers start at 0. Not modelled: operand C, the shift chains (SOURCEA, SOURCEB must be 0),
+// asynchronous and global reset.
 module MULT18X18D (
   input A0, A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17,
   input B0, B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17,
@@ -25,15 +25,20 @@ module MULT18X18D (
 
   // The digit at the end of a parameter such as "CLK2" selects the wire.
   wire [3:0] clk = {CLK3, CLK2, CLK1, CLK0}, ce = {CE3, CE2, CE1, CE0}, rst = {RST3, RST2, RST1, RST0};
-  localparam [7:0] A_CLK = REG_INPUTA_CLK, A_CE = REG_INPUTA_CE, A_RST = REG_INPUTA_RST;
-  localparam [7:0] B_CLK = REG_INPUTB_CLK, B_CE = REG_INPUTB_CE, B_RST = REG_INPUTB_RST;
-  localparam [7:0] M_CLK = REG_PIPELINE_CLK, M_CE = REG_PIPELINE_CE, M_RST = REG_PIPELINE_RST;
-  localparam [7:0] O_CLK = REG_OUTPUT_CLK, O_CE = REG_OUTPUT_CE, O_RST = REG_OUTPUT_RST;
+  localparam [31:0] A_CLK = REG_INPUTA_CLK, A_RST = REG_INPUTA_RST;
+  localparam [23:0] A_CE = REG_INPUTA_CE;
+  localparam [31:0] B_CLK = REG_INPUTB_CLK, B_RST = REG_INPUTB_RST;
+  localparam [23:0] B_CE = REG_INPUTB_CE;
+  localparam [31:0] M_CLK = REG_PIPELINE_CLK, M_RST = REG_PIPELINE_RST;
+  localparam [23:0] M_CE = REG_PIPELINE_CE;
+  localparam [31:0] O_CLK = REG_OUTPUT_CLK, O_RST = REG_OUTPUT_RST;
+  localparam [23:0] O_CE = REG_OUTPUT_CE;
 
   wire [18:0] a_pins = {SIGNEDA, {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0}};
   wire [18:0] b_pins = {SIGNEDB, {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0}};
   reg [18:0] a_register, b_register;
   reg [36:0] m_register, o_register;
+  initial {a_register, b_register, m_register, o_register} = 0;
   wire [18:0] a = REG_INPUTA_CLK == "NONE" ? a_pins : a_register;
   wire [18:0] b = REG_INPUTB_CLK == "NONE" ? b_pins : b_register;
   wire signed [37:0] product = $signed({a[18] & a[17], a[17:0]}) * $signed({b[18] & b[17], b[17:0]});

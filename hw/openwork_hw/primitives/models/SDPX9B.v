@@ -82,7 +82,7 @@ module SDPX9B (
   always @(posedge CLKA)
     if (CEA)
       for (part = 0; part < BIT_WIDTH_0 / 9; part = part + 1)
-        if (BIT_WIDTH_0 == 9 || ADA[part]) bytes[to + part] <= DI[9 * part +: 9];
+        if (BIT_WIDTH_0 == 9 || ADA[part]) bytes[to + part[10:0]] <= DI[9 * part +: 9];
   always @(posedge CLKB) begin
     if (RESETB) latch <= 0; else if (CEB) latch <= CEA && from == to ? `SDPX9B_UNDEFINED : word;
     if (RESETB) register <= 0; else if (OCE) register <= latch;
