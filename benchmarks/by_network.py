@@ -1,14 +1,11 @@
 """Measure some or all networks of the catalogue, and keep the record after each: what benchmarks of accuracy have in common."""
 
 import argparse
-import json
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import torch
-
 from openwork.models.shared_data import DataError
+from openwork.records import Origin, merged, read_record, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,40 +31,20 @@ def keep(
     if unknown := set(names) - set(networks):
         parser.error(f"there is no network {', '.join(sorted(unknown))}: there are {', '.join(networks)}")
 
-    context = {
-        "commit": current_commit(),
-        "tools": [f"torch {torch.__version__}"],
-        "command": f"python benchmarks/{file}.py",
-    }
     path = ROOT / "docs" / "results" / f"{file}.json"
-    kept = json.loads(path.read_text()) if path.exists() else []
-    record = {name: [one for one in kept if _network_of(one["configuration"], networks) == name] for name in networks}
     for name in names:
+        origin = Origin.of_script(f"{ROOT}/benchmarks/{file}.py", [name], ["torch"])
         try:
             measured = list(measure(name))
         except DataError as error:
             print(f"{name} left out: {error}")
             continue
-        record[name] = [
-            {"name": what, "unit": unit, "value": round(value, 2), "configuration": configuration, **context}
-            for configuration, what, unit, value in measured
-        ]
+        by_configuration: dict[str, list[tuple[str, str, float]]] = {}
         for configuration, what, unit, value in measured:
             print(f"{configuration:56} {what:40} {value:12,.2f} {unit}")
-        lines = [one for entries in record.values() for one in entries]
-        path.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
-
-
-def current_commit() -> str:
-    """The commit that is checked out, with ``-dirty`` behind it where a file besides the records differs from it."""
-    git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    changed = subprocess.run(
-        [*git, "diff", "--quiet", "HEAD", "--", ".", ":!docs"], capture_output=True, check=False
-    ).returncode
-    return (commit or "unknown") + ("-dirty" if commit and changed else "")
+            by_configuration.setdefault(configuration, []).append((what, unit, round(value, 2)))
+        runs = [origin.run(configuration, figures) for configuration, figures in by_configuration.items()]
+        write_record(path, merged(read_record(path), runs, lambda one: _network_of(one.setting, networks), networks))
 
 
 def _network_of(configuration: str, networks: Sequence[str]) -> str:

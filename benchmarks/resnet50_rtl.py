@@ -6,23 +6,22 @@ compared with the golden model's.
 """
 
 import argparse
-import json
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from resnet50_cycles import ROOT, Measurement, layers, write_atomically
+from resnet50_cycles import ROOT, layers
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from openwork.compiler.program import LayerProgram, compile_layer
 from openwork.layer import IntegerLayer
+from openwork.records import Origin, Value, write_record
 from openwork_dv.jobs import Job
 from openwork_dv.runner import run_jobs
 from openwork_dv.scoreboard import layer_complaints, step_complaints
@@ -104,12 +103,12 @@ def main() -> int:
         print(f"{path} is not there: set OPENWORK_DATA to the folder that holds dlmc/", file=sys.stderr)
         return 2
 
-    command = shlex.join(["python", "benchmarks/resnet50_rtl.py", *sys.argv[1:]])
+    origin = Origin.of_script(__file__, packages=["numpy", "cocotb"])
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table(title=f"ResNet-50 layers, {options.sparsity} sparse, on {CONFIG} in Icarus")
     for name in ("layer", "kind", "rows", "groups x streams", "hold", "cycles", "predicted", "outputs compared"):
         table.add_column(name, justify="left" if name in ("layer", "kind") else "right")
-    measurements: list[Measurement] = []
+    runs = []
     wrong: list[str] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, ThreadPoolExecutor(2) as pool:
@@ -124,21 +123,19 @@ def main() -> int:
                 f"{predicted:,}", f"{outputs:,}" if outputs else "-",
             )  # fmt: skip
             setting = f"{layer.name}, {layer.rows} rows, {options.sparsity} sparse, {CONFIG}"
-            for name, unit, value in (
+            figures: list[tuple[str, str, Value]] = [
                 ("resnet50 rtl cycles", "cycles", cycles),
                 ("resnet50 rtl predicted", "cycles", predicted),
                 ("resnet50 rtl outputs compared", "outputs", outputs),
-            ):
-                measurements.append(Measurement(name, unit, value, setting, command))
+            ]
+            runs.append(origin.run(setting, figures))
     console.print(table)
     for complaint in wrong:
         console.print(complaint, style="red", markup=False)
     if wrong:
         return 1
-    write_atomically(options.output, measurements)
-    console.print(
-        f"{len(measurements)} measurements written to {options.output}: {json.dumps(asdict(measurements[0]))} .."
-    )
+    write_record(options.output, runs)
+    console.print(f"{len(runs)} runs written to {options.output}")
     return 0
 
 

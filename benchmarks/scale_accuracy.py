@@ -6,9 +6,7 @@ activations, rounded to the values that int8 has (fake quantization), so that th
 else. The shortcuts of a ResNet are added before the one rounding, and not rounded themselves.
 """
 
-import json
 import statistics
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +22,7 @@ from openwork.models import digits
 from openwork.models.shared_data import cifar10, data_folder, data_path
 from openwork.quantization import ActivationScale, ScaleKind, activation_scale, weight_scales
 from openwork.quantization.scales import WEIGHT_MAX, round_to_int8
+from openwork.records import Figure, Origin, write_record
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,6 +201,7 @@ def _accuracy(scores: torch.Tensor, labels: torch.Tensor) -> float:
 
 def main() -> None:
     """Measure all, write the record, print it."""
+    origin = Origin.of_script(__file__, packages=["torch"])
     results: dict[str, list[dict[str, float]]] = {}
     for name, subject in digits_subjects():
         results.setdefault(name, []).append(measure(subject))
@@ -211,31 +211,17 @@ def main() -> None:
     else:
         print("ResNets on CIFAR-10 left out: no data; set OPENWORK_DATA to the folder that holds cifar10_resnets")
 
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    context = {
-        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
-        "tools": [f"torch {torch.__version__}"],
-        "command": "python benchmarks/scale_accuracy.py",
-    }
     record = []
     for configuration, runs in results.items():
+        figures = []
         for name in runs[0]:
             values = [round(run[name], 2) for run in runs]
-            spread = {"low": min(values), "high": max(values)} if len(values) > 1 else {}
-            record.append(
-                {
-                    "name": name,
-                    "unit": UNITS.get(name.partition(":")[0], "%"),
-                    "value": round(statistics.mean(values), 2),
-                    **spread,
-                    "configuration": configuration,
-                    **context,
-                }
-            )
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    for line in record:
-        print(f"{line['configuration']:24} {line['name']:42} {line['value']:8.2f} {line['unit']}")
+            spread = (min(values), max(values)) if len(values) > 1 else ()
+            unit = UNITS.get(name.partition(":")[0], "%")
+            figures.append(Figure(name, unit, round(statistics.mean(values), 2), *spread))
+            print(f"{configuration:24} {name:42} {figures[-1].value:8.2f} {unit}")
+        record.append(origin.run(configuration, figures))
+    write_record(RECORD, record)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """What the scripts of the sparsity table share: the record, checkpoints, and how a pruned network is measured."""
 
-import json
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from io import BytesIO
 from math import sqrt
 from pathlib import Path
@@ -19,6 +17,7 @@ from openwork.frontend import import_module
 from openwork.network import IntegerNetwork
 from openwork.quantization import quantize
 from openwork.quantization.evaluation import accuracy
+from openwork.records import Origin, Value, merged, read_record, write_record
 from openwork.report.compression import Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +26,7 @@ CURVES = ROOT / "docs" / "results" / "sparsity_curves.json"
 CHECKPOINTS = ROOT / "build" / "sparsity"
 BATCH = 50
 
-Figure = tuple[str, str, float | int | str]
+Figure = tuple[str, str, Value]
 """Name, unit, value."""
 
 
@@ -89,37 +88,23 @@ def figures(
     ]
 
 
-def commit() -> str:
-    """What the tree is a checkout of; records that were written since do not make it dirty."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RECORD.parent.relative_to(ROOT)}")
-    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + ("-dirty" if changed else "")
+@cache
+def origin() -> Origin:
+    """Of everything that this process measures. A benchmark asks for it first: files may change while it runs."""
+    return Origin.of_script(sys.argv[0], packages=["torch"])
 
 
 def kept_figures(path: Path, configuration: str) -> list[Figure]:
-    """What a record holds of a configuration."""
-    lines = json.loads(path.read_text()) if path.exists() else []
-    return [(one["name"], one["unit"], one["value"]) for one in lines if one["configuration"] == configuration]
+    """What an interrupted run of today's sources left in a record."""
+    ours = (configuration, origin().sources)
+    runs = [run for run in read_record(path) if (run.configuration, run.sources) == ours]
+    return [(one.name, one.unit, one.value) for run in runs for one in run.figures]
 
 
 def record(path: Path, configuration: str, found: Sequence[Figure]) -> None:
-    """Keep a line in a record, in the place of what was measured of this configuration before, and print it."""
-    context = {
-        "configuration": configuration,
-        "commit": commit(),
-        "tools": [f"torch {torch.__version__}"],
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-    }
-    kept = [
-        one for one in (json.loads(path.read_text()) if path.exists() else []) if one["configuration"] != configuration
-    ]
-    for name, unit, value in found:
-        kept.append(
-            {"name": name, "unit": unit, "value": round(value, 3) if isinstance(value, float) else value, **context}
-        )
+    """Keep a run in a record, in the place of what was measured of this configuration before, and print it."""
+    figures = [(name, unit, round(value, 3) if isinstance(value, float) else value) for name, unit, value in found]
+    for name, unit, value in figures:
         print(f"{configuration:50} {name:30} {value} {unit}", flush=True)
-    write_whole(path, (json.dumps(sorted(kept, key=lambda one: one["configuration"]), indent=1) + "\n").encode())
+    run = origin().run(configuration, figures)
+    write_record(path, merged(read_record(path), [run], lambda one: one.setting))

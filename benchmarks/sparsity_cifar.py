@@ -8,7 +8,7 @@ import argparse
 from dataclasses import dataclass
 
 import torch
-from sparsity import CHECKPOINTS, RECORD, counting, figures, float_accuracy, int8_accuracy, quantized, record
+from sparsity import CHECKPOINTS, RECORD, counting, figures, float_accuracy, int8_accuracy, origin, quantized, record
 from torch.nn import functional
 
 from openwork.models.cifar_resnet import pretrained_resnet20, pretrained_resnet56
@@ -53,6 +53,7 @@ def main() -> None:
     """Prune and measure, train on and measure, for the networks that were named or both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"networks: {', '.join(CASES)}")
+    origin()
     test, train = cifar10("test1000", normalized=True), cifar10("train4000", normalized=True)
     calibration = train.inputs[:: len(train.inputs) // CALIBRATION]
     CHECKPOINTS.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sparsity import ROOT, counting, int8_accuracy, record
+from sparsity import ROOT, counting, int8_accuracy, origin, record
 
 from openwork.frontend import import_module
 from openwork.models.catalogue import SUBJECTS
@@ -57,6 +57,7 @@ def with_codebook(network: IntegerNetwork, count: int) -> IntegerNetwork:
 
 def main() -> None:
     """Prune, quantize, share values, measure, record."""
+    origin()
     for name, density in CASES.items():
         subject = SUBJECTS[name](1000)
         assert subject.labels is not None

@@ -1,7 +1,7 @@
 """What pruning without any training costs: accuracy in int8 against density, by method, of networks with published weights.
 
 Calibration inputs have no labels here and are never test inputs. Name networks to measure those alone; each point is kept in the
-record when it is there, so an interrupted run goes on.
+record when it is there, so an interrupted run goes on if no source has changed.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from sparsity import CURVES, counting, float_accuracy, int8_accuracy, kept_figures, record
+from sparsity import CURVES, counting, float_accuracy, int8_accuracy, kept_figures, origin, record
 
 from openwork.frontend import import_module
 from openwork.models import shared_data
@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"networks, by the beginnings of their names: {', '.join(CASES)}")
     parser.add_argument("--methods", default=",".join(METHODS), help="some of these, with commas")
     arguments = parser.parse_args()
+    origin()
     for name, case in CASES.items():
         if not arguments.names or any(name.startswith(start) for start in arguments.names):
             measure(name, case(), arguments.methods.split(","))

@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 import torch
-from sparsity import RECORD, figures, float_accuracy, int8_accuracy, record
+from sparsity import RECORD, figures, float_accuracy, int8_accuracy, origin, record
 
 from openwork.frontend import import_module
 from openwork.models import digits
@@ -16,6 +16,7 @@ DENSITY, SEEDS = 0.1, 3
 
 def main() -> None:
     """Train, prune, train on in the golden model's arithmetic, measure, record."""
+    origin()
     data = digits.load()
     dense_accuracies, sparse_accuracies = [], []
     for seed in range(SEEDS):

@@ -6,7 +6,18 @@ from functools import partial
 from itertools import product
 
 import torch
-from sparsity import CHECKPOINTS, RECORD, counting, figures, float_accuracy, int8_accuracy, kept, quantized, record
+from sparsity import (
+    CHECKPOINTS,
+    RECORD,
+    counting,
+    figures,
+    float_accuracy,
+    int8_accuracy,
+    kept,
+    origin,
+    quantized,
+    record,
+)
 from torch import nn
 
 from openwork.models import mnist, shared_data
@@ -19,6 +30,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {"LeNet-5": mnist.lenet5, "MLP 78
 
 def main() -> None:
     """Train, prune, quantize, measure; the record is kept after each seed."""
+    origin()
     train, test = shared_data.mnist("train"), shared_data.mnist("test")
     CHECKPOINTS.mkdir(parents=True, exist_ok=True)
     dense_accuracies: dict[str, list[float]] = {name: [] for name in BUILDERS}

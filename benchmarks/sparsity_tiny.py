@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from sparsity import CHECKPOINTS, RECORD, Figure, counting, figures, float_accuracy, int8_accuracy, record
+from sparsity import CHECKPOINTS, RECORD, Figure, counting, figures, float_accuracy, int8_accuracy, origin, record
 from torch.nn import functional
 
 from openwork.frontend import import_module
@@ -115,6 +115,7 @@ def main() -> None:
     """Measure the networks that were named, or both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"networks: {', '.join(CASES)}")
+    origin()
     CHECKPOINTS.mkdir(parents=True, exist_ok=True)
     for name in parser.parse_args().names or CASES:
         measure(name, CASES[name]())

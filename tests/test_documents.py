@@ -1,10 +1,16 @@
 """Documents say what the record, the code and the tests say."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from openwork.records import Origin, Sources, Value, write_record
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,7 +21,9 @@ SUFFIXES = {"", ".core", ".il", ".json", ".md", ".py", ".sh", ".toml", ".txt", "
 
 def our_files() -> list[Path]:
     found = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
-    return [path for path in found if path.is_file() and path.suffix in SUFFIXES and "_cache" not in str(path)]
+    # The file .git stands where a worktree is checked out, and says where the repository is.
+    ours = [path for path in found if path.is_file() and path.name != ".git" and "_cache" not in str(path)]
+    return [path for path in ours if path.suffix in SUFFIXES]
 
 
 def text_of(path: Path) -> str:
@@ -26,6 +34,50 @@ def test_every_generated_block_is_fresh() -> None:
     command = [sys.executable, "tools/documents.py", "--check"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_no_figure_in_the_readme_is_of_an_older_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the row again with the command beside its table, or take the row out of the README."""
+    mark = documents(monkeypatch).MARK
+    assert [line for line in text_of(ROOT / "README.md").splitlines() if line.startswith("|") and mark in line] == []
+
+
+def documents(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The tool that writes the blocks."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    return importlib.import_module("documents")
+
+
+def test_rows_of_older_sources_are_marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool, path = documents(monkeypatch), tmp_path / "speed.json"
+    command, before = "python benchmarks/speed.py", Sources({"speed.py": "SPEED = 1\n"})
+    now = Sources({"speed.py": "SPEED = 2  # faster\n"})
+    write_record(
+        path,
+        [
+            Origin(command, "0123abcd", before.fingerprint(command)).run("slow", [("time", "ms", 3)]),
+            Origin(command, "4567cdef", now.fingerprint(command)).run("fast", [("time", "ms", 2)]),
+            Origin(command).run("lost", [("time", "ms", 1)]),
+        ],
+    )
+    head = "|  | time (ms) |\n| --- | --- |\n"
+    table, _, sentence = tool.measured(path, now).partition("\n\n")
+    assert f"{table}\n" == f"{head}| slow † 0123abcd | 3 |\n| fast | 2 |\n| lost † unknown | 1 |\n"
+    assert sentence.startswith("† A row with this mark is of an older version") and sentence.count("\n") == 1
+    assert tool.measured(path, now, "fast") == f"{head}| fast | 2 |\n", "no mark, no sentence"
+    assert "| slow | 3 |" in tool.measured(path, Sources({"speed.py": '"""It is 1."""\n\nSPEED = 1\n'}))
+
+
+def test_a_block_shows_the_runs_and_the_figures_that_it_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool, path, now = documents(monkeypatch), tmp_path / "speed.json", Sources({"speed.py": "SPEED = 1\n"})
+    origin = Origin("python benchmarks/speed.py", "0123abcd", now.fingerprint("python benchmarks/speed.py"))
+    figures: list[tuple[str, str, Value]] = [("time", "ms", 3), ("clock_seed_1", "MHz", 100.5), ("size", "bytes", 7)]
+    write_record(path, [origin.run(name, figures) for name in ("small", "large")])
+    assert tool.measured(path, now).splitlines()[2:] == ["| small | 3 | 7 |", "| large | 3 | 7 |"]
+    assert tool.measured(path, now, "arg", ["size", "clock_seed_1"]).splitlines()[2:] == ["| large | 100.5 | 7 |"]
+    for text, names, missing in (("huge", (), "huge"), ("", ("weight", "time"), "weight"), ("huge", ("time",), "time")):
+        with pytest.raises(SystemExit, match=f"has no figure or run called {missing}"):
+            tool.measured(path, now, text, names)
 
 
 def test_every_begin_marker_has_its_end() -> None:

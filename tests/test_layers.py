@@ -52,6 +52,8 @@ RULES = {
     ),
     # A quantized network is a safetensors file; msgspec decodes the JSON in it strictly.
     "openwork.files": Rule(may=("numpy", "safetensors", "msgspec", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
+    # Records are JSON; msgspec decodes them strictly. Benchmarks, tools and the FPGA side all read and write them.
+    "openwork.records": Rule(may=("msgspec", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The compiler starts fast: no torch, not even inside a function.
     "openwork": Rule(
         may=("numpy", "openwork", "openwork_hw.arch"),

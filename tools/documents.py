@@ -3,29 +3,30 @@
 A block stands between ``<!-- begin: NAME (COMMAND) -->`` and ``<!-- end: NAME -->``; COMMAND is what makes its figures
 again. NAME says what is quoted:
 
-- a JSON file of `fpga/results` or `docs/results`, a list of {name, unit, value, configuration, ...}: its measurements;
-- a folder of such files: the measurements of all;
+- a record of `fpga/results` or `docs/results`: its figures, a row for each run; ``RECORD with TEXT`` leaves out the runs whose
+  setting does not have the text, and ``RECORD showing NAME; NAME`` all figures but these;
+- a folder of records: the figures of all;
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
 - ``docstring NAME``: what a component, class or module says of itself.
 
-The pictures of `pictures.py` are drawn, too.
+A row is marked if the sources that it measures have changed since. The pictures of `pictures.py` are drawn, too.
 """
 
 import argparse
 import inspect
-import json
 import pkgutil
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pictures import PICTURES
 
+from openwork.records import Run, Sources, Value, read_record
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.registers import REGISTERS
 
@@ -36,6 +37,12 @@ BLOCK = re.compile(
 FENCE = "```"
 DETAILS = ("clock_seed_", "critical_path")
 """What a record keeps and a table leaves out."""
+
+RECORD = re.compile(r"(?P<path>\S+)(?: with (?P<text>.+?))?(?: showing (?P<names>.+))?")
+MARK = "†"
+MEANING = f"""
+{MARK} A row with this mark is of an older version (its commit follows the mark): the sources that it measures have changed since.
+"""
 
 
 def documents() -> list[Path]:
@@ -49,19 +56,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def number(value: Any) -> str:
+def number(value: Value) -> str:
     """A measured value as people read it: thousands apart, at most four digits after the point."""
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def setting(measurement: dict[str, Any]) -> str:
-    """What was measured: the part, if there is one, and the configuration."""
-    configuration = measurement["configuration"]
-    if isinstance(configuration, dict):
-        configuration = f"{configuration['pes']} x {configuration['lanes']}, {' + '.join(configuration['encodings'])}"
-    return f"{measurement['device']}: {configuration}" if "device" in measurement else str(configuration)
+@cache
+def sources() -> Sources:
+    """Ours, as they are now."""
+    return Sources.here(ROOT / "benchmarks")
+
+
+def label(run: Run, now: Sources) -> str:
+    """What a table calls a run: its setting, and a mark and the commit if it is of an older version."""
+    return f"{run.setting} {MARK} {run.commit or 'unknown'}" if now.is_older(run) else run.setting
 
 
 def headings(names: Sequence[str], units: dict[str, set[str]]) -> list[str]:
@@ -79,36 +89,49 @@ def headings(names: Sequence[str], units: dict[str, set[str]]) -> list[str]:
     ]
 
 
-def measured(path: Path) -> str:
-    """A record, or all records of a folder, as tables: a line for each setting, a column for each name.
+def measured(path: Path, now: Sources, text: str = "", names: Sequence[str] = ()) -> str:
+    """A record, or all records of a folder, as tables: a row for each run, a column for each name.
 
-    Measurements that have a setting in common stand in one table. Empty while nothing is recorded.
+    Runs that have a name in common stand in one table. Empty while nothing is recorded.
+
+    Args:
+        path: of the record or the folder.
+        now: the sources as they are now.
+        text: that the setting of a run must have.
+        names: of the figures that are shown; all of them by default.
     """
     files = [path] if path.suffix == ".json" else sorted(path.glob("*.json"))
-    kept = [one for file in files for one in json.loads(file.read_text()) if not one["name"].startswith(DETAILS)]
+    kept = [
+        (label(run, now), one)
+        for file in files
+        for run in read_record(file)
+        if text in run.setting
+        for one in run.figures
+        if (one.name in names if names else not one.name.startswith(DETAILS))
+    ]
+    if missing := (set(names) or {text} - {""}) - {one.name for _, one in kept} - ({text} if kept else set()):
+        raise SystemExit(f"{path.name} has no figure or run called {', '.join(sorted(missing))}")
     units: dict[str, set[str]] = {}
-    for one in kept:
-        units.setdefault(one["name"], set()).add(one["unit"])
+    for _, one in kept:
+        units.setdefault(one.name, set()).add(one.unit)
     cells = {
-        (setting(one), one["name"]): number(one["value"]) + (f" {one['unit']}" if len(units[one["name"]]) > 1 else "")
-        for one in kept
+        (row, one.name): number(one.value) + (f" {one.unit}" if len(units[one.name]) > 1 else "") for row, one in kept
     }
-    groups: list[tuple[dict[str, str], list[str]]] = []  # settings with their latest names, and all names in order
+    groups: list[tuple[dict[str, str], list[str]]] = []  # rows with their latest names, and all names in order
     for row, name in cells:
-        rows, names = next((group for group in groups if row in group[0] or name in group[1]), ({}, []))
-        if not names:
-            groups.append((rows, names))
-        if name not in names:
-            # It stands behind the one that comes before it in its own setting.
-            names.insert(names.index(rows[row]) + 1 if row in rows else len(names), name)
+        rows, order = next((group for group in groups if row in group[0] or name in group[1]), ({}, []))
+        if not order:
+            groups.append((rows, order))
+        if name not in order:
+            # It stands behind the one that comes before it in its own row.
+            order.insert(order.index(rows[row]) + 1 if row in rows else len(order), name)
         rows[row] = name
-    return "\n".join(
-        table(
-            headings(list(names), units),
-            [(row, *(cells.get((row, name), "") for name in names)) for row in rows],
-        )
-        for rows, names in groups
-    )
+    tables = [
+        table(headings(order, units), [(row, *(cells.get((row, name), "") for name in order)) for row in rows])
+        for rows, order in groups
+    ]
+    marked = any(MARK in row for row, _ in cells)
+    return "\n".join(tables) + (MEANING if marked else "")
 
 
 def presets() -> str:
@@ -165,7 +188,10 @@ def render(name: str) -> str:
         return registers()
     if name.startswith("docstring "):
         return docstring(name.removeprefix("docstring "))
-    return measured(ROOT / name)
+    match = RECORD.fullmatch(name)
+    assert match, name
+    names = match["names"].split("; ") if match["names"] else ()
+    return measured(ROOT / match["path"], sources(), match["text"] or "", names)
 
 
 def update(text: str) -> str:

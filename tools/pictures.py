@@ -1,6 +1,5 @@
 """Draw what documents show of the record."""
 
-import json
 import re
 from collections.abc import Callable
 from io import StringIO
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from openwork.records import read_record
 
 DENSITY = re.compile(r"int8 at ([\d.]+) %")
 COLUMNS = 3
@@ -19,13 +20,15 @@ def sparsity_curves(record: Path) -> str:
     """Accuracy against density, a panel for each network and a line for each method; SVG, the same for the same record."""
     networks: dict[str, dict[str, list[tuple[float, float]]]] = {}
     dense: dict[str, float] = {}
-    for one in json.loads(record.read_text()):
-        network, _, method = one["configuration"].partition(": ")
-        if one["name"] == "dense float":
-            dense[network] = one["value"]
-        elif match := DENSITY.fullmatch(one["name"]):
-            points = networks.setdefault(network, {}).setdefault(method, [])
-            points.append((float(match[1]), one["value"]))
+    for run in read_record(record):
+        network, _, method = run.setting.partition(": ")
+        for one in run.figures:
+            assert isinstance(one.value, int | float)
+            if one.name == "dense float":
+                dense[network] = one.value
+            elif match := DENSITY.fullmatch(one.name):
+                points = networks.setdefault(network, {}).setdefault(method, [])
+                points.append((float(match[1]), one.value))
     rows = -(-len(networks) // COLUMNS)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "openwork", "font.size": 9}):
         figure = Figure(figsize=(10, 2.9 * rows), layout="constrained")

@@ -1,14 +1,11 @@
 """Synthesize, place and route one array, and keep what it measured."""
 
-import json
-import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
-from openwork.files import naming, write_whole
+from openwork.records import Origin, Run, Value
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.devices import Device
 from openwork_fpga.implement import SEEDS, Progress, implement
@@ -56,9 +53,9 @@ class SynthesisResult:
         """LUTs of the whole accelerator for each multiply-accumulator."""
         return round(self.luts / self.config.macs, 1)
 
-    def measurements(self, commit: str, command: str) -> list[dict[str, Any]]:
-        """The record: one entry a figure, each with all that is needed to get it again."""
-        figures: list[tuple[str, str, Any]] = [
+    def run(self, origin: Origin) -> Run:
+        """What the record keeps."""
+        figures: list[tuple[str, str, Value]] = [
             ("macs", "MACs", self.config.macs),
             ("luts", "LUTs", self.luts),
             ("luts_per_mac", "LUTs/MAC", self.luts_per_mac),
@@ -70,18 +67,13 @@ class SynthesisResult:
             ("clock_lowest", "MHz", min(self.clocks_mhz.values())),
             ("clock_highest", "MHz", max(self.clocks_mhz.values())),
             *((f"clock_seed_{seed}", "MHz", clock) for seed, clock in self.clocks_mhz.items()),
-            ("critical_path", "ns", [[step.kind, step.name, step.delay_ns] for step in self.critical_path]),
+            ("critical_path", "ns", [(step.kind, step.name, step.delay_ns) for step in self.critical_path]),
         ]
         encodings = [encoding.name.lower() for encoding in self.encodings]
-        context = {
-            "device": self.device.name,
-            "speed": self.device.speed,
-            "configuration": asdict(self.config) | {"encodings": encodings},
-            "commit": commit,
-            "tools": list(self.tools),
-            "command": command,
-        }
-        return [{"name": name, "unit": unit, "value": value} | context for name, unit, value in figures]
+        configuration = asdict(self.config) | {"encodings": encodings}
+        return replace(origin, tools=self.tools).run(
+            configuration, figures, device=self.device.name, speed=self.device.speed
+        )
 
 
 def synthesize(
@@ -119,27 +111,3 @@ def synthesize(
         critical_path=outcome.critical_path,
         tools=(yosys.version(), nextpnr.version(device.family)),
     )
-
-
-class Measured(Protocol):
-    """What a record is made of."""
-
-    def measurements(self, commit: str, command: str) -> list[dict[str, Any]]:
-        """One entry a figure."""
-
-
-def write_record(result: Measured, path: Path, commit: str, command: str) -> None:
-    """Write the measurements of a result as JSON; the file is complete or not there."""
-    with naming(path, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(result.measurements(commit, command), indent=1) + "\n").encode())
-
-
-def current_commit() -> str:
-    """The commit of the working folder, ``-dirty`` where files differ from it; ``unknown`` outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"

@@ -1,15 +1,15 @@
 """A synthesis result's figures, its record and its table."""
 
-import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from openwork.records import Figure, Origin, read_record, write_record
 from openwork_fpga import report
 from openwork_fpga.devices import DEVICES
 from openwork_fpga.nextpnr import PathStep
-from openwork_fpga.synth import SynthesisResult, write_record
+from openwork_fpga.synth import SynthesisResult
 from openwork_hw.arch.config import PRESETS
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -36,18 +36,19 @@ def test_figures(result: SynthesisResult) -> None:
     assert result.luts_per_mac == 100.0
 
 
-def test_the_record_says_how_to_get_each_figure_again(result: SynthesisResult, tmp_path: Path) -> None:
-    write_record(result, tmp_path / "results" / "x.json", "abc", "openwork synth")
-    record = json.loads((tmp_path / "results" / "x.json").read_text())
+def test_the_record_says_how_to_get_the_figures_again(result: SynthesisResult, tmp_path: Path) -> None:
+    path = tmp_path / "results" / "x.json"
+    write_record(path, [result.run(Origin("openwork synth", "abc", "0123"))])
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["x.json"]
-    figures = {entry["name"]: (entry["value"], entry["unit"]) for entry in record}
-    assert figures["clock_median"] == (160.0, "MHz")
-    assert figures["clock_seed_2"] == (170.25, "MHz")
-    assert figures["luts_per_mac"] == (100.0, "LUTs/MAC")
-    for entry in record:
-        assert (entry["device"], entry["commit"], entry["command"]) == ("lfe5u-25f", "abc", "openwork synth")
-        assert entry["tools"] == ["pyosys 1", "nextpnr 2"]
-        assert entry["configuration"]["pes"] == 4 and entry["configuration"]["encodings"] == ["packed"]
+    (run,) = read_record(path)
+    assert Figure("clock_median", "MHz", 160.0) in run.figures
+    assert Figure("clock_seed_2", "MHz", 170.25) in run.figures
+    assert Figure("luts_per_mac", "LUTs/MAC", 100.0) in run.figures
+    assert Figure("critical_path", "ns", [("clk-to-q", "a.b", 0.5), ("logic", "a.add_*", 2.5)]) in run.figures
+    assert (run.device, run.commit, run.sources, run.command) == ("lfe5u-25f", "abc", "0123", "openwork synth")
+    assert run.tools == ("pyosys 1", "nextpnr 2")
+    assert run.setting == "lfe5u-25f: 4 x 7, packed"
+    assert isinstance(run.configuration, dict) and run.configuration["pes"] == 4
 
 
 def test_the_table_shows_clocks_and_critical_path(result: SynthesisResult) -> None:

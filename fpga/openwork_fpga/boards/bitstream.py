@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from openwork.image import Image
+from openwork.records import Origin, Run, Value
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
@@ -47,13 +47,13 @@ class Built:
     outcome: Implementation
     failed: int
 
-    def measurements(self, commit: str, command: str) -> list[dict[str, Any]]:
-        """The record: one entry a figure, each with all that is needed to get it again."""
+    def run(self, origin: Origin) -> Run:
+        """What the record keeps."""
         board, outcome = self.board, self.outcome
         clocks = {routed.seed: routed.clock_mhz for routed in outcome.routed}
         # One seed is no median.
         spread = {"median": outcome.median.clock_mhz, "lowest": min(clocks.values()), "highest": max(clocks.values())}
-        figures: list[tuple[str, str, Any]] = [
+        figures: list[tuple[str, str, Value]] = [
             ("clock", "MHz", board.clock_mhz),
             ("clock_possible", "MHz", self.chosen.clock_mhz),
             ("seed", "placer seed", self.chosen.seed),
@@ -61,7 +61,7 @@ class Built:
             *([("seeds_failed", "", self.failed)] if self.failed else []),
             *((f"clock_{name}", "MHz", clock) for name, clock in spread.items() if len(clocks) > 1),
             *((f"clock_seed_{seed}", "MHz", clock) for seed, clock in clocks.items()),
-            ("critical_path", "ns", [[step.kind, step.name, step.delay_ns] for step in outcome.critical_path]),
+            ("critical_path", "ns", [(step.kind, step.name, step.delay_ns) for step in outcome.critical_path]),
             ("macs", "MACs", board.config.macs),
             ("luts", "LUTs", outcome.luts),
             ("flip_flops", "flip-flops", outcome.flip_flops),
@@ -69,15 +69,11 @@ class Built:
             ("block_memories", "block memories", outcome.block_memories),
             ("bitstream", "bytes", self.path.stat().st_size),
         ]
-        context = {
-            "device": board.name,
-            "part": " ".join(board.device.flags),
-            "configuration": asdict(board.config) | {"encodings": [one.name.lower() for one in board.encodings]},
-            "commit": commit,
-            "tools": [yosys.version(), nextpnr.version(board.device.family)],
-            "command": command,
-        }
-        return [{"name": name, "unit": unit, "value": value} | context for name, unit, value in figures]
+        configuration = asdict(board.config) | {"encodings": [one.name.lower() for one in board.encodings]}
+        tools = (yosys.version(), nextpnr.version(board.device.family))
+        return replace(origin, tools=tools).run(
+            configuration, figures, device=board.name, part=" ".join(board.device.flags)
+        )
 
 
 def build(

@@ -1,5 +1,6 @@
 """Commands for boards: which there are, their bitstreams, and how these get onto them."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -75,14 +76,15 @@ def build(
       openwork build --board ulx3s-25f --image model.image -o build/ulx3s
     """
     from openwork.files import check_folder, naming, read_image
+    from openwork.records import Origin, write_record
     from openwork_fpga.boards import bitstream
     from openwork_fpga.boards.catalogue import BOARDS
-    from openwork_fpga.synth import current_commit, write_record
 
     chosen = choose("board", board, BOARDS)
     check_folder(out)
     check_record(record)
     content = None if image is None else read_image(image)
+    origin = Origin.now(shlex.join(["openwork", *sys.argv[1:]]))
     try:
         with steps() as progress, naming(out, "written into"):
             built = bitstream.build(
@@ -96,11 +98,12 @@ def build(
     except bitstream.TimingError as error:
         messages.print(f"openwork: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
-    write_record(built, record or out / "report.json", current_commit(), " ".join(["openwork", *sys.argv[1:]]))
+    run = built.run(origin)
+    write_record(record or out / "report.json", [run])
     table = Table(box=SIMPLE_HEAD, title=chosen.title, show_header=False)
-    for one in built.measurements("", ""):
-        if one["value"] and one["name"] != "critical_path":
-            table.add_row(one["name"].replace("_", " "), f"{one['value']:,} {one['unit']}")
+    for one in run.figures:
+        if one.value and one.name != "critical_path":
+            table.add_row(one.name.replace("_", " "), f"{one.value:,} {one.unit}")
     output.print(table)
     output.print(
         f"{built.path}: {built.path.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True

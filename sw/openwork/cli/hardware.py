@@ -179,9 +179,10 @@ def synth(
       openwork synth --device lfe5u-25f --pes 3 --lanes 8 --record my_array.json
     """
     from openwork.files import check_folder, naming
+    from openwork.records import Origin, write_record
     from openwork_fpga import report
     from openwork_fpga.devices import DEVICES
-    from openwork_fpga.synth import current_commit, synthesize, write_record
+    from openwork_fpga.synth import synthesize
 
     part = choose("device", device, DEVICES)
     config = array_config(
@@ -205,6 +206,7 @@ def synth(
     check_folder(folder)
     check_record(record)
 
+    origin = Origin.now(shlex.join(["openwork", *sys.argv[1:]]))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
     with bar as progress, naming(folder, "written into"):
@@ -217,7 +219,7 @@ def synth(
             seeds=range(1, seeds + 1),
             encodings=encodings,
         )
-    write_record(result, record or folder / "record.json", current_commit(), shlex.join(["openwork", *sys.argv[1:]]))
+    write_record(record or folder / "record.json", [result.run(origin)])
     output.print(report.table(result))
 
 

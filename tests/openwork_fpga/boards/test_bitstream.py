@@ -9,6 +9,7 @@ import pytest
 from tests.netlist.networks import small_network
 
 from openwork.compiler.network import compile_network
+from openwork.records import Origin, read_record
 from openwork_fpga.boards import ecp5
 from openwork_fpga.boards.bitstream import ImageRefused, TimingError, build
 from openwork_fpga.boards.board import Board
@@ -56,8 +57,8 @@ def test_a_board_that_is_said_to_be_built_has_its_record(name: str) -> None:
     record = Path(__file__).parents[3] / "fpga" / "results" / "boards" / f"{name}.json"
     assert ("bitstream built" in BOARDS[name].verified) == record.exists()
     if record.exists():
-        (clock,) = (one["value"] for one in json.loads(record.read_text()) if one["name"] == "clock")
-        assert clock == BOARDS[name].clock_mhz, "built at another clock: build it anew"
+        (run,) = read_record(record)
+        assert run.value("clock") == BOARDS[name].clock_mhz, "built at another clock: build it anew"
 
 
 @pytest.mark.slow
@@ -78,9 +79,9 @@ def test_a_bitstream_is_built(tmp_path: Path, board: Board, seeds: tuple[int, ..
     report = json.loads((tmp_path / "tools" / f"seed_{built.chosen.seed}_report.json").read_text())
     (clock,) = report["fmax"].values()
     assert clock["constraint"] == pytest.approx(board.clock_mhz, rel=1e-3)
-    figures = {one["name"]: one["value"] for one in built.measurements("commit", "command")}
-    assert figures["macs"] == board.config.macs
-    assert figures["seeds_tried"] == len(seeds)
+    run = built.run(Origin("openwork build"))
+    assert run.value("macs") == board.config.macs
+    assert run.value("seeds_tried") == len(seeds)
 
 
 def test_the_verilog_beside_a_bitstream_has_no_process_that_a_simulator_never_runs(tmp_path: Path) -> None:
