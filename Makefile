@@ -2,7 +2,7 @@
 
 python := .venv/bin/python
 
-.PHONY: setup demo test test-quick bench boards lint documents clean
+.PHONY: setup demo test test-quick bench campaign boards lint documents clean
 
 setup: .venv/complete
 
@@ -19,9 +19,14 @@ test-quick: setup
 	$(python) -m pytest -n auto -m "not slow"
 
 bench: setup
-	for script in benchmarks/*.py; do $(python) $$script || exit 1; done
+	for script in $(filter-out benchmarks/campaign.py,$(wildcard benchmarks/*.py)); do $(python) $$script || exit 1; done
 	for device in lfe5u-85f lfe5u-25f ice40up5k; do \
 		.venv/bin/openwork synth --device $$device --record fpga/results/$$device.json || exit 1; done
+	$(python) tools/documents.py
+
+# An hour: 100,000 mutated inputs of each format, and hostile images in RTL.
+campaign: setup
+	$(python) benchmarks/campaign.py
 	$(python) tools/documents.py
 
 boards: setup

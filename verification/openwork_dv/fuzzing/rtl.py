@@ -1,0 +1,132 @@
+"""Hostile images in RTL: each run ends, means what the image simulator says, and leaves the next good image right."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from openwork.compiler.network import compile_network
+from openwork.golden import trace_network
+from openwork.image import Image
+from openwork.simulator.image import run_image
+from openwork_dv.fuzzing.subjects import SMALL, small_networks
+from openwork_dv.hostile import Anatomy, Part, hostile_words, watchdog_bits
+from openwork_dv.native import Check, NativeSimulation, Put, Run, RunResult, build
+from openwork_dv.native.simulation import Step
+from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.image import ImageError, ImageStatus
+from openwork_hw.arch.nonzeros import Encoding, StreamError
+
+ARRAYS = {
+    "2 x 3": SMALL,
+    "1 x 4, one memory port": ArrayConfig(
+        1, 4, feature_words=1024, row_buffer_nonzeros=32, tap_entries=64, sum_bits=24, single_port=True
+    ),
+    "6 x 3": ArrayConfig(6, 3, feature_words=512, row_buffer_nonzeros=32, tap_entries=128, sum_bits=28, replicas=3),
+}
+"""Arrays that hostile images run on: with copies, with a memory that has one port, with streams of several sizes."""
+
+CHUNK = 100
+"""Images that one simulation runs, after one reset."""
+
+
+class HostileRuns:
+    """A good image on a compiled array, and what hostile changes of it do there.
+
+    Attributes:
+        image: that is changed.
+        inputs: int8, of every run.
+    """
+
+    def __init__(self, config: ArrayConfig, encoding: Encoding, seed: int) -> None:
+        self.image: Image = compile_network(small_networks()[0], config, encoding, row_groups=config.pes, watch=True)
+        shape = self.image.network.input.shape
+        self.inputs = np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
+        self.anatomy = Anatomy.of(self.image)
+        self._expected = trace_network(self.image.network, self.inputs[None])
+        # The sizes of a shell: a memory that holds the image, and readers that do not count beyond it.
+        bits = bits_for(len(self.image.words) + 1)
+        self._simulation: NativeSimulation = build(
+            config, (encoding,), address_bits=bits, watchdog_bits=watchdog_bits(config)
+        )
+
+    def results(self, words: list[NDArray[np.uint32]]) -> list[tuple[RunResult, RunResult]]:
+        """Check and run each of these, and the good image after each: the answers about each.
+
+        Raises:
+            SimulationError: a run does not end.
+            AssertionError: the good image is not right after one of them.
+        """
+        features = self.image.load_bytes(self.inputs)
+        good: list[Step] = [Put(self.image.words), Check(), Run(features)]
+        steps: list[Step] = [step for one in words for step in (Put(one), Check(), Run(features), *good)]
+        results = self._simulation.perform(steps)
+        for number in range(len(words)):
+            self._check_good(*results[4 * number + 2 : 4 * number + 4])
+        return [(results[4 * number], results[4 * number + 1]) for number in range(len(words))]
+
+    def verdict(self, words: NDArray[np.uint32]) -> NDArray[np.int8] | str:
+        """What the software says of an image: "refused", "malformed", or what it stores."""
+        try:
+            return run_image(replace(self.image, words=words), self.inputs)
+        except ImageError:
+            return "refused"
+        except StreamError:
+            return "malformed"
+
+    def trials(self, rng: Generator, count: int) -> Counter[str]:
+        """So many hostile images in one simulation: what became of them, by part and verdict, and by status.
+
+        Raises:
+            SimulationError: a run does not end.
+            AssertionError: software and gateware disagree about an image, or the good image is not right after it.
+        """
+        met: Counter[str] = Counter()
+        words = [hostile_words(rng, self.image.words, self.anatomy) for _ in range(count)]
+        for (part, one), (check, run) in zip(words, self.results([one for _, one in words]), strict=True):
+            said = self.verdict(one)
+            told = f"an image changed in a {part}"
+            if check.status is not ImageStatus.GOOD:
+                assert isinstance(said, str) and said == "refused", f"{told}: found {check.status.name}, and {said}"
+            elif isinstance(said, str):
+                assert said == "refused" or run.status is ImageStatus.FAULT, f"{told}: {run.status.name}, and {said}"
+            else:
+                assert run.status is ImageStatus.GOOD, f"{told}: {run.status.name}, and the simulator runs it"
+                for name, tensor in self.image.tensors(run.outputs).items():
+                    assert (tensor == self.image.tensors(said)[name]).all(), f"{told}: another {name}"
+            met[f"{part} {said if isinstance(said, str) else 'runs'}"] += 1
+            met[run.status.name] += 1
+        return met
+
+    def _check_good(self, check: RunResult, result: RunResult) -> None:
+        assert (check.status, result.status) == (ImageStatus.GOOD, ImageStatus.GOOD), "the good image does not run"
+        predicted = [one.predicted_cycles for one in self.image.commands]
+        assert [one.cycles for one in result.reports] == predicted, "the good image takes other cycles"
+        assert result.cycles == self.image.predicted_cycles, "the good image takes other cycles"
+        for name, tensor in self.image.tensors(result.outputs).items():
+            assert (tensor == self._expected[name][0]).all(), f"the good image gives another {name}"
+
+
+def hostile_runs(
+    config: ArrayConfig, encoding: Encoding, count: int, seed: int, progress: Callable[[int], None]
+) -> Counter[str]:
+    """So many hostile images on an array, and what became of them: refused or not, and the status of the run.
+
+    Raises:
+        SimulationError, AssertionError: as `HostileRuns.trials`.
+    """
+    runs = HostileRuns(config, encoding, seed)
+    outcomes: Counter[str] = Counter()
+    for start in range(0, count, CHUNK):
+        size = min(CHUNK, count - start)
+        met = runs.trials(np.random.default_rng([seed, start]), size)
+        for part in Part:
+            for verdict in ("refused", "malformed", "runs"):
+                outcomes[verdict] += met[f"{part} {verdict}"]
+        for status in ImageStatus:
+            outcomes[f"answered {status.name.lower()}"] += met[status.name]
+        progress(start + size)
+    return +outcomes
