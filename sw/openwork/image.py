@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.arrays import ArrayError, user_array
 from openwork.compiler.places import Place
-from openwork.network import IntegerNetwork, LayerStep
+from openwork.network import IntegerNetwork, LayerStep, NetworkError
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -93,18 +94,22 @@ class Image:
         tensors = self.tensors(stored)
         return np.concatenate([tensors[name] for name in self.network.outputs])
 
-    def run(self, inputs: NDArray[Any], backend: str = "golden") -> NDArray[np.int8]:
+    def run(self, inputs: Any, backend: str = "golden") -> NDArray[np.int8]:
         """The network's outputs, int8 [batch, channels, height, width], by one of `backends.BACKENDS`.
 
         Args:
             inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
-                [batch, features].
+                [batch, features]; an array, a PyTorch tensor, or a list.
 
         Raises:
             NetworkError, BackendError: inputs that the network does not take, or a backend that cannot run here.
         """
         from openwork.backends import run
 
+        try:
+            inputs = user_array(inputs)
+        except ArrayError as error:
+            raise NetworkError(f"the inputs {error}") from None
         outcomes = run(self, self.network.integer_inputs(inputs), backend)
         return np.stack([np.concatenate([one.tensors[name] for name in self.network.outputs]) for one in outcomes])
 

@@ -255,7 +255,7 @@ class IntegerNetwork:
         if not inputs.size:
             raise NetworkError("there are no inputs")
         if inputs.dtype == np.int8:
-            return self._maps(inputs)
+            return np.ascontiguousarray(self._maps(inputs))
         if inputs.dtype not in (np.float32, np.float64):
             raise NetworkError(f"the inputs must be float32, float64 or int8, not {inputs.dtype}")
         return self.quantize_inputs(inputs)

@@ -1,0 +1,101 @@
+"""A program without in-place operators: what a value is never depends on what was done to another that shares its memory."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+from torch.export.graph_signature import OutputKind
+
+from openwork.frontend.nodes import place_of
+
+
+class NotFunctional(Exception):
+    """Why a program cannot be had without in-place operators, in a sentence."""
+
+
+KEPT = {
+    OutputKind.BUFFER_MUTATION: "buffer",
+    OutputKind.PARAMETER_MUTATION: "parameter",
+}
+"""What a program may keep from one run to the next."""
+
+
+def functional(program: ExportedProgram) -> ExportedProgram:
+    """The same function without in-place operators.
+
+    `torch.export` leaves in-place operators in its graph. Whoever reads such a graph one node after the other misses that a
+    slice, view, flattened or detached map is changed with its base. So a program with in-place operators goes through
+    PyTorch's functionalization, which writes the changed base down as a value of its own. The program that was given stays
+    as it is.
+
+    Raises:
+        NotFunctional: PyTorch cannot rewrite the program, or its result depends on what it keeps from one run to the next.
+    """
+    if any(_may_change(node) for node in program.graph.nodes):
+        try:
+            with silenced():
+                program = program.run_decompositions({})
+        except Exception as error:  # whatever PyTorch raises on a program that it cannot rewrite
+            first = str(error).strip().partition("\n")[0]
+            raise NotFunctional(
+                f"the model's in-place operators are not supported, for PyTorch cannot replace them: {first}"
+            ) from error
+        left = next((node for node in program.graph.nodes if _may_change(node)), None)
+        if left is not None:
+            raise NotFunctional(
+                f"the model has an in-place operator that is not supported: {left.target}{place_of(left)}"
+            )
+    _refuse_memory(program)
+    return program
+
+
+def outputs_of(program: ExportedProgram) -> list[object]:
+    """What the program gives back to its caller: nodes, numbers or None; what it keeps for itself is left out."""
+    (results,) = next(node for node in program.graph.nodes if node.op == "output").args
+    specs = program.graph_signature.output_specs
+    return [one for one, spec in zip(results, specs, strict=True) if spec.kind is OutputKind.USER_OUTPUT]
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Without the log lines and warnings of PyTorch's tracer, which logs what it is about to raise."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _may_change(node: fx.Node) -> bool:
+    """Whether a node may change what it reads: an in-place operator, or a whole graph as an argument."""
+    if isinstance(node.target, torch._ops.HigherOrderOperator):
+        return True
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _refuse_memory(program: ExportedProgram) -> None:
+    """Refuse a program whose result depends on a buffer that it changes: an array keeps nothing from one input to the next."""
+    changed = {spec.target: KEPT[spec.kind] for spec in program.graph_signature.output_specs if spec.kind in KEPT}
+    if not changed:
+        return
+    nodes = {node.name: node for node in program.graph.nodes}
+    needed: set[fx.Node] = set()
+    waiting = [node for node in outputs_of(program) if isinstance(node, fx.Node)]
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting.extend(node.all_input_nodes)
+    for spec in program.graph_signature.input_specs:
+        if spec.target in changed and nodes[spec.arg.name] in needed:
+            raise NotFunctional(
+                f"the model changes its own {changed[spec.target]} {spec.target!r} whenever it runs, which is not supported: an "
+                "array keeps nothing from one input to the next; export the model after model.eval(), or take the change out"
+            )
