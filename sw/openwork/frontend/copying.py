@@ -35,8 +35,8 @@ def copy_of(model: nn.Module) -> nn.Module:
     except Exception as error:  # whatever an object of a user's module raises when it is copied
         first = str(error).strip().partition("\n")[0]
         raise CopyingError(
-            f"the model keeps something that cannot be copied ({type(error).__name__}: {first}), and a copy of it is what is worked "
-            "on: take that out of the module, or export the model with torch.export first"
+            f"the model keeps something that cannot be copied ({type(error).__name__}: {first}), and work is done on a copy: "
+            "take that out of the module, or export the model with torch.export first"
         ) from error
 
 

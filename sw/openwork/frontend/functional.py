@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import torch
 from torch import fx
 from torch.export import ExportedProgram
-from torch.export.graph_signature import OutputKind
+from torch.export.graph_signature import InputKind, OutputKind
 
 from openwork.frontend.nodes import place_of
 
 
 class NotFunctional(Exception):
-    """Why a program cannot be had without in-place operators, in a sentence."""
+    """Why a program is no function of one size without in-place operators, in a sentence."""
 
 
 KEPT = {
@@ -51,6 +51,39 @@ def functional(program: ExportedProgram) -> ExportedProgram:
             )
     _refuse_memory(program)
     return program
+
+
+def of_one_size(program: ExportedProgram, example: torch.Tensor | None) -> ExportedProgram:
+    """The same program for inputs of one height and width, if these are open; the batch may stay open.
+
+    Args:
+        program: stays as it is.
+        example: inputs of that size; without them it is the size that the program was exported with.
+
+    Raises:
+        NotFunctional: the size is not known, or the program does not take it.
+    """
+    names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
+    inputs = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    if len(inputs) != 1 or not isinstance(inputs[0], torch.Tensor):
+        return program  # refused later, with the reason
+    open_sizes = [size for size in inputs[0].shape[1:] if not isinstance(size, int)]
+    if not open_sizes:
+        return program
+    if example is None:
+        hints = [size if isinstance(size, int) else size.node.hint for size in inputs[0].shape]
+        if not all(isinstance(hint, int) for hint in hints):
+            raise NotFunctional(
+                f"the program's input is open in {open_sizes}: give an example of the inputs along with it"
+            )
+        example = torch.zeros(hints)
+    program = functional(program)  # some in-place operators cannot be traced a second time
+    try:
+        with silenced():
+            return torch.export.export(program.module(), (example.to(inputs[0].dtype),))
+    except Exception as error:  # whatever PyTorch raises for a size that the program does not take
+        first = str(error).strip().partition("\n")[0]
+        raise NotFunctional(f"the program does not take inputs of {list(example.shape)}: {first}") from error
 
 
 def outputs_of(program: ExportedProgram) -> list[object]:

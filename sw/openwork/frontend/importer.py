@@ -14,7 +14,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind
 from openwork.frontend.builder import Builder, Parts
 from openwork.frontend.copying import CopyingError, copy_of
 from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatNetwork, FloatStep
-from openwork.frontend.functional import NotFunctional, functional, outputs_of, silenced
+from openwork.frontend.functional import NotFunctional, functional, of_one_size, outputs_of, silenced
 from openwork.frontend.nodes import Unsupported, arguments_of, defaults_of, fitting, name_of, place_of
 from openwork.frontend.operators import HOST_OPERATORS, OPERATORS
 from openwork.network import NetworkError
@@ -67,15 +67,20 @@ def import_module(model: nn.Module, example: torch.Tensor) -> FloatNetwork:
     return import_program(program)
 
 
-def import_program(program: ExportedProgram) -> FloatNetwork:
+def import_program(program: ExportedProgram, example: torch.Tensor | None = None) -> FloatNetwork:
     """The network of an exported program of one input and one output, both with the batch in front.
+
+    Args:
+        program: stays as it is.
+        example: inputs like those that the network will see; a program whose height or width is open is taken at their size,
+            and without them at the size that it was exported with.
 
     Raises:
         ImportingError: it has other inputs or outputs, operators that are not supported, nothing to quantize, or weights
             that are NaN or infinite; or its result depends on what it keeps from one run to the next.
     """
     try:
-        program = functional(program)
+        program = functional(of_one_size(program, example))
     except NotFunctional as error:
         raise ImportingError(str(error)) from error
     build = _begin(program)

@@ -75,10 +75,10 @@ def observe(
 
 def _check_finite(name: str, found: Range) -> None:
     """Refuse values that a float32 does not hold: a histogram of them has no bins, and a scale would be infinite."""
-    if not (-LARGEST <= found.low and found.high <= LARGEST):
+    if not (found.low >= -LARGEST and found.high <= LARGEST):
         raise QuantizationError(
-            f"tensor {name!r}: its values overflow: they go from {found.low:.3g} to {found.high:.3g} for the calibration inputs, and "
-            f"+-{LARGEST:.3g} is possible; look at the weights of the layer of this name and before, and train again"
+            f"layer {name!r}: its values overflow: they go from {found.low:.3g} to {found.high:.3g} for the calibration inputs, "
+            f"and +-{LARGEST:.3g} is possible; look at its weights and at those before it, and train again"
         )
 
 

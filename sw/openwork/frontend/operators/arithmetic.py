@@ -21,8 +21,8 @@ def _add(build: Builder, node: fx.Node, self_: Any, other: Any, alpha: Any = 1, 
             factor = torch.full_like(number, signs[0])
             return build.affine(node, build.parts(value), factor, signs[1] * number)
     first, second = build.parts(self_), build.parts(other)
-    if self_.meta["val"].shape != other.meta["val"].shape:
-        shapes = [list(map(str, value.meta["val"].shape)) for value in (self_, other)]
+    shapes = [list(map(str, value.meta["val"].shape)) for value in (self_, other)]
+    if shapes[0] != shapes[1]:
         raise Unsupported(f"of shapes {shapes[0]} and {shapes[1]}; both must be equal")
     if first == second:
         channels = build.channels(first)
