@@ -67,7 +67,10 @@ class Builder:
     def constant(self, node: Any) -> torch.Tensor:
         if node not in self.constants:
             raise Unsupported("weights that depend on the input")
-        return self.constants[node].to(torch.float64, copy=True)
+        value = self.constants[node]
+        if not isinstance(value, torch.Tensor):  # a number that was read out of a tensor
+            return torch.tensor(value, dtype=torch.float64)
+        return value.to(torch.float64, copy=True)
 
     def emit(self, node: fx.Node, step: FloatStep, shape: Shape) -> Parts:
         """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""

@@ -18,6 +18,7 @@ from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.functional import silenced
 from openwork.frontend.importer import import_module, import_program
 from openwork.frontend.program_json import ProgramError, checked_program
+from openwork.frontend.propagation import Contradiction, check_values
 from openwork.frontend.weights_json import checked_weights
 
 GRAPH = "models/model.json"
@@ -85,7 +86,11 @@ def read_program(path: Path) -> ExportedProgram:
         raise LoadingError(f"{path} {error}: export the model again with torch.export.save") from None
     try:
         with silenced():
-            return torch.export.load(BytesIO(canonical))
+            program = torch.export.load(BytesIO(canonical))
+            check_values(program)
+            return program
+    except Contradiction as error:
+        raise LoadingError(f"{path} {error}: export the model again with torch.export.save") from None
     except Exception as error:  # whatever a graph that makes no sense makes PyTorch stumble over
         first = str(error).strip().partition("\n")[0]
         raise LoadingError(f"{path} is not a .pt2 file of torch.export: {type(error).__name__}: {first}") from error

@@ -7,7 +7,7 @@ sizes. So names are identifiers, operators are those of `aten` that compute tens
 import json
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ MAX_DEPTH = 40
 MAX_GRAPHS = 4
 """Graphs inside each other; `torch.no_grad()` makes one."""
 MAX_NUMBER = 1 << 63
+MAX_FACTORS = 64
+"""Of a size that operators of the graph multiply together."""
 MAX_SIZES, MAX_SIZE_TEXT = 50_000, 4 << 20
 """Sizes that are expressions, and their characters; each is evaluated when the file is loaded."""
 
@@ -179,6 +181,7 @@ class _Check:
         self.sizes = self.size_text = 0
         self.graphs = 0
         self.may_hold_graph = False
+        self.factors: dict[str, int] = {}
 
     def value(self, value: Any, depth: int) -> Any:
         """A value of any kind."""
@@ -242,6 +245,8 @@ class _Check:
             SIZE_OPERATORS.fullmatch(target) or target == WRAPPER or _is_harmless(target)
         ):
             raise ProgramError(f"has an operator {target!r:.100}, which is none of PyTorch's that compute a tensor")
+        if SIZE_OPERATORS.fullmatch(target):
+            self.count_factors(node)
         metadata = node.get("metadata")
         kept = {key: metadata[key] for key in KEPT_METADATA if key in metadata} if isinstance(metadata, dict) else {}
         self.may_hold_graph, before = target == WRAPPER, self.may_hold_graph
@@ -258,6 +263,17 @@ class _Check:
             result["name"] = self.entry("name", node["name"], depth)
         return result
 
+    def count_factors(self, node: dict[str, Any]) -> None:
+        """Refuse sizes that are multiplied with each other again and again: they would grow without end."""
+        read = [self.factors.get(name, 1) for name in _values_of(node["inputs"], "as_name")] or [1]
+        product = "mul" in node["target"]
+        numbers = sum(1 for _ in _values_of(node["inputs"], "as_int"))
+        count = sum(read) + numbers if product else max(read)
+        if count > MAX_FACTORS:
+            raise ProgramError(f"has a size of more than {MAX_FACTORS} factors")
+        for name in _values_of(node.get("outputs"), "as_name"):
+            self.factors[name] = count
+
     def argument(self, argument: Any, depth: int) -> dict[str, Any]:
         """An argument of an operator; the one name in a graph that may be a keyword of Python's, as PyTorch's own are."""
         entry = _mapping(argument, "name", "arg")
@@ -268,6 +284,19 @@ class _Check:
             "arg": self.value(entry["arg"], depth + 1),
             "kind": self.value(entry.get("kind"), 0),
         }
+
+
+def _values_of(value: Any, key: str) -> Iterator[Any]:
+    """All that stands under a key, however deep."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == key and isinstance(inner, str | int):
+                yield inner
+            else:
+                yield from _values_of(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _values_of(inner, key)
 
 
 def _is_harmless(target: str) -> bool:

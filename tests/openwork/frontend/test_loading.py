@@ -72,6 +72,8 @@ def test_a_file_is_the_program_that_was_saved(content: bytes, tmp_path: Path) ->
 class Sized(nn.Module):
     """Sizes of every kind in the graph: sums, products, quotients, remainders, maxima."""
 
+    mean: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(2, 4, 3, stride=2, padding=1)
@@ -345,7 +347,10 @@ def test_weights_are_as_long_as_what_is_said_of_them(content: bytes, tmp_path: P
     for length in (0, 8, len(weight) - 8, len(weight) + 8):
         spoiled = with_member(content, "data/weights/weight_0", (weight + bytes(8))[:length])
         assert f"of {length:,} bytes, and the tensors in it take {len(weight):,}" in refusal(spoiled, tmp_path)
-    whole = lambda *numbers: [{"as_int": number} for number in numbers]  # noqa: E731
+
+    def whole(*numbers: int) -> list[Document]:
+        return [{"as_int": number} for number in numbers]
+
     for changes in (
         {"dtype": 7},
         {"sizes": whole(4, 3, 3, 2)},
@@ -358,6 +363,42 @@ def test_weights_are_as_long_as_what_is_said_of_them(content: bytes, tmp_path: P
         {"layout": 1},
     ):
         assert "weight" in refusal(changed_meta(content, **changes), tmp_path)
+
+
+def test_what_is_said_of_values_is_what_operators_make_of_them(content: bytes, tmp_path: Path) -> None:
+    def shape(name: str) -> Callable[[Document], None]:
+        def change(document: Document) -> None:
+            values = document["graph_module"]["graph"]["tensor_values"]
+            values[name]["sizes"][1]["as_int"] += 1
+
+        return change
+
+    for name in ("p_first_weight", "relu", "cat"):
+        assert "and it is" in refusal(with_json(content, GRAPH, shape(name)), tmp_path)
+
+    def stride(document: Document) -> None:
+        node_of(document, "conv2d")["inputs"][3]["arg"] = {"as_ints": [1 << 40, 1]}
+
+    assert "is" in refusal(with_json(content, GRAPH, stride), tmp_path)
+
+
+def test_sizes_multiplied_without_end_are_refused(content: bytes, tmp_path: Path) -> None:
+    def squares(document: Document) -> None:
+        nodes = document["graph_module"]["graph"]["nodes"]
+        for number in range(40):
+            factor = {"as_sym_int": {"as_name": f"n_{number}"}} if number else {"as_int": 9}
+            nodes.insert(
+                number,
+                {
+                    "target": "_operator.mul",
+                    "inputs": [{"name": name, "arg": factor, "kind": 1} for name in "ab"],
+                    "outputs": [{"as_sym_int": {"as_name": f"n_{number + 1}"}}],
+                    "metadata": {},
+                },
+            )
+            document["graph_module"]["graph"]["sym_int_values"][f"n_{number + 1}"] = {"as_int": 81}
+
+    assert "has a size of more than 64 factors" in refusal(with_json(content, GRAPH, squares), tmp_path)
 
 
 def test_tied_weights_and_views_of_whole_tensors_are_kept(tmp_path: Path) -> None:
