@@ -4,18 +4,21 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import torch
 from torch import fx
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 
-from openwork.frontend.nodes import place_of
+from openwork.frontend.nodes import arguments_of, name_of, place_of
 
 
 class NotFunctional(Exception):
     """Why a program is no function of one size without in-place operators, in a sentence."""
 
+
+DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 
 KEPT = {
     OutputKind.BUFFER_MUTATION: "buffer",
@@ -38,7 +41,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
     if any(_may_change(node) for node in program.graph.nodes):
         try:
             with silenced():
-                program = program.run_decompositions({})
+                program = _without_dropout(program).run_decompositions({})
         except Exception as error:  # whatever PyTorch raises on a program that it cannot rewrite
             first = str(error).strip().partition("\n")[0]
             raise NotFunctional(
@@ -104,6 +107,32 @@ def silenced() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
+
+
+def _without_dropout(program: ExportedProgram) -> ExportedProgram:
+    """The same program with an alias in the place of each dropout in eval mode.
+
+    Such a dropout gives back the very tensor that it is given, and what changes the one changes the other. PyTorch's
+    functionalization would make a copy of it.
+    """
+    module = deepcopy(program.graph_module)
+    for part in module.modules():
+        if not isinstance(part, fx.GraphModule):
+            continue
+        for node in part.graph.nodes:
+            if node.op == "call_function" and name_of(node) in DROPOUTS and arguments_of(node).get("train") is False:
+                node.target, node.args, node.kwargs = torch.ops.aten.alias.default, node.args[:1], {}
+        part.recompile()
+    return ExportedProgram(
+        root=module,
+        graph=module.graph,
+        graph_signature=program.graph_signature,
+        state_dict=program.state_dict,
+        range_constraints=program.range_constraints,
+        module_call_graph=program.module_call_graph,
+        constants=program.constants,
+        verifiers=[program.verifier],
+    )
 
 
 def _may_change(node: fx.Node) -> bool:

@@ -10,8 +10,10 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind
+from torch.nn.parameter import is_lazy
 
 from openwork.frontend.builder import Builder, Parts
+from openwork.frontend.comparison import Difference, compare, outputs_of_module, outputs_of_program, random_inputs
 from openwork.frontend.copying import CopyingError, copy_of
 from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatNetwork, FloatStep
 from openwork.frontend.functional import NotFunctional, functional, of_one_size, outputs_of, silenced
@@ -51,20 +53,25 @@ def import_module(model: nn.Module, example: torch.Tensor) -> FloatNetwork:
         ImportingError: `torch.export` cannot trace the model, or see `import_program`.
     """
     try:
-        copy = copy_of(model)
+        copy, second = copy_of(model), copy_of(model)  # a model may change when it runs
     except CopyingError as error:
         raise ImportingError(str(error)) from error
+    lazy = next((name for name, one in copy.named_parameters() if is_lazy(one)), None)
+    if lazy is not None:
+        raise ImportingError(f"the model's {lazy!r} has no values yet: run the model once, and train it")
     try:
         with silenced():
-            copy = copy.cpu().eval()
+            copy, second = copy.cpu().eval(), second.cpu().eval()
             dtype = next((one.dtype for one in copy.parameters() if one.is_floating_point()), example.dtype)
             program = torch.export.export(copy, (example.to(dtype),))
+            inputs = random_inputs(tuple(example.shape), dtype)
+            expected = outputs_of_module(second, inputs)
     except Exception as error:  # whatever a model's own code or the tracer raises
         first = str(error).strip().partition("\n")[0]
         raise ImportingError(
             f"the model cannot be traced with an input of {list(example.shape)}: {type(error).__name__}: {first}"
         ) from error
-    return import_program(program)
+    return _compared(_imported(program), inputs, expected)
 
 
 def import_program(program: ExportedProgram, example: torch.Tensor | None = None) -> FloatNetwork:
@@ -80,7 +87,40 @@ def import_program(program: ExportedProgram, example: torch.Tensor | None = None
             that are NaN or infinite; or its result depends on what it keeps from one run to the next.
     """
     try:
-        program = functional(of_one_size(program, example))
+        program = of_one_size(program, example)
+    except NotFunctional as error:
+        raise ImportingError(str(error)) from error
+    network = _imported(program)
+    inputs = _inputs_of(program)
+    try:
+        expected = outputs_of_program(program, inputs)
+    except Exception as error:  # whatever an operator raises
+        first = str(error).strip().partition("\n")[0]
+        raise ImportingError(f"the program cannot be run: {type(error).__name__}: {first}") from error
+    return _compared(network, inputs, expected)
+
+
+def _compared(network: FloatNetwork, inputs: torch.Tensor, expected: torch.Tensor | None) -> FloatNetwork:
+    """The network, if it computes what was expected."""
+    try:
+        compare(network, inputs, expected)
+    except Difference as error:
+        raise ImportingError(str(error)) from error
+    return network
+
+
+def _inputs_of(program: ExportedProgram) -> torch.Tensor:
+    """Random inputs of a program that was imported."""
+    names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
+    said = next(node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names)
+    sizes = [size if isinstance(size, int) else size.node.hint for size in said.shape]
+    return random_inputs(tuple(size if isinstance(size, int) else 2 for size in sizes), said.dtype)
+
+
+def _imported(program: ExportedProgram) -> FloatNetwork:
+    """The network of a program of one size."""
+    try:
+        program = functional(program)
     except NotFunctional as error:
         raise ImportingError(str(error)) from error
     build = _begin(program)
