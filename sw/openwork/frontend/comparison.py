@@ -74,8 +74,8 @@ def compare(network: FloatNetwork, inputs: torch.Tensor, expected: torch.Tensor 
     difference = float((found.reshape(expected.shape).double() - expected.double()).abs().max())
     if not difference <= tolerance:
         raise Difference(
-            f"the model cannot be imported: for random inputs its outputs are {difference:.3g} away from what was understood of it, "
-            "so one of its operators means something else here, or it gives other outputs each time"
+            f"the model has something that is not supported: for random inputs its outputs are {difference:.3g} away from what was "
+            "understood of it; an in-place operator may be lost, or the model gives other outputs each time"
         )
 
 

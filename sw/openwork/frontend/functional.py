@@ -115,14 +115,16 @@ def _without_dropout(program: ExportedProgram) -> ExportedProgram:
     Such a dropout gives back the very tensor that it is given, and what changes the one changes the other. PyTorch's
     functionalization would make a copy of it.
     """
+    if not any(_is_idle_dropout(node) for node in _nodes_of(program.graph_module)):
+        return program
     module = deepcopy(program.graph_module)
+    for old, node in zip(list(_nodes_of(program.graph_module)), list(_nodes_of(module)), strict=True):
+        node.name = old.name  # a copied graph renames what is called like one of Python's own functions
+        if _is_idle_dropout(node):
+            node.target, node.args, node.kwargs = torch.ops.aten.alias.default, node.args[:1], {}
     for part in module.modules():
-        if not isinstance(part, fx.GraphModule):
-            continue
-        for node in part.graph.nodes:
-            if node.op == "call_function" and name_of(node) in DROPOUTS and arguments_of(node).get("train") is False:
-                node.target, node.args, node.kwargs = torch.ops.aten.alias.default, node.args[:1], {}
-        part.recompile()
+        if isinstance(part, fx.GraphModule):
+            part.recompile()
     return ExportedProgram(
         root=module,
         graph=module.graph,
@@ -133,6 +135,17 @@ def _without_dropout(program: ExportedProgram) -> ExportedProgram:
         constants=program.constants,
         verifiers=[program.verifier],
     )
+
+
+def _nodes_of(module: fx.GraphModule) -> Iterator[fx.Node]:
+    """The nodes of a graph and of the graphs in it."""
+    for part in module.modules():
+        if isinstance(part, fx.GraphModule):
+            yield from part.graph.nodes
+
+
+def _is_idle_dropout(node: fx.Node) -> bool:
+    return node.op == "call_function" and name_of(node) in DROPOUTS and arguments_of(node).get("train") is False
 
 
 def _may_change(node: fx.Node) -> bool:

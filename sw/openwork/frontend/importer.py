@@ -69,7 +69,8 @@ def import_module(model: nn.Module, example: torch.Tensor) -> FloatNetwork:
     except Exception as error:  # whatever a model's own code or the tracer raises
         first = str(error).strip().partition("\n")[0]
         raise ImportingError(
-            f"the model cannot be traced with an input of {list(example.shape)}: {type(error).__name__}: {first}"
+            f"the model cannot be traced with an input of {list(example.shape)}, and is not supported as it is: "
+            f"{type(error).__name__}: {first}"
         ) from error
     return _compared(_imported(program), inputs, expected)
 
@@ -87,11 +88,11 @@ def import_program(program: ExportedProgram, example: torch.Tensor | None = None
             that are NaN or infinite; or its result depends on what it keeps from one run to the next.
     """
     try:
-        program = of_one_size(program, example)
+        sized = of_one_size(program, example)
     except NotFunctional as error:
         raise ImportingError(str(error)) from error
-    network = _imported(program)
-    inputs = _inputs_of(program)
+    network = _imported(sized)
+    inputs = _inputs_of(sized)
     try:
         expected = outputs_of_program(program, inputs)
     except Exception as error:  # whatever an operator raises

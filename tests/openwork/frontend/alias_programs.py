@@ -21,7 +21,7 @@ VIEWS: dict[str, Change] = {
     "select": lambda x: x.select(1, 0),
     "unbind": lambda x: x.unbind(1)[1],
     "chunk": lambda x: x.chunk(2, dim=1)[1],
-    "split": lambda x: x.split(1, dim=1)[0],
+    "split": lambda x: torch.split(x, 1, dim=1)[0],
     "transpose": lambda x: x.transpose(2, 3),
     "permute": lambda x: x.permute(0, 2, 3, 1),
     "expand_as": lambda x: x.expand_as(x),
@@ -37,7 +37,7 @@ VIEWS: dict[str, Change] = {
     "relu": lambda x: functional.relu(x),
     "movedim": lambda x: x.movedim(1, 1),
     "view_as": lambda x: x.view_as(x),
-    "unflatten": lambda x: x.unflatten(1, (1, -1)).flatten(1, 2),
+    "unflatten": lambda x: torch.unflatten(x, 1, (1, -1)).flatten(1, 2),
     "diagonal": lambda x: x.diagonal(dim1=2, dim2=3),
     "as_strided": lambda x: x.as_strided((x.shape[0], 2), (x.stride(0), 1)),
 }
@@ -118,4 +118,5 @@ class AliasProgram(nn.Module):
                 maps = maps + one
             elif one.dim() == 2 and one.shape[1] == maps[0].numel():
                 maps = maps + one.reshape(maps.shape)
-        return self.second(maps)  # type: ignore[no-any-return]  # torch's own modules return Any
+        result: torch.Tensor = self.second(maps)
+        return result
