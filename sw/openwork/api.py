@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 def quantize(
     model: "str | Path | torch.nn.Module | torch.export.ExportedProgram",
-    calibration: "NDArray[Any] | torch.Tensor",
+    calibration: "NDArray[Any] | torch.Tensor | Sequence[Any]",
     observer: str = "min-max",
 ) -> "IntegerNetwork":
     """Quantize a PyTorch model to int8, as `openwork quantize` does.

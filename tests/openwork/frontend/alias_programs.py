@@ -118,5 +118,5 @@ class AliasProgram(nn.Module):
                 maps = maps + one
             elif one.dim() == 2 and one.shape[1] == maps[0].numel():
                 maps = maps + one.reshape(maps.shape)
-        result: torch.Tensor = self.second(maps)
-        return result
+        outputs: torch.Tensor = self.second(maps)
+        return outputs

@@ -382,7 +382,7 @@ def test_a_network_keeps_its_weights_when_the_model_is_trained_on() -> None:
     network = import_module(model, batch)
     before = network.run(batch)
     with torch.no_grad():
-        model[0].weight.mul_(3)
+        model.get_parameter("0.weight").mul_(3)
     assert torch.equal(network.run(batch), before)
 
 

@@ -19,7 +19,7 @@ def overloads() -> Iterator[torch._ops.OpOverload]:
     for name in sorted({one.name.partition("::")[2] for one in torch._C._jit_get_all_schemas()}):
         packet = getattr(torch.ops.aten, name, None)
         if name.strip("_") in OPERATORS.keys() - {"getitem"} and isinstance(packet, torch._ops.OpOverloadPacket):
-            for overload in packet.overloads():
+            for overload in packet.overloads():  # type: ignore[no-untyped-call]  # torch has no types here
                 yield getattr(packet, overload)
 
 
