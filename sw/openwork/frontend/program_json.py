@@ -87,9 +87,9 @@ def checked_program(content: bytes) -> bytes:
     ranges = program["range_constraints"]
     if not isinstance(ranges, dict) or not all(isinstance(one, dict) for one in ranges.values()):
         raise ProgramError("has ranges of sizes that are none")
-    for dialect in program.get("verifiers", []):
-        if dialect not in VERIFIERS:
-            raise ProgramError(f"is a program of the dialect {dialect!r}, and not one of torch.export.export")
+    dialects = program.get("verifiers", [])
+    if not isinstance(dialects, list) or not all(dialect in VERIFIERS for dialect in dialects):
+        raise ProgramError(f"is a program of the dialect {dialects!r:.100}, and not one of torch.export.export")
     result = {
         "graph_module": {
             "graph": check.value(module["graph"], 0),
@@ -106,7 +106,7 @@ def checked_program(content: bytes) -> bytes:
             if SYMBOL.fullmatch(name)
         },
         "schema_version": check.value(program["schema_version"], 0),
-        "verifiers": program.get("verifiers", []),
+        "verifiers": dialects,
         "torch_version": str(program.get("torch_version", ""))[:40],
         "guards_code": [],  # source that only says again what the inputs' sizes are
     }
@@ -241,6 +241,8 @@ class _Check:
     def node(self, node: dict[str, Any], depth: int) -> dict[str, Any]:
         """An operator with its arguments and results."""
         target = node["target"]
+        if not isinstance(node["inputs"], list):
+            raise ProgramError("has an operator without arguments")
         if not isinstance(target, str) or not (
             SIZE_OPERATORS.fullmatch(target) or target == WRAPPER or _is_harmless(target)
         ):

@@ -67,11 +67,11 @@ def checked_weights(content: bytes, folder: str, members: Mapping[str, bytes]) -
 def _tensor(name: str, meta: Any) -> tuple[dict[str, Any], int, int]:
     """What is said of a tensor, how many numbers it has, and up to which byte its member is used."""
     what = f"has a weight {name!r} that is no dense tensor of numbers"
-    if not isinstance(meta, dict) or meta.get("dtype") not in ITEM_BYTES or meta.get("layout") != STRIDED:
+    if not isinstance(meta, dict) or type(meta.get("dtype")) is not int or meta["dtype"] not in ITEM_BYTES:
         raise ProgramError(what)
     sizes, strides = (_whole(meta.get(key), what) for key in ("sizes", "strides"))
     (offset,) = _whole([meta.get("storage_offset")], what)
-    if len(sizes) != len(strides) or len(sizes) > MAX_RANK or isinstance(meta["dtype"], bool):
+    if len(sizes) != len(strides) or len(sizes) > MAX_RANK or meta.get("layout") != STRIDED:
         raise ProgramError(what)
     count = prod(sizes)
     last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
