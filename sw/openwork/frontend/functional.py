@@ -3,8 +3,9 @@
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
+from io import StringIO
 
 import torch
 from torch import fx
@@ -49,9 +50,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
             ) from error
         left = next((node for node in program.graph.nodes if _may_change(node)), None)
         if left is not None:
-            raise NotFunctional(
-                f"the model has an in-place operator that is not supported: {left.target}{place_of(left)}"
-            )
+            raise NotFunctional(f"the model has an operator that is not supported: {name_of(left)}{place_of(left)}")
     _refuse_memory(program)
     return program
 
@@ -98,11 +97,11 @@ def outputs_of(program: ExportedProgram) -> list[object]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Without the log lines and warnings of PyTorch's tracer, which logs what it is about to raise."""
+    """Without the log lines, warnings and graphs of PyTorch's tracer, which tells in all these ways what it is about to raise."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
