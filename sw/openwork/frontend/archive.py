@@ -73,7 +73,7 @@ def read_archive(content: bytes, known: re.Pattern[str]) -> dict[str, bytes]:
     ordered = sorted(zip(members, names, strict=True), key=lambda pair: pair[0].offset)
     ends = [member.offset for member, _ in ordered[1:]] + [directory]
     if ordered[0][0].offset:
-        raise ArchiveError("is not a whole zip archive: something stands before its first member")
+        raise ArchiveError("is not a whole .pt2 file: something stands before its first member")
     return {name: _data(content, member, end) for (member, name), end in zip(ordered, ends, strict=True)}
 
 
@@ -81,17 +81,17 @@ def _directory(content: bytes) -> tuple[list[Member], int]:
     """The entries of the central directory, and where it begins."""
     end = len(content) - END.size
     if end < 0 or content[end : end + 4] != b"PK\5\6":
-        raise ArchiveError("is not a whole zip archive: it is cut off, or something follows it")
+        raise ArchiveError("is not a whole .pt2 file: it is cut off, or something follows it")
     _, disk, first_disk, here, count, size, offset, comment = END.unpack_from(content, end)
     if comment or disk or first_disk or here != count:
-        raise ArchiveError("is not a whole zip archive: it has a comment or other parts")
+        raise ArchiveError("is not a whole .pt2 file: it has a comment or other parts")
     if end >= LOCATOR.size and content[end - LOCATOR.size : end - LOCATOR.size + 4] == b"PK\6\7":
         _, disk, place, disks = LOCATOR.unpack_from(content, end - LOCATOR.size)
         if disk or disks != 1 or place + END_64.size + LOCATOR.size != end or content[place : place + 4] != b"PK\6\6":
             raise ArchiveError("is ambiguous: its end is not where it says, as in an archive with two of them")
         _, rest, _, _, disk, first_disk, here, count_64, size_64, offset_64 = END_64.unpack_from(content, place)
         if rest != END_64.size - 12 or disk or first_disk or here != count_64:
-            raise ArchiveError("is not a whole zip archive: its end is not what it should be")
+            raise ArchiveError("is not a whole .pt2 file: its end is not what it should be")
         for short, long, elsewhere in ((count, count_64, MAX_16), (size, size_64, MAX_32), (offset, offset_64, MAX_32)):
             if short not in (long, elsewhere):
                 raise ArchiveError("is ambiguous: it has two ends, and they differ")
@@ -104,14 +104,14 @@ def _directory(content: bytes) -> tuple[list[Member], int]:
     place = offset
     for _ in range(count):
         if place + ENTRY.size > end or content[place : place + 4] != b"PK\1\2":
-            raise ArchiveError("is not a whole zip archive: its directory is damaged")
+            raise ArchiveError("is not a whole .pt2 file: its directory is damaged")
         (_, _, _, flags, method, _, _, checksum, packed, unpacked, length, extra, comment, disk, _, _, local) = (
             ENTRY.unpack_from(content, place)
         )
         name = content[place + ENTRY.size : place + ENTRY.size + length]
         place += ENTRY.size + length + extra + comment
         if disk or comment or place > end:
-            raise ArchiveError("is not a whole zip archive: its directory is damaged")
+            raise ArchiveError("is not a whole .pt2 file: its directory is damaged")
         members.append(Member(_text(name), flags, method, checksum, packed, unpacked, local))
     if place != end:
         raise ArchiveError("is ambiguous: its directory goes on after its last member")
