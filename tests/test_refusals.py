@@ -10,6 +10,17 @@ from openwork_hw.arch.refusal import Refusal
 NO_REFUSALS = {
     "openwork.cli.entry.Interrupted": "the user pressed Ctrl-C; nothing is wrong",
     "openwork.frontend.nodes.Unsupported": "never leaves the front end, which puts all of them into one ImportingError",
+    **{
+        f"openwork.frontend.{name}": "never leaves the front end, which says the rest of its sentence"
+        for name in (
+            "archive.ArchiveError",
+            "comparison.Difference",
+            "functional.NotFunctional",
+            "program_json.ProgramError",
+            "propagation.Contradiction",
+            "sizes.SizeError",
+        )
+    },
     "openwork_dv.bench.bus_shell.HangError": "ends a bench inside the simulator; nobody outside it sees it",
 }
 

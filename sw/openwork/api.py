@@ -4,6 +4,7 @@ TYPE_CHECKING = False
 """That of `typing`, which takes longer to import than all of this; and Ctrl-C is not heard before this is imported."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def quantize(
     model: "str | Path | torch.nn.Module | torch.export.ExportedProgram",
-    calibration: "NDArray[Any] | torch.Tensor",
+    calibration: "NDArray[Any] | torch.Tensor | Sequence[Any]",
     observer: str = "min-max",
 ) -> "IntegerNetwork":
     """Quantize a PyTorch model to int8, as `openwork quantize` does.
@@ -33,25 +34,27 @@ def quantize(
     Args:
         model: a module, which stays as it is; an exported program; or a name, as the command takes it: the path of a `.pt2`
             file, or ``package.module:function``.
-        calibration: float32 or float64 [inputs, channels, height, width] or [inputs, features], like what the model will
-            see, 100 inputs or so.
+        calibration: floating point numbers [inputs, channels, height, width] or [inputs, features], like what the model will
+            see, 100 inputs or so; an array, a tensor on any device, or a list.
         observer: how the ranges of activations are chosen: min-max, percentile or mean-square-error.
 
     Raises:
         ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all are
             `openwork.Refusal`, a ValueError.
     """
-    import numpy as np
     import torch
 
     from openwork import quantization
+    from openwork.arrays import ArrayError, user_array
     from openwork.frontend import load
 
-    array = calibration.detach().cpu().numpy() if isinstance(calibration, torch.Tensor) else np.asarray(calibration)
     known = [one.value for one in quantization.Observer]
     if observer not in known:
         raise quantization.QuantizationError(f"there is no observer {observer}: there are {', '.join(known)}")
-    inputs = quantization.calibration_inputs(array)
+    try:
+        inputs = quantization.calibration_inputs(user_array(calibration))
+    except ArrayError as error:
+        raise quantization.QuantizationError(f"calibration inputs {error}") from None
     with torch.no_grad():
         return quantization.quantize(load(model, inputs[:1]), inputs, quantization.Observer(observer))
 
@@ -95,7 +98,7 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
     >>> import numpy as np, torch, openwork
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 10))
     >>> image = openwork.compile(openwork.quantize(model, torch.rand(100, 1, 8, 8)), "demo")
-    >>> outputs = image.run(torch.rand(3, 1, 8, 8).numpy(), backend="model")
+    >>> outputs = image.run(torch.rand(3, 1, 8, 8), backend="model")
     >>> outputs.shape, image.compute_cycles > 0
     ((3, 10, 1, 1), True)
 

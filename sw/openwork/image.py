@@ -114,7 +114,7 @@ class Image:
 
         Args:
             inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
-                [batch, features], an array or a tensor.
+                [batch, features]; an array, a PyTorch tensor, or a list.
 
         Raises:
             NetworkError, BackendError: inputs that the network does not take, or a backend that cannot run here.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.arrays import ArrayError, user_array
 from openwork.layer import IntegerLayer
 from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX_WEIGHTS, check_limit
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
@@ -277,13 +278,13 @@ class IntegerNetwork:
             NetworkError: they are no array, have another dtype or shape, are none, or hold NaN.
         """
         try:
-            inputs = np.asarray(inputs.detach().cpu() if hasattr(inputs, "detach") else inputs)
-        except (TypeError, ValueError, RuntimeError) as error:  # lists of several lengths, a tensor of bfloat16
-            raise NetworkError(f"the inputs must be an array, and NumPy makes none of them: {error}") from None
+            inputs = user_array(inputs)
+        except ArrayError as error:
+            raise NetworkError(f"the inputs {error}") from None
         if not inputs.size:
             raise NetworkError("there are no inputs")
         if inputs.dtype == np.int8:
-            return self._maps(inputs)
+            return np.ascontiguousarray(self._maps(inputs))
         if inputs.dtype not in (np.float32, np.float64):
             raise NetworkError(f"the inputs must be float32, float64 or int8, not {inputs.dtype}")
         return self.quantize_inputs(inputs)

@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
-from openwork.frontend.nodes import Unsupported, arguments_of, module_of
+from openwork.frontend.nodes import Unsupported, module_of, name_of
 from openwork.network import MAX_TAPS, MaxPool, Reshape, Shape, Upsample
 from openwork_hw.arch.nonzeros import ColumnLayout
 
@@ -67,14 +67,17 @@ class Builder:
     def constant(self, node: Any) -> torch.Tensor:
         if node not in self.constants:
             raise Unsupported("weights that depend on the input")
-        return self.constants[node].double()
+        value = self.constants[node]
+        if not isinstance(value, torch.Tensor):  # a number that was read out of a tensor
+            return torch.tensor(value, dtype=torch.float64)
+        return value.to(torch.float64, copy=True)
 
     def emit(self, node: fx.Node, step: FloatStep, shape: Shape) -> Parts:
         """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""
         module, is_leaf = module_of(node)
         if weights := next((name for source in node.args if (name := self._target(source)).endswith(".weight")), ""):
             module, is_leaf = weights.removesuffix(".weight"), True
-        operator_name = arguments_of(node)[0]
+        operator_name = name_of(node)
         name = base = module if module and is_leaf else f"{module}.{operator_name}".lstrip(".")
         number = 2
         while name in self.shapes:
@@ -149,7 +152,12 @@ class Builder:
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, groups=channels, **changes))
 
     def affine(self, node: fx.Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
-        """``factor * source + offset``, both float64 [channels]: folded into the layer before, or a layer of its own."""
+        """``factor * source + offset``, both float64 [channels]: folded into the layer before, or a layer of its own.
+
+        A map of one channel becomes as many channels as there are numbers.
+        """
+        if self.channels(source) < len(factor):
+            return self.emit_layer(node, FloatLayer(source, "", factor[:, None, None, None], offset))
         if layer := self.layer_to_change(source, node):
             weights, bias = layer.weights * factor[:, None, None, None], layer.bias * factor + offset
             self.steps[layer.output] = replace(layer, weights=weights, bias=bias)
@@ -183,18 +191,30 @@ class Builder:
             for before in step.inputs:
                 self._limit_tensor(before, low, high)
 
-    def per_channel(self, node: fx.Node, value: Any) -> torch.Tensor | None:
-        """A constant of an operator with two operands as float64 [channels]; None if it is no constant."""
-        channels = self.shape(node)[0]
-        if isinstance(value, int | float):
-            return torch.full((channels,), float(value), dtype=torch.float64)
-        if not isinstance(value, fx.Node) or value not in self.constants:
+    def per_channel(self, node: fx.Node, value: Any, other: Any) -> torch.Tensor | None:
+        """A constant of an operator with two operands as float64 [channels of the result]; None if it is no constant.
+
+        Args:
+            node: the operator.
+            value: its operand that may be a constant.
+            other: its other operand; a map of one channel may become one of several.
+        """
+        if not isinstance(value, int | float) and not (isinstance(value, fx.Node) and value in self.constants):
             return None
-        constant, rank = self.constants[value].double(), len(node.meta["val"].shape)
-        shape = (1,) * (rank - constant.ndim) + tuple(constant.shape)
-        if constant.numel() not in (1, channels) or shape[1] != constant.numel() != 1:
-            raise Unsupported(f"a constant of {list(constant.shape)}; one number for each channel is possible")
-        return constant.reshape(-1).expand(channels).clone()
+        result, source = self.shape(node), self.channels(self.parts(other))
+        constant = self.constant(value) if isinstance(value, fx.Node) else torch.tensor(value, dtype=torch.float64)
+        shape = (1,) * (len(node.meta["val"].shape) - constant.ndim) + tuple(constant.shape)
+        possible = constant.numel() == 1 or (constant.numel() == result[0] == shape[1] and source in (1, result[0]))
+        if (
+            not possible
+            or other.meta["val"].shape[2:] != node.meta["val"].shape[2:]
+            or self.shape(other)[1:] != result[1:]
+        ):
+            raise Unsupported(
+                f"a constant of {list(constant.shape)} with a map of {list(map(str, other.meta['val'].shape))}; one number for "
+                "each channel is possible"
+            )
+        return constant.reshape(-1).expand(result[0]).clone()
 
     def unpadded(self, source: Parts) -> tuple[Parts, tuple[int, int, int, int]]:
         """What padding with zeros was applied to, and how much of it; no padding for other tensors."""

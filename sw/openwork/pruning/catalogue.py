@@ -1,7 +1,6 @@
 """Every method under one name, for those who choose one by its name: `METHODS`, `prune_by`."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from openwork.pruning.channels import prune_channels
 from openwork.pruning.distribution import Scope, erdos_renyi_kernel
 from openwork.pruning.fitting import Recipe, fit
 from openwork.pruning.methods import PruningError, check_density, n_of_m
-from openwork.pruning.model import PrunedModel, prunable, prune_model
+from openwork.pruning.model import PrunedModel, own_copy, prunable, prune_model
 from openwork.pruning.reconstruction import reconstruct, row_importance
 from openwork.pruning.training import Pruner, gradual, proximal, rigl
 
@@ -87,7 +86,7 @@ def prune_by(
     if METHODS[method].trains:
         if recipe is None:
             raise PruningError(f"the method {method} prunes while it trains: say for how many epochs")
-        trained = deepcopy(model)
+        trained = own_copy(model)
         pruner = _pruner(method, trained, _one(method, density), recipe, recipe.steps(len(inputs)), scope, names)
         pruned = PrunedModel(trained, pruner.masks)
     elif method == "obc":

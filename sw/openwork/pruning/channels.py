@@ -1,14 +1,13 @@
 """Whole channels go, in every layer that they pass through: structured pruning, by torch-pruning's dependency graph."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 
 import torch
 import torch_pruning
 from torch import nn
 
 from openwork.pruning.methods import PruningError, check_density
-from openwork.pruning.model import PrunedModel, prunable
+from openwork.pruning.model import PrunedModel, own_copy, prunable
 
 STEPS = 50
 """In which channels go; after each the weights are counted."""
@@ -35,7 +34,7 @@ def prune_channels(
         PruningError: see `prunable`; or the density is out of range, or is not reached although a channel is left of each.
     """
     check_density(density)
-    pruned = deepcopy(model).eval()
+    pruned = own_copy(model).eval()
     chosen = prunable(pruned, names)
     layers = {name: module for name, module in pruned.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     last = _last(pruned, layers, example)

@@ -1,7 +1,6 @@
 """A plain training loop for those who have none: labels, a dense teacher or both, checkpoints, any pruner."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from math import cos, isfinite, pi
@@ -15,7 +14,7 @@ from torch.nn import functional
 from openwork.files import read_whole, write_whole
 from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError
-from openwork.pruning.model import Masks, apply_masks, check_masks
+from openwork.pruning.model import Masks, apply_masks, check_masks, own_copy
 from openwork.pruning.training import Pruner
 
 
@@ -113,7 +112,7 @@ def fit(
     home = next(model.parameters()).device
     device = torch.device("cuda" if torch.cuda.is_available() else home)
     model.to(device)
-    teacher = deepcopy(teacher).to(device).eval() if teacher is not None else None
+    teacher = own_copy(teacher).to(device).eval() if teacher is not None else None
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=recipe.weight_decay)
     batches, steps = len(inputs) // recipe.batch, recipe.steps(len(inputs))
     for epoch in range(_resume(checkpoint, model, optimizer, pruner, masks, recipe), recipe.epochs):

@@ -1,13 +1,14 @@
 """Pruning of a model: one mask for each of its convolutions and linear layers."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
+from torch.nn.parameter import is_lazy
 
+from openwork.frontend.copying import CopyingError, copy_of
 from openwork.pruning.distribution import Method, Scope, choose_masks
 from openwork.pruning.methods import PruningError, magnitude
 
@@ -42,7 +43,9 @@ class PrunedModel:
             PruningError: a pruned weight is not 0 any more.
         """
         check_masks(self.model, self.masks)
-        copy = deepcopy(self.model).cpu().eval()
+        copy = own_copy(self.model).cpu().eval()
+        for parameter in copy.parameters():  # a part of a larger tensor would take all of that with it into the file
+            parameter.data = parameter.data.clone()
         pair = example[:1].expand(2, *example.shape[1:])  # the tracer would take a batch of 1 for a constant
         return torch.export.export(copy, (pair.clone(),), dynamic_shapes=({0: Dim.AUTO},))
 
@@ -74,17 +77,29 @@ def prune_model(
     Raises:
         PruningError: see `prunable` and `choose_masks`.
     """
-    pruned = deepcopy(model)
+    pruned = own_copy(model)
     masks = choose_masks(prunable(pruned, names), level, scope, method)
     apply_masks(pruned, masks)
     return PrunedModel(pruned, masks)
+
+
+def own_copy(model: nn.Module) -> nn.Module:
+    """A copy of a user's model, to be pruned or trained.
+
+    Raises:
+        PruningError: the model holds something that cannot be copied.
+    """
+    try:
+        return copy_of(model)
+    except CopyingError as error:
+        raise PruningError(str(error)) from error
 
 
 def prunable(model: nn.Module, names: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
     """The weights of all convolutions and linear layers, or of those named, by module name.
 
     Raises:
-        PruningError: a name is unknown, or weights are frozen or tied to others.
+        PruningError: a name is unknown, or weights are frozen, tied to others or computed from others.
     """
     modules = {
         name: module
@@ -102,6 +117,14 @@ def prunable(model: nn.Module, names: Sequence[str] | None = None) -> dict[str, 
     for name, parameter in model.named_parameters(remove_duplicate=False):
         holders.setdefault(id(parameter), []).append(name)
     for name, module in modules.items():
+        if "weight" not in module._parameters:
+            raise PruningError(
+                f"module {name!r}: its weights are computed from others, by a mask of torch.nn.utils.prune, a norm or a "
+                "parametrization: make them its own first, with prune.remove, remove_weight_norm, remove_spectral_norm or "
+                "remove_parametrizations; or leave it out by names"
+            )
+        if is_lazy(module.weight):
+            raise PruningError(f"module {name!r}: its weights have no values yet: run the model once, and train it")
         if not module.weight.requires_grad:
             raise PruningError(
                 f"module {name!r}: its weights are frozen (requires_grad is False); leave it out by names"

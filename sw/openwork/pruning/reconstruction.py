@@ -1,7 +1,6 @@
 """Pruning without labels and without training: layer after layer, so that each gives what it gave before (`reconstruct`)."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 
 import torch
 from torch import nn
@@ -9,7 +8,7 @@ from torch.nn import functional
 
 from openwork.progress import Progress, silent
 from openwork.pruning.methods import PruningError, check_density
-from openwork.pruning.model import PrunedModel, apply_masks, prunable
+from openwork.pruning.model import PrunedModel, apply_masks, own_copy, prunable
 from openwork.pruning.solver import Moments, columns_of, relative_error, sparse_path, sparse_rows
 
 HALF = 0.5
@@ -52,7 +51,7 @@ def reconstruct(
     Raises:
         PruningError: see `prunable`; or a module is of another kind, a density out of range, the inputs not finite.
     """
-    pruned, dense = deepcopy(model).eval(), deepcopy(model).eval()
+    pruned, dense = own_copy(model).eval(), own_copy(model).eval()
     weights = prunable(pruned, names)
     if isinstance(density, Mapping):
         densities = dict(density)
@@ -117,7 +116,7 @@ def layer_errors(
         levels: falling.
         model, inputs, names, progress, importance: as in `reconstruct`.
     """
-    dense = deepcopy(model).eval()
+    dense = own_copy(model).eval()
     weights = prunable(dense, names)
     _check_modules(dense, list(weights), inputs)
     held_out = min(HELD_OUT, len(inputs) // 5)
@@ -177,7 +176,7 @@ def row_importance(
     Args:
         model, inputs, names: as in `reconstruct`.
     """
-    dense = deepcopy(model).eval()
+    dense = own_copy(model).eval()
     weights = prunable(dense, names)
     _check_modules(dense, list(weights), inputs)
     generator = torch.Generator().manual_seed(0)

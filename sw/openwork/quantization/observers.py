@@ -7,11 +7,14 @@ import torch
 
 from openwork.frontend import FloatNetwork
 from openwork.progress import Progress
+from openwork.quantization.errors import QuantizationError
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 BINS = 2048
 PERCENTILE = 99.99
 BATCH = 16
+LARGEST = torch.finfo(torch.float32).max / 4
+"""Magnitude of an activation; a range of both signs is twice as wide, and float32 still holds that."""
 CANDIDATES = 64
 """Fractions of the whole range that the mean square error is computed for."""
 
@@ -48,12 +51,16 @@ def observe(
         calibration: float [inputs, ...], not empty.
         observer: how ranges are chosen.
         progress: shows how far the work is.
+
+    Raises:
+        QuantizationError: the values of a tensor overflow, or are NaN.
     """
     whole: dict[str, Range] = {}
     with torch.no_grad():
         for start in progress(range(0, len(calibration), BATCH), "calibration: ranges"):
             for name, values in network.tensors(calibration[start : start + BATCH]):
                 found = Range(float(values.min()), float(values.max()))
+                _check_finite(name, found)
                 whole[name] = whole.get(name, found) | found
         if observer is Observer.MIN_MAX:
             return whole
@@ -64,6 +71,15 @@ def observe(
                 histograms[name] += torch.histc(values.float(), BINS, low, high).double()
     choose = percentile_range if observer is Observer.PERCENTILE else least_error_range
     return {name: choose(histogram, whole[name]) for name, histogram in histograms.items()}
+
+
+def _check_finite(name: str, found: Range) -> None:
+    """Refuse values that a float32 does not hold: a histogram of them has no bins, and a scale would be infinite."""
+    if not (found.low >= -LARGEST and found.high <= LARGEST):
+        raise QuantizationError(
+            f"layer {name!r}: its values overflow: they go from {found.low:.3g} to {found.high:.3g} for the calibration inputs, "
+            f"and +-{LARGEST:.3g} is possible; look at its weights and at those before it, and train again"
+        )
 
 
 def percentile_range(histogram: torch.Tensor, whole: Range, percentile: float = PERCENTILE) -> Range:

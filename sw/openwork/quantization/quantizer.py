@@ -19,6 +19,9 @@ from openwork.quantization.rounding import Rounding, error_aware_rounding, neare
 from openwork.quantization.scales import ActivationScale, power_of_two_shifts
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
+BIAS_LIMIT = float(1 << 40)
+"""Beyond every accumulator, and well within int64: a larger bias is refused like this one."""
+
 
 def quantize(
     network: FloatNetwork,
@@ -92,7 +95,7 @@ def integer_step(decided: Plan, step: FloatStep, sum_bits: int, rounding: Roundi
 
 
 def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
-    """Calibration inputs of a user, float32 or float64, as a tensor.
+    """Calibration inputs of a user, float32 or float64, as a tensor; a copy, however the array lies in memory.
 
     Raises:
         QuantizationError: they have another dtype, or are none.
@@ -101,7 +104,7 @@ def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
         raise QuantizationError(f"calibration inputs must be float32 or float64, not {array.dtype}")
     if array.ndim < 2 or not array.size:
         raise QuantizationError(f"calibration inputs must be [inputs, ...] and not empty, not {list(array.shape)}")
-    return torch.tensor(array)
+    return torch.tensor(np.ascontiguousarray(array))
 
 
 def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None:
@@ -150,7 +153,7 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
             continue
         zero_points = np.repeat([scales[name].zero_point for name in inputs], [shapes[name][0] for name in inputs])
         zero_part = weights.sum(axis=(2, 3), dtype=np.int64) @ zero_points[: weights.shape[1]]  # of groups all are one
-        bias = whole_bias.numpy().astype(np.int64) - zero_part
+        bias = np.clip(whole_bias.numpy(), -BIAS_LIMIT, BIAS_LIMIT).astype(np.int64) - zero_part
         too_wide = row_sum_bits(weights, bias, shift, after.zero_point) > sum_bits
         if not too_wide.any():
             break

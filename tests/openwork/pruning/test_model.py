@@ -1,9 +1,16 @@
 """Pruning of a model."""
 
+import threading
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
+from openwork.frontend import load
 from openwork.pruning import PruningError, apply_masks, prune_model, threshold
 
 
@@ -70,3 +77,65 @@ def test_refusals_name_the_module() -> None:
             prune_model(model, 0.5, scope=scope)
         with pytest.raises(PruningError, match="module '0': density"):
             prune_model(a_model(), 1.5, scope=scope)
+
+
+def masked() -> nn.Module:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU())
+    prune.l1_unstructured(model[0], "weight", 0.5)  # type: ignore[no-untyped-call]  # torch has no types here
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        masked,
+        lambda: nn.Sequential(nn.utils.weight_norm(nn.Conv2d(2, 4, 3))),
+        lambda: nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(2, 4, 3))),
+        lambda: nn.Sequential(parametrizations.weight_norm(nn.Conv2d(2, 4, 3))),
+    ],
+)
+def test_weights_that_are_computed_from_others_are_refused_by_name(make: Callable[[], nn.Module]) -> None:
+    with pytest.raises(PruningError, match=r"module '0': its weights are computed .* with prune\.remove"):
+        prune_model(make(), 0.5)
+
+
+class Keeping(nn.Module):
+    """Keeps its last activation, which PyTorch refuses to copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 4)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.last: torch.Tensor = self.layer(inputs)
+        return self.last
+
+
+def test_a_model_that_keeps_an_activation_is_pruned() -> None:
+    model = Keeping()
+    kept = model(torch.rand(2, 6))
+    pruned = prune_model(model, 0.5)
+    assert model.last is kept
+    assert int((pruned.model.get_parameter("layer.weight") != 0).sum()) == 12
+    assert pruned.export(torch.rand(3, 6)).state_dict["layer.weight"].shape == (4, 6)
+
+
+def test_what_cannot_be_copied_is_told() -> None:
+    model = a_model()
+    model.lock = threading.Lock()  # type: ignore[assignment]
+    with pytest.raises(PruningError, match="keeps something that cannot be copied"):
+        prune_model(model, 0.5)
+    with pytest.raises(PruningError, match="module '0': its weights have no values yet"):
+        prune_model(nn.Sequential(nn.LazyLinear(3)), 0.5)
+
+
+def test_a_weight_that_is_a_part_of_another_tensor_is_saved_alone(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(6, 4))
+    model[0].weight = nn.Parameter(torch.randn(9, 6)[3:7])
+    pruned = prune_model(model, 0.5)
+    file = BytesIO()
+    torch.export.save(pruned.export(torch.rand(3, 6)), file)
+    path = tmp_path / "pruned.pt2"
+    path.write_bytes(file.getvalue())
+    batch = torch.rand(5, 6)
+    assert torch.allclose(load(path, batch).run(batch).flatten(1), pruned.model(batch), atol=1e-6)

@@ -14,15 +14,15 @@ from openwork.frontend.nodes import Unsupported
 
 def _add(build: Builder, node: fx.Node, self_: Any, other: Any, alpha: Any = 1, sign: int = 1) -> Parts:
     if alpha != 1:
-        raise Unsupported(f"alpha {alpha}")
+        raise Unsupported(f"with alpha {alpha}")
     for value, constant, signs in ((self_, other, (1, sign)), (other, self_, (sign, 1))):
-        number = build.per_channel(node, constant)
+        number = build.per_channel(node, constant, value)
         if number is not None:
             factor = torch.full_like(number, signs[0])
             return build.affine(node, build.parts(value), factor, signs[1] * number)
     first, second = build.parts(self_), build.parts(other)
-    if self_.meta["val"].shape != other.meta["val"].shape:
-        shapes = [list(map(str, value.meta["val"].shape)) for value in (self_, other)]
+    shapes = [list(map(str, value.meta["val"].shape)) for value in (self_, other)]
+    if shapes[0] != shapes[1]:
         raise Unsupported(f"of shapes {shapes[0]} and {shapes[1]}; both must be equal")
     if first == second:
         channels = build.channels(first)
@@ -42,14 +42,16 @@ def _rsub(build: Builder, node: fx.Node, self_: Any, other: Any, alpha: Any = 1)
 
 def _mul(build: Builder, node: fx.Node, self_: Any, other: Any) -> Parts:
     for value, constant in ((self_, other), (other, self_)):
-        number = build.per_channel(node, constant)
+        number = build.per_channel(node, constant, value)
         if number is not None:
             return build.affine(node, build.parts(value), number, torch.zeros_like(number))
     raise Unsupported("of two tensors that depend on the input")
 
 
-def _div(build: Builder, node: fx.Node, self_: Any, other: Any) -> Parts:
-    number = build.per_channel(node, other)
+def _div(build: Builder, node: fx.Node, self_: Any, other: Any, rounding_mode: str | None = None) -> Parts:
+    if rounding_mode is not None:
+        raise Unsupported(f"with rounding_mode {rounding_mode}")
+    number = build.per_channel(node, other, self_)
     if number is None:
         raise Unsupported("by a tensor that depends on the input")
     return build.affine(node, build.parts(self_), 1 / number, torch.zeros_like(number))
@@ -64,13 +66,15 @@ def _relu6(build: Builder, node: fx.Node, self_: Any) -> Parts:
 
 
 def _hardtanh(build: Builder, node: fx.Node, self_: Any, min_val: Any = -1, max_val: Any = 1) -> Parts:
-    return build.limit(node, build.parts(self_), float(min_val), float(max_val))
+    return _clamp(build, node, self_, min_val, max_val)
 
 
 def _clamp(build: Builder, node: fx.Node, self_: Any, min: Any = None, max: Any = None) -> Parts:
     limits = [default if value is None else value for value, default in ((min, -math.inf), (max, math.inf))]
     if not all(isinstance(limit, int | float) for limit in limits):
         raise Unsupported("with limits that are tensors")
+    if any(map(math.isnan, limits)):
+        raise Unsupported("with a limit that is NaN")
     return build.limit(node, build.parts(self_), float(limits[0]), float(limits[1]))
 
 

@@ -1,6 +1,6 @@
 """Pooling and resizing of maps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from torch import fx
 
 from openwork.frontend.builder import Builder, Parts, fits
 from openwork.frontend.float_network import FloatLayer
-from openwork.frontend.nodes import Unsupported, equal, pair, stride_of
+from openwork.frontend.nodes import Unsupported, check_dtype, equal, pair, stride_of
 from openwork.network import MaxPool, Upsample, by
 
 
@@ -41,17 +41,27 @@ def _average(
     return build.emit_layer(node, layer)
 
 
-def _avg_pool2d(build: Builder, node: fx.Node, self_: Any, kernel_size: Any, **options: Any) -> Parts:
-    kernel, padding = pair(kernel_size), pair(options["padding"])
-    if any(padding) and not options["count_include_pad"]:
+def _avg_pool2d(
+    build: Builder,
+    node: fx.Node,
+    self_: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Any,
+) -> Parts:
+    kernel, padding = pair(kernel_size, "a window of"), pair(padding, "padding")
+    if any(padding) and not count_include_pad:
         raise Unsupported("with padding that is not counted")
-    stride = stride_of(node, options["stride"] or kernel)
+    stride = stride_of(node, stride or kernel)
     source = build.parts(self_)
     shape = build.shape(self_)
     floor = [(shape[1 + axis] + 2 * padding[axis] - kernel[axis]) // stride + 1 for axis in (0, 1)]
-    if list(build.shape(node)[1:]) != floor:
+    if ceil_mode and list(build.shape(node)[1:]) != floor:
         raise Unsupported("with ceil_mode, where that adds a pixel")
-    divisor = options["divisor_override"] or kernel[0] * kernel[1]
+    divisor = divisor_override or kernel[0] * kernel[1]
     return _average(build, node, source, kernel, stride, padding, divisor)
 
 
@@ -68,6 +78,7 @@ def _adaptive_avg_pool2d(build: Builder, node: fx.Node, self_: Any, output_size:
 def _mean(
     build: Builder, node: fx.Node, self_: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Parts:
+    check_dtype(dtype)
     rank = len(self_.meta["val"].shape)
     axes = {axis % rank for axis in dim or ()}
     if rank != 4 or not axes or not axes <= {2, 3}:
@@ -78,11 +89,20 @@ def _mean(
     return _average(build, node, build.parts(self_), kernel, 1, (0, 0), kernel[0] * kernel[1])
 
 
-def _max_pool2d(build: Builder, node: fx.Node, self_: Any, kernel_size: Any, **options: Any) -> Parts:
-    if equal(options["dilation"], "dilation") != 1:
+def _max_pool2d(
+    build: Builder,
+    node: fx.Node,
+    self_: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,  # the shape of the result says what it did
+) -> Parts:
+    if equal(dilation, "dilation") != 1:
         raise Unsupported("with a dilation")
-    kernel, padding = pair(kernel_size), pair(options["padding"])
-    stride = stride_of(node, options["stride"] or kernel)
+    kernel, padding = pair(kernel_size, "a window of"), pair(padding, "padding")
+    stride = stride_of(node, stride or kernel)
     source = build.parts(self_)
     value = node.meta["val"]
     output = (value[0] if isinstance(value, list | tuple) else value).shape[2:]
@@ -100,19 +120,43 @@ def _max_pool2d(build: Builder, node: fx.Node, self_: Any, kernel_size: Any, **o
     return build.emit_map(node, pool, source)
 
 
-def _getitem(build: Builder, node: fx.Node, source: Any, index: int) -> Parts:
+def _getitem(build: Builder, node: fx.Node, self_: Any, index: int) -> Parts:
     if index:
         raise Unsupported("of a result other than the first")
-    return build.parts(source)
+    return build.parts(self_)
 
 
-def _upsample_nearest2d(build: Builder, node: fx.Node, **arguments: Any) -> Parts:
-    source = arguments["input"] if "input" in arguments else arguments["self_"]
-    before, after = build.shape(source), build.shape(node)
-    factors = {after[axis] / before[axis] for axis in (1, 2)}
+def _places(height: int, width: int) -> Iterator[torch.Tensor]:
+    """Maps [1, 1, height, width] in which each pixel says its row or its column."""
+    for dtype in (torch.float32, torch.float64):
+        yield torch.arange(height, dtype=dtype)[:, None].expand(1, 1, height, width)
+        yield torch.arange(width, dtype=dtype).expand(1, 1, height, width)
+
+
+def _upsample_nearest2d(
+    build: Builder,
+    node: fx.Node,
+    self_: Any,
+    output_size: Any,
+    scale_factors: Any = None,
+    scales_h: float | None = None,
+    scales_w: float | None = None,
+) -> Parts:
+    before, after = build.shape(self_)[1:], build.shape(node)[1:]
+    factors = {after[axis] / before[axis] for axis in (0, 1)}
     if len(factors) > 1 or not (factor := factors.pop()).is_integer():
-        raise Unsupported(f"from {by(before[1:])} to {by(after[1:])}; one whole factor is possible")
-    parts = build.parts(source)
+        raise Unsupported(f"from {by(before)} to {by(after)}; one whole factor is possible")
+    # PyTorch steps by the factor that it was given, and not by the sizes: where the two differ, other pixels are taken.
+    given = scale_factors or (scales_h, scales_w)
+    if not all(scale is None or isinstance(scale, float) for scale in given):
+        raise Unsupported("by a factor that depends on the size of the input")
+    for places in _places(*before):
+        taken = torch.ops.aten.upsample_nearest2d.default(places, list(after), *given)
+        if not torch.equal(taken, places.repeat_interleave(int(factor), 2).repeat_interleave(int(factor), 3)):
+            raise Unsupported(
+                f"by {given[0]} x {given[1]}, where pixels are not all repeated as often; a whole factor is possible"
+            )
+    parts = build.parts(self_)
     return build.emit_map(node, Upsample(parts, "", int(factor)), parts)
 
 

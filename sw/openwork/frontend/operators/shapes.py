@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx, nn
 
 from openwork.frontend.builder import Builder, Parts
-from openwork.frontend.nodes import Unsupported, arguments_of
+from openwork.frontend.nodes import Unsupported, check_dtype, integers, name_of
 from openwork.network import Reshape
 
 HOST_OPERATORS = ("softmax", "log_softmax", "argmax")
@@ -25,6 +25,7 @@ def _cat(build: Builder, node: fx.Node, tensors: Any, dim: int = 0) -> Parts:
 
 
 def _pad(build: Builder, node: fx.Node, self_: Any, pad: Any, mode: str = "constant", value: Any = 0) -> Parts:
+    pad = integers(pad, "sides")
     if mode != "constant" or value or min(pad) < 0:
         raise Unsupported(f"of mode {mode}, by {list(pad)} with {value or 0}; padding with zeros is possible")
     source = build.parts(self_)
@@ -60,8 +61,10 @@ def _slice(
 ) -> Parts:
     shape = self_.meta["val"].shape
     dim = dim % len(shape)
-    whole = not start and (end is None or not isinstance(end, int) or end >= (shape[dim] if dim else 1 << 31))
-    if step == 1 and (whole or node.meta["val"].shape == shape):
+    if not all(number is None or isinstance(number, int) for number in (start, end)):
+        raise Unsupported("with limits that depend on the size of the input")
+    whole = not start and (end is None or end >= (shape[dim] if dim else 1 << 31))
+    if step == 1 and (whole or str(node.meta["val"].shape) == str(shape)):
         if self_ in build.values:
             return build.parts(self_)
         build.subsampled[node] = build.subsampled[self_]
@@ -79,32 +82,66 @@ def _slice(
     return ()
 
 
-def _view(build: Builder, node: fx.Node, **arguments: Any) -> Parts:
-    source, shape = build.parts(arguments["self_"]), build.shape(node)
+def _view(build: Builder, node: fx.Node, self_: Any) -> Parts:
+    source, shape = build.parts(self_), build.shape(node)
     if shape == (build.channels(source), *build.shapes[source[0]][1:]):
         return source
     return build.emit_map(node, Reshape(source, "", shape), source)
 
 
-def _dropout(build: Builder, node: fx.Node, input: Any, train: bool = False, **_options: Any) -> Parts:
+def _view_of_size(build: Builder, node: fx.Node, self_: Any, size: Any) -> Parts:
+    return _view(build, node, self_)
+
+
+def _reshape(build: Builder, node: fx.Node, self_: Any, shape: Any) -> Parts:
+    return _view(build, node, self_)
+
+
+def _flatten(build: Builder, node: fx.Node, self_: Any, start_dim: Any, end_dim: Any) -> Parts:
+    return _view(build, node, self_)
+
+
+def _squeeze(build: Builder, node: fx.Node, self_: Any, dim: Any = None) -> Parts:
+    return _view(build, node, self_)
+
+
+def _unflatten(build: Builder, node: fx.Node, self_: Any, dim: Any, sizes: Any) -> Parts:
+    return _view(build, node, self_)
+
+
+def _dropout(build: Builder, node: fx.Node, self_: Any, train: bool) -> Parts:
     if train:
         raise Unsupported("in training mode: export the model after model.eval()")
-    return build.parts(input)
-
-
-def _clone(build: Builder, node: fx.Node, self_: Any, **_options: Any) -> Parts:
     return build.parts(self_)
 
 
-def _softmax(build: Builder, node: fx.Node, self_: Any, **_options: Any) -> Parts:
+def _clone(build: Builder, node: fx.Node, self_: Any) -> Parts:
+    return build.parts(self_)
+
+
+def _softmax(
+    build: Builder, node: fx.Node, self_: Any, dim: Any, dtype: Any = None, half_to_float: bool = False
+) -> Parts:
+    check_dtype(dtype)
+    return _left_to_host(build, node, self_, dim)
+
+
+def _argmax(build: Builder, node: fx.Node, self_: Any, dim: Any, keepdim: bool) -> Parts:
+    return _left_to_host(build, node, self_, dim)
+
+
+def _left_to_host(build: Builder, node: fx.Node, self_: Any, dim: Any) -> Parts:
     reader: fx.Node | None = node
     while reader is not None and reader.op != "output":
         reader = next(iter(reader.users)) if len(reader.users) == 1 else None
-        if reader is not None and reader.op != "output" and arguments_of(reader)[0] not in HOST_OPERATORS:
+        if reader is not None and reader.op != "output" and name_of(reader) not in HOST_OPERATORS:
             reader = None
     if reader is None:
         raise Unsupported("other than at the end of the model")
-    build.notes.append(f"{arguments_of(node)[0]} at the end is left to the host")
+    rank = len(self_.meta["val"].shape)
+    if dim is None or dim % rank != 1:
+        raise Unsupported(f"along dimension {dim}; along channels is possible")
+    build.notes.append(f"{name_of(node)} at the end is left to the host")
     return build.parts(self_)
 
 
@@ -114,20 +151,22 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "pad": _pad,
     "constant_pad_nd": _pad,
     "slice": _slice,
-    "view": _view,
-    "reshape": _view,
-    "flatten": _view,
-    "squeeze": _view,
-    "unsqueeze": _view,
-    "unflatten": _view,
-    "unsafe_view": _view,
+    "view": _view_of_size,
+    "reshape": _reshape,
+    "flatten": _flatten,
+    "squeeze": _squeeze,
+    "unsqueeze": _squeeze,
+    "unflatten": _unflatten,
+    "unsafe_view": _view_of_size,
     "dropout": _dropout,
     "feature_dropout": _dropout,
+    "alpha_dropout": _dropout,
+    "feature_alpha_dropout": _dropout,
     "clone": _clone,
     "contiguous": _clone,
     "alias": _clone,
     "detach": _clone,
     "softmax": _softmax,
     "log_softmax": _softmax,
-    "argmax": _softmax,
+    "argmax": _argmax,
 }

@@ -12,22 +12,33 @@ from openwork.frontend.nodes import Unsupported, equal, pair, stride_of
 from openwork.network import Reshape
 
 
-def _conv2d(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, **options: Any) -> Parts:
-    if options.get("transposed"):
+def _conv2d(
+    build: Builder,
+    node: fx.Node,
+    self_: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    transposed: bool = False,
+    output_padding: Any = None,  # of transposed convolutions only
+) -> Parts:
+    if transposed:
         raise Unsupported("transposed")
-    source, (top, left, bottom, right) = build.unpadded(build.parts(input))
+    source, (top, left, bottom, right) = build.unpadded(build.parts(self_))
     weights = build.constant(weight)
     if weights.ndim != 4 or not weights.numel():
         raise Unsupported(f"weights of {list(weights.shape)}")
     kernel = weights.shape[2:]
-    stride = stride_of(node, options["stride"])
-    dilation = equal(options["dilation"], "dilation")
-    padding = options["padding"]
+    stride = stride_of(node, stride)
+    dilation = equal(dilation, "dilation")
     if isinstance(padding, str):
         total = [dilation * (size - 1) if padding == "same" else 0 for size in kernel]
         before, after = (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
     else:
-        before = after = pair(padding)
+        before = after = pair(padding, "padding")
     layer = FloatLayer(
         source,
         "",
@@ -36,16 +47,16 @@ def _conv2d(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, *
         stride,
         (top + before[0], left + before[1], bottom + after[0], right + after[1]),
         dilation,
-        options["groups"],
+        groups,
     )
     return build.emit_layer(node, layer)
 
 
-def _linear(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any = None) -> Parts:
-    return _dense(build, node, input, build.constant(weight), None if bias is None else build.constant(bias))
+def _linear(build: Builder, node: fx.Node, self_: Any, weight: Any, bias: Any) -> Parts:
+    return _dense(build, node, self_, build.constant(weight), None if bias is None else build.constant(bias))
 
 
-def _addmm(build: Builder, node: fx.Node, self_: Any, mat1: Any, mat2: Any, beta: Any = 1, alpha: Any = 1) -> Parts:
+def _addmm(build: Builder, node: fx.Node, self_: Any, mat1: Any, mat2: Any, beta: Any, alpha: Any) -> Parts:
     if beta != 1 or alpha != 1:
         raise Unsupported(f"with factors {beta} and {alpha}")
     return _dense(build, node, mat1, build.constant(mat2).t(), build.constant(self_))
@@ -68,23 +79,37 @@ def _dense(
         if fits(inner[1] * inner[2], inner[0]):
             source, (channels, height, width) = before.inputs, inner
     weights = weights.reshape(-1, channels, height, width)
-    bias = torch.zeros(len(weights), dtype=torch.float64) if bias is None else bias.expand(len(weights)).clone()
+    bias = torch.zeros(1, dtype=torch.float64) if bias is None else bias
+    if bias.numel() not in (1, len(weights)) or bias.shape[-1:].numel() != bias.numel():
+        raise Unsupported(
+            f"a constant of {list(bias.shape)}; one number for each of the {len(weights)} outputs is possible"
+        )
+    bias = bias.reshape(-1).expand(len(weights)).clone()
     return build.emit_layer(node, FloatLayer(source, "", weights, bias))
 
 
-def _batch_norm(build: Builder, node: fx.Node, input: Any, weight: Any, bias: Any, **options: Any) -> Parts:
-    if options.get("training"):
+def _batch_norm(
+    build: Builder,
+    node: fx.Node,
+    self_: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    eps: float,
+    training: bool = False,
+) -> Parts:
+    if training:
         raise Unsupported("in training mode: export the model after model.eval()")
-    if options["running_mean"] not in build.constants:
+    if running_mean not in build.constants or running_var not in build.constants:
         raise Unsupported("without running statistics")
-    mean, variance = (build.constants[options[name]].double() for name in ("running_mean", "running_var"))
-    factor = 1 / torch.sqrt(variance + options["eps"])
+    factor = 1 / torch.sqrt(build.constant(running_var) + eps)
     if weight is not None:
-        factor = factor * build.constants[weight].double()
-    offset = -mean * factor
+        factor = factor * build.constant(weight)
+    offset = -build.constant(running_mean) * factor
     if bias is not None:
-        offset = offset + build.constants[bias].double()
-    return build.affine(node, build.parts(input), factor, offset)
+        offset = offset + build.constant(bias)
+    return build.affine(node, build.parts(self_), factor, offset)
 
 
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
