@@ -4,7 +4,7 @@ Each trial ends in a sentence, or in what the content means; a traceback, a wron
 hour on two cores. The record is docs/results/campaign.json.
 
     python benchmarks/campaign.py                         # 100,000 trials of each format, 6,000 images in RTL
-    python benchmarks/campaign.py --count 2000 taps       # fewer, of the formats whose names begin so; no record
+    python benchmarks/campaign.py --count 2000 --try-only taps   # fewer, of the formats whose names begin so; no record
 """
 
 import argparse
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="what is mutated, as the beginnings of its names")
     parser.add_argument("--count", type=int, default=COUNT, help="trials of each format; a share of them in RTL")
     parser.add_argument("--seed", type=int, default=1, help="of all trials")
+    parser.add_argument("--try-only", action="store_true", help="keep no record")
     options = parser.parse_args()
     subjects = {f"RTL, {name}": name for name in ARRAYS}
     chosen = [one for one in (*FORMATS, *subjects) if not options.names or one.startswith(tuple(options.names))]
@@ -44,14 +45,11 @@ def main() -> None:
             else:
                 outcomes = fuzz(name, count, options.seed, tell, workers=os.cpu_count() or 1).outcomes
             progress.console.print(f"{name}: {dict(sorted(outcomes.items()))}", highlight=False)
-            if options.count == COUNT:
+            if not options.try_only:
                 origin = Origin.of_script(__file__, [name], ["numpy", "torch"])
-                figures = [
-                    ("trials", "", count),
-                    ("failures", "", 0),
-                    *((what, "", n) for what, n in sorted(outcomes.items())),
-                ]
-                run = origin.run(name, figures)
+                run = origin.run(
+                    name, [("trials", "", count), *((what, "", number) for what, number in sorted(outcomes.items()))]
+                )
                 write_record(RECORD, merged(read_record(RECORD), [run], lambda one: one.subject, [*FORMATS, *subjects]))
 
 

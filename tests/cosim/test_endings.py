@@ -29,7 +29,7 @@ def test_hostile_images_end_and_the_next_one_is_right(runs: HostileRuns, seed: i
 @pytest.mark.parametrize("name", ARRAYS)
 def test_two_thousand_hostile_images_end_and_mean_what_the_model_says(name: str, seed: int) -> None:
     met = hostile_runs(ARRAYS[name], Encoding.CSR, 2000 if ARRAYS[name] is SMALL else 400, seed, lambda _: None)
-    assert met["refused"] and met["malformed"] and met["runs"] and met["answered timed_out"], met
+    assert met["refused"] and met["malformed stream"] and met["taken"] and met["answered timed_out"], met
 
 
 def places_of_runs(image: Image) -> list[int]:

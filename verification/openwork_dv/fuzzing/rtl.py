@@ -12,6 +12,7 @@ from openwork.compiler.network import compile_network
 from openwork.golden import trace_network
 from openwork.image import Image
 from openwork.simulator.image import run_image
+from openwork_dv.fuzzing.formats import MALFORMED, REFUSED, TAKEN
 from openwork_dv.fuzzing.subjects import SMALL, small_networks
 from openwork_dv.hostile import Anatomy, Part, hostile_words, watchdog_bits
 from openwork_dv.native import Check, NativeSimulation, Put, Run, RunResult, build
@@ -124,8 +125,8 @@ def hostile_runs(
         size = min(CHUNK, count - start)
         met = runs.trials(np.random.default_rng([seed, start]), size)
         for part in Part:
-            for verdict in ("refused", "malformed", "runs"):
-                outcomes[verdict] += met[f"{part} {verdict}"]
+            for verdict, outcome in (("refused", REFUSED), ("malformed", MALFORMED), ("runs", TAKEN)):
+                outcomes[outcome] += met[f"{part} {verdict}"]
         for status in ImageStatus:
             outcomes[f"answered {status.name.lower()}"] += met[status.name]
         progress(start + size)
