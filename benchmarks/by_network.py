@@ -43,7 +43,7 @@ def keep(
         for configuration, what, unit, value in measured:
             print(f"{configuration:56} {what:40} {value:12,.2f} {unit}")
             by_configuration.setdefault(configuration, []).append((what, unit, round(value, 2)))
-        runs = [origin.run(configuration, figures) for configuration, figures in by_configuration.items()]
+        runs = [origin.measured(configuration, figures) for configuration, figures in by_configuration.items()]
         write_record(path, merged(read_record(path), runs, lambda one: _network_of(one.setting, networks), networks))
 
 

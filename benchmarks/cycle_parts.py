@@ -79,7 +79,7 @@ def main() -> None:
         plan = best_plan(openwork.quantize(subject.model, subject.calibration[:CALIBRATION_INPUTS]), case.config)
         figures = {"cycles predicted": float(plan.predicted_cycles)}
         figures |= {part: round(100 * cycles / plan.predicted_cycles, 2) for part, cycles in parts(plan).items()}
-        run = origin.run(
+        run = origin.measured(
             f"{name}; {case.config}",
             [(what, "%" if what in PARTS else "cycles", value) for what, value in figures.items()],
         )

@@ -62,7 +62,7 @@ def measure(name: str, origin: Origin) -> Run:
         ("mismatches", "", int((outputs != expected).sum())),
     ]
     setting = f"{name}; {config}, {INPUTS} inputs, {BOARD.clock_mhz:g} MHz, {BOARD.baud:,} baud"
-    return origin.run(setting, figures)
+    return origin.measured(setting, figures)
 
 
 def main() -> None:

@@ -150,7 +150,7 @@ def main() -> int:
         for name, unit, value in figures:
             table.add_row(setting, name, f"{value:,}", unit)
     console.print(table)
-    write_record(options.output, [origin.run(setting, figures) for setting, figures in found.items()])
+    write_record(options.output, [origin.measured(setting, figures) for setting, figures in found.items()])
     console.print(f"{len(found)} runs written to {options.output}")
     return 0
 

@@ -127,7 +127,7 @@ def main() -> None:
             found = [(what, unit, float(np.round(value, 3))) for what, unit, value in measure(name, rule, clock)]
         for what, unit, value in found:
             print(f"{name:40} {what:28} {value:12,.3f} {unit}")
-        run = origin.run(f"{name}; {CASES[name].config}", found)
+        run = origin.measured(f"{name}; {CASES[name].config}", found)
         write_record(RECORD, merged(read_record(RECORD), [run], lambda one: one.subject, list(RULES)))
 
 

@@ -106,7 +106,7 @@ def measure(name: str, runs: int, origin: Origin) -> Run:
     native_rate = runs * cycles / native_seconds
     icarus_rate = verilog.cycles / icarus_seconds
     setting = f"{config}, {config.feature_words} feature words, packed"
-    return origin.run(
+    return origin.measured(
         setting,
         [
             ("native rtl build", "processor seconds", round(build_seconds, 1)),

@@ -87,7 +87,7 @@ def measure(name: str, case: Case, workers: int, origin: Origin, dense_cycles: f
         ]
     if dense_cycles:
         figures.append(("cycles of the dense network / cycles", "x", dense_cycles / image.compute_cycles))
-    return origin.run(setting, [(what, unit, float(np.round(value, 3))) for what, unit, value in figures])
+    return origin.measured(setting, [(what, unit, float(np.round(value, 3))) for what, unit, value in figures])
 
 
 def main() -> None:

@@ -222,7 +222,7 @@ def main() -> int:
                     ("resnet50 speed-up over dense", "x", round(dense / cycles, 3)),
                     ("resnet50 feature words needed a PE", f"words of {config.lanes} bytes", words),
                 ]
-                runs.append(origin.run(configuration, figures))
+                runs.append(origin.measured(configuration, figures))
             nonzeros = sum(layer.nonzeros for layer in network)
             per_encoding = []
             for other in Encoding:
@@ -234,7 +234,7 @@ def main() -> int:
             names = [*(other.name.lower() for other in Encoding), "entropy bound"]
             values = zip(names, [*per_encoding, bound], strict=True)
             figures = [(f"resnet50 bits a nonzero, {name}", "bits", round(value, 4)) for name, value in values]
-            runs.append(origin.run(f"{sparsity} sparse", figures))
+            runs.append(origin.measured(f"{sparsity} sparse", figures))
     console.print(summary)
     console.print(bits)
     write_record(options.output, runs)

@@ -128,7 +128,7 @@ def main() -> int:
                 ("resnet50 rtl predicted", "cycles", predicted),
                 ("resnet50 rtl outputs compared", "outputs", outputs),
             ]
-            runs.append(origin.run(setting, figures))
+            runs.append(origin.measured(setting, figures))
     console.print(table)
     for complaint in wrong:
         console.print(complaint, style="red", markup=False)

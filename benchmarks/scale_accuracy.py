@@ -220,7 +220,7 @@ def main() -> None:
             unit = UNITS.get(name.partition(":")[0], "%")
             figures.append(Figure(name, unit, round(statistics.mean(values), 2), *spread))
             print(f"{configuration:24} {name:42} {figures[-1].value:8.2f} {unit}")
-        record.append(origin.run(configuration, figures))
+        record.append(origin.measured(configuration, figures))
     write_record(RECORD, record)
 
 

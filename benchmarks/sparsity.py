@@ -106,5 +106,5 @@ def record(path: Path, configuration: str, found: Sequence[Figure]) -> None:
     figures = [(name, unit, round(value, 3) if isinstance(value, float) else value) for name, unit, value in found]
     for name, unit, value in figures:
         print(f"{configuration:50} {name:30} {value} {unit}", flush=True)
-    run = origin().run(configuration, figures)
+    run = origin().measured(configuration, figures)
     write_record(path, merged(read_record(path), [run], lambda one: one.setting))

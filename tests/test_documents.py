@@ -55,9 +55,9 @@ def test_rows_of_older_sources_are_marked(monkeypatch: pytest.MonkeyPatch, tmp_p
     write_record(
         path,
         [
-            Origin(command, "0123abcd", before.fingerprint(command)).run("slow", [("time", "ms", 3)]),
-            Origin(command, "4567cdef", now.fingerprint(command)).run("fast", [("time", "ms", 2)]),
-            Origin(command).run("lost", [("time", "ms", 1)]),
+            Origin(command, "0123abcd", before.fingerprint(command)).measured("slow", [("time", "ms", 3)]),
+            Origin(command, "4567cdef", now.fingerprint(command)).measured("fast", [("time", "ms", 2)]),
+            Origin(command).measured("lost", [("time", "ms", 1)]),
         ],
     )
     head = "|  | time (ms) |\n| --- | --- |\n"
@@ -72,7 +72,7 @@ def test_a_block_shows_the_runs_and_the_figures_that_it_names(monkeypatch: pytes
     tool, path, now = documents(monkeypatch), tmp_path / "speed.json", Sources({"speed.py": "SPEED = 1\n"})
     origin = Origin("python benchmarks/speed.py", "0123abcd", now.fingerprint("python benchmarks/speed.py"))
     figures: list[tuple[str, str, Value]] = [("time", "ms", 3), ("clock_seed_1", "MHz", 100.5), ("size", "bytes", 7)]
-    write_record(path, [origin.run(name, figures) for name in ("small", "large")])
+    write_record(path, [origin.measured(name, figures) for name in ("small", "large")])
     assert tool.measured(path, now).splitlines()[2:] == ["| small | 3 | 7 |", "| large | 3 | 7 |"]
     assert tool.measured(path, now, "arg", ["size", "clock_seed_1"]).splitlines()[2:] == ["| large | 100.5 | 7 |"]
     for text, names, missing in (("huge", (), "huge"), ("", ("weight", "time"), "weight"), ("huge", ("time",), "time")):

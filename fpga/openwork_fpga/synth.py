@@ -71,7 +71,7 @@ class SynthesisResult:
         ]
         encodings = [encoding.name.lower() for encoding in self.encodings]
         configuration = asdict(self.config) | {"encodings": encodings}
-        return replace(origin, tools=self.tools).run(
+        return replace(origin, tools=self.tools).measured(
             configuration, figures, device=self.device.name, speed=self.device.speed
         )
 

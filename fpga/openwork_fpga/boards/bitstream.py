@@ -71,7 +71,7 @@ class Built:
         ]
         configuration = asdict(board.config) | {"encodings": [one.name.lower() for one in board.encodings]}
         tools = (yosys.version(), nextpnr.version(board.device.family))
-        return replace(origin, tools=tools).run(
+        return replace(origin, tools=tools).measured(
             configuration, figures, device=board.name, part=" ".join(board.device.flags)
         )
 

@@ -51,7 +51,7 @@ class Origin:
         command = shlex.join(["python", f"benchmarks/{path.name}", *(sys.argv[1:] if arguments is None else arguments)])
         return cls.now(command, tool_versions(*packages), path.parent)
 
-    def run(
+    def measured(
         self,
         configuration: Configuration,
         figures: Iterable[tuple[str, str, Value] | Figure],

@@ -103,16 +103,16 @@ class Sources:
         only = GATEWARE if all("/" in entry for entry in entries) else ("",)
         found: set[str] = set()
         names: set[str] = set()  # that reached files use
-        asked: set[str] = set()  # that benchmarks use
+        asked: set[str] = set()  # attributes that benchmarks use
         next_, waiting = list(entries), list[_Import]()
         while next_:
             path = next_.pop()
             if path in found or path.startswith(RECORDING) or not path.startswith(only):
                 continue
             found.add(path)
-            used = _names(self.files[path])
-            names |= used
-            asked |= used if "/" not in path else set()
+            names |= _names(self.files[path])
+            if "/" not in path:
+                asked |= set().union(*_attributes(self.files[path]).values())
             waiting += self._imports(path)
             still_waiting = []
             for one in waiting:
@@ -225,10 +225,10 @@ def _names(text: str) -> frozenset[str]:
 
 @cache
 def _attributes(text: str) -> dict[str, set[str]]:
-    """What a text uses of each name: its attributes."""
+    """What a text uses of each expression: its attributes."""
     found: dict[str, set[str]] = {}
     for node in ast.walk(_tree(text)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+        if isinstance(node, ast.Attribute):
             found.setdefault(ast.unparse(node.value), set()).add(node.attr)
     return found
 

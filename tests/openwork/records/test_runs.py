@@ -16,7 +16,7 @@ ORIGIN = Origin("python benchmarks/networks.py", "0123abcd", "fedc", ("torch 2",
 
 
 def run(name: str, value: float = 1.0) -> Run:
-    return ORIGIN.run(f"{name}; 4 x 4", [("cycles", "cycles", value)])
+    return ORIGIN.measured(f"{name}; 4 x 4", [("cycles", "cycles", value)])
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
@@ -32,7 +32,7 @@ def test_every_record_of_ours_is_read_and_written_as_it_stands(path: Path, tmp_p
 def test_what_is_written_is_read_again_to_the_last_bit(tmp_path: Path) -> None:
     path_of_signal: list[tuple[str, str, float]] = [("logic", "a.b", 0.1), ("routing", "c", 2.0)]
     runs = [
-        ORIGIN.run(
+        ORIGIN.measured(
             {"pes": 4, "lanes": 7, "group_sizes": [2, 4], "single_port": True, "encodings": ["csr", "packed"]},
             [Figure("accuracy", "%", 0.1 + 0.2, 0.1, 1 / 3), ("met", "", "yes"), ("path", "ns", path_of_signal)],
             device="lfe5u-25f",
@@ -50,7 +50,7 @@ def test_what_is_written_is_read_again_to_the_last_bit(tmp_path: Path) -> None:
 
 
 def test_what_a_run_was_stands_once(tmp_path: Path) -> None:
-    runs = [ORIGIN.run("digits", [("cycles", "cycles", 1), ("time", "ms", 2.0)])]
+    runs = [ORIGIN.measured("digits", [("cycles", "cycles", 1), ("time", "ms", 2.0)])]
     write_record(tmp_path / "x.json", runs)
     text = (tmp_path / "x.json").read_text()
     assert [text.count(what) for what in ("digits", "0123abcd", "fedc", "torch 2", "networks.py")] == [1] * 5
@@ -94,7 +94,7 @@ def test_a_record_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None
     write_record(tmp_path / "x.json", [run("digits")])
     before = (tmp_path / "x.json").read_bytes()
     with pytest.raises(TypeError):
-        write_record(tmp_path / "x.json", [ORIGIN.run("digits", [("a", "", object())])])  # type: ignore[list-item]
+        write_record(tmp_path / "x.json", [ORIGIN.measured("digits", [("a", "", object())])])  # type: ignore[list-item]
     assert (tmp_path / "x.json").read_bytes() == before
     (tmp_path / "folder").mkdir()
     with pytest.raises(FileError, match="is a folder"):

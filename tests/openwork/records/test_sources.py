@@ -44,7 +44,7 @@ FILES = {
 def aged(path: str, before: str, after: str, command: str = COMMAND, files: dict[str, str] = FILES) -> bool:
     """Whether this change of one file makes a run of today older."""
     assert before in files[path]
-    run = Origin(command, "0123abcd", Sources(files).fingerprint(command)).run("x", [("a", "", 1)])
+    run = Origin(command, "0123abcd", Sources(files).fingerprint(command)).measured("x", [("a", "", 1)])
     assert not Sources(dict(files)).is_older(run)
     return Sources(files | {path: files[path].replace(before, after)}).is_older(run)
 
@@ -137,17 +137,17 @@ def test_gateware_is_of_all_gateware_and_of_the_flow(command: str) -> None:
 
 def test_a_run_of_unknown_sources_is_older() -> None:
     sources = Sources(FILES)
-    assert sources.is_older(Origin(COMMAND).run("x", [("a", "", 1)]))
+    assert sources.is_older(Origin(COMMAND).measured("x", [("a", "", 1)]))
     for command in ("", "openwork boards", "python benchmarks/gone.py"):
         assert sources.fingerprint(command) == ""
-        assert sources.is_older(Origin(command).run("x", [("a", "", 1)]))
+        assert sources.is_older(Origin(command).measured("x", [("a", "", 1)]))
 
 
 def test_a_run_of_today_is_of_the_sources_beside_it() -> None:
     origin = Origin.of_script(str(ROOT / "benchmarks" / "networks.py"), ["digits CNN", "--workers", "1"], ["numpy"])
     assert origin.command == "python benchmarks/networks.py 'digits CNN' --workers 1"
     assert origin.tools[0].startswith("numpy ")
-    assert not Sources.here(ROOT / "benchmarks").is_older(origin.run("x", [("a", "", 1)]))
+    assert not Sources.here(ROOT / "benchmarks").is_older(origin.measured("x", [("a", "", 1)]))
 
 
 CALLED = """
