@@ -47,7 +47,7 @@ def main() -> None:
             progress.console.print(f"{name}: {dict(sorted(outcomes.items()))}", highlight=False)
             if not options.try_only:
                 origin = Origin.of_script(__file__, [name], ["numpy", "torch"])
-                run = origin.run(
+                run = origin.measured(
                     name, [("trials", "", count), *((what, "", number) for what, number in sorted(outcomes.items()))]
                 )
                 write_record(RECORD, merged(read_record(RECORD), [run], lambda one: one.subject, [*FORMATS, *subjects]))
