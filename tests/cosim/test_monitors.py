@@ -9,7 +9,7 @@ from cocotb.types import Logic, LogicArray
 
 from openwork_dv.coverage import Coverage
 from openwork_dv.monitors import Monitor
-from openwork_dv.scoreboard import first_difference
+from openwork_dv.scoreboard import layer_difference
 
 
 def watch(*cycles: tuple[str, str, int]) -> Monitor:
@@ -44,8 +44,8 @@ def test_the_first_difference_is_named_by_layer_channel_and_pixel() -> None:
     found = expected.copy()
     found[1, 0, 1] = found[2, 1, 1] = 7
     complaint = "layer 'conv', channel 1, pixel (0, 1): 7, and should be 0; 2 of 12 outputs differ"
-    assert first_difference("conv", expected, found) == complaint
-    assert first_difference("conv", expected, expected) is None
+    assert layer_difference("conv", expected, found) == complaint
+    assert layer_difference("conv", expected, expected) is None
 
 
 def test_coverage_is_merged_and_kept(tmp_path: Path) -> None:

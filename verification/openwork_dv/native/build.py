@@ -46,6 +46,9 @@ VERILATE = (
     *("--output-split", "20000", "--output-split-cfuncs", "300"),
 )
 
+LUMP_BYTES = 2_000_000
+"""Of C++ that is compiled as one file."""
+
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 """What every program needs of Verilator's own."""
 
@@ -147,6 +150,8 @@ def compile_program(
 ) -> None:
     """Compile what `verilate` made and link it, a file on each core; what runs once, without optimization.
 
+    The folder is one that `built` fills: Verilator's own parts are kept beside it.
+
     Args:
         sources: C++ files besides.
         runtime_parts: of Verilator's own, besides what every program needs.
@@ -155,26 +160,72 @@ def compile_program(
         SimulationError: the compiler refused it.
     """
     runtime = _verilator() / "include"
-    files = [*sources, *sorted((part / "cpp").glob("*.cpp"))]
-    files += [runtime / name for name in (*RUNTIME, *runtime_parts)]
     options = [f"-I{runtime}", f"-I{runtime / 'vltstd'}", "-Icpp", *defines]
+    verilated = sorted((part / "cpp").glob("*.cpp"))
+    once = [file for file in verilated if "__Slow" in file.name]
+    files = [*sources, *_lumps(part, "once", once), *_lumps(part, "often", [f for f in verilated if f not in once])]
+    log = part / "compiler.log"
+    log.touch()
+    try:
+        objects = _runtime_objects(part.parent, (*RUNTIME, *runtime_parts), options)
+        levels = ["-O0" if file.name.startswith("once") else "-O2" for file in files]
+        objects += _compiled(part, part / "cpp", list(zip(files, levels, strict=True)), options)
+        _run_tool(part, "g++", *map(str, objects), "-pthread", "-latomic", *link, "-o", program)
+    except _RefusedError as error:
+        log.write_text(str(error))
+        raise SimulationError(f"g++ refused the program (log: {log})") from None
+    shutil.rmtree(part / "cpp")
 
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=part, capture_output=True, text=True, check=False)
 
-    def compiled(file: Path) -> subprocess.CompletedProcess[str]:
-        return run(*COMPILE, "-O0" if "__Slow" in file.name else "-O2", *options, str(file), "-o", f"cpp/{file.stem}.o")
+class _RefusedError(Exception):
+    """A tool that ended with an error; the message is what it said."""
+
+
+def _run_tool(folder: Path, *command: str) -> None:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise _RefusedError(result.stderr)
+
+
+def _compiled(folder: Path, to: Path, files: Sequence[tuple[Path, str]], options: Sequence[str]) -> list[Path]:
+    """The objects, in folder `to`, of C++ files, each with its option of optimization; a file on each core."""
+
+    def compiled(file: Path, level: str) -> Path:
+        target = to / f"{file.stem}.o"
+        _run_tool(folder, *COMPILE, level, *options, str(file), "-o", str(target))
+        return target
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        results = list(pool.map(compiled, files))
-    if not any(result.returncode for result in results):
-        objects = [f"cpp/{file.stem}.o" for file in files]
-        results.append(run("g++", *objects, "-pthread", "-latomic", *link, "-o", program))
-    log = part / "compiler.log"
-    log.write_text("".join(result.stderr for result in results))
-    if any(result.returncode for result in results):
-        raise SimulationError(f"g++ refused the program (log: {log})")
-    shutil.rmtree(part / "cpp")
+        return list(pool.map(compiled, *zip(*files, strict=True)))
+
+
+def _lumps(part: Path, name: str, files: Sequence[Path]) -> list[Path]:
+    """Files that include these, each some of them: what g++ reads before the first line of each takes it a second."""
+    lumps: list[list[Path]] = []
+    size = LUMP_BYTES
+    for file in files:
+        size += file.stat().st_size
+        if size > LUMP_BYTES:
+            lumps.append([])
+            size = file.stat().st_size
+        lumps[-1].append(file)
+    places = [part / "cpp" / f"{name}_{number}.cpp" for number in range(len(lumps))]
+    for place, lump in zip(places, lumps, strict=True):
+        place.write_text("".join(f'#include "{file.name}"\n' for file in lump))
+    return places
+
+
+def _runtime_objects(folder: Path, names: Sequence[str], options: Sequence[str]) -> list[Path]:
+    """Verilator's own parts, which are the same for every program: compiled once for all that are built in this folder."""
+    runtime = _verilator() / "include"
+    # -Icpp is of no use here, and what is the same for all must not differ by it.
+    options = [option for option in options if option != "-Icpp"]
+
+    def make(part: Path) -> None:
+        _compiled(part, part, [(runtime / name, "-O2") for name in names], options)
+
+    place = built(folder, "\n".join(["runtime", *names, *options, tools()]), make, gateware=False)
+    return sorted(place.glob("*.o"))
 
 
 def _verilator() -> Path:
