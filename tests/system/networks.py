@@ -99,7 +99,7 @@ def photograph() -> IntegerNetwork:
 
 
 def long_rows() -> IntegerNetwork:
-    """Rows longer than the row buffer, a map twice in one step, more pixels than a tap table holds, a kernel as large as its map."""
+    """Rows longer than the row buffer, a map twice in a step, more taps than a table holds, a kernel as large as its map."""
     net = Builder((9, 6, 5), zero_point=4, seed=2)
     net.layer("long", ("input",), 7, (3, 3), padding=(1, 1, 1, 1), density=0.95)
     net.layer("twice", ("long", "long"), 8, (3, 3), padding=(1, 1, 1, 1), density=0.3)
@@ -110,7 +110,7 @@ def long_rows() -> IntegerNetwork:
 
 
 def few_pixels() -> IntegerNetwork:
-    """Maps of at most a pixel a block: kernels that reach two blocks far, a map that is gathered, a pooled vector that is a map again."""
+    """Maps of at most a pixel per block: kernels that reach two blocks far, a gathered map, a pooled vector that becomes a map."""
     net = Builder((4, 8, 6), zero_point=0, seed=3)
     net.layer("halved", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), stride=2)
     net.layer("far", ("halved",), 5, (5, 5), padding=(2, 2, 2, 2), density=0.4)

@@ -16,14 +16,16 @@ class GatewareMutant:
         module: path of the file in openwork_hw.
         healthy, broken: its text, which stands there once, and what stands there instead.
         wrong: what becomes of it, in words.
-        tests: where the quick networks do not notice, the quick tests that do.
+        value: the quick networks find a wrong value; else a wrong cycle, a fault or a hang.
+        test: where the quick networks cannot notice, the quick test that does.
     """
 
     module: str
     healthy: str
     broken: str
     wrong: str
-    tests: tuple[str, ...] = ()
+    value: bool = True
+    test: str = ""
 
 
 ELEMENT = "array/element.py"
@@ -215,7 +217,7 @@ MUTANTS = (
         "damaged.eq(word.data != check.crc)",
         "damaged.eq(0)",
         "a damaged image is good",
-        ("tests/cosim/test_native.py::test_a_damaged_image_is_refused",),
+        test="tests/cosim/test_native.py::test_a_damaged_image_is_refused",
     ),
     GatewareMutant(
         "primitives/accumulator.py",

@@ -80,7 +80,7 @@ def build(
 
     Args:
         waves: it can record waves, of all wires by their own names; it is slower then.
-        short_runs: it is compiled in half the time, and runs a fifth slower: for arrays of a few MACs, and less than a million cycles.
+        short_runs: it is compiled in half the time and runs a fifth slower: for small arrays and less than a million cycles.
         address_bits, watchdog_bits: as ImageRunner's.
 
     Raises:
