@@ -1,5 +1,6 @@
 """Monitors, scoreboard and coverage: do they notice what they are there for?"""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from cocotb.types import Logic, LogicArray
 
 from openwork_dv.coverage import Coverage
 from openwork_dv.monitors import Monitor
+from openwork_dv.network_campaign import NetworkCampaign
 from openwork_dv.scoreboard import layer_difference
 
 
@@ -54,3 +56,15 @@ def test_coverage_is_merged_and_kept(tmp_path: Path) -> None:
     coverage.save(tmp_path / "coverage.json")
     loaded = Coverage.load(tmp_path / "coverage.json")
     assert loaded.counts == {"a": 1, "b": 2} and loaded.missing(["a", "c"]) == ["c"]
+
+
+def test_what_the_compiler_refused_counts_against_a_campaign() -> None:
+    campaign = NetworkCampaign(ran=3, refused=Counter({"too large": 1}))
+    assert campaign.refused_share == 0.25
+    campaign.merge(NetworkCampaign(refused=Counter({"too large": 2})))
+    assert campaign.refused_share == 0.5
+    assert str(campaign).splitlines() == [
+        "3 networks ran, 3 were refused (50.0 %), 0 complaints",
+        "  refused 3 times: too large",
+    ]
+    assert NetworkCampaign().refused_share == 1  # of nothing is no success

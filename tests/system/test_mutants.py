@@ -16,13 +16,27 @@ QUICK = "tests/system/test_quick_networks.py"
 WRONG_VALUE = re.compile(
     r"network '[^']+', input \d+, layer '[^']+', channel \d+, pixel \(\d+, \d+\): -?\d+, and should be -?\d+"
 )
-WRONG_RUN = re.compile(r"network '[^']+', input \d+(, layer '[^']+', command \d+ \(\w+\))?: .*(cycles|hangs|ended with|stored)")
+WRONG_RUN = re.compile(
+    r"network '[^']+', input \d+(, layer '[^']+', command \d+ \(\w+\))?: .*(cycles|hangs|ended with|stored)"
+)
 
 
 def quick_tests(folder: Path, tests: str) -> tuple[int, str]:
     """Run quick tests on the copy of the gateware in the folder: exit status, and what was said."""
     paths = [str(folder), *(str(ROOT / name) for name in ("hw", "sw", "verification", "fpga"))]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-m",
+        "not slow",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+    ]
     command += [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(ROOT / tests)]
     # The working folder is that of all mutants, so that what is the same for all of them is built once.
     result = subprocess.run(
