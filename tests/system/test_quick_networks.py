@@ -11,11 +11,14 @@ from tests.system.networks import few_pixels, long_rows, photograph, picture_of_
 from openwork.compiler.network import compile_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork
+from openwork.simulator.image import run_instructions
 from openwork_dv.coverage import NETWORK_BINS, Coverage
 from openwork_dv.native import NativeSimulation, Stalls, build
 from openwork_dv.network_coverage import network_bins
 from openwork_dv.network_runs import network_complaints
+from openwork_hw.arch.commands import LoadCommand, Operation, RunCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding
 
 CONFIG = ArrayConfig(
@@ -70,6 +73,35 @@ def test_pauses_of_host_and_memory_change_no_tensor(simulation: NativeSimulation
     stalls = Stalls(0.4, seed=6, latency=9)
     complaints = network_complaints(name, simulation, image, inputs_of(image.network, 2), stalls)
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize("row_groups", CONFIG.row_groups)
+def test_nothing_is_written_but_outputs(simulation: NativeSimulation, row_groups: int) -> None:
+    """The first layers of a network on memories full of random bytes, up to a pooled sum; then every word of every PE is right."""
+    image = image_of("photograph", Encoding.CSR, row_groups)
+    runs = [(one, one.command) for one in image.instructions if isinstance(one.command, RunCommand)]
+    first_pooled = next(number for number, (_, run) in enumerate(runs) if run.operation is Operation.POOL)
+    words, (pooled, pool) = CONFIG.feature_words, runs[first_pooled]
+    program = [
+        *(Instruction(LoadCommand(CONFIG.pes, pe, 0, words)) for pe in range(CONFIG.pes)),
+        *(one for one, _ in runs[: first_pooled + 1]),
+        *(Instruction(StoreCommand(pe, 0, words)) for pe in range(CONFIG.pes)),
+    ]
+    features = np.random.default_rng(7).integers(-128, 128, CONFIG.pes * words * CONFIG.lanes).astype(np.int8)
+    shape = CONFIG.pes, words, CONFIG.lanes
+    expected = run_instructions(program, CONFIG, image.encoding, features).reshape(shape)
+    (result,) = simulation.run(assemble(program, CONFIG), [features])
+    found = result.outputs.reshape(shape).copy()
+    # A pooled sum is written in the last lane; what is beside it there means nothing.
+    rows = [record.row for feeder in pooled.feeders for record in feeder.records if record.write]
+    beside = pool.output_base + np.array(rows)
+    for last in range(row_groups - 1, CONFIG.pes, row_groups):
+        found[last, beside, :-1] = expected[last, beside, :-1]
+    complaints = [
+        f"PE {pe}, word {word}, lane {lane}: {found[pe, word, lane]}, and should be {expected[pe, word, lane]}"
+        for pe, word, lane in np.argwhere(expected != found)[:1]
+    ]
+    assert not complaints, complaints[0]
 
 
 def test_they_meet_what_networks_need() -> None:
