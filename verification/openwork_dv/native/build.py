@@ -195,7 +195,7 @@ def compile_program(
     shutil.rmtree(part / "cpp")
 
 
-class _RefusedError(Exception):
+class _RefusedError(SimulationError):
     """A tool that ended with an error; the message is what it said."""
 
 
