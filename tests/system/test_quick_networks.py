@@ -27,7 +27,7 @@ from openwork_hw.arch.nonzeros import Encoding
 CONFIG = ArrayConfig(
     4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2
 )
-"""One stream for four PEs, or two streams that copy their outputs to each other; two feeders build twice as fast as four."""
+"""One stream for four PEs, or two streams that copy their outputs to each other; two feeders compile faster than four."""
 
 NETWORKS = {
     "photograph": photograph(),
