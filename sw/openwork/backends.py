@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.difference import Difference, first_difference
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
@@ -178,25 +179,6 @@ def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | 
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Where two backends first differ: the earliest tensor of the first such input, and its first pixel in memory order.
-
-    Attributes:
-        input: number of the input.
-        tensor: name.
-        channel, row, column: of the value.
-        values: of the two backends.
-    """
-
-    input: int
-    tensor: str
-    channel: int
-    row: int
-    column: int
-    values: tuple[int, int]
-
-
-@dataclass(frozen=True)
 class TensorComparison:
     """How the backends agree about one tensor over all inputs.
 
@@ -267,13 +249,8 @@ def compare(
     for number, (reference, *others) in enumerate(runs):
         for backend, other in zip(backends[1:], others, strict=True):
             for name in stored:
-                expected, found = reference.tensors[name], other.tensors[name]
-                wrong = np.argwhere(expected != found)
-                differences[name] += len(wrong)
-                if len(wrong) and first is None:
-                    channel, row, column = (int(place) for place in wrong[0])
-                    values = int(expected[channel, row, column]), int(found[channel, row, column])
-                    first = Difference(number, name, channel, row, column, values)
+                differences[name] += int(np.count_nonzero(reference.tensors[name] != other.tensors[name]))
+            first = first or first_difference(number, stored, reference.tensors, other.tensors)
             if number == 0 and backend == "rtl":
                 for command, report in zip(image.commands, other.reports, strict=False):
                     if command.kind in ("RUN", "MOVE"):

@@ -1,5 +1,6 @@
 """Monitors, scoreboard and coverage: do they notice what they are there for?"""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,8 @@ from cocotb.types import Logic, LogicArray
 
 from openwork_dv.coverage import Coverage
 from openwork_dv.monitors import Monitor
-from openwork_dv.scoreboard import first_difference
+from openwork_dv.network_campaign import NetworkCampaign
+from openwork_dv.scoreboard import layer_difference
 
 
 def watch(*cycles: tuple[str, str, int]) -> Monitor:
@@ -44,8 +46,8 @@ def test_the_first_difference_is_named_by_layer_channel_and_pixel() -> None:
     found = expected.copy()
     found[1, 0, 1] = found[2, 1, 1] = 7
     complaint = "layer 'conv', channel 1, pixel (0, 1): 7, and should be 0; 2 of 12 outputs differ"
-    assert first_difference("conv", expected, found) == complaint
-    assert first_difference("conv", expected, expected) is None
+    assert layer_difference("conv", expected, found) == complaint
+    assert layer_difference("conv", expected, expected) is None
 
 
 def test_coverage_is_merged_and_kept(tmp_path: Path) -> None:
@@ -54,3 +56,15 @@ def test_coverage_is_merged_and_kept(tmp_path: Path) -> None:
     coverage.save(tmp_path / "coverage.json")
     loaded = Coverage.load(tmp_path / "coverage.json")
     assert loaded.counts == {"a": 1, "b": 2} and loaded.missing(["a", "c"]) == ["c"]
+
+
+def test_what_the_compiler_refused_counts_against_a_campaign() -> None:
+    campaign = NetworkCampaign(ran=3, refused=Counter({"too large": 1}))
+    assert campaign.refused_share == 0.25
+    campaign.merge(NetworkCampaign(refused=Counter({"too large": 2})))
+    assert campaign.refused_share == 0.5
+    assert str(campaign).splitlines() == [
+        "3 networks ran, 3 were refused (50.0 %), 0 complaints",
+        "  refused 3 times: too large",
+    ]
+    assert NetworkCampaign().refused_share == 1  # of nothing is no success

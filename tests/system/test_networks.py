@@ -1,30 +1,28 @@
 """Whole networks on the gateware, compiled to native code: every output is the golden model's, every cycle the predicted one."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import classifier, decoder, far, flat, residual, shrinking
-from tests.openwork.networks import integer_networks
 
-from openwork.compiler.layout import CompileError
 from openwork.compiler.network import compile_network
-from openwork.golden import trace_network
 from openwork.image import Image
 from openwork.models.catalogue import SUBJECTS
 from openwork.models.shared_data import data_folder
 from openwork.network import IntegerNetwork
+from openwork_dv.coverage import NETWORK_BINS
 from openwork_dv.native import NativeSimulation, Stalls, build
+from openwork_dv.network_campaign import MOST_REFUSED, run_random_networks
+from openwork_dv.network_runs import network_complaints
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.nonzeros import Encoding
 
 pytestmark = pytest.mark.slow
 
-CONFIG = ArrayConfig(6, 3, feature_words=4096, replicas=3, sum_bits=32, tap_entries=128)
+CONFIG = ArrayConfig(6, 3, feature_words=4096, row_buffer_nonzeros=64, replicas=3, sum_bits=32, tap_entries=128)
 """Two ways to divide maps with copies, one without; vectors in six streams."""
 
 SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
@@ -42,17 +40,8 @@ def inputs_of(network: IntegerNetwork, count: int, seed: int) -> NDArray[np.int8
 
 def runs_right(image: Image, config: ArrayConfig, inputs: NDArray[np.int8], stalls: Stalls | None = None) -> None:
     """All that an image stores is right; without stalls, so are all cycles."""
-    expected = trace_network(image.network, inputs)
-    features = [image.load_bytes(one) for one in inputs]
-    results = simulation(config).run(image.words, features, stalls=stalls or Stalls())
-    for number, result in enumerate(results):
-        assert result.status == ImageStatus.GOOD
-        for name, tensor in image.tensors(result.outputs).items():
-            assert (tensor == expected[name][number]).all(), name
-        if stalls is None:
-            assert [one.cycles for one in result.reports] == [one.predicted_cycles for one in image.commands]
-            assert result.cycles == image.predicted_cycles
-            assert not any(one.stalls for one in result.reports)
+    complaints = network_complaints(image.network.steps[-1].output, simulation(config), image, inputs, stalls)
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))
@@ -78,14 +67,14 @@ def test_pauses_of_host_and_memory_change_no_output(probability: float) -> None:
     runs_right(image, CONFIG, inputs_of(image.network, 2, seed=3), Stalls(probability, seed=3, latency=9))
 
 
-@given(network=integer_networks(), encoding=st.sampled_from(list(Encoding)), seed=st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
-def test_random_networks(network: IntegerNetwork, encoding: Encoding, seed: int) -> None:
-    try:
-        image = compile_network(network, CONFIG, encoding, watch=True)
-    except CompileError:
-        return
-    runs_right(image, CONFIG, inputs_of(network, 2, seed))
+def test_random_networks() -> None:
+    """What they met is kept in build/network_coverage.json."""
+    campaign = run_random_networks(simulation(CONFIG), seed=1, numbers=range(500))
+    print(campaign)
+    campaign.coverage.save(Path("build") / "network_coverage.json")
+    assert campaign.complaints == []
+    assert campaign.coverage.missing(NETWORK_BINS) == []
+    assert campaign.refused_share <= MOST_REFUSED, str(campaign)
 
 
 @pytest.mark.skipif(not data_folder().is_dir(), reason="needs the folder of shared data")

@@ -21,12 +21,16 @@ class SimulationError(Refusal):
     """A simulation that could not be built or run; the message holds the path of its log, where there is one."""
 
 
-def built(folder: Path, depends_on: str, make: Callable[[Path], None]) -> Path:
+def built(folder: Path, depends_on: str, make: Callable[[Path], None], *, gateware: bool = True) -> Path:
     """The folder inside `folder` that `make` filled for the same gateware and the same `depends_on`; filled now if there is none.
 
     It is filled under another name and renamed at the end. One process at a time does it; a failed build leaves its logs.
+
+    Args:
+        gateware: what is made depends on the gateware, too.
     """
-    key = hashlib.sha256(f"{depends_on}\n{_gateware_version()}".encode()).hexdigest()[:16]
+    version = _gateware_version() if gateware else ""
+    key = hashlib.sha256(f"{depends_on}\n{version}".encode()).hexdigest()[:16]
     place = (folder / key).absolute()
     with naming(folder, "written into"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,27 @@ STALL_BINS = ("stalls never", "stalls sometimes", "stalls nearly always", "strea
 ERROR_BINS = (*(f"error {kind.name.lower()}" for kind in StreamErrorKind if kind), "corrupted and legal")
 """What corrupted streams have to end in."""
 
+NETWORK_BINS = (
+    *("SUM", "MAX", "POOL", "layer", "depthwise layer", "largest value", "enlarged map", "reshaped"),
+    *("MOVE of one lane", "MOVE of several lanes", "MOVE from the first lane", "MOVE from a lane after the first"),
+    *("vector", "vector out of a map", "map out of a vector", "vector for all PEs", "vectors in several streams"),
+    *(
+        "step reads two tensors",
+        "step reads a tensor twice",
+        "rows join a tensor at one tap",
+        "tensor read by two steps",
+    ),
+    *("copies between streams", "streams that share nothing", "one stream"),
+    *("fill of pixels right of the map", "fill of pixels below the map", "fill of whole lanes", "fill of whole PEs"),
+    *("fill other than 0", "pad other than 0", "operand outside the map"),
+    *(f"tap to the {place}" for place in ("lane before", "lane after", "PE before", "PE after", "lane and PE beside")),
+    *("shifted copies", "gathered map", "map of fewer pixels than blocks"),
+    *("one pixel a pass", "several pixels a pass", "several passes for a map", "rows in several blocks"),
+    *("row longer than the row buffer", "row without weights", "two inputs one after the other"),
+    *(f"network in {encoding.name.lower()}" for encoding in Encoding),
+)
+"""What random networks have to meet, and those of the quick run, too."""
+
 
 class Coverage:
     """Counts of bins."""

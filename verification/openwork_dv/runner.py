@@ -174,7 +174,7 @@ def written(
         if simulator is Simulator.ICARUS:
             _compile_icarus(part, sources, name, f"-g{language}")
         else:
-            _compile_verilator(part, sources, name, "-O0")
+            _compile_verilator(part, sources, name, short_runs=True)
 
     depends_on = [name, files_version(*sources), language]
     depends_on += [tools()] if simulator is Simulator.VERILATOR else []
@@ -237,7 +237,7 @@ def _compile_icarus(folder: Path, sources: Sequence[Path], top: str, *options: s
         raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
 
 
-def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, optimize: str = "-O2") -> None:
+def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, *, short_runs: bool = False) -> None:
     """cocotb's own main program around a model of which the ports can be seen."""
     (folder / "ports.vlt").write_text(_ports_file(top))
     options = ("--vpi", "--timescale", "1ns/1ps", "--x-initial", "unique", "--top-module", top)
@@ -249,7 +249,7 @@ def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, optimize
         ["verilated_vpi.cpp"],
         link=[f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
         program=top,
-        optimize=optimize,
+        short_runs=short_runs,
     )
 
 

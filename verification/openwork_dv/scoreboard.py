@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.program import Pass
+from openwork.difference import first_difference
 from openwork.golden import run_layer
 from openwork.simulator.image import run_pass
 from openwork_dv.jobs import JobResult, StepResult
@@ -16,18 +17,15 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, SparseRows, StreamError, StreamErrorKind
 
 
-def first_difference(name: str, expected: NDArray[np.int8], found: NDArray[np.int8]) -> str | None:
+def layer_difference(name: str, expected: NDArray[np.int8], found: NDArray[np.int8]) -> str | None:
     """Where two int8 [rows, height, width] differ first, or None."""
     if expected.shape != found.shape:
         return f"layer {name!r}: outputs are {list(found.shape)}, and should be {list(expected.shape)}"
-    places = np.argwhere(expected != found)
-    if not len(places):
+    first = first_difference(0, [name], {name: expected}, {name: found})
+    if first is None:
         return None
-    channel, y, x = (int(index) for index in places[0])
-    return (
-        f"layer {name!r}, channel {channel}, pixel ({y}, {x}): {found[channel, y, x]}, and should be "
-        f"{expected[channel, y, x]}; {len(places)} of {expected.size} outputs differ"
-    )
+    should, is_ = first.values
+    return f"{first.where}: {is_}, and should be {should}; {first.count} of {expected.size} outputs differ"
 
 
 def layer_complaints(case: Case, result: JobResult, exact_cycles: bool) -> list[str]:
@@ -52,7 +50,7 @@ def layer_complaints(case: Case, result: JobResult, exact_cycles: bool) -> list[
     stores = result.steps[loads + passes :]
     if [len(step.outputs) for step in stores] != [store.words * program.config.lanes for store in program.stores]:
         return [*complaints, f"layer {case.layer.name!r}: stores gave {[len(step.outputs) for step in stores]} bytes"]
-    difference = first_difference(case.layer.name, run_layer(case.layer, case.inputs), layer_outputs(case, result))
+    difference = layer_difference(case.layer.name, run_layer(case.layer, case.inputs), layer_outputs(case, result))
     return complaints if difference is None else [*complaints, difference]
 
 

@@ -262,8 +262,8 @@ def compare_(
     if found.first is not None:
         one = found.first
         output.print(
-            f"The first difference is in input {one.input}, layer {one.tensor!r}, channel {one.channel}, pixel ({one.row}, "
-            f"{one.column}): {names[0]} says {one.values[0]}, and another {one.values[1]}.",
+            f"The first difference is in input {one.input}, {one.where}: {names[0]} says {one.values[0]}, and another "
+            f"{one.values[1]}.",
             highlight=False,
             markup=False,
         )

@@ -1,5 +1,6 @@
 """Whole networks: every tensor of the image simulator is the golden model's; what cannot run is refused in a sentence."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,9 @@ from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, 
 from openwork.simulator.image import run_image
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
+
+MOST_REFUSED = 0.4
+"""Share of random networks that the compiler may refuse: of 60 it refuses 2 to 9."""
 
 CONFIGS = [
     ArrayConfig(1, 1, feature_words=8192, sum_bits=32),
@@ -152,21 +156,28 @@ def agree(found: IntegerNetwork, config: ArrayConfig, encoding: Encoding, seed: 
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-@given(found=integer_networks(), encoding=st.sampled_from(list(Encoding)), seed=st.integers(0, 1 << 20))
-@settings(max_examples=60, deadline=None)
-def test_random_networks_equal_the_golden_model(
-    config: ArrayConfig, found: IntegerNetwork, encoding: Encoding, seed: int
-) -> None:
-    try:
-        compile_network(found, config, encoding)
-    except CompileError as error:
-        assert any(  # what the array cannot do, said of networks that ask for it
-            reason in str(error)
-            for reason in ("vectors and maps together", "scaled differently", "vector into itself",
-                           "a map out of one pixel", "is padded with", "feature words", "sums can reach", "gap", "tap entries")
-        )  # fmt: skip
-        return
-    agree(found, config, encoding, seed)
+def test_random_networks_equal_the_golden_model(config: ArrayConfig) -> None:
+    refused = Counter[bool]()
+
+    @given(found=integer_networks(), encoding=st.sampled_from(list(Encoding)), seed=st.integers(0, 1 << 20))
+    @settings(max_examples=60, deadline=None)
+    def check(found: IntegerNetwork, encoding: Encoding, seed: int) -> None:
+        try:
+            compile_network(found, config, encoding)
+        except CompileError as error:
+            assert any(  # what the array cannot do, said of networks that ask for it
+                reason in str(error)
+                for reason in ("vectors and maps together", "scaled differently", "vector into itself",
+                               "a map out of one pixel", "is padded with", "feature words", "sums can reach", "gap", "tap entries")
+            )  # fmt: skip
+            refused[True] += 1
+            return
+        agree(found, config, encoding, seed)
+        refused[False] += 1
+
+    check()
+    print(f"{refused[True]} of {refused.total()} networks were refused")
+    assert refused[True] <= MOST_REFUSED * refused.total()
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))

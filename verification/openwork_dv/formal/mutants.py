@@ -17,12 +17,25 @@ def mutant(module: ModuleType, healthy: str, broken: str, **replaced: object) ->
     Raises:
         ValueError: the text is not there, or more than once.
     """
+    return _twin(module, lambda source: broken_source(module.__name__, source, healthy, broken), replaced)
+
+
+def broken_source(name: str, source: str, healthy: str, broken: str) -> str:
+    """The source in which the text `healthy`, which stands there once, reads `broken`.
+
+    Args:
+        name: of the module, for the message.
+        healthy, broken: source text; of `healthy`, lines and spaces do not matter.
+
+    Raises:
+        ValueError: the text is not there, or more than once.
+    """
     # The same tokens, with any space between.
     tokens = r"\s*".join(map(re.escape, re.findall(r"\w+|\S", healthy)))
-    count = len(re.findall(tokens, inspect.getsource(module)))
+    count = len(re.findall(tokens, source))
     if count != 1:
-        raise ValueError(f"{module.__name__} holds {healthy!r} {count} times and not once: mend the test")
-    return _twin(module, lambda source: re.sub(tokens, lambda _: broken, source), replaced)
+        raise ValueError(f"{name} holds {healthy!r} {count} times and not once: mend the list of mutants")
+    return re.sub(tokens, lambda _: broken, source)
 
 
 def around(module: ModuleType, **replaced: object) -> ModuleType:

@@ -46,6 +46,9 @@ VERILATE = (
     *("--output-split", "20000", "--output-split-cfuncs", "300"),
 )
 
+LUMP_BYTES = 2_000_000
+"""Of C++ that is compiled as one file."""
+
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 """What every program needs of Verilator's own."""
 
@@ -69,6 +72,7 @@ def build(
     folder: Path = BUILD_FOLDER,
     *,
     waves: bool = False,
+    short_runs: bool = False,
     address_bits: int = ADDRESS_BITS,
     watchdog_bits: int = WATCHDOG_BITS,
 ) -> NativeSimulation:
@@ -76,6 +80,7 @@ def build(
 
     Args:
         waves: it can record waves, of all wires by their own names; it is slower then.
+        short_runs: it is compiled in half the time and runs a fifth slower: for small arrays and less than a million cycles.
         address_bits, watchdog_bits: as ImageRunner's.
 
     Raises:
@@ -83,7 +88,7 @@ def build(
     """
     top = ImageRunner(config, encodings=encodings, address_bits=address_bits, watchdog_bits=watchdog_bits)
     name = f"{config!r} {encodings!r} {address_bits} {watchdog_bits}"
-    program = build_program(name, top, "main.cpp", folder, waves=waves)
+    program = build_program(name, top, "main.cpp", folder, waves=waves, short_runs=short_runs)
     return NativeSimulation(config, program)
 
 
@@ -94,11 +99,13 @@ def build_program(
     folder: Path = BUILD_FOLDER,
     *,
     waves: bool = False,
+    short_runs: bool = False,
     write_verilog: WriteVerilog = flat_verilog,
 ) -> Path:
     """The executable of a component and of `main`, a C++ file of this package; the same name means the same component.
 
     Args:
+        waves, short_runs: as for `build`.
         write_verilog: makes top.v of the component.
 
     Raises:
@@ -106,7 +113,14 @@ def build_program(
     """
     sources = [Path(str(file)) for file in resources.files(__package__).iterdir() if file.is_file()]
     sources += Path(inspect.getfile(write_verilog)).parent.glob("*.py")
-    depends_on = [name, main, repr(waves), write_verilog.__name__, files_version(*sorted(sources)), tools()]
+    depends_on = [
+        name,
+        main,
+        repr((waves, short_runs)),
+        write_verilog.__name__,
+        files_version(*sorted(sources)),
+        tools(),
+    ]
 
     def make(part: Path) -> None:
         shutil.copy(Path(__file__).parent / main, part / "main.cpp")
@@ -114,7 +128,8 @@ def build_program(
         (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
         verilate(part, "top.v", *(["--trace-vcd"] if waves else []))
         tracing = ["verilated_vcd_c.cpp"] if waves else []
-        compile_program(part, [part / "main.cpp"], tracing, defines=[f"-DVM_TRACE={int(waves)}"])
+        defines = [f"-DVM_TRACE={int(waves)}"]
+        compile_program(part, [part / "main.cpp"], tracing, defines=defines, short_runs=short_runs)
 
     return built(folder, "\n".join(depends_on), make) / "simulation"
 
@@ -158,41 +173,91 @@ def compile_program(
     defines: Sequence[str] = (),
     link: Sequence[str] = (),
     program: str = "simulation",
-    optimize: str = "-O2",
+    short_runs: bool = False,
 ) -> None:
     """Compile what `verilate` made and link it, a file on each core; what runs once, without optimization.
 
+    The folder is one that `built` fills: Verilator's own parts are kept beside it.
+
     Args:
         sources: C++ files besides.
-        optimize: the compiler's option for what runs often; "-O0" where the simulation is shorter than that takes.
         runtime_parts: of Verilator's own, besides what every program needs.
+        short_runs: all as one file with little optimization.
 
     Raises:
         SimulationError: the compiler refused it.
     """
     runtime = _verilator() / "include"
-    files = [*sources, *sorted((part / "cpp").glob("*.cpp"))]
-    files += [runtime / name for name in (*RUNTIME, *runtime_parts)]
     options = [f"-I{runtime}", f"-I{runtime / 'vltstd'}", "-Icpp", *defines]
+    verilated = sorted((part / "cpp").glob("*.cpp"))
+    if short_runs:
+        levels = dict.fromkeys(_lumps(part, "all", [*verilated, *sources], most_bytes=None), "-Og")
+    else:
+        once = [file for file in verilated if "__Slow" in file.name]
+        levels = dict.fromkeys(_lumps(part, "once", once), "-O0")
+        levels |= dict.fromkeys(_lumps(part, "often", [file for file in verilated if file not in once]), "-O2")
+        levels |= dict.fromkeys(sources, "-O2")
+    log = part / "compiler.log"
+    log.touch()
+    try:
+        objects = _runtime_objects(part.parent, (*RUNTIME, *runtime_parts), options)
+        objects += _compiled(part, part / "cpp", list(levels.items()), options)
+        _run_tool(part, "g++", *map(str, objects), "-pthread", "-latomic", *link, "-o", program)
+    except _RefusedError as error:
+        log.write_text(str(error))
+        raise SimulationError(f"g++ refused the program (log: {log})") from None
+    shutil.rmtree(part / "cpp")
 
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=part, capture_output=True, text=True, check=False)
 
-    def compiled(file: Path) -> subprocess.CompletedProcess[str]:
-        return run(
-            *COMPILE, "-O0" if "__Slow" in file.name else optimize, *options, str(file), "-o", f"cpp/{file.stem}.o"
-        )
+class _RefusedError(SimulationError):
+    """A tool that ended with an error; the message is what it said."""
+
+
+def _run_tool(folder: Path, *command: str) -> None:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise _RefusedError(result.stderr)
+
+
+def _compiled(folder: Path, to: Path, files: Sequence[tuple[Path, str]], options: Sequence[str]) -> list[Path]:
+    """The objects, in folder `to`, of C++ files, each with its option of optimization; a file on each core."""
+
+    def compiled(file: Path, level: str) -> Path:
+        target = to / f"{file.stem}.o"
+        _run_tool(folder, *COMPILE, level, *options, str(file), "-o", str(target))
+        return target
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        results = list(pool.map(compiled, files))
-    if not any(result.returncode for result in results):
-        objects = [f"cpp/{file.stem}.o" for file in files]
-        results.append(run("g++", *objects, "-pthread", "-latomic", *link, "-o", program))
-    log = part / "compiler.log"
-    log.write_text("".join(result.stderr for result in results))
-    if any(result.returncode for result in results):
-        raise SimulationError(f"g++ refused the program (log: {log})")
-    shutil.rmtree(part / "cpp")
+        return list(pool.map(compiled, *zip(*files, strict=True)))
+
+
+def _lumps(part: Path, name: str, files: Sequence[Path], *, most_bytes: int | None = LUMP_BYTES) -> list[Path]:
+    """Files that include these, each some of them: what g++ reads before the first line of each takes it a second."""
+    lumps: list[list[Path]] = []
+    size = 0
+    for file in files:
+        size += file.stat().st_size
+        if not lumps or (most_bytes is not None and size > most_bytes):
+            lumps.append([])
+            size = file.stat().st_size
+        lumps[-1].append(file)
+    places = [part / "cpp" / f"{name}_{number}.cpp" for number in range(len(lumps))]
+    for place, lump in zip(places, lumps, strict=True):
+        place.write_text("".join(f'#include "{file.absolute()}"\n' for file in lump))
+    return places
+
+
+def _runtime_objects(folder: Path, names: Sequence[str], options: Sequence[str]) -> list[Path]:
+    """Verilator's own parts, which are the same for every program: compiled once for all that are built in this folder."""
+    runtime = _verilator() / "include"
+    # -Icpp is of no use here, and what is the same for all must not differ by it.
+    options = [option for option in options if option != "-Icpp"]
+
+    def make(part: Path) -> None:
+        _compiled(part, part, [(runtime / name, "-O2") for name in names], options)
+
+    place = built(folder, "\n".join(["runtime", *names, *options, tools()]), make, gateware=False)
+    return sorted(place.glob("*.o"))
 
 
 def _verilator() -> Path:
