@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
 from openwork_hw.arch.image import CommandOp
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.arch.timing import BACK_HOPS, FIRST_LANE_CYCLES, row_spacing, write_cycles
+from openwork_hw.arch.timing import BACK_HOPS, FIRST_LANE_CYCLES, LOADED_CYCLES, row_spacing, write_cycles
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, Settings, StreamFault, TapEntryLayout
 from openwork_hw.decoder.payloads import TAP_BITS
 from openwork_hw.stream.output_buffer import OutputBuffer
@@ -22,7 +22,7 @@ CYCLE_BITS = 32
 
 def period_bits(config: ArrayConfig) -> int:
     """Bits of a MOVE's cycles from word to word, which are the most where it takes all lanes (`arch.image.move_period`)."""
-    return max(config.row_spacing, 1 + config.lanes**2).bit_length()
+    return max(config.row_spacing, 1 + config.single_port + config.lanes**2).bit_length()
 
 
 class CommandLayout(data.StructLayout):
@@ -202,6 +202,8 @@ class Sequencer(wiring.Component):
             came.o.ready.eq(Mux(moving, drop, self.o_features.ready)),
         ]
 
+        wait = Signal(period_bits(config))  # cycles to the next word that is asked for
+
         # MOVE: bytes of the lanes that are asked for become LOAD beats, `lanes` each. A cycle that asks for the next word of the
         # emitter has no place for one: with words a period apart, all bytes of a word are through before the next one's come.
         source_lane = Signal(range(max(config.lanes, 2)), reset_less=True)
@@ -215,11 +217,15 @@ class Sequencer(wiring.Component):
         # A cycle ahead, too, where there is one between two words.
         ahead = m.d.sync if config.lanes > 1 and not self._compact else m.d.comb
         ahead += next_address.eq(move_address + settings.channels)
+        pauses: Value = promise
+        if config.single_port:
+            # Nor has one that is so long before it that the byte would be written while the next word is read.
+            pauses = promise | (wait == LOADED_CYCLES)
         m.d.comb += [
             moved.eq(came.o.valid & wanted[0]),
-            drop.eq(came.o.valid & ~promise & (~wanted[0] | last_lane)),
+            drop.eq(came.o.valid & ~pauses & (~wanted[0] | last_lane)),
         ]
-        with m.If(moved & ~promise & last_lane):
+        with m.If(moved & ~pauses & last_lane):
             m.d.sync += move_address.eq(next_address)
         with m.If(drop):
             m.d.sync += [
@@ -236,7 +242,6 @@ class Sequencer(wiring.Component):
                 ]
 
         spacing = row_spacing(config.lanes)
-        wait = Signal(period_bits(config))
         rested = Signal()  # wait is 0
         more = Signal()
         returned = Signal(reset_less=True)  # all that was promised has come, and is taken
@@ -262,7 +267,7 @@ class Sequencer(wiring.Component):
         sent = Signal(Beat(config), reset_less=True)
         sent_op = Signal(BeatOp)
         tap = self.i_taps.payload
-        moves_byte = moving & moved & ~promise
+        moves_byte = moving & moved & ~pauses
         m.d.comb += [
             self.i_commands.ready.eq(setting),
             self.i_features.ready.eq(loading),

@@ -76,6 +76,9 @@ def test_a_size_of_the_preset_gives_way_to_one_that_was_named() -> None:
     assert array_config("demo", pes=1, lanes=1).replicas == 3
     assert array_config("demo", lanes=4).replicas == 4
     assert array_config("demo", lanes=3, replicas=2).replicas == 2
+    assert array_config("demo", single_port=True).replicas == 1
+    with pytest.raises(ConfigError, match="replicas must be 1 where feature memories have one port, not 2"):
+        array_config("demo", single_port=True, replicas=2)
     with pytest.raises(ConfigError, match="replicas must be at most 3 with 1 lanes, not 4"):
         array_config("demo", lanes=1, replicas=4)
 

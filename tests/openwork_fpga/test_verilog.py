@@ -28,6 +28,7 @@ def configs(draw: st.DrawFn) -> ArrayConfig:
     """Any array, most of them near a preset."""
     pes, lanes = draw(st.integers(1, 12)), draw(st.integers(1, 8))
     divisors = [size for size in range(1, pes + 1) if pes % size == 0]
+    single_port = draw(st.booleans())
     return ArrayConfig(
         pes,
         lanes,
@@ -35,9 +36,9 @@ def configs(draw: st.DrawFn) -> ArrayConfig:
         row_buffer_nonzeros=draw(st.sampled_from([16, 512])),
         tap_entries=draw(st.sampled_from([16, 1024])),
         sum_bits=draw(st.sampled_from([24, 28])),
-        single_port=draw(st.booleans()),
+        single_port=single_port,
         group_sizes=tuple(draw(st.lists(st.sampled_from(divisors), unique=True))),
-        replicas=draw(st.integers(1, min(8, max(lanes, 3)))),
+        replicas=1 if single_port else draw(st.integers(1, min(8, max(lanes, 3)))),
         max_pooling=draw(st.booleans()),
         global_pooling=draw(st.booleans()),
         technology=draw(st.sampled_from(list(Technology))),

@@ -77,6 +77,19 @@ def test_random_networks() -> None:
     assert campaign.refused_share <= MOST_REFUSED, str(campaign)
 
 
+@pytest.mark.parametrize("pes", [1, 2])
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_random_networks_on_memories_with_one_port(pes: int, lanes: int) -> None:
+    """Sums, pooled sums and moves are written when no word is read."""
+    config = ArrayConfig(
+        pes, lanes, feature_words=4096, row_buffer_nonzeros=64, sum_bits=32, tap_entries=128, single_port=True
+    )
+    campaign = run_random_networks(build(config, short_runs=True), seed=2, numbers=range(60))
+    print(campaign)
+    assert campaign.complaints == []
+    assert campaign.coverage.missing(["SUM", "MAX", "POOL", "MOVE of one lane"]) == []
+
+
 @pytest.mark.skipif(not data_folder().is_dir(), reason="needs the folder of shared data")
 @pytest.mark.parametrize(
     ("name", "config"),

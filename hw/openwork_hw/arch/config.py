@@ -56,7 +56,7 @@ class ArrayConfig:
         row_buffer_nonzeros: entries of a feeder's ring, so the longest row that can be replayed; a power of two, 16 to 4,096.
         tap_entries: entries of a feeder's tap table; a power of two, 16 to 4,096.
         sum_bits: width of an accumulator, 20 to 32.
-        single_port: the feature memory has one port, so that a write costs a beat.
+        single_port: the feature memory has one port, so that a write costs a beat; with one replica alone.
         group_sizes: the values of row_groups (PEs that share a stream) that the array can be asked for; divisors of `pes`. Only
             PEs that lead a group of such a size have a feeder. Empty for all divisors: then every PE has one.
         replicas: as many streams can write their outputs into each other's PEs, so that each of these holds the whole map; 1 to 8.
@@ -103,6 +103,10 @@ class ArrayConfig:
             if size < 1 or self.pes % size:
                 raise ConfigError(f"group_sizes must be divisors of the {self.pes} PEs, not {size}")
 
+        if self.single_port and self.replicas > 1:
+            raise ConfigError(
+                f"replicas must be 1 where feature memories have one port, not {self.replicas}: copies come while the memory is read"
+            )
         if self.replicas > self.row_spacing:
             raise ConfigError(
                 f"replicas must be at most {self.row_spacing} with {self.lanes} lanes, not {self.replicas}: outputs of so many "

@@ -140,8 +140,11 @@ class Instruction:
 
 
 def move_period(config: ArrayConfig, move: MoveCommand) -> int:
-    """Cycles from one word of a MOVE to the next: one to read it, one for each byte that is dropped, `lanes` for each taken."""
-    return max(config.row_spacing, 1 + config.lanes - move.lanes + move.lanes * config.lanes)
+    """Cycles from one word of a MOVE to the next: one to read it, one for each byte that is dropped, `lanes` for each taken.
+
+    A memory with one port takes one more, in which nothing is written: then the next word is read.
+    """
+    return max(config.row_spacing, 1 + config.single_port + config.lanes - move.lanes + move.lanes * config.lanes)
 
 
 def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:

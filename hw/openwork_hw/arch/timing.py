@@ -62,10 +62,13 @@ WRITE_CYCLES = 1
 """From a whole word to its write: the choice among the words that are to be written."""
 
 
-def write_cycles(lanes: int) -> int:
-    """From a row's last beat to the write of its outputs."""
-    return FIRST_LANE_CYCLES + lanes + WRITE_CYCLES
+def write_cycles(lanes: int, *, pooled: bool = False) -> int:
+    """From a row's last beat to the write of its outputs, or of its pooled sum."""
+    return FIRST_LANE_CYCLES + lanes + WRITE_CYCLES + (POOL_CYCLES if pooled else 0)
 
+
+LOADED_CYCLES = 3
+"""From the last byte of a word that is loaded to its write."""
 
 LOAD_CYCLES = 1
 """Of a LOAD, besides its bytes."""

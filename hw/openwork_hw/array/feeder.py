@@ -99,7 +99,8 @@ class Feeder(wiring.Component):
         # What holds for a pass, in registers of the feeder's own, which a floorplan may give places: those of the chain may go
         # straight to a PE far down it, and would draw the feeder along.
         held = Signal(Settings(config), reset_less=True)
-        for name in FEEDER_SETTINGS:
+        # When a pooled sum is written matters to a memory with one port alone.
+        for name in (*FEEDER_SETTINGS, *["pool"] * (config.single_port and config.global_pooling)):
             if self._compact:
                 m.d.comb += held[name].eq(self.settings[name])
                 continue

@@ -55,7 +55,7 @@ class RowBuffer(wiring.Component):
     Timing
         A nonzero that is accepted leaves latency_cycles later at the earliest, then one a cycle. The last beats of two
         (row, pixel) are at least row_spacing(lanes) cycles apart, since an element drains one lane a cycle. No stall after `o`.
-        With config.single_port no beat leaves write_cycles after a last one: then the elements write.
+        With config.single_port no beat leaves write_cycles after a last one: then the elements write, a pooled sum later.
         Combinational path: i_records.valid to i.ready.
     Cost
         One block memory of row_buffer_nonzeros entries, registers for QUEUED_ROWS rows.
@@ -200,9 +200,8 @@ class RowBuffer(wiring.Component):
             Signal(name=name, reset_less=True) for name in ("available", "at_end", "last_pixel", "turn_next", "busy")
         )
         # Cycles since the last issue_last.
-        since_last = Signal(
-            write_cycles(config.lanes) if config.single_port else row_spacing(config.lanes) - 1, reset_less=True
-        )
+        latest_write = write_cycles(config.lanes, pooled=config.global_pooling)
+        since_last = Signal(latest_write if config.single_port else row_spacing(config.lanes) - 1, reset_less=True)
         blocked, issue, issue_last = (Signal(name=name) for name in ("blocked", "issue", "issue_last"))
         m.d.comb += [
             issue.eq(available & ~(at_end & busy) & ~blocked),
@@ -241,7 +240,10 @@ class RowBuffer(wiring.Component):
                 finished.eq(head.final),
             ]
         if config.single_port:
-            m.d.comb += blocked.eq(since_last[-1])
+            m.d.comb += blocked.eq(since_last[write_cycles(config.lanes) - 1])
+            if config.global_pooling:
+                with m.If(self.settings.pool):
+                    m.d.comb += blocked.eq(since_last[-1])
 
         # What is known of the pixel is needed with the nonzero that comes out of the ring, and follows a cycle late.
         popped = Signal(reset_less=True)

@@ -48,7 +48,7 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     """The preset, with the sizes that were named in place of its own.
 
     Where a size that was named contradicts one of the preset's, the preset's gives way. Its `group_sizes` are divisors of its own
-    `pes`: another number of PEs may be divided in all ways. Its `replicas` become as few as the lanes allow.
+    `pes`: another number of PEs may be divided in all ways. Its `replicas` become as few as the lanes and the ports allow.
 
     Raises:
         ConfigError: no such preset, or a size that no array can have.
@@ -57,9 +57,10 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     if "pes" in named:
         named.setdefault("group_sizes", ())
     base = choose("preset", preset, PRESETS)
-    if "lanes" in named and "replicas" not in named:
-        # The array of these lanes says how many replicas it bears.
-        named["replicas"] = min(base.replicas, replace(base, **named, replicas=1).row_spacing)
+    if "replicas" not in named:
+        # The array of these sizes says how many replicas it bears.
+        alone = replace(base, **named, replicas=1)
+        named["replicas"] = 1 if alone.single_port else min(base.replicas, alone.row_spacing)
     return replace(base, **named)
 
 

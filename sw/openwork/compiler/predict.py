@@ -38,27 +38,36 @@ from openwork_hw.arch.timing import (
 
 
 def pass_cycles(
-    config: ArrayConfig, encoding: Encoding, hold: int, tap_entries: int, streams: Sequence[NDArray[np.int64]]
+    config: ArrayConfig,
+    encoding: Encoding,
+    hold: int,
+    tap_entries: int,
+    streams: Sequence[NDArray[np.int64]],
+    *,
+    pooled: bool = False,
 ) -> int:
     """Cycles of a pass over `hold` local pixels.
 
     Args:
         tap_entries: entries of the pass's tap table, loaded one a cycle.
         streams: for each stream, int64 [rows]: the lengths of its rows, padding and fillers included (`encodings.prepare`).
+        pooled: its sums are taken over lanes and PEs.
     """
-    slowest = max(stream_end(config, encoding, hold, lengths) for lengths in streams)
+    slowest = max(stream_end(config, encoding, hold, lengths, pooled=pooled) for lengths in streams)
     return pass_overhead(config) + tap_entries + slowest
 
 
-def stream_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64]) -> int:
+def stream_end(
+    config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
+) -> int:
     """Cycle, counted from the feeder's start, in which a stream's last nonzero leaves the row buffer for the last time."""
     if encoding is Encoding.TRIPLET:
-        return followed_end(config, encoding, hold, lengths)
+        return followed_end(config, encoding, hold, lengths, pooled=pooled)
     first = 1 + WORD_CYCLES + HEADER_CYCLES + DECODER_CYCLES[encoding] + VISIBLE_CYCLES
-    return first - 1 + steady_cycles(config, hold, lengths)
+    return first - 1 + steady_cycles(config, hold, lengths, pooled=pooled)
 
 
-def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64]) -> int:
+def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False) -> int:
     """Cycles from a stream's first nonzero to its last one, both counted, where nonzeros arrive one a cycle.
 
     A (row, pixel) takes max(nonzeros, spacing) cycles, since an element drains one lane a cycle; only the first one,
@@ -81,11 +90,13 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64]) ->
             unspaced += write <= unspaced
             spaced_end += write == spaced_end
         last = max(unspaced, spaced_end)
-        writes.append(last + write_cycles(config.lanes))
+        writes.append(last + write_cycles(config.lanes, pooled=pooled))
     return last + 1
 
 
-def followed_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64]) -> int:
+def followed_end(
+    config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
+) -> int:
     """`stream_end`, by following every nonzero from the decoder through the row buffer: always exact, and slow."""
     spacing = row_spacing(config.lanes)
     source = decoder(encoding, lengths)
@@ -130,7 +141,7 @@ def followed_end(config: ArrayConfig, encoding: Encoding, hold: int, lengths: ND
                 cycle += 1
             last = cycle - 1
             if config.single_port:
-                writes.append(last + write_cycles(config.lanes))
+                writes.append(last + write_cycles(config.lanes, pooled=pooled))
         finished.append(last)
     return last
 

@@ -72,7 +72,8 @@ def _plan_block(
         hold = 1
     holds = even_passes(pixels, hold)
     stored = [rows.lengths for rows in streams]
-    cycles = {hold: pass_cycles(config, encoding, hold, hold << tap_bits, stored) for hold in set(holds)}
+    pooled = form.operation is Operation.POOL
+    cycles = {hold: pass_cycles(config, encoding, hold, hold << tap_bits, stored, pooled=pooled) for hold in set(holds)}
     return BlockPlan(
         block, streams, tuple(not len(part) for part in parts), holds, tuple(cycles[hold] for hold in holds)
     )

@@ -9,7 +9,7 @@ from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import row_spacing, write_cycles
 
 
-def walk(lengths: list[int], hold: int, config: ArrayConfig) -> int:
+def walk(lengths: list[int], hold: int, config: ArrayConfig, pooled: bool) -> int:
     """One nonzero a cycle unless the drain of the sum before, or a write, is in the way."""
     spacing = row_spacing(config.lanes)
     writes: set[int] = set()
@@ -23,7 +23,7 @@ def walk(lengths: list[int], hold: int, config: ArrayConfig) -> int:
                 if index == length - 1:
                     last = cycle
                     if config.single_port:
-                        writes.add(cycle + write_cycles(config.lanes))
+                        writes.add(cycle + write_cycles(config.lanes, pooled=pooled))
                 cycle += 1
     return cycle
 
@@ -34,7 +34,8 @@ def test_steady_cycles_equal_a_walk(seed: int) -> None:
     lengths = rng.integers(1, 12, rng.integers(1, 20))
     config = ArrayConfig(1, int(rng.integers(1, 9)), single_port=bool(seed % 2))
     hold = int(rng.integers(1, 6))
-    assert steady_cycles(config, hold, lengths) == walk(lengths.tolist(), hold, config)
+    for pooled in (False, True):
+        assert steady_cycles(config, hold, lengths, pooled=pooled) == walk(lengths.tolist(), hold, config, pooled)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.CSR, Encoding.PACKED])

@@ -89,7 +89,7 @@ def build(
     top = ImageRunner(config, encodings=encodings, address_bits=address_bits, watchdog_bits=watchdog_bits)
     name = f"{config!r} {encodings!r} {address_bits} {watchdog_bits}"
     program = build_program(name, top, "main.cpp", folder, waves=waves, short_runs=short_runs)
-    return NativeSimulation(config, program)
+    return NativeSimulation(config, program, 0 if watchdog_bits == WATCHDOG_BITS else 2 << watchdog_bits)
 
 
 def build_program(

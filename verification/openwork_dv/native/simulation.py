@@ -143,10 +143,12 @@ class NativeSimulation:
     Attributes:
         config: its array.
         program: path of the executable; main.cpp says what it reads and writes.
+        watchdog_cycles: after which the gateware ends a request by itself; 0 where that is longer than a simulation waits.
     """
 
     config: ArrayConfig
     program: Path
+    watchdog_cycles: int = 0
 
     def run(
         self,
@@ -260,14 +262,14 @@ class NativeSimulation:
 
     @property
     def patience_cycles(self) -> int:
-        """Longer than any command goes on without moving something on a stream.
+        """Longer than any command goes on without moving something on a stream, and than the gateware waits.
 
         The rows in a feeder and in the words that its reader holds are replayed for every pixel; a MOVE reads a whole memory.
         """
         config = self.config
         replays = 8 * config.tap_entries * max(config.row_buffer_nonzeros, 8 * config.row_spacing)
         moves = config.feature_words * (1 + config.lanes * config.lanes)
-        return replays + moves + 10_000
+        return max(replays + moves, self.watchdog_cycles) + 10_000
 
     def _results(self, words: NDArray[np.uint32]) -> Iterator[RunResult]:
         layout = CommandReport(self.config)
