@@ -105,7 +105,7 @@ class ArrayConfig:
 
         if self.single_port and self.replicas > 1:
             raise ConfigError(
-                f"replicas must be 1 where feature memories have one port, not {self.replicas}: copies come while the memory is read"
+                f"replicas must be 1 where feature memories have one port, not {self.replicas}: copies come while they are read"
             )
         if self.replicas > self.row_spacing:
             raise ConfigError(
