@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.openwork_hw.primitives.test_models import Table
 
 from openwork.cli.arrays import array_config, chosen_encodings
-from openwork.cli.terminal import app
+from openwork.cli.commands import app
 from openwork_fpga.verilog import verilog_text, write_verilog
 from openwork_fpga.verilog_names import VerilogError, module_name
 from openwork_fpga.verilog_text import About, compact_memories
