@@ -70,7 +70,7 @@ def test_it_is_one_line_whatever_is_being_imported(folder: Path, module: str) ->
     assert left(folder) == ["models_here.py", "x.npy"]
 
 
-@pytest.mark.parametrize("seconds", [0.15, 0.5, 1.0])
+@pytest.mark.parametrize("seconds", [0.3, 0.5, 1.0])
 def test_it_is_one_line_whenever_it_comes(folder: Path, seconds: float) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "openwork", *QUANTIZE],

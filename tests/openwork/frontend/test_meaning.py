@@ -137,11 +137,12 @@ def test_what_is_changed_in_place_is_seen_by_all_that_share_it(name: str, read: 
     try:
         with torch.no_grad():
             model(batch)
+    except RuntimeError:
+        return  # PyTorch itself does not take this: there is nothing to import
+    try:
         network = import_module(model, batch[:1])
     except ImportingError as error:
         assert "not supported" in str(error) or "cannot be traced" in str(error)
-    except RuntimeError:
-        pytest.skip("PyTorch itself does not take this")
     else:
         assert agrees(model, network, batch)
 
