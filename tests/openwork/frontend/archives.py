@@ -2,16 +2,16 @@
 
 import json
 import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 
-Member = tuple[str, bytes]
+from openwork_dv.fuzzing.programs import archive_of, members_of
+
+__all__ = ["archive_of", "members_of"]
 
 
 class Trap:
@@ -29,33 +29,6 @@ def pickled(trap: Path) -> bytes:
     file = BytesIO()
     torch.save(((Trap(trap),), {}), file)
     return file.getvalue()
-
-
-def members_of(content: bytes) -> list[Member]:
-    """Names and contents, as Python's reader sees them."""
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        return [(name, archive.read(name)) for name in archive.namelist()]
-
-
-def archive_of(members: Iterable[Member], method: int = 0, flags: int = 0, prefix: bytes = b"") -> bytes:
-    """A zip archive of these members, in this order; names may stand there twice.
-
-    Args:
-        members: of the archive.
-        method: 0 stores them, 8 compresses them; another one is only said.
-        flags: of every member.
-        prefix: stands before the first member.
-    """
-    body, directory = bytearray(prefix), bytearray()
-    count = 0
-    for name, data in members:
-        packed = zlib.compress(data, 9, wbits=-15) if method == 8 else data
-        head = (20, flags, method, 0, 0x21, zlib.crc32(data), len(packed), len(data), len(name.encode()))
-        directory += struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, *head, 0, 0, 0, 0, 0, len(body)) + name.encode()
-        body += struct.pack("<4s5H3I2H", b"PK\3\4", *head, 0) + name.encode() + packed
-        count += 1
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, len(directory), len(body), 0)
-    return bytes(body + directory + end)
 
 
 def with_member(content: bytes, name: str, data: bytes) -> bytes:
