@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.program import LayerPlan, plan_layer
 from openwork.layer import IntegerLayer
 from openwork.records import Origin, Run, Value, write_record

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import Generator
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork_dv.coverage import Coverage
 from openwork_dv.native import NativeSimulation, Stalls

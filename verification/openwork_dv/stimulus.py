@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.program import LayerProgram, compile_layer
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork_hw.arch.config import ArrayConfig

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form, Nonzeros, Tap
-from openwork.compiler.layout import CompileError
 from openwork.compiler.rows import dummy_rows
 from openwork.network import MAX_TAPS
 from openwork_hw.arch.config import bits_for

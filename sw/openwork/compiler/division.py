@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form, copies
-from openwork.compiler.layout import CompileError
 from openwork.compiler.memory import Lifetime, allocate, need
 from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.placed import closed_up, joined_blocks, laid_out, pool_taps, shifted_copies

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form
-from openwork.compiler.layout import CompileError
 from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.places import Place, tap_entries
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan

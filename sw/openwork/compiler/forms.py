@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.layer import IntegerLayer
 from openwork.limits import MAX_MATRIX, check_limit
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Step, Upsample

@@ -3,21 +3,9 @@
 from dataclasses import dataclass
 from itertools import count
 
+from openwork.compiler.errors import CompileError
 from openwork.layer import IntegerLayer
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.refusal import Refusal
-
-
-class CompileError(Refusal):
-    """A layer or network that this array cannot run; the message holds the layer, the need and the limit.
-
-    Attributes:
-        need: feature words that would do, where these are what lacks; else 0.
-    """
-
-    def __init__(self, message: str, *, need: int = 0) -> None:
-        super().__init__(message)
-        self.need = need
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from openwork.compiler.division import plan_network
 from openwork.compiler.emit import Progress, emit
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form, form_of
-from openwork.compiler.layout import CompileError
 from openwork.compiler.plan import NetworkPlan
 from openwork.compiler.scales import divisions
 from openwork.image import Image

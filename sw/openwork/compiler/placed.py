@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import COPY_SHIFT, COPY_WEIGHT, Form, Nonzeros, Tap
-from openwork.compiler.layout import CompileError
 from openwork.compiler.places import Place
 from openwork.network import MAX_TAPS
 from openwork_hw.arch.timing import POOL_CYCLES

@@ -8,8 +8,8 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form, Tap
-from openwork.compiler.layout import CompileError
 from openwork.limits import MAX_BLOCK, check_limit
 from openwork_hw.arch.commands import TapEntry
 from openwork_hw.arch.config import bits_for

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.balance import balance
-from openwork.compiler.layout import BlockLayout, CompileError, place
+from openwork.compiler.errors import CompileError
+from openwork.compiler.layout import BlockLayout, place
 from openwork.compiler.predict import pass_cycles
 from openwork.compiler.rows import check_sums, encode_streams, even_passes, prepare_streams, row_records, sparse_rows
 from openwork.compiler.taps import tap_table

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork_hw.arch import encodings
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows

@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form
-from openwork.compiler.layout import CompileError
 from openwork.compiler.places import block_sizes
 from openwork.network import IntegerNetwork
 

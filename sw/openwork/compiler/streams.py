@@ -4,8 +4,8 @@ import numpy as np
 
 from openwork.compiler.balance import balance
 from openwork.compiler.blocks import RowBlock, ways_to_cut
+from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Form
-from openwork.compiler.layout import CompileError
 from openwork.compiler.plan import BlockPlan
 from openwork.compiler.predict import pass_cycles
 from openwork.compiler.rows import check_sums, even_passes, prepare_streams

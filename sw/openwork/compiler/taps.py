@@ -1,6 +1,7 @@
 """The tap table of one pass: where each tap of each local pixel finds its operand, the same for every lane and PE."""
 
-from openwork.compiler.layout import BlockLayout, CompileError, block_offsets
+from openwork.compiler.errors import CompileError
+from openwork.compiler.layout import BlockLayout, block_offsets
 from openwork_hw.arch.commands import TapEntry
 from openwork_hw.arch.config import bits_for
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from openwork.compiler.division import fill_of
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.places import Place
 from openwork.image import Image
 from openwork.network import IntegerNetwork

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from openwork.compiler.layout import BlockLayout, CompileError, place
+from openwork.compiler.errors import CompileError
+from openwork.compiler.layout import BlockLayout, place
 from openwork.compiler.taps import tap_table
 from openwork.layer import IntegerLayer
 from openwork_hw.arch.config import ArrayConfig

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.openwork.networks import integer_networks
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.golden import run_network, trace_network
 from openwork.layer import IntegerLayer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.program import compile_layer, plan_layer
 from openwork.layer import IntegerLayer
 from openwork_hw.arch.arithmetic import fold_offset

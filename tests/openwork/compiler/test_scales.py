@@ -6,7 +6,7 @@ from tests.openwork.compiler.test_network import classifier, decoder, far, layer
 
 from openwork.compiler.division import plan_network
 from openwork.compiler.emit import emit
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.network import network_forms
 from openwork.compiler.scales import Division, divisions
 from openwork.golden import trace_network

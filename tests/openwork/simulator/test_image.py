@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.program import compile_layer
 from openwork.golden import run_layer
 from openwork.layer import IntegerLayer

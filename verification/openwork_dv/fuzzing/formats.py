@@ -17,7 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from openwork.compiler.layout import CompileError
+from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.files import decode_image, decode_network, encode_image, encode_network, read_array
 from openwork.files.container import METADATA_KEY
