@@ -16,7 +16,7 @@ from openwork.compiler.plan import NetworkPlan, RunPlan, StepPlan, Unrolled
 from openwork.compiler.predict import move_cycles
 from openwork.compiler.scales import Division
 from openwork.compiler.streams import plan_blocks
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Step
+from openwork.network import IntegerNetwork, Step
 from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
@@ -282,10 +282,8 @@ def fill_of(network: IntegerNetwork, name: str) -> int:
     pads = {}
     for step in network.steps:
         if name in step.inputs:
-            if isinstance(step, LayerStep) and any(step.layer.padding):
-                pads[step.layer.input_zero_point] = step.output
-            if isinstance(step, MaxPool) and any(step.padding):
-                pads[-128] = step.output
+            if step.pad is not None:
+                pads[step.pad] = step.output
     if len(pads) > 1:
         raise CompileError(
             f"tensor {name!r} is padded with {' and '.join(f'{pad} by {step!r}' for pad, step in pads.items())}: "

@@ -10,7 +10,9 @@ from torch import fx
 
 from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
 from openwork.frontend.nodes import Unsupported, module_of, name_of
-from openwork.network import MAX_TAPS, MaxPool, Reshape, Shape, Upsample
+from openwork.network import MAX_TAPS
+from openwork.operations import Picking
+from openwork.tensors import Shape
 from openwork_hw.arch.nonzeros import ColumnLayout
 
 Parts = tuple[str, ...]
@@ -88,7 +90,7 @@ class Builder:
     def _target(self, node: Any) -> str:
         return self.targets.get(node, "") if isinstance(node, fx.Node) else ""
 
-    def emit_map(self, node: fx.Node, step: MaxPool | Upsample | Reshape, source: Parts) -> Parts:
+    def emit_map(self, node: fx.Node, step: Picking, source: Parts) -> Parts:
         channels = sum(self.shapes[name][0] for name in source)
         return self.emit(node, step, step.output_shape((channels, *self.shapes[source[0]][1:])))
 

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from openwork.graph import walk
-from openwork.network import MaxPool, Reshape, Shape, Upsample, by
+from openwork.operations import Picking
+from openwork.tensors import Shape, by
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class FloatLayer:
         """Taps of the kernel."""
         return self.weights.shape[2] * self.weights.shape[3]
 
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+    def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
         """Outputs for float inputs [batch, channels, height, width], in their precision."""
         top, left, bottom, right = self.padding
         padded = functional.pad(inputs, (left, right, top, bottom)) if any(self.padding) else inputs
@@ -67,7 +68,7 @@ class FloatAdd:
     low: float = float("-inf")
     high: float = float("inf")
 
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+    def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
         """Outputs for float inputs: both maps, concatenated along channels."""
         first, second = inputs.chunk(2, dim=1)
         return (self.signs[0] * first + self.signs[1] * second).clamp(self.low, self.high)
@@ -99,13 +100,13 @@ class FloatJoin:
         """Tensors of the layer, then those of the other map."""
         return self.layer.inputs + self.skip
 
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+    def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
         """Outputs for float inputs: the layer's and the other map, concatenated along channels."""
         rows = len(self.layer.weights)
-        return (self.layer.run(inputs[:, :-rows]) + self.sign * inputs[:, -rows:]).clamp(self.low, self.high)
+        return (self.layer.run_real(inputs[:, :-rows]) + self.sign * inputs[:, -rows:]).clamp(self.low, self.high)
 
 
-FloatStep = FloatLayer | FloatAdd | FloatJoin | MaxPool | Upsample | Reshape
+FloatStep = FloatLayer | FloatAdd | FloatJoin | Picking
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,12 +167,4 @@ def _run_on_parts(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
 
 def run_step(step: FloatStep, inputs: torch.Tensor) -> torch.Tensor:
     """What a step makes of float inputs [batch, channels, height, width]."""
-    if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
-        return step.run(inputs)
-    if isinstance(step, MaxPool):
-        top, left, bottom, right = step.padding
-        padded = functional.pad(inputs, (left, right, top, bottom), value=float("-inf"))
-        return functional.max_pool2d(padded, step.kernel, step.stride)
-    if isinstance(step, Upsample):
-        return inputs.repeat_interleave(step.factor, dim=2).repeat_interleave(step.factor, dim=3)
-    return inputs.reshape(len(inputs), *step.shape)
+    return step.run_real(inputs)

@@ -13,7 +13,8 @@ from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, Flo
 from openwork.frontend.float_network import run_step
 from openwork.graph import walk
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Upsample
+from openwork.network import IntegerNetwork, LayerStep
+from openwork.operations import Picking
 from openwork.quantization.agreement import uniform_size
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.quantizer import adding_layer, decide, integer_network, integer_step
@@ -224,15 +225,12 @@ def _sum(step: FloatAdd, parts: list[torch.Tensor]) -> torch.Tensor:
 
 def _without_weights(step: FloatStep, maps: torch.Tensor, never_negative: bool) -> torch.Tensor:
     """What `run_step` makes of a step without weights, in operators that the front end takes again, where there are some."""
-    if isinstance(step, Upsample):
-        return functional.interpolate(maps, scale_factor=float(step.factor), mode="nearest")
-    # Zeros around a map that is never negative never are the largest.
-    if isinstance(step, MaxPool) and (never_negative or not any(step.padding)):
-        return functional.max_pool2d(_padded(step, maps), step.kernel, step.stride)
-    return run_step(step, maps)
+    return (
+        step.run_traceable(maps, never_negative=never_negative) if isinstance(step, Picking) else run_step(step, maps)
+    )
 
 
-def _padded(layer: FloatLayer | MaxPool, maps: torch.Tensor) -> torch.Tensor:
+def _padded(layer: FloatLayer, maps: torch.Tensor) -> torch.Tensor:
     top, left, bottom, right = layer.padding
     return functional.pad(maps, (left, right, top, bottom)) if any(layer.padding) else maps
 

@@ -60,7 +60,7 @@ def test_each_layer_is_within_its_rounding(name: str) -> None:
         reals = torch.cat([real(network, source, traced[source]) for source in float_step.inputs], dim=1)
         after = network.tensor(step.output)
         limits = [after.scale * (limit - layer.output_zero_point) for limit in (layer.low, layer.high)]
-        expected = float_layer.run(reals).clamp(*limits).numpy()
+        expected = float_layer.run_real(reals).clamp(*limits).numpy()
         # half a step of: the output, each weight (times what it multiplies), the bias
         before = network.tensor(step.inputs[0]).scale
         smallest = min(network.tensor(source).scale for source in step.inputs)
@@ -130,7 +130,7 @@ def test_sums_averages_and_copies_round_once(name: str) -> None:
             continue
         reals = torch.cat([real(network, source, traced[source]) for source in step.inputs], dim=1)
         after = network.tensor(step.output)
-        expected = float_step.run(reals).numpy() / after.scale + after.zero_point
+        expected = float_step.run_real(reals).numpy() / after.scale + after.zero_point
         rounded = np.clip(expected, step.layer.low, step.layer.high)
         assert np.abs(traced[step.output] - rounded).max() <= 0.5 + 1e-6, step.output
         checked.append(step.output)
