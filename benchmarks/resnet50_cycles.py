@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.program import LayerPlan, plan_layer
 from openwork.layer import IntegerLayer
@@ -70,8 +71,7 @@ def layers(path: Path, dense: bool = False) -> Iterator[IntegerLayer]:
             shift=np.zeros(rows, dtype=np.int64),
             input_zero_point=0,
             output_zero_point=0,
-            low=-128,
-            high=127,
+            activation=Clip(),
             input_shape=(columns // kernel**2, size, size),
             stride=stride,
             padding=(padding,) * 4,

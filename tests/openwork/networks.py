@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
 
@@ -67,8 +68,7 @@ def _steps(
         shift=generator.integers(0, 23, rows),
         input_zero_point=zero_point,
         output_zero_point=draw(st.sampled_from([zero_point, 5])),
-        low=low,
-        high=high,
+        activation=Clip(low, high),
         input_shape=shape,
         stride=draw(st.integers(1, 3)),
         padding=draw(st.tuples(*[st.integers(0, 2)] * 4)),

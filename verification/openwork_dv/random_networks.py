@@ -4,6 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
 
@@ -129,7 +130,9 @@ def _layer(
     bias = rng.integers(-64, 64, rows) << shift
     low, high = (int(limit) for limit in ((-128, 127), (-128, 127), (-30, 90), (3, 3))[int(rng.integers(4))])
     output = zero if rng.random() < 0.8 else int(rng.choice(ZERO_POINTS))
-    return IntegerLayer(name, weights, bias, shift, zero, output, low, high, shape, stride, padding, dilation, groups)
+    return IntegerLayer(
+        name, weights, bias, shift, zero, output, Clip(low, high), shape, stride, padding, dilation, groups
+    )
 
 
 def _kernel(rng: Generator, height: int, width: int) -> tuple[int, int]:

@@ -239,8 +239,8 @@ def compile_layer(
             output_base=layout.output_base + first_pixel * layer.rows,
             output_stride=layer.rows,
             pad=layer.input_zero_point,
-            low=layer.low,
-            high=layer.high,
+            low=layer.activation.limits[0],
+            high=layer.activation.limits[1],
         )
         check_command(run, config)
         passes.append(Pass(run, tap_table(layout, first_pixel, hold), words, records, cycles))

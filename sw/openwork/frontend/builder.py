@@ -9,6 +9,7 @@ import torch
 from torch import fx
 
 from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
+from openwork.frontend.limits import Limits
 from openwork.frontend.nodes import Unsupported, module_of, name_of
 from openwork.network import MAX_TAPS
 from openwork.operations import Picking
@@ -123,7 +124,7 @@ class Builder:
         step = self.steps.get(parts[0]) if len(parts) == 1 else None
         if not isinstance(step, FloatLayer) or not self.read_only_by(parts[0], reader):
             return None
-        return step if (step.low, step.high) == (-math.inf, math.inf) and parts[0] not in self.padded else None
+        return step if step.limits.are_none and parts[0] not in self.padded else None
 
     def channels(self, parts: Parts) -> int:
         return sum(self.shapes[name][0] for name in parts)
@@ -132,7 +133,7 @@ class Builder:
         """A limit that no value of a map is below."""
         steps = [self.steps.get(name) for name in parts]
         lows = [
-            step.low if isinstance(step, FloatLayer | FloatAdd) else self.low(step.inputs) if step else -math.inf
+            step.limits.low if isinstance(step, FloatLayer | FloatAdd) else self.low(step.inputs) if step else -math.inf
             for step in steps
         ]
         return min(lows)
@@ -167,13 +168,13 @@ class Builder:
         layer = FloatLayer(source, "", factor[:, None, None, None], offset, groups=len(factor))
         return self.emit_layer(node, layer)
 
-    def limit(self, node: fx.Node, source: Parts, low: float, high: float) -> Parts:
+    def limit(self, node: fx.Node, source: Parts, limits: Limits) -> Parts:
         """Limits, fused into the steps before where no one else sees them, or a layer that copies."""
         if all(self._can_limit(name, node) for name in source):
             for name in source:
-                self._limit_tensor(name, low, high)
+                self._limit_tensor(name, limits)
             return source
-        return self.copy(node, source, low=low, high=high)
+        return self.copy(node, source, limits=limits)
 
     def _can_limit(self, name: str, reader: fx.Node) -> bool:
         step = self.steps.get(name)
@@ -184,14 +185,13 @@ class Builder:
         holder = next(node for node, parts in self.values.items() if name in parts)
         return all(self._can_limit(before, holder) for before in step.inputs)
 
-    def _limit_tensor(self, name: str, low: float, high: float) -> None:
+    def _limit_tensor(self, name: str, limits: Limits) -> None:
         step = self.steps[name]
         if isinstance(step, FloatLayer | FloatAdd):
-            limits = [min(max(limit, low), high) for limit in (step.low, step.high)]
-            self.steps[name] = replace(step, low=limits[0], high=limits[1])
+            self.steps[name] = replace(step, limits=step.limits.then(limits))
         else:  # picking pixels and limiting them may change places
             for before in step.inputs:
-                self._limit_tensor(before, low, high)
+                self._limit_tensor(before, limits)
 
     def per_channel(self, node: fx.Node, value: Any, other: Any) -> torch.Tensor | None:
         """A constant of an operator with two operands as float64 [channels of the result]; None if it is no constant.

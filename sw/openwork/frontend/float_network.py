@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from openwork.frontend.limits import NO_LIMITS, Limits
 from openwork.graph import walk
 from openwork.operations import Picking
 from openwork.tensors import Shape, by
@@ -21,7 +22,7 @@ class FloatLayer:
         weights: float64 [rows, channels / groups, kernel_h, kernel_w].
         bias: float64 [rows].
         stride, padding, dilation, groups: as in `IntegerLayer`.
-        low, high: limits of the output: a ReLU has low 0.0, a ReLU6 has high 6.0, too.
+        limits: of the output.
     """
 
     inputs: tuple[str, ...]
@@ -32,8 +33,7 @@ class FloatLayer:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: int = 1
     groups: int = 1
-    low: float = float("-inf")
-    high: float = float("inf")
+    limits: Limits = NO_LIMITS
 
     @property
     def taps(self) -> int:
@@ -46,7 +46,7 @@ class FloatLayer:
         padded = functional.pad(inputs, (left, right, top, bottom)) if any(self.padding) else inputs
         weights, bias = self.weights.to(inputs.dtype), self.bias.to(inputs.dtype)
         sums = functional.conv2d(padded, weights, bias, self.stride, 0, self.dilation, self.groups)
-        return sums.clamp(self.low, self.high)
+        return self.limits.apply(sums)
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,19 @@ class FloatAdd:
         output: name of the result.
         parts: how many of `inputs` are the first map.
         signs: what the maps are multiplied by, 1 or -1.
-        low, high: as in `FloatLayer`.
+        limits: of the output.
     """
 
     inputs: tuple[str, ...]
     output: str
     parts: int = 1
     signs: tuple[int, int] = (1, 1)
-    low: float = float("-inf")
-    high: float = float("inf")
+    limits: Limits = NO_LIMITS
 
     def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
         """Outputs for float inputs: both maps, concatenated along channels."""
         first, second = inputs.chunk(2, dim=1)
-        return (self.signs[0] * first + self.signs[1] * second).clamp(self.low, self.high)
+        return self.limits.apply(self.signs[0] * first + self.signs[1] * second)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ class FloatJoin:
         sign: what the other map is multiplied by, 1 or -1.
         tap: row and column of the kernel's tap that reads, for each pixel of the output, the same pixel.
         output: name of the result.
-        low, high: as in `FloatLayer`.
+        limits: of the output.
     """
 
     layer: FloatLayer
@@ -92,8 +91,7 @@ class FloatJoin:
     sign: int
     tap: tuple[int, int]
     output: str
-    low: float = float("-inf")
-    high: float = float("inf")
+    limits: Limits = NO_LIMITS
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -103,7 +101,7 @@ class FloatJoin:
     def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
         """Outputs for float inputs: the layer's and the other map, concatenated along channels."""
         rows = len(self.layer.weights)
-        return (self.layer.run_real(inputs[:, :-rows]) + self.sign * inputs[:, -rows:]).clamp(self.low, self.high)
+        return self.limits.apply(self.layer.run_real(inputs[:, :-rows]) + self.sign * inputs[:, -rows:])
 
 
 FloatStep = FloatLayer | FloatAdd | FloatJoin | Picking

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.activation import WHOLE, Activation
 from openwork.limits import MAX_MATRIX, check_limit
-from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.refusal import Refusal
 
@@ -77,7 +77,7 @@ class Form:
         nonzeros: of all its rows.
         taps: what each tap reads.
         offsets, shifts: int64 [rows], of the row records.
-        low, high: int8 limits of the output.
+        activation: what the requantized sums go through.
         pad: what a tap outside the map reads; None where none can be.
         stride: input pixels for an output pixel, down and across.
         enlarge: output pixels for an input pixel.
@@ -90,8 +90,7 @@ class Form:
     taps: tuple[Tap, ...]
     offsets: NDArray[np.int64]
     shifts: NDArray[np.int64]
-    low: int = ACTIVATION_MIN
-    high: int = ACTIVATION_MAX
+    activation: Activation = WHOLE
     pad: int | None = None
     stride: int = 1
     enlarge: int = 1

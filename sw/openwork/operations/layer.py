@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer, LayerError
 from openwork.operations.entry import Arrays, Count, Int8, Padding, Size, StepEntry
 from openwork.operations.form import Form, check_one_pixel
@@ -15,7 +16,7 @@ from openwork.operations.layer_form import layer_form, vector_form
 from openwork.operations.layer_storage import layer_arrays, layer_numbers, stored_names
 from openwork.operations.operation import Step, window_operands
 from openwork.tensors import NetworkError, Shape, Tensor, by
-from openwork_hw.arch.arithmetic import requantize
+from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, requantize
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +57,7 @@ class LayerEntry(StepEntry, frozen=True, tag="layer"):
             shift=numbers["shift"].astype(np.int64),
             input_zero_point=self.pad_value,
             output_zero_point=tensors[self.output].zero_point,
-            low=self.low,
-            high=self.high,
+            activation=Clip(self.low, self.high),
             input_shape=(sum(shape[0] for shape in read), *read[0][1:]),
             stride=self.stride,
             padding=self.padding,
@@ -128,7 +128,7 @@ class LayerStep(Step):
         weights, bias = torch.tensor(layer.weights).to(dtype), torch.tensor(layer.bias).to(dtype)
         sums = functional.conv2d(padded, weights, bias, layer.stride, 0, layer.dilation, layer.groups)
         shifted = torch.floor(sums * torch.tensor(np.exp2(-layer.shift)).to(dtype)[:, None, None] + 0.5)
-        return (shifted + layer.output_zero_point).clamp(layer.low, layer.high).float()
+        return layer.activation.apply((shifted + layer.output_zero_point).clamp(ACTIVATION_MIN, ACTIVATION_MAX)).float()
 
     def form(self, channels: Sequence[int], *, vector: bool) -> Form:
         """As `Step.form`: the rows are the layer's own."""
@@ -157,7 +157,7 @@ class LayerStep(Step):
 
     def entry(self) -> LayerEntry:
         """As `Step.entry`."""
-        layer = self.layer
+        layer, (low, high) = self.layer, self.layer.activation.limits
         rows, channels, kernel_h, kernel_w = layer.weights.shape
         return LayerEntry(
             self.inputs,
@@ -168,8 +168,8 @@ class LayerStep(Step):
             dilation=layer.dilation,
             groups=layer.groups,
             pad_value=layer.input_zero_point,
-            low=layer.low,
-            high=layer.high,
+            low=low,
+            high=high,
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -232,7 +232,7 @@ def run_layer(layer: IntegerLayer, inputs: NDArray[np.int8]) -> NDArray[np.int8]
         layer.bias[:, None, None],
         layer.shift[:, None, None],
         layer.output_zero_point,
-        layer.low,
-        layer.high,
+        ACTIVATION_MIN,
+        ACTIVATION_MAX,
     )
-    return outputs.astype(np.int8)
+    return layer.activation.apply(outputs.astype(np.int8))

@@ -54,7 +54,7 @@ def vector_form(layer: IntegerLayer, channels: Sequence[int]) -> Form:
     center = centers[0] if centers else None
     blocks = [weights[:, center] if center is not None else 0 * weights[:, 0] for weights in kernels]
     taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
-    return Form(layer.name, Nonzeros.of(blocks), taps, offsets, layer.shift, layer.low, layer.high)
+    return Form(layer.name, Nonzeros.of(blocks), taps, offsets, layer.shift, layer.activation)
 
 
 def _kernel(layer: IntegerLayer, channels: Sequence[int]) -> list[NDArray[np.int8]]:
@@ -87,8 +87,7 @@ def _rows(layer: IntegerLayer, channels: Sequence[int]) -> Form:
         tuple(taps),
         _offsets(layer),
         layer.shift,
-        layer.low,
-        layer.high,
+        layer.activation,
         pad=layer.input_zero_point if any(layer.padding) else None,
         stride=layer.stride,
     )
@@ -108,8 +107,7 @@ def _pooled(layer: IntegerLayer) -> Form:
         (Tap(0, 0, 0),),
         _offsets(layer),
         layer.shift,
-        layer.low,
-        layer.high,
+        layer.activation,
         operation=Operation.POOL,
     )
 
@@ -118,7 +116,7 @@ def _flattened(layer: IntegerLayer, channels: Sequence[int]) -> Form:
     """A kernel as large as the map: its inputs become vectors, tap by tap."""
     blocks = [weights.reshape(layer.rows, -1) for weights in _kernel(layer, channels)]
     taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
-    return Form(layer.name, Nonzeros.of(blocks), taps, _offsets(layer), layer.shift, layer.low, layer.high, moved=True)
+    return Form(layer.name, Nonzeros.of(blocks), taps, _offsets(layer), layer.shift, layer.activation, moved=True)
 
 
 def _offsets(layer: IntegerLayer) -> NDArray[np.int64]:

@@ -1,7 +1,6 @@
 """The one step that may lose accuracy: a float network becomes integers."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, observe
 from openwork.quantization.residuals import REPETITIONS, Plan, joined_weights, plan, skip_weights, weights_by_step
 from openwork.quantization.rounding import Rounding, error_aware_rounding, nearest
-from openwork.quantization.scales import ActivationScale, power_of_two_shifts
-from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork.quantization.scales import power_of_two_shifts
 
 BIAS_LIMIT = float(1 << 40)
 """Beyond every accumulator, and well within int64: a larger bias is refused like this one."""
@@ -127,7 +125,7 @@ def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
     one = torch.eye(channels, dtype=torch.float64)[:, :, None, None]
     weights = torch.cat([step.signs[0] * one, step.signs[1] * one], dim=1)
     bias = torch.zeros(channels, dtype=torch.float64)
-    return replace(FloatLayer(step.inputs, step.output, weights, bias), low=step.low, high=step.high)
+    return FloatLayer(step.inputs, step.output, weights, bias, limits=step.limits)
 
 
 def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, rounding: Rounding) -> LayerStep:
@@ -171,8 +169,7 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
         shift=shift,
         input_zero_point=scales[layer.inputs[0]].zero_point,
         output_zero_point=after.zero_point,
-        low=_limit(step.low, after),
-        high=_limit(step.high, after),
+        activation=step.limits.quantized(after.scale, after.zero_point),
         input_shape=(len(zero_points), *shapes[inputs[0]][1:]),
         stride=layer.stride,
         padding=layer.padding,
@@ -180,9 +177,3 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
         groups=groups,
     )
     return LayerStep(inputs, step.output, integers)
-
-
-def _limit(limit: float, scale: ActivationScale) -> int:
-    """A limit of real numbers as an int8."""
-    integer = np.floor(limit / scale.scale + 0.5) + scale.zero_point  # infinite where there is no limit
-    return int(min(max(integer, ACTIVATION_MIN), ACTIVATION_MAX))

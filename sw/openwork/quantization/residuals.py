@@ -9,7 +9,7 @@ weights keep their precision.
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from math import frexp, inf
+from math import frexp
 
 import numpy as np
 import torch
@@ -95,10 +95,10 @@ def join_residuals(network: FloatNetwork, apart: Collection[tuple[str, str]] = (
             if layer is None or readers[layer.output] > 1 or (layer.output, step.output) in apart:
                 continue
             tap = same_pixel_tap(layer, network.shapes)
-            if (layer.low, layer.high) == (-inf, inf) and tap is not None:
+            if layer.limits.are_none and tap is not None:
                 signed = replace(layer, weights=signs[0] * layer.weights, bias=signs[0] * layer.bias)
                 del steps[layer.output]
-                steps[step.output] = FloatJoin(signed, skip, signs[1], tap, step.output, step.low, step.high)
+                steps[step.output] = FloatJoin(signed, skip, signs[1], tap, step.output, step.limits)
                 break
     shapes = {name: network.shapes[name] for name in (network.input, *steps)}
     return replace(network, shapes=shapes, steps=tuple(steps.values()))

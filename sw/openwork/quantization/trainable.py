@@ -52,7 +52,7 @@ class TrainableNetwork(nn.Module):
         self._lows = {network.input: -inf}  # what no value of a tensor is below
         for step in network.steps:
             if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
-                self._lows[step.output] = step.low
+                self._lows[step.output] = step.limits.low
             else:
                 self._lows[step.output] = min(self._lows[name] for name in step.inputs)
         for layer in network.layers:
@@ -95,7 +95,7 @@ class TrainableNetwork(nn.Module):
                 return _sum(step, parts)
             joined = _concatenated(parts)
             if isinstance(step, FloatLayer):
-                return _limited(self.get_submodule(step.output)(_padded(step, joined)), step.low, step.high)
+                return step.limits.apply_traceable(self.get_submodule(step.output)(_padded(step, joined)))
             return _without_weights(step, joined, all(self._lows[name] >= 0 for name in step.inputs))
 
         made = dict(walk(self.source.input, maps, self.source.steps, run))
@@ -153,7 +153,7 @@ class TrainableNetwork(nn.Module):
             sums = sums + skip.to(sums)[:, None, None] * centred[:, channels:].to(dtype)
         real = sums * torch.tensor(np.exp2(-made.shift.astype(np.float64))).to(sums)[:, None, None]
         outputs = _straight(real, torch.floor(real.detach() + 0.5)) + made.output_zero_point
-        return outputs.clamp(made.low, made.high).to(integers.dtype)
+        return made.activation.apply(outputs.clamp(ACTIVATION_MIN, ACTIVATION_MAX)).to(integers.dtype)
 
     def _tensors(self, step: FloatLayer | FloatJoin) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and bias of a step, float64; an average's or copy's are exact only in the network."""
@@ -220,7 +220,7 @@ def _concatenated(parts: list[torch.Tensor]) -> torch.Tensor:
 def _sum(step: FloatAdd, parts: list[torch.Tensor]) -> torch.Tensor:
     first, second = _concatenated(parts[: step.parts]), _concatenated(parts[step.parts :])
     total = {(1, 1): first + second, (1, -1): first - second, (-1, 1): second - first}.get(step.signs)
-    return _limited(-first - second if total is None else total, step.low, step.high)
+    return step.limits.apply_traceable(-first - second if total is None else total)
 
 
 def _without_weights(step: FloatStep, maps: torch.Tensor, never_negative: bool) -> torch.Tensor:
@@ -233,13 +233,6 @@ def _without_weights(step: FloatStep, maps: torch.Tensor, never_negative: bool) 
 def _padded(layer: FloatLayer, maps: torch.Tensor) -> torch.Tensor:
     top, left, bottom, right = layer.padding
     return functional.pad(maps, (left, right, top, bottom)) if any(layer.padding) else maps
-
-
-def _limited(maps: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """The limits as `torch.export` writes them best: a ReLU, or a clamp, or nothing."""
-    if (low, high) == (0.0, inf):
-        return functional.relu(maps)
-    return maps if (low, high) == (-inf, inf) else maps.clamp(low, high)
 
 
 def _straight(real: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:

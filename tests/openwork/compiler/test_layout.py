@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.layout import BlockLayout, place
 from openwork.compiler.taps import tap_table
@@ -20,8 +21,7 @@ def convolution(
         shift=np.zeros(3, dtype=np.int64),
         input_zero_point=0,
         output_zero_point=0,
-        low=-128,
-        high=127,
+        activation=Clip(),
         input_shape=(channels, *size),
         stride=stride,
         dilation=dilation,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.program import compile_layer, plan_layer
 from openwork.layer import IntegerLayer
@@ -24,8 +25,7 @@ def pointwise(
         shift=np.full(rows, shift, dtype=np.int64),
         input_zero_point=3,
         output_zero_point=zero_point,
-        low=-100,
-        high=100,
+        activation=Clip(-100, 100),
         input_shape=(channels, *size),
     )
 
@@ -108,7 +108,7 @@ def test_shift_is_limited_by_the_accumulator() -> None:
 def test_too_small_a_tap_table_is_refused() -> None:
     layer = IntegerLayer(
         "wide", np.ones((1, 1, 5, 5), dtype=np.int8), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64),
-        0, 0, -128, 127, (1, 5, 5),
+        0, 0, Clip(), (1, 5, 5),
     )  # fmt: skip
     with pytest.raises(CompileError, match="'wide': 25 taps need 32 tap entries, and the table holds 16"):
         compile_layer(layer, ArrayConfig(1, 1, tap_entries=16), Encoding.CSR)

@@ -9,6 +9,7 @@ from torch import fx
 
 from openwork.frontend.builder import Builder, Parts
 from openwork.frontend.float_network import FloatAdd, FloatLayer
+from openwork.frontend.limits import Limits
 from openwork.frontend.nodes import Unsupported
 
 
@@ -58,11 +59,11 @@ def _div(build: Builder, node: fx.Node, self_: Any, other: Any, rounding_mode: s
 
 
 def _relu(build: Builder, node: fx.Node, self_: Any) -> Parts:
-    return build.limit(node, build.parts(self_), 0.0, math.inf)
+    return build.limit(node, build.parts(self_), Limits(0.0))
 
 
 def _relu6(build: Builder, node: fx.Node, self_: Any) -> Parts:
-    return build.limit(node, build.parts(self_), 0.0, 6.0)
+    return build.limit(node, build.parts(self_), Limits(0.0, 6.0))
 
 
 def _hardtanh(build: Builder, node: fx.Node, self_: Any, min_val: Any = -1, max_val: Any = 1) -> Parts:
@@ -75,7 +76,7 @@ def _clamp(build: Builder, node: fx.Node, self_: Any, min: Any = None, max: Any 
         raise Unsupported("with limits that are tensors")
     if any(map(math.isnan, limits)):
         raise Unsupported("with a limit that is NaN")
-    return build.limit(node, build.parts(self_), float(limits[0]), float(limits[1]))
+    return build.limit(node, build.parts(self_), Limits(float(limits[0]), float(limits[1])))
 
 
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
