@@ -1,22 +1,63 @@
-"""Steps of a network as matrices; `openwork.operations.form` says what one is."""
+"""The steps of a network as matrices: rows of nonzeros, as `openwork.operations.form` says."""
+
+from dataclasses import dataclass, replace
 
 from openwork.compiler.errors import CompileError
 from openwork.network import IntegerNetwork
 from openwork.operations import Step
-from openwork.operations.form import COPY_SHIFT, COPY_WEIGHT, Form, FormError, Nonzeros, Tap, copies
+from openwork.operations.form import Form, FormError
+from openwork_hw.arch.commands import Operation
 
-__all__ = ["COPY_SHIFT", "COPY_WEIGHT", "Form", "Nonzeros", "Tap", "copies", "form_of"]
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """A network as rows of nonzeros.
+
+    Attributes:
+        network: what the forms compute.
+        forms: of each step; None for a reshape, which only moves.
+        vectors: the tensors that are vectors; all others are maps.
+    """
+
+    network: IntegerNetwork
+    forms: tuple[Form | None, ...]
+    vectors: frozenset[str]
+
+    def __str__(self) -> str:
+        lines = []
+        for step, form in zip(self.network.steps, self.forms, strict=True):
+            kind = "vector" if step.output in self.vectors else "map"
+            rows = f"{len(form.offsets)} rows, {len(form.nonzeros.values)} nonzeros" if form else "moves only"
+            lines.append(f"{step.output}: {kind}, {rows}")
+        return "\n".join(lines)
 
 
-def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None:
-    """The form of a step; None for a reshape, which only moves.
-
-    Args:
-        vector: its inputs are vectors, not maps of one pixel.
+def network_forms(network: IntegerNetwork) -> Forms:
+    """The forms of all steps.
 
     Raises:
-        CompileError: there is none.
+        CompileError: a step has none.
     """
+    vectors = {network.input.name} if network.input.shape[1:] == (1, 1) else set()
+    forms: list[Form | None] = []
+    for step in network.steps:
+        kinds = {name in vectors for name in step.inputs}
+        if len(kinds) > 1:
+            raise CompileError(f"step {step.output!r} reads vectors and maps together: the array cannot")
+        vector = kinds == {True}
+        form = _form_of(network, step, vector)
+        _, height, width = network.tensor(step.output).shape
+        if form is None and vector and (height, width) == (1, 1):
+            raise CompileError(f"step {step.output!r} turns a vector into itself: leave it out")
+        if (height, width) == (1, 1) and (vector or form is None or form.moved or form.operation is Operation.POOL):
+            vectors.add(step.output)
+        if form is not None:  # along an axis with one output pixel, no stride is ever taken
+            form = replace(form, stride=(form.stride[0] if height > 1 else 1, form.stride[1] if width > 1 else 1))
+        forms.append(form)
+    return Forms(network, tuple(forms), frozenset(vectors))
+
+
+def _form_of(network: IntegerNetwork, step: Step, vector: bool) -> Form | None:
     try:
         return step.form([network.tensor(name).shape[0] for name in step.inputs], vector=vector)
     except FormError as error:

@@ -79,7 +79,7 @@ class Form:
         offsets, shifts: int64 [rows], of the row records.
         activation: what the requantized sums go through.
         pad: what a tap outside the map reads; None where none can be.
-        stride: input pixels for an output pixel, down and across.
+        stride: input pixels per output pixel, down and across; 1 along an axis with a single output pixel.
         enlarge: output pixels for an input pixel.
         operation: what becomes of products. POOL: taps are the pixels of a block, filled in when blocks are known.
         moved: the inputs, which are maps, first become vectors, pixel by pixel.
@@ -92,7 +92,7 @@ class Form:
     shifts: NDArray[np.int64]
     activation: Activation = WHOLE
     pad: int | None = None
-    stride: int = 1
+    stride: tuple[int, int] = (1, 1)
     enlarge: int = 1
     operation: Operation = Operation.SUM
     moved: bool = False

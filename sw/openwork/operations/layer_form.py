@@ -89,7 +89,7 @@ def _rows(layer: IntegerLayer, channels: Sequence[int]) -> Form:
         layer.shift,
         layer.activation,
         pad=layer.input_zero_point if any(layer.padding) else None,
-        stride=layer.stride,
+        stride=(layer.stride, layer.stride),
     )
 
 

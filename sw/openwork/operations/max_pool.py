@@ -102,7 +102,7 @@ class MaxPool(Picking):
         check_matrix(self.output, sum(channels) ** 2 * prod(self.kernel))
         places = [(ky - top, kx - left) for ky in range(kernel_h) for kx in range(kernel_w)]
         form = copies(self.output, channels, Operation.MAX, places)
-        return replace(form, pad=self.pad, stride=self.stride)
+        return replace(form, pad=self.pad, stride=(self.stride, self.stride))
 
     @property
     def pad(self) -> int | None:

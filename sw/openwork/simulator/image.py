@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.program import LayerProgram
 from openwork.image import Image
 from openwork_hw.arch import encodings
 from openwork_hw.arch.arithmetic import ACTIVATION_MIN, requantize_folded, wrap
@@ -27,21 +26,6 @@ from openwork_hw.arch.commands import (
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import ImageError, Instruction
 from openwork_hw.arch.nonzeros import Encoding, SparseRows, StreamError, StreamErrorKind
-
-
-def run_program(program: LayerProgram, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """A single layer's output, int8 [rows, height, width], for inputs int8 [channels, height, width]."""
-    loads = program.loads(inputs)
-    instructions = [
-        *(Instruction(command) for command, _ in loads),
-        *(step.instruction for step in program.passes),
-        *(Instruction(store) for store in program.stores),
-    ]
-    loaded = np.concatenate([words.reshape(-1) for _, words in loads])
-    # Where rows are split, a whole map is stored of each PE, and the words that matter are picked out of it.
-    stored = run_instructions(instructions, program.config, program.encoding, loaded, store_unwritten=True)
-    counts = np.cumsum([store.words for store in program.stores])[:-1]
-    return program.outputs(np.split(stored.reshape(-1, program.config.lanes), counts))
 
 
 def run_image(image: Image, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
