@@ -66,6 +66,8 @@ RULES = {
         not_even=("openwork.compiler", *(part for part in WITH_TORCH if part != "openwork.frontend")),
         lazily=("torch", "openwork.frontend"),
     ),
+    # An activation takes arrays and, for who quantizes and trains, tensors.
+    "openwork.activation": Rule(may=("numpy", "openwork_hw.arch"), lazily=("torch",)),
     # Boards are on serial ports.
     "openwork.host": Rule(may=("numpy", "serial", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The command line is the one place that knows all sides. It imports them when a command needs them, so that
