@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import fx
 
 from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
 from openwork.frontend.limits import Limits
-from openwork.frontend.nodes import Unsupported, module_of, name_of
+from openwork.frontend.node import Graph, Node
 from openwork.network import MAX_TAPS
 from openwork.operations import Picking
+from openwork.operations.arguments import Unsupported
 from openwork.tensors import Shape
 from openwork_hw.arch.nonzeros import ColumnLayout
 
@@ -29,73 +29,74 @@ def fits(taps: int, channels: int) -> bool:
     return taps <= MAX_TAPS
 
 
+def is_constant(value: Any) -> bool:
+    """Whether an argument is a node that does not depend on the input."""
+    return isinstance(value, Node) and value.is_constant
+
+
 class Builder:
     """The network so far.
 
     Attributes:
+        graph: that is lowered.
         batch: size of the first dimension of every tensor, as text, for it may be a symbol.
-        constants: tensors that do not depend on the input.
-        targets: names of the constants that are the model's own.
-        values: what the nodes that do stand for.
+        values: what the nodes that depend on the input stand for.
         steps, shapes: of the network, by the name of the tensor.
         padded: for tensors that are another one with zeros around it: that one, and the zeros at each side.
-        subsampled: nodes that hold every n-th row and m-th column of another node, while n and m differ.
+        flattened: for vectors that are the pixels of maps in another shape: those.
         notes: of the network.
     """
 
-    def __init__(self, batch: str) -> None:
-        self.batch = batch
-        self.constants: dict[fx.Node, torch.Tensor] = {}
-        self.targets: dict[fx.Node, str] = {}
-        self.values: dict[fx.Node, Parts] = {}
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.batch = str(graph.input.shape[0])
         self.steps: dict[str, FloatStep] = {}
-        self.shapes: dict[str, Shape] = {}
+        self.shapes: dict[str, Shape] = {"input": self.shape(graph.input)}
+        self.values: dict[Node, Parts] = {graph.input: ("input",)}
         self.padded: dict[str, tuple[Parts, tuple[int, int, int, int]]] = {}
-        self.subsampled: dict[fx.Node, tuple[fx.Node, int, int]] = {}
+        self.flattened: dict[str, Parts] = {}
         self.notes: list[str] = []
 
-    def shape(self, node: fx.Node) -> Shape:
+    def shape(self, node: Node) -> Shape:
         """Of the map that a node's tensor is."""
-        shape = node.meta["val"].shape
+        shape = node.shape
         if not shape or str(shape[0]) != self.batch or len(shape) not in (2, 4):
-            raise Unsupported(f"a tensor of {list(map(str, shape))} is neither a batch of maps nor of vectors")
+            raise Unsupported(f"a tensor of {node.texts} is neither a batch of maps nor of vectors")
         sizes = [int(size) for size in shape[1:]]
         return (sizes[0], 1, 1) if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 
     def parts(self, node: Any) -> Parts:
-        if not isinstance(node, fx.Node) or node not in self.values:
+        """The tensors that a node stands for."""
+        if not isinstance(node, Node) or node not in self.values:
             raise Unsupported("a constant or number in the place of a tensor that depends on the input")
         return self.values[node]
 
     def constant(self, node: Any) -> torch.Tensor:
-        if node not in self.constants:
+        """The numbers of a constant, float64."""
+        if not is_constant(node):
             raise Unsupported("weights that depend on the input")
-        value = self.constants[node]
-        if not isinstance(value, torch.Tensor):  # a number that was read out of a tensor
-            return torch.tensor(value, dtype=torch.float64)
-        return value.to(torch.float64, copy=True)
+        if not isinstance(node.value, torch.Tensor):  # a number that was read out of a tensor
+            return torch.tensor(node.value, dtype=torch.float64)
+        return node.value.to(torch.float64, copy=True)
 
-    def emit(self, node: fx.Node, step: FloatStep, shape: Shape) -> Parts:
+    def emit(self, node: Node, step: FloatStep, shape: Shape) -> Parts:
         """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""
-        module, is_leaf = module_of(node)
-        if weights := next((name for source in node.args if (name := self._target(source)).endswith(".weight")), ""):
-            module, is_leaf = weights.removesuffix(".weight"), True
-        operator_name = name_of(node)
-        name = base = module if module and is_leaf else f"{module}.{operator_name}".lstrip(".")
+        module, is_module = node.module, node.is_module
+        constants = (source.name for source in node.inputs if source.is_constant)
+        if weights := next((name for name in constants if name.endswith(".weight")), ""):
+            module, is_module = weights.removesuffix(".weight"), True
+        name = base = module if module and is_module else f"{module}.{node.operation}".lstrip(".")
         number = 2
         while name in self.shapes:
             name, number = f"{base}_{number}", number + 1
         self.steps[name], self.shapes[name] = replace(step, output=name), shape
         return (name,)
 
-    def _target(self, node: Any) -> str:
-        return self.targets.get(node, "") if isinstance(node, fx.Node) else ""
-
-    def emit_map(self, node: fx.Node, step: Picking, source: Parts) -> Parts:
+    def emit_map(self, node: Node, step: Picking, source: Parts) -> Parts:
         channels = sum(self.shapes[name][0] for name in source)
         return self.emit(node, step, step.output_shape((channels, *self.shapes[source[0]][1:])))
 
-    def emit_layer(self, node: fx.Node, layer: FloatLayer) -> Parts:
+    def emit_layer(self, node: Node, layer: FloatLayer) -> Parts:
         _, height, width = self.shapes[layer.inputs[0]]
         top, left, bottom, right = layer.padding
         rows, _, kernel_h, kernel_w = layer.weights.shape
@@ -114,12 +115,14 @@ class Builder:
         )
         return self.emit(node, layer, shape)
 
-    def read_only_by(self, name: str, reader: fx.Node) -> bool:
+    def read_only_by(self, name: str, reader: Node) -> bool:
         """Whether no other node reads a tensor, by whatever node it is known."""
         holders = {node for node, parts in self.values.items() if name in parts}
-        return {user for node in holders for user in node.users} - holders <= {reader}
+        if not holders.isdisjoint(self.graph.outputs):
+            return False
+        return {one for node in holders for one in self.graph.readers(node)} - holders <= {reader}
 
-    def layer_to_change(self, parts: Parts, reader: fx.Node) -> FloatLayer | None:
+    def layer_to_change(self, parts: Parts, reader: Node) -> FloatLayer | None:
         """The layer without limits that makes a tensor which only `reader` reads, if there is one."""
         step = self.steps.get(parts[0]) if len(parts) == 1 else None
         if not isinstance(step, FloatLayer) or not self.read_only_by(parts[0], reader):
@@ -138,7 +141,7 @@ class Builder:
         ]
         return min(lows)
 
-    def select(self, node: fx.Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
+    def select(self, node: Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
         """A layer whose rows each copy one channel, or are zero."""
         weights = torch.zeros(len(rows), self.channels(source), 1, 1, dtype=torch.float64)
         for row, channel in enumerate(rows):
@@ -147,14 +150,14 @@ class Builder:
         bias = torch.zeros(len(rows), dtype=torch.float64)
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, stride))
 
-    def copy(self, node: fx.Node, source: Parts, **changes: Any) -> Parts:
+    def copy(self, node: Node, source: Parts, **changes: Any) -> Parts:
         """A layer that copies every channel."""
         channels = self.channels(source)
         weights = torch.ones(channels, 1, 1, 1, dtype=torch.float64)
         bias = torch.zeros(channels, dtype=torch.float64)
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, groups=channels, **changes))
 
-    def affine(self, node: fx.Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
+    def affine(self, node: Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
         """``factor * source + offset``, both float64 [channels]: folded into the layer before, or a layer of its own.
 
         A map of one channel becomes as many channels as there are numbers.
@@ -168,7 +171,7 @@ class Builder:
         layer = FloatLayer(source, "", factor[:, None, None, None], offset, groups=len(factor))
         return self.emit_layer(node, layer)
 
-    def limit(self, node: fx.Node, source: Parts, limits: Limits) -> Parts:
+    def limit(self, node: Node, source: Parts, limits: Limits) -> Parts:
         """Limits, fused into the steps before where no one else sees them, or a layer that copies."""
         if all(self._can_limit(name, node) for name in source):
             for name in source:
@@ -176,7 +179,7 @@ class Builder:
             return source
         return self.copy(node, source, limits=limits)
 
-    def _can_limit(self, name: str, reader: fx.Node) -> bool:
+    def _can_limit(self, name: str, reader: Node) -> bool:
         step = self.steps.get(name)
         if step is None or name in self.padded or not self.read_only_by(name, reader):
             return False
@@ -193,7 +196,7 @@ class Builder:
             for before in step.inputs:
                 self._limit_tensor(before, limits)
 
-    def per_channel(self, node: fx.Node, value: Any, other: Any) -> torch.Tensor | None:
+    def per_channel(self, node: Node, value: Any, other: Any) -> torch.Tensor | None:
         """A constant of an operator with two operands as float64 [channels of the result]; None if it is no constant.
 
         Args:
@@ -201,19 +204,15 @@ class Builder:
             value: its operand that may be a constant.
             other: its other operand; a map of one channel may become one of several.
         """
-        if not isinstance(value, int | float) and not (isinstance(value, fx.Node) and value in self.constants):
+        if not isinstance(value, int | float) and not is_constant(value):
             return None
         result, source = self.shape(node), self.channels(self.parts(other))
-        constant = self.constant(value) if isinstance(value, fx.Node) else torch.tensor(value, dtype=torch.float64)
-        shape = (1,) * (len(node.meta["val"].shape) - constant.ndim) + tuple(constant.shape)
+        constant = self.constant(value) if isinstance(value, Node) else torch.tensor(value, dtype=torch.float64)
+        shape = (1,) * (len(node.shape) - constant.ndim) + tuple(constant.shape)
         possible = constant.numel() == 1 or (constant.numel() == result[0] == shape[1] and source in (1, result[0]))
-        if (
-            not possible
-            or other.meta["val"].shape[2:] != node.meta["val"].shape[2:]
-            or self.shape(other)[1:] != result[1:]
-        ):
+        if not possible or other.shape[2:] != node.shape[2:] or self.shape(other)[1:] != result[1:]:
             raise Unsupported(
-                f"a constant of {list(constant.shape)} with a map of {list(map(str, other.meta['val'].shape))}; one number for "
+                f"a constant of {list(constant.shape)} with a map of {other.texts}; one number for "
                 "each channel is possible"
             )
         return constant.reshape(-1).expand(result[0]).clone()

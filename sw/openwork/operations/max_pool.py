@@ -3,20 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.operations.arguments import Unsupported, equal, pair, stride_of
 from openwork.operations.entry import Arrays, Count, Padding, Size, StepEntry
 from openwork.operations.form import Form, check_matrix, check_one_pixel, copies
-from openwork.operations.operation import Picking, window_operands
+from openwork.operations.operation import Lowering, Picking, window_operands
 from openwork.tensors import NetworkError, Shape, Tensor, by
 from openwork_hw.arch.arithmetic import ACTIVATION_MIN
 from openwork_hw.arch.commands import Operation
 
 if TYPE_CHECKING:
     import torch
+
+    from openwork.frontend.builder import Builder, Parts
+    from openwork.frontend.node import Node
 
 
 class MaxPoolEntry(StepEntry, frozen=True, tag="max_pool"):
@@ -121,3 +125,37 @@ class MaxPool(Picking):
     def description(self) -> str:
         """As `Step.description`."""
         return f"max {by(self.kernel)}, stride {self.stride}"
+
+
+def lower_max_pool(
+    build: "Builder",
+    node: "Node",
+    self_: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,  # the shape of the result says what it did
+) -> "Parts":
+    """Of `max_pool2d`: at the edges, zeros around a map that is never negative are as good as no pixel."""
+    if equal(dilation, "dilation") != 1:
+        raise Unsupported("with a dilation")
+    kernel, padding = pair(kernel_size, "a window of"), pair(padding, "padding")
+    stride = stride_of(node, stride or kernel)
+    source = build.parts(self_)
+    output = node.shape[2:]
+    size = build.shape(self_)[1:]
+    after = [
+        max(padding[axis], (int(output[axis]) - 1) * stride + kernel[axis] - size[axis] - padding[axis])
+        for axis in (0, 1)
+    ]
+    inner, zeros = build.unpadded(source)
+    sides = [padding[0], padding[1], after[0], after[1]]
+    both = [side + zero for side, zero in zip(sides, zeros, strict=True)]
+    if build.low(inner) >= 0 and all(side < kernel[index % 2] for index, side in enumerate(both)):
+        source, sides = inner, both  # no zero is larger than a pixel
+    pool = MaxPool(source, "", (kernel[0], kernel[1]), stride, (sides[0], sides[1], sides[2], sides[3]))
+    return build.emit_map(node, pool, source)
+
+
+LOWERINGS: Mapping[str, Lowering] = {"max_pool2d": lower_max_pool, "max_pool2d_with_indices": lower_max_pool}

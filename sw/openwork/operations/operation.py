@@ -1,7 +1,7 @@
 """What an operation is: everything that Openwork knows of one kind of step stands in one class, in one file."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -144,6 +144,14 @@ class Picking(Step):
             never_negative: no value of `inputs` is below 0.
         """
         return self.run_real(inputs)
+
+
+Lowering = Callable[..., Any]
+"""What the front end calls for a node: a function of the builder, the node, and the node's arguments by name.
+
+It says which tensors the node stands for, and adds steps that make them; or it raises `arguments.Unsupported`. It has a
+parameter for each argument that it understands, and the node is refused where another one is not at its default.
+"""
 
 
 def window_operands(source: Shape, result: Shape, kernel: tuple[int, int], padding: tuple[int, int, int, int]) -> int:

@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from openwork.frontend import ImportingError, import_module
-from openwork.frontend.nodes import RENAMED, Unsupported, defaults_of, fitting
+from openwork.frontend.fx_nodes import RENAMED, defaults_of, needless
+from openwork.frontend.node import fitting
 from openwork.frontend.operators import OPERATORS
+from openwork.operations.arguments import Unsupported
 
 
 def overloads() -> Iterator[torch._ops.OpOverload]:
@@ -44,7 +46,8 @@ def test_a_handler_gets_every_argument_or_the_overload_is_refused_by_name(overlo
     handler = OPERATORS[overload._schema.name.partition("::")[2].strip("_")]
     strange = object()  # equal to no default
     try:
-        found = fitting(handler, dict.fromkeys(names, strange), defaults_of(overload))
+        arguments = dict.fromkeys(names, strange)
+        found = fitting(handler, arguments, needless(arguments, defaults_of(overload)))
     except Unsupported as reason:
         assert any(f"with {name} " in str(reason) for name in names) or "in a form without " in str(reason)
     else:
