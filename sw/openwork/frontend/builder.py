@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
-from openwork.frontend.limits import Limits
+from openwork.frontend.float_steps import FloatLayer, FloatStep
+from openwork.frontend.limits import NO_LIMITS, Limits
 from openwork.frontend.node import Graph, Node
 from openwork.network import MAX_TAPS
 from openwork.operations import Picking
@@ -134,11 +134,10 @@ class Builder:
 
     def low(self, parts: Parts) -> float:
         """A limit that no value of a map is below."""
-        steps = [self.steps.get(name) for name in parts]
-        lows = [
-            step.limits.low if isinstance(step, FloatLayer | FloatAdd) else self.low(step.inputs) if step else -math.inf
-            for step in steps
-        ]
+        lows = []
+        for name in parts:
+            step = self.steps.get(name)
+            lows.append(step.lowest([self.low((one,)) for one in step.inputs]) if step else -math.inf)
         return min(lows)
 
     def select(self, node: Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
@@ -183,15 +182,16 @@ class Builder:
         step = self.steps.get(name)
         if step is None or name in self.padded or not self.read_only_by(name, reader):
             return False
-        if isinstance(step, FloatLayer | FloatAdd):
+        if step.limited(NO_LIMITS) is not None:
             return True
         holder = next(node for node, parts in self.values.items() if name in parts)
         return all(self._can_limit(before, holder) for before in step.inputs)
 
     def _limit_tensor(self, name: str, limits: Limits) -> None:
         step = self.steps[name]
-        if isinstance(step, FloatLayer | FloatAdd):
-            self.steps[name] = replace(step, limits=step.limits.then(limits))
+        limited = step.limited(limits)
+        if limited is not None:
+            self.steps[name] = limited
         else:  # picking pixels and limiting them may change places
             for before in step.inputs:
                 self._limit_tensor(before, limits)

@@ -4,7 +4,8 @@ import torch
 
 from openwork.frontend.builder import Builder, Parts
 from openwork.frontend.errors import ImportingError
-from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend.float_network import FloatNetwork
+from openwork.frontend.float_steps import Computing, FloatStep
 from openwork.frontend.node import Graph, Node, fitting
 from openwork.frontend.operators import HOST_OPERATORS, OPERATORS
 from openwork.frontend.rewrites import rewrite
@@ -90,10 +91,10 @@ def _needed_part(build: Builder, outputs: Parts) -> FloatNetwork:
         if name in needed:
             steps.insert(0, step)
             needed.update(step.inputs)
-    if not any(isinstance(step, FloatLayer | FloatAdd) for step in steps):
+    if not any(isinstance(step, Computing) for step in steps):
         raise ImportingError("the model has no layer with weights: there is nothing to quantize")
-    for step in steps:
-        if isinstance(step, FloatLayer) and not (step.weights.isfinite().all() and step.bias.isfinite().all()):
-            raise ImportingError(f"layer {step.output!r}: weights or bias are NaN or infinite: train again")
+    for layer in (layer for step in steps for layer in step.weighted):
+        if not (layer.weights.isfinite().all() and layer.bias.isfinite().all()):
+            raise ImportingError(f"layer {layer.output!r}: weights or bias are NaN or infinite: train again")
     shapes = {name: build.shapes[name] for name in ("input", *(step.output for step in steps))}
     return FloatNetwork(shapes, tuple(steps), outputs, tuple(build.notes))

@@ -87,8 +87,8 @@ class MaxPool(Picking):
         top, left, bottom, right = self.padding
         return functional.pad(inputs, (left, right, top, bottom), value=value) if any(self.padding) else inputs
 
-    def run_traceable(self, inputs: "torch.Tensor", *, never_negative: bool) -> "torch.Tensor":
-        """As `Picking.run_traceable`: zeros around a map that is never negative never are the largest."""
+    def _run_traceable(self, inputs: "torch.Tensor", never_negative: bool) -> "torch.Tensor":
+        # Zeros around a map that is never negative never are the largest.
         from torch.nn import functional
 
         if not never_negative and any(self.padding):

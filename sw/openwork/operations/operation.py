@@ -1,7 +1,7 @@
 """What an operation is: everything that Openwork knows of one kind of step stands in one class, in one file."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +16,8 @@ from openwork.tensors import Shape, Tensor, check_agreement
 
 if TYPE_CHECKING:
     import torch
+
+    from openwork.frontend.float_steps import FloatLayer, FloatStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +138,68 @@ class Picking(Step):
     def run_real(self, inputs: "torch.Tensor") -> "torch.Tensor":
         """The same as `run` for real numbers, float [batch, channels, height, width]."""
 
-    def run_traceable(self, inputs: "torch.Tensor", *, never_negative: bool) -> "torch.Tensor":
+    def run_traceable(self, parts: "list[torch.Tensor]", _convolve: object, *, never_negative: bool) -> "torch.Tensor":
         """`run_real` in operators that the front end takes again, where there are some.
 
         Args:
-            inputs: float [batch, channels, height, width].
-            never_negative: no value of `inputs` is below 0.
+            parts: what each input holds, float [batch, channels, height, width].
+            never_negative: no value of them is below 0.
         """
+        import torch
+
+        inputs = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return self._run_traceable(inputs, never_negative)
+
+    def _run_traceable(self, inputs: "torch.Tensor", _never_negative: bool) -> "torch.Tensor":
         return self.run_real(inputs)
+
+    # What the steps of a float network say of themselves, besides: see `frontend.float_steps.Computing`.
+
+    def sharing(self) -> tuple[tuple[str, ...], ...]:
+        """All tensors of the step have one scale."""
+        return ((*self.inputs, self.output),)
+
+    def least_scale(self, _scale: Callable[[str], float]) -> float:
+        """There are no rows, so no shift is negative."""
+        return 0.0
+
+    def exact_scale(self, _base: float, _scale: Callable[[str], float]) -> float | None:
+        """The scale of what it reads is the step's own."""
+        return None
+
+    def as_layer(self, _shapes: Mapping[str, Shape]) -> None:
+        """There is nothing to quantize."""
+
+    def quantized(self, _shapes: Mapping[str, Shape], _make: object) -> Step:
+        """In integers it is the same step."""
+        return self
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """It adds nothing."""
+        return ()
+
+    @property
+    def weighted(self) -> "tuple[FloatLayer, ...]":
+        """It has no weights."""
+        return ()
+
+    @property
+    def uniform_size(self) -> float | None:
+        """It has no weights."""
+        return None
+
+    def renewed(self, _tensors: object) -> "Picking":
+        """It has no weights to renew."""
+        return self
+
+    def limited(self, _limits: object) -> "FloatStep | None":
+        """Limits change places with it: what it reads can be limited."""
+        return None
+
+    def lowest(self, lows: list[float]) -> float:
+        """The least of what it reads."""
+        return min(lows)
 
 
 Lowering = Callable[..., Any]

@@ -54,8 +54,7 @@ class Upsample(Picking):
         """As `Picking.run_real`."""
         return inputs.repeat_interleave(self.factor, dim=2).repeat_interleave(self.factor, dim=3)
 
-    def run_traceable(self, inputs: "torch.Tensor", *, never_negative: bool) -> "torch.Tensor":
-        """As `Picking.run_traceable`."""
+    def _run_traceable(self, inputs: "torch.Tensor", _never_negative: bool) -> "torch.Tensor":
         from torch.nn import functional
 
         return functional.interpolate(inputs, scale_factor=float(self.factor), mode="nearest")

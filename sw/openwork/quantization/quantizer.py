@@ -1,15 +1,14 @@
 """The one step that may lose accuracy: a float network becomes integers."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.layer import IntegerLayer, row_sum_bits
-from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
+from openwork.network import IntegerNetwork, LayerStep, Step, Tensor
 from openwork.progress import Progress, silent
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, observe
@@ -85,11 +84,7 @@ def integer_network(decided: Plan, sum_bits: int = 28, rounding: Rounding = near
 
 def integer_step(decided: Plan, step: FloatStep, sum_bits: int, rounding: Rounding = nearest) -> Step:
     """One step of a plan's network in integers."""
-    if isinstance(step, FloatAdd):
-        step = adding_layer(step, decided.network.shapes)
-    if isinstance(step, FloatLayer | FloatJoin):
-        return _quantize_layer(step, decided, sum_bits, rounding)
-    return step
+    return step.quantized(decided.network.shapes, lambda layer: _quantize_layer(layer, decided, sum_bits, rounding))
 
 
 def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
@@ -119,18 +114,9 @@ def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None
         raise QuantizationError("calibration inputs are NaN or infinite")
 
 
-def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
-    """A sum as a layer: each row has one weight for either map."""
-    channels = shapes[step.output][0]
-    one = torch.eye(channels, dtype=torch.float64)[:, :, None, None]
-    weights = torch.cat([step.signs[0] * one, step.signs[1] * one], dim=1)
-    bias = torch.zeros(channels, dtype=torch.float64)
-    return FloatLayer(step.inputs, step.output, weights, bias, limits=step.limits)
-
-
 def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, rounding: Rounding) -> LayerStep:
     shapes, scales = decided.network.shapes, decided.scales
-    layer, after = step.layer if isinstance(step, FloatJoin) else step, scales[step.output]
+    layer, after = step.layer, scales[step.output]
     by_step = weights_by_step(layer, shapes, scales)
     shift = decided.shifts.get(step.output)  # of each row, to begin with
     if shift is None:

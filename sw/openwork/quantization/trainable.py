@@ -9,15 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
-from openwork.frontend.float_network import run_step
+from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend.float_steps import concatenated
 from openwork.graph import walk
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep
-from openwork.operations import Picking
-from openwork.quantization.agreement import uniform_size
+from openwork.network import IntegerNetwork
 from openwork.quantization.errors import QuantizationError
-from openwork.quantization.quantizer import adding_layer, decide, integer_network, integer_step
+from openwork.quantization.quantizer import decide, integer_network, integer_step
 from openwork.quantization.residuals import Plan, skip_weights, weights_by_step
 from openwork.quantization.rounding import nearest
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
@@ -45,16 +43,12 @@ class TrainableNetwork(nn.Module):
     def __init__(self, network: FloatNetwork) -> None:
         super().__init__()
         self.source = network
-        self.learned = [layer.output for layer in network.layers if uniform_size(layer) is None]
+        self.learned = [layer.output for layer in network.layers if layer.uniform_size is None]
         self.plan: Plan | None = None
         self.sum_bits = 0
-        self._signs: dict[str, int] = {}
         self._lows = {network.input: -inf}  # what no value of a tensor is below
         for step in network.steps:
-            if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
-                self._lows[step.output] = step.limits.low
-            else:
-                self._lows[step.output] = min(self._lows[name] for name in step.inputs)
+            self._lows[step.output] = step.lowest([self._lows[name] for name in step.inputs])
         for layer in network.layers:
             _place(self, layer.output, _convolution(layer, layer.output not in self.learned))
 
@@ -71,8 +65,6 @@ class TrainableNetwork(nn.Module):
         """Decide the scales of activations, and compute in integers from now on; arguments as in `quantize`."""
         with torch.no_grad():
             plan = decide(self.network, calibration, sum_bits=sum_bits)
-        joins = [step for step in plan.network.steps if isinstance(step, FloatJoin)]
-        self._signs = {join.output: _own_sign(self.source, join) for join in joins}
         self.plan, self.sum_bits = plan, sum_bits
 
     def integers(self) -> IntegerNetwork:
@@ -90,16 +82,16 @@ class TrainableNetwork(nn.Module):
         return outputs.flatten(1) if outputs.shape[2:] == (1, 1) else outputs
 
     def _float_outputs(self, maps: torch.Tensor) -> torch.Tensor:
+        def convolved(layer: FloatLayer, inputs: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.get_submodule(layer.output)(_padded(layer, inputs))
+            return result
+
         def run(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
-            if isinstance(step, FloatAdd):
-                return _sum(step, parts)
-            joined = _concatenated(parts)
-            if isinstance(step, FloatLayer):
-                return step.limits.apply_traceable(self.get_submodule(step.output)(_padded(step, joined)))
-            return _without_weights(step, joined, all(self._lows[name] >= 0 for name in step.inputs))
+            never_negative = all(self._lows[name] >= 0 for name in step.inputs)
+            return step.run_traceable(parts, convolved, never_negative=never_negative)
 
         made = dict(walk(self.source.input, maps, self.source.steps, run))
-        return _concatenated([made[name] for name in self.source.outputs])
+        return concatenated([made[name] for name in self.source.outputs])
 
     def _integer_outputs(self, maps: torch.Tensor) -> torch.Tensor:
         plan = self._current_plan()
@@ -108,26 +100,23 @@ class TrainableNetwork(nn.Module):
         integers = rounded.clamp(ACTIVATION_MIN, ACTIVATION_MAX).to(maps.dtype)
 
         def run(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
-            joined = _concatenated(parts)
-            made = integer_step(plan, step, self.sum_bits)
-            if not isinstance(made, LayerStep):
-                return run_step(step, joined)
-            if isinstance(step, FloatAdd):
-                step = adding_layer(step, plan.network.shapes)
-            assert isinstance(step, FloatLayer | FloatJoin)
-            return self._run_layer(plan, step, made.layer, joined)
+            joined = concatenated(parts)
+            layer = step.as_layer(plan.network.shapes)
+            if layer is None:
+                return step.run_real(joined)
+            (made,) = integer_step(plan, step, self.sum_bits).layers
+            return self._run_layer(plan, layer, made, joined)
 
         results = dict(walk(plan.network.input, integers, plan.network.steps, run))
         result = plan.scales[plan.network.outputs[0]]
-        outputs = _concatenated([results[name] for name in plan.network.outputs]).double()
+        outputs = concatenated([results[name] for name in plan.network.outputs]).double()
         return (result.scale * (outputs - result.zero_point)).to(maps.dtype)
 
     def _run_layer(
         self, plan: Plan, step: FloatLayer | FloatJoin, made: IntegerLayer, integers: torch.Tensor
     ) -> torch.Tensor:
         """A layer's integers [batch, rows, ...] for those of its inputs, as floats; `made` is the layer in integers."""
-        layer = step.layer if isinstance(step, FloatJoin) else step
-        shapes, scales, after = plan.network.shapes, plan.scales, plan.scales[step.output]
+        layer, shapes, scales, after = step.layer, plan.network.shapes, plan.scales, plan.scales[step.output]
         zero_points = [float(scales[name].zero_point) for name in step.inputs for _ in range(shapes[name][0])]
         centred = integers - torch.tensor(zero_points, device=integers.device)[:, None, None]
 
@@ -157,38 +146,27 @@ class TrainableNetwork(nn.Module):
 
     def _tensors(self, step: FloatLayer | FloatJoin) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and bias of a step, float64; an average's or copy's are exact only in the network."""
-        layer = step.layer if isinstance(step, FloatJoin) else step
+        layer = step.layer
         if layer.output not in self.learned:
             device = next(self.parameters()).device
             return layer.weights.to(device), layer.bias.to(device)
-        sign = self._signs[step.output] if isinstance(step, FloatJoin) else 1
+        sign = step.own_sign if isinstance(step, FloatJoin) else 1
         weights, bias = (self.get_parameter(f"{layer.output}.{name}").double() for name in ("weight", "bias"))
         return sign * weights, sign * bias
 
     def _renewed(self, network: FloatNetwork) -> FloatNetwork:
         """A network of the same layers with the weights as they are now."""
 
-        def renewed(step: FloatStep) -> FloatStep:
-            if not isinstance(step, FloatLayer | FloatJoin):
-                return step
-            weights, bias = (tensor.detach().cpu() for tensor in self._tensors(step))
-            if isinstance(step, FloatLayer):
-                return replace(step, weights=weights, bias=bias)
-            return replace(step, layer=replace(step.layer, weights=weights, bias=bias))
+        def tensors(step: FloatLayer | FloatJoin) -> tuple[torch.Tensor, torch.Tensor]:
+            weights, bias = self._tensors(step)
+            return weights.detach().cpu(), bias.detach().cpu()
 
-        return replace(network, steps=tuple(map(renewed, network.steps)))
+        return replace(network, steps=tuple(step.renewed(tensors) for step in network.steps))
 
     def _current_plan(self) -> Plan:
         if self.plan is None:
             raise QuantizationError("the scales are not decided: call make_integer first")
         return replace(self.plan, network=self._renewed(self.plan.network))
-
-
-def _own_sign(network: FloatNetwork, join: FloatJoin) -> int:
-    """What a sum that joined a layer multiplies the layer's own outputs by."""
-    add = next(step for step in network.steps if step.output == join.output)
-    assert isinstance(add, FloatAdd)
-    return add.signs[0 if join.layer.output in add.inputs[: add.parts] else 1]
 
 
 def _convolution(layer: FloatLayer, frozen: bool) -> nn.Conv2d:
@@ -211,23 +189,6 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
     for inner, held in getattr(root, last, nn.Module()).named_children():
         module.add_module(inner, held)
     root.add_module(last, module)
-
-
-def _concatenated(parts: list[torch.Tensor]) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def _sum(step: FloatAdd, parts: list[torch.Tensor]) -> torch.Tensor:
-    first, second = _concatenated(parts[: step.parts]), _concatenated(parts[step.parts :])
-    total = {(1, 1): first + second, (1, -1): first - second, (-1, 1): second - first}.get(step.signs)
-    return step.limits.apply_traceable(-first - second if total is None else total)
-
-
-def _without_weights(step: FloatStep, maps: torch.Tensor, never_negative: bool) -> torch.Tensor:
-    """What `run_step` makes of a step without weights, in operators that the front end takes again, where there are some."""
-    return (
-        step.run_traceable(maps, never_negative=never_negative) if isinstance(step, Picking) else run_step(step, maps)
-    )
 
 
 def _padded(layer: FloatLayer, maps: torch.Tensor) -> torch.Tensor:

@@ -55,8 +55,8 @@ def test_the_fast_function_and_the_golden_one_agree(network: IntegerNetwork, see
         if isinstance(step, Picking):
             reals = torch.tensor(operands).double() / 3
             assert torch.equal(step.run_real(reals), torch.tensor(made[step.output]).double() / 3)
-            assert torch.equal(step.run_traceable(reals, never_negative=False), step.run_real(reals))
-            assert torch.equal(step.run_traceable(reals.abs(), never_negative=True), step.run_real(reals.abs()))
+            assert torch.equal(step.run_traceable([reals], None, never_negative=False), step.run_real(reals))
+            assert torch.equal(step.run_traceable([reals.abs()], None, never_negative=True), step.run_real(reals.abs()))
 
 
 @given(network=integer_networks())

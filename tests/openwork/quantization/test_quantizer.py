@@ -15,7 +15,6 @@ from openwork.golden import run_network, trace_network
 from openwork.network import IntegerNetwork, LayerStep, Shape
 from openwork.progress import silent
 from openwork.quantization import Observer, QuantizationError, observe, plan, quantize
-from openwork.quantization.quantizer import adding_layer
 
 
 def imported(name: str) -> FloatNetwork:
@@ -30,7 +29,7 @@ def real(network: IntegerNetwork, name: str, integers: np.ndarray) -> torch.Tens
 def as_layer(step: FloatStep, shapes: Mapping[str, Shape]) -> FloatLayer | None:
     """A linear step as one layer over all its inputs."""
     if isinstance(step, FloatAdd):
-        return adding_layer(step, shapes)
+        return step.as_layer(shapes)
     if not isinstance(step, FloatJoin):
         return step if isinstance(step, FloatLayer) else None
     layer, rows = step.layer, len(step.layer.weights)

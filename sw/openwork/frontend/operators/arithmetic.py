@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from openwork.frontend.builder import Builder, Parts
-from openwork.frontend.float_network import FloatAdd, FloatLayer
+from openwork.frontend.float_steps import FloatAdd, FloatLayer
 from openwork.frontend.limits import Limits
 from openwork.frontend.node import Node
 from openwork.operations.arguments import Unsupported

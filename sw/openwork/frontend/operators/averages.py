@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from openwork.frontend.builder import Builder, Parts, fits
-from openwork.frontend.float_network import FloatLayer
+from openwork.frontend.float_steps import FloatLayer
 from openwork.frontend.node import Node, check_dtype
 from openwork.operations.arguments import Unsupported, equal, pair, stride_of
 
