@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.program import LayerProgram
 from openwork.image import Image
 from openwork_hw.arch import encodings
 from openwork_hw.arch.arithmetic import ACTIVATION_MIN, requantize_folded, wrap
@@ -29,21 +28,6 @@ from openwork_hw.arch.image import ImageError, Instruction
 from openwork_hw.arch.nonzeros import Encoding, SparseRows, StreamError, StreamErrorKind
 
 
-def run_program(program: LayerProgram, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """A single layer's output, int8 [rows, height, width], for inputs int8 [channels, height, width]."""
-    loads = program.loads(inputs)
-    instructions = [
-        *(Instruction(command) for command, _ in loads),
-        *(step.instruction for step in program.passes),
-        *(Instruction(store) for store in program.stores),
-    ]
-    loaded = np.concatenate([words.reshape(-1) for _, words in loads])
-    # Where rows are split, a whole map is stored of each PE, and the words that matter are picked out of it.
-    stored = run_instructions(instructions, program.config, program.encoding, loaded, store_unwritten=True)
-    counts = np.cumsum([store.words for store in program.stores])[:-1]
-    return program.outputs(np.split(stored.reshape(-1, program.config.lanes), counts))
-
-
 def run_image(image: Image, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     """What an image makes of one input int8 [channels, height, width]: the bytes of its STORE commands (`Image.outputs`).
 
@@ -59,14 +43,11 @@ def run_instructions(
     config: ArrayConfig,
     encoding: Encoding,
     loaded: NDArray[np.int8],
-    *,
-    store_unwritten: bool = False,
 ) -> NDArray[np.int8]:
     """What the STORE commands of a program give back, int8.
 
     Args:
         loaded: int8, the bytes for its LOAD commands.
-        store_unwritten: a STORE may give back words that nobody wrote.
 
     Raises:
         ImageError: a command reads words that nobody wrote, or that its own pass writes.
@@ -86,8 +67,7 @@ def run_instructions(
                 features[command.group :: command.row_groups, command.address : command.address + command.words] = words
                 memory.load(command)
             case StoreCommand():
-                if not store_unwritten:
-                    memory.give(command, _Written.LAST_LANE)
+                memory.give(command, _Written.LAST_LANE)
                 stored.append(features[command.pe, command.address : command.address + command.words].copy())
             case MoveCommand():
                 memory.move(command)
