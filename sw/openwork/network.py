@@ -229,3 +229,12 @@ class _Needs:
 def _batch_of(shape: Shape) -> str:
     features = f" or [batch, {shape[0]}]" if shape[1:] == (1, 1) else ""
     return f"[batch, {', '.join(map(str, shape))}]{features}"
+
+
+def one_layer_network(layer: IntegerLayer) -> IntegerNetwork:
+    """The network whose one step is this layer; its tensors have scale 1."""
+    tensors = (
+        Tensor("input", layer.input_shape, 1.0, layer.input_zero_point),
+        Tensor(layer.name, layer.output_shape, 1.0, layer.output_zero_point),
+    )
+    return IntegerNetwork(tensors, (LayerStep(("input",), layer.name, layer),), (layer.name,))

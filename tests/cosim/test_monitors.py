@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 from cocotb.types import Logic, LogicArray
 
+from openwork.activation import Clip
+from openwork.compiler.network import compile_network
+from openwork.layer import IntegerLayer
+from openwork.network import one_layer_network
+from openwork.simulator.image import run_image
 from openwork_dv.coverage import Coverage
 from openwork_dv.monitors import Monitor
 from openwork_dv.network_campaign import NetworkCampaign
-from openwork_dv.scoreboard import layer_difference
+from openwork_dv.scoreboard import tensor_complaints
+from openwork_hw.arch.config import ArrayConfig
 
 
 def watch(*cycles: tuple[str, str, int]) -> Monitor:
@@ -42,12 +48,18 @@ def test_a_broken_stream_rule_is_told(cycles: tuple[tuple[str, str, int], ...], 
 
 
 def test_the_first_difference_is_named_by_layer_channel_and_pixel() -> None:
-    expected = np.zeros((3, 2, 2), dtype=np.int8)
-    found = expected.copy()
-    found[1, 0, 1] = found[2, 1, 1] = 7
-    complaint = "layer 'conv', channel 1, pixel (0, 1): 7, and should be 0; 2 of 12 outputs differ"
-    assert layer_difference("conv", expected, found) == complaint
-    assert layer_difference("conv", expected, expected) is None
+    weights, zeros = np.full((3, 1, 1, 1), 64, np.int8), np.zeros(3, np.int64)
+    layer = IntegerLayer("conv", weights, zeros, zeros + 6, 0, 0, Clip(), (1, 2, 2))
+    image = compile_network(one_layer_network(layer), ArrayConfig(1, 2))
+    inputs = np.zeros((1, 1, 2, 2), np.int8)
+    right = run_image(image, inputs[0])
+    wrong = right.copy()
+    words = wrong.reshape(-1, 2)  # lane 1 holds the right column: a word per row of the map and channel
+    words[1, 1] = words[3 + 2, 1] = 7
+    complaint = "input 4, layer 'conv', channel 1, pixel (0, 1): 7, and should be 0; 2 values of this layer differ"
+    assert tensor_complaints(image, inputs, [wrong], first=4) == [complaint]
+    assert tensor_complaints(image, inputs, [right]) == []
+    assert tensor_complaints(image, inputs, [right[1:]]) == ["input 0: 11 bytes were stored, and should be 12"]
 
 
 def test_coverage_is_merged_and_kept(tmp_path: Path) -> None:

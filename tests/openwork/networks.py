@@ -35,7 +35,7 @@ def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
 
 
 def _zero_point(step: Step, before: Tensor) -> int:
-    return step.layer.output_zero_point if isinstance(step, LayerStep) else before.zero_point
+    return next((layer.output_zero_point for layer in step.layers), before.zero_point)
 
 
 @st.composite

@@ -29,7 +29,7 @@ def random_network(rng: Generator) -> IntegerNetwork:
         names = tuple(source.name for source in sources)
         whole = (sum(source.shape[0] for source in sources), *sources[0].shape[1:])
         step = _step(rng, f"step {number}", names, whole, tensors)
-        zero = step.layer.output_zero_point if isinstance(step, LayerStep) else sources[0].zero_point
+        zero = next((layer.output_zero_point for layer in step.layers), sources[0].zero_point)
         tensors.append(Tensor(step.output, step.output_shape(whole), 1.0, zero))
         steps.append(step)
     return IntegerNetwork(tuple(tensors), tuple(steps), (tensors[-1].name,))

@@ -70,10 +70,10 @@ def tap_entries(
         for tap in used:
             source = inputs[tap.input]
             shift, (down, across), local = _find(form, tap, source, (y, x))
-            words, first = source, 0
+            words, first = source, source.first_channel
             if any(shift):
                 words, first = shifted[source].buffer, shifted[source].first_channel(shift)
-            address = addresses[words.root] + local * words.shape[0] + first + tap.channel
+            address = addresses[words.root] + local * words.pixel_words + first + tap.channel
             entries.append(TapEntry(address, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
         entries.extend([unused] * ((1 << bits_for(len(taps))) - len(used)))

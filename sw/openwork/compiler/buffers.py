@@ -13,9 +13,11 @@ class Buffer(Blocks):
 
     Attributes:
         of: the buffer whose words these are, if this is another view of them: in another shape, or of other PEs.
+        first_channel: of that buffer, with which this view begins.
     """
 
     of: "Buffer | None" = None
+    first_channel: int = 0
 
     @property
     def root(self) -> "Buffer":
@@ -25,6 +27,16 @@ class Buffer(Blocks):
     def view(self, **changes: Any) -> "Buffer":
         """The same words, read or written in another shape or division."""
         return replace(self, **changes, of=self.root)
+
+    def channels(self, first: int, count: int) -> "Buffer":
+        """Some of its channels."""
+        return self.view(shape=(count, *self.shape[1:]), first_channel=self.first_channel + first)
+
+    @property
+    def pixel_words(self) -> int:
+        """Words from a local pixel to the next one."""
+        whole = self.of is not None and self.of.shape[1:] == self.shape[1:]
+        return self.root.shape[0] if whole else self.shape[0]
 
     def hidden(
         self,
@@ -47,6 +59,7 @@ class Buffer(Blocks):
             vector=vector,
             step=step,
             of=None,
+            first_channel=0,
         )
 
     def at(self, base: int) -> Place:

@@ -131,13 +131,13 @@ class _Program:
         )
 
     def _command(self, form: Form, plan: BlockPlan, output: Buffer, first_pixel: int, hold: int) -> RunCommand:
-        channels, height, width = output.shape
+        _, height, width = output.shape
         return RunCommand(
             output.row_groups,
             plan.block.layout,
             hold,
-            self._at(output) + first_pixel * channels,
-            channels,
+            self._at(output) + output.first_channel + first_pixel * output.pixel_words,
+            output.pixel_words,
             0 if form.pad is None else form.pad,
             *form.activation.limits,
             form.operation,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.errors import CompileError
 from openwork.compiler.schedule import Schedule
+from openwork.limits import MAX_BLOCK
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,12 @@ def place_buffers(schedule: Schedule) -> dict[Buffer, int]:
         times = list(_times(schedule))
         most = max(range(-1, len(times)), key=lambda now: _alive(lifetimes, now))
         what = times[most] if most >= 0 else schedule.forms.network.input.name
+        enough = 1 << (needed - 1).bit_length()
+        larger = f", or an array with {enough:,} feature words" if enough <= MAX_BLOCK else "; no array has as many"
         raise CompileError(
             f"the network needs {needed:,} feature words per PE ({needed * config.lanes:,} bytes), and there are "
             f"{config.feature_words:,}: most at layer {what!r}, with {_alive(lifetimes, most):,} words alive; "
-            f"use a smaller input, or an array with {1 << (needed - 1).bit_length():,} feature words",
+            f"use a smaller input{larger}",
             need=needed,
         )
     return {buffer: addresses[name] for buffer, name in names.items()}

@@ -26,6 +26,9 @@ from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
+GATHERED_CHANNELS = (256, 64)
+"""How many channels are gathered at a time, if all channels together need too much memory."""
+
 
 def compile_network(
     network: IntegerNetwork,
@@ -58,12 +61,10 @@ def best_plan(
     if row_groups is not None and row_groups not in config.row_groups:
         raise CompileError(f"row_groups must be one of {config.row_groups}, not {row_groups}")
     reasons: list[CompileError] = []
-    candidates: list[tuple[int, int, Schedule, dict[Buffer, int]]] = []
-    for schedule in _schedules(network_forms(network), config, row_groups, reasons):
-        try:
-            candidates.append((fewest_cycles(schedule), len(candidates), schedule, place_buffers(schedule)))
-        except CompileError as error:
-            reasons.append(error)
+    candidates = [
+        (fewest_cycles(schedule), number, schedule, addresses)
+        for number, (schedule, addresses) in enumerate(_fitting(network_forms(network), config, row_groups, reasons))
+    ]
     best: tuple[int, int, NetworkPlan] | None = None
     for bound, number, schedule, addresses in sorted(candidates, key=lambda one: one[:2]):
         if best is not None and bound > best[0]:
@@ -86,17 +87,22 @@ def best_plan(
     raise min(reasons, key=lambda error: error.need or float("inf"))
 
 
-def _schedules(
+def _fitting(
     forms: Forms, config: ArrayConfig, row_groups: int | None, reasons: list[CompileError]
-) -> Iterator[Schedule]:
-    """The schedules of all divisions, smallest streams first; why some are not possible goes to `reasons`."""
+) -> Iterator[tuple[Schedule, dict[Buffer, int]]]:
+    """The schedules of all divisions that fit, smallest streams first; why others do not goes to `reasons`."""
     for groups in [row_groups] if row_groups else reversed(config.row_groups):
         if config.pes // groups > config.replicas:
             continue
         for division in divisions(forms, config, groups):
-            try:
-                if isinstance(division, CompileError):
-                    raise division
-                yield schedule_network(forms, config, division)
-            except CompileError as error:
-                reasons.append(error)
+            if isinstance(division, CompileError):
+                reasons.append(division)
+                continue
+            for channels in (None, *GATHERED_CHANNELS) if division.gathered else (None,):
+                try:
+                    schedule = schedule_network(forms, config, division, channels)
+                    yield schedule, place_buffers(schedule)
+                except CompileError as error:
+                    reasons.append(error)
+                else:
+                    break

@@ -12,17 +12,6 @@ from openwork_hw.arch.encodings import PreparedRows
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows
 
 
-def sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64]) -> SparseRows:
-    """Some rows of a matrix int8 [rows, columns]; an empty one holds a nonzero of value 0, no row at all becomes a dummy."""
-    if not len(part):
-        return dummy_rows()
-    selected = matrix[part]
-    stored = selected != 0
-    stored[~stored.any(axis=1), 0] = True
-    rows, columns = np.nonzero(stored)
-    return SparseRows(part, np.bincount(rows).astype(np.int64), columns.astype(np.int64), selected[rows, columns])
-
-
 def dummy_rows() -> SparseRows:
     """What a stream gets that has nothing to do: a row whose result is dropped."""
     one = np.ones(1, dtype=np.int64)

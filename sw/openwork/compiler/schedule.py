@@ -114,8 +114,13 @@ class Schedule:
         return "\n".join(lines)
 
 
-def schedule_network(forms: Forms, config: ArrayConfig, division: Division) -> Schedule:
+def schedule_network(
+    forms: Forms, config: ArrayConfig, division: Division, gathered_channels: int | None = None
+) -> Schedule:
     """What each step runs if the maps are divided like this.
+
+    Args:
+        gathered_channels: gather at most so many channels at a time, which needs less memory and more passes; None for all.
 
     Raises:
         CompileError: a tap reaches too far, a pooled map has too many pixels per lane, or two steps pad one map differently.
@@ -133,7 +138,7 @@ def schedule_network(forms: Forms, config: ArrayConfig, division: Division) -> S
         except NetworkError as error:
             raise CompileError(str(error)) from None
         tensors[tensor.name] = Buffer(tensor.name, tensor.shape, groups, config.lanes, block, fill, vector)
-    scheduler = _Scheduler(config, division, tensors)
+    scheduler = _Scheduler(config, division, tensors, gathered_channels)
     steps = tuple(scheduler.step(step, form) for step, form in zip(network.steps, forms.forms, strict=True))
     return Schedule(forms, config, division, tensors, steps)
 
@@ -141,8 +146,11 @@ def schedule_network(forms: Forms, config: ArrayConfig, division: Division) -> S
 class _Scheduler:
     """Schedules one step after the other; the steps do not depend on each other."""
 
-    def __init__(self, config: ArrayConfig, division: Division, tensors: dict[str, Buffer]) -> None:
+    def __init__(
+        self, config: ArrayConfig, division: Division, tensors: dict[str, Buffer], gathered_channels: int | None
+    ) -> None:
         self._config, self._division, self._tensors = config, division, tensors
+        self._gathered_channels = gathered_channels
 
     def step(self, step: Step, form: Form | None) -> StepSchedule:
         inputs = tuple(self._tensors[name] for name in step.inputs)
@@ -200,21 +208,24 @@ class _Scheduler:
             )
         yield from self._map_runs(replace(form, stride=(down, across)), inputs, everything)
         now = everything
+        at_a_time = min(self._gathered_channels or channels, channels)
+        slices = [(start, min(at_a_time, channels - start)) for start in range(0, channels, at_a_time)]
         for number, (axis, first) in enumerate(moves):
             nearer = (1, 0) if axis == 0 else (0, 1)
             before = list(shape)
             before[axis] = first
-            kept = now.hidden(step.output, "kept pixels", (2 * channels, *before), output.block, fill=0)
-            yield Run(shifted_copies(form.name, channels, [(0, 0), nearer], 0), (now,), kept)
-            last = number == len(moves) - 1
-            closed = closed_up(form.name, channels, nearer)
-            # The last PE of smaller groups does not see the one behind it.
+            # The last PE of smaller groups does not see the PE behind it.
             enough = output.row_groups == groups or axis == 1 or sizes[0] < output.row_groups
-            if last and enough:
-                yield self._regrouped(closed, (kept, now), output)
-                return
-            after = now.hidden(step.output, f"pixels, {number + 1} times nearer", (channels, *shape), output.block)
-            yield Run(closed, (kept, now), after)
+            after = output
+            if number < len(moves) - 1 or not enough:
+                what = f"pixels, {number + 1} times nearer"
+                after = now.hidden(step.output, what, (channels, *shape), output.block)
+            for start, count in slices:
+                part = now.channels(start, count) if len(slices) > 1 else now
+                kept = now.hidden(step.output, "kept pixels", (2 * count, *before), output.block, fill=0)
+                yield Run(shifted_copies(form.name, count, [(0, 0), nearer], 0), (part,), kept)
+                target = after.channels(start, count) if len(slices) > 1 else after
+                yield self._regrouped(closed_up(form.name, count, nearer), (kept, part), target)
             now = after
         if now.root is not output:
             yield self._regrouped(shifted_copies(form.name, channels, [(0, 0)], 0), (now,), output)

@@ -124,8 +124,13 @@ class FloatLayer(Computing):
     groups: int = 1
     limits: Limits = NO_LIMITS
 
-    skip = ()
-    """A layer reads no other map; see `FloatJoin`."""
+    own_sign, sign, tap = 1, 1, (0, 0)
+    """As in `FloatJoin`."""
+
+    @property
+    def skip(self) -> tuple[str, ...]:
+        """It reads no other map; see `FloatJoin`."""
+        return ()
 
     @property
     def layer(self) -> "FloatLayer":

@@ -127,7 +127,7 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
         whole, whole_bias = rounding(layer, by_step / in_units[:, None, None, None], layer.bias / in_units)
         weights = whole.numpy().astype(np.int8)
         inputs, groups = layer.inputs, layer.groups
-        if isinstance(step, FloatJoin):
+        if step.skip:
             skip = step.sign * skip_weights(scales[step.skip[0]].scale / after.scale, shift)
             weights, copies = joined_weights(weights, groups, skip, step.tap)
             inputs, groups = layer.inputs + step.skip * copies, 1

@@ -128,17 +128,17 @@ class TrainableNetwork(nn.Module):
         weights, bias = _straight(by_step, whole), _straight(bias_by_step, whole_bias)
         largest = 255 * weights.detach().abs().flatten(1).sum(dim=1) + bias.detach().abs()
         skip = torch.zeros(len(unit))
-        if isinstance(step, FloatJoin):
+        if step.skip:
             skip = torch.tensor(step.sign * skip_weights(scales[step.skip[0]].scale / after.scale, made.shift))
             largest = largest + 255 * skip.abs().to(largest.device)
         dtype = torch.float32 if float(largest.max()) < EXACT else torch.float64
 
-        channels = centred.shape[1] - (len(unit) if isinstance(step, FloatJoin) else 0)
+        channels = centred.shape[1] - (len(unit) if step.skip else 0)
         padded = _padded(layer, centred[:, :channels].to(dtype))
         sums = functional.conv2d(
             padded, weights.to(dtype), bias.to(dtype), layer.stride, 0, layer.dilation, layer.groups
         )
-        if isinstance(step, FloatJoin):
+        if step.skip:
             sums = sums + skip.to(sums)[:, None, None] * centred[:, channels:].to(dtype)
         real = sums * torch.tensor(np.exp2(-made.shift.astype(np.float64))).to(sums)[:, None, None]
         outputs = _straight(real, torch.floor(real.detach() + 0.5)) + made.output_zero_point
@@ -150,7 +150,7 @@ class TrainableNetwork(nn.Module):
         if layer.output not in self.learned:
             device = next(self.parameters()).device
             return layer.weights.to(device), layer.bias.to(device)
-        sign = step.own_sign if isinstance(step, FloatJoin) else 1
+        sign = step.own_sign
         weights, bias = (self.get_parameter(f"{layer.output}.{name}").double() for name in ("weight", "bias"))
         return sign * weights, sign * bias
 

@@ -43,14 +43,11 @@ def run_instructions(
     config: ArrayConfig,
     encoding: Encoding,
     loaded: NDArray[np.int8],
-    *,
-    store_unwritten: bool = False,
 ) -> NDArray[np.int8]:
     """What the STORE commands of a program give back, int8.
 
     Args:
         loaded: int8, the bytes for its LOAD commands.
-        store_unwritten: a STORE may give back words that nobody wrote.
 
     Raises:
         ImageError: a command reads words that nobody wrote, or that its own pass writes.
@@ -70,8 +67,7 @@ def run_instructions(
                 features[command.group :: command.row_groups, command.address : command.address + command.words] = words
                 memory.load(command)
             case StoreCommand():
-                if not store_unwritten:
-                    memory.give(command, _Written.LAST_LANE)
+                memory.give(command, _Written.LAST_LANE)
                 stored.append(features[command.pe, command.address : command.address + command.words].copy())
             case MoveCommand():
                 memory.move(command)

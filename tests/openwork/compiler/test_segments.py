@@ -1,5 +1,7 @@
 """Every way to divide maps computes the golden model's tensors; smaller blocks are found where maps have few pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.openwork.compiler.test_network import classifier, decoder, far, layer, network, shrinking
@@ -8,6 +10,7 @@ from openwork.compiler.emit import emit
 from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import network_forms
 from openwork.compiler.memory import place_buffers
+from openwork.compiler.network import best_plan
 from openwork.compiler.passes import fewest_cycles, plan_passes
 from openwork.compiler.schedule import schedule_network
 from openwork.compiler.segments import Division, divisions
@@ -29,11 +32,29 @@ def blocks(division: Division) -> dict[str, tuple[int, int]]:
     return {name: block for segment in division.segments for name, block in segment.blocks.items()}
 
 
-def check(found: IntegerNetwork, config: ArrayConfig, division: Division) -> int:
+def deep(height: int = 12, width: int = 7) -> IntegerNetwork:
+    """Maps that are halved three times, once by two steps that are joined; a division may have several cuts."""
+    options = {"padding": (1, 1, 1, 1), "stride": 2}
+    half, quarter, eighth = ((-(-height // factor), -(-width // factor)) for factor in (2, 4, 8))
+    return network(
+        (5, height, width),
+        LayerStep(("input",), "a", layer("a", (5, height, width), 6, (3, 3), **options)),
+        LayerStep(("a",), "b", layer("b", (6, *half), 7, (3, 3), **options)),
+        LayerStep(("a",), "c", layer("c", (6, *half), 9, (1, 1), stride=2)),
+        LayerStep(("b", "c"), "d", layer("d", (16, *quarter), 8, (3, 3), padding=(1, 1, 1, 1))),
+        MaxPool(("d",), "e", (3, 3), 2, (1, 1, 1, 1)),
+        LayerStep(("e",), "f", layer("f", (8, *eighth), 6, (3, 3), padding=(1, 1, 1, 1))),
+    )
+
+
+SMALLER_GROUPS = ArrayConfig(12, 4, group_sizes=(3, 6, 12), replicas=4, sum_bits=32)
+
+
+def check(found: IntegerNetwork, config: ArrayConfig, division: Division, gathered_channels: int | None = None) -> int:
     """Every tensor of a division's image equals the golden model's; the cycles."""
     inputs = np.random.default_rng(1).integers(-128, 128, (1, *found.input.shape)).astype(np.int8)
     expected = trace_network(found, inputs)
-    schedule = schedule_network(network_forms(found), config, division)
+    schedule = schedule_network(network_forms(found), config, division, gathered_channels)
     plan = plan_passes(schedule, place_buffers(schedule), Encoding.PACKED)
     assert fewest_cycles(schedule) <= plan.predicted_cycles
     image = emit(plan, True, lambda steps, _: steps)
@@ -50,6 +71,38 @@ def check(found: IntegerNetwork, config: ArrayConfig, division: Division) -> int
 def test_every_division_computes_the_golden_models_tensors(found: IntegerNetwork) -> None:
     for division in all_divisions(found):
         check(found, CONFIG, division)
+
+
+@pytest.mark.parametrize("channels", [None, 4])
+def test_segments_may_have_smaller_groups_and_gather_some_channels_at_a_time(channels: int | None) -> None:
+    ways = all_divisions(deep(), SMALLER_GROUPS, 12)
+    groups = {tuple(segment.row_groups for segment in one.segments) for one in ways}
+    assert groups >= {(12,), (12, 6), (12, 3), (12, 6, 3)}, groups
+    assert {axes for one in ways for axes in one.gathered.values()} == {(0,), (1,), (0, 1)}
+    for division in ways:
+        check(deep(), SMALLER_GROUPS, division, channels)
+
+
+def test_the_division_that_is_chosen_has_smaller_groups_where_they_bring_streams() -> None:
+    found, small = deep(24, 28), replace(SMALLER_GROUPS, feature_words=128)
+    plan = best_plan(found, small)
+    assert len({segment.row_groups for segment in plan.schedule.division.segments}) > 1
+    assert plan.predicted_cycles < best_plan(found, replace(small, group_sizes=(12,))).predicted_cycles
+    with pytest.raises(CompileError, match="feature words"):
+        best_plan(found, replace(small, group_sizes=(3,)))
+
+
+def test_along_an_axis_with_one_pixel_no_stride_is_taken() -> None:
+    """Sequences as maps of one row, halved three times: a block of each map has one row, not eight."""
+    sequence = network(
+        (4, 1, 24),
+        LayerStep(("input",), "a", layer("a", (4, 1, 24), 5, (1, 3), padding=(0, 1, 0, 1), stride=2)),
+        LayerStep(("a",), "b", layer("b", (5, 1, 12), 6, (1, 3), padding=(0, 1, 0, 1), stride=2)),
+        LayerStep(("b",), "c", layer("c", (6, 1, 6), 3, (1, 3), padding=(0, 1, 0, 1), stride=2)),
+    )
+    for division in all_divisions(sequence):
+        assert {block[0] for block in blocks(division).values()} == {1}
+        check(sequence, CONFIG, division)
 
 
 def test_a_map_of_fewer_pixels_than_the_one_before_has_blocks_is_gathered() -> None:

@@ -15,11 +15,12 @@ from openwork.simulator.image import run_image
 from openwork_dv.fuzzing.formats import MALFORMED, REFUSED, TAKEN
 from openwork_dv.fuzzing.subjects import SMALL, small_networks
 from openwork_dv.hostile import Anatomy, Part, hostile_words, watchdog_bits
-from openwork_dv.native import Check, NativeSimulation, Put, Run, RunResult, build
+from openwork_dv.native import Check, NativeSimulation, Put, Run, build
 from openwork_dv.native.simulation import Step
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.image import ImageError, ImageStatus
 from openwork_hw.arch.nonzeros import Encoding, StreamError
+from openwork_hw.arch.report import RunResult
 
 ARRAYS = {
     "2 x 3": SMALL,
