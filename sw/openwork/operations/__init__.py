@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from openwork.operations import max_pool, reshape, upsample
+from openwork.operations import leaky_relu, max_pool, reshape, upsample
 from openwork.operations.layer import LayerStep
 from openwork.operations.max_pool import MaxPool
 from openwork.operations.operation import Lowering, Picking, Step
@@ -14,5 +14,10 @@ __all__ = ["LOWERINGS", "STEPS", "LayerStep", "MaxPool", "Picking", "Reshape", "
 STEPS: tuple[type[Step], ...] = (LayerStep, MaxPool, Upsample, Reshape)
 """All operations that a quantized network can have."""
 
-LOWERINGS: Mapping[str, Lowering] = {**max_pool.LOWERINGS, **upsample.LOWERINGS, **reshape.LOWERINGS}
+LOWERINGS: Mapping[str, Lowering] = {
+    **max_pool.LOWERINGS,
+    **upsample.LOWERINGS,
+    **reshape.LOWERINGS,
+    **leaky_relu.LOWERINGS,
+}
 """What the front end makes of the operators of a model, by their names; those that become layers are in `frontend.operators`."""

@@ -154,6 +154,8 @@ SAMPLES = {
     "contiguous": Sample({}, {"memory_format": [torch.channels_last]}),
     "softmax": LOST,
     "log_softmax": LOST,
+    "leaky_relu": Sample({}, {"negative_slope": [0.25, 0, 1, 1.5, -0.5, float("inf")]}),
+    "prelu": Sample({"weight": random(4) - 0.5}, {"weight": [random(1), random(4), random(4) + 1]}),
     "argmax": Sample({"dim": 1}, {"dim": [0, 2, None], "keepdim": [True]}),
 }  # fmt: skip
 PLAIN = {"relu", "relu6", "alias", "detach"}
