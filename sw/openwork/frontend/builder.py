@@ -9,7 +9,7 @@ import torch
 
 from openwork.frontend.float_steps import FloatLayer, FloatStep
 from openwork.frontend.limits import NO_LIMITS, Limits
-from openwork.frontend.node import Graph, Node
+from openwork.frontend.node import Graph, Node, Result
 from openwork.network import MAX_TAPS
 from openwork.operations import Picking
 from openwork.operations.arguments import Unsupported
@@ -43,6 +43,8 @@ class Builder:
         values: what the nodes that depend on the input stand for.
         steps, shapes: of the network, by the name of the tensor.
         padded: for tensors that are another one with zeros around it: that one, and the zeros at each side.
+        several: of nodes that make a list of tensors, what each of them stands for.
+        chosen: for tensors that are copies of some channels of another one: that one, and its channels.
         flattened: for vectors that are the pixels of maps in another shape: those.
         notes: of the network.
     """
@@ -54,14 +56,20 @@ class Builder:
         self.shapes: dict[str, Shape] = {"input": self.shape(graph.input)}
         self.values: dict[Node, Parts] = {graph.input: ("input",)}
         self.padded: dict[str, tuple[Parts, tuple[int, int, int, int]]] = {}
+        self.several: dict[Node, tuple[Parts, ...]] = {}
+        self.chosen: dict[str, tuple[str, Sequence[int]]] = {}
         self.flattened: dict[str, Parts] = {}
         self.notes: list[str] = []
 
     def shape(self, node: Node) -> Shape:
-        """Of the map that a node's tensor is."""
-        shape = node.shape
+        """Of the map that a node's tensor is, or the first of several."""
+        return self.shape_of(node.results[0])
+
+    def shape_of(self, result: Result) -> Shape:
+        """Of the map that a tensor is."""
+        shape = result.shape
         if not shape or str(shape[0]) != self.batch or len(shape) not in (2, 4):
-            raise Unsupported(f"a tensor of {node.texts} is neither a batch of maps nor of vectors")
+            raise Unsupported(f"a tensor of {list(map(str, shape))} is neither a batch of maps nor of vectors")
         sizes = [int(size) for size in shape[1:]]
         return (sizes[0], 1, 1) if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 
@@ -97,6 +105,8 @@ class Builder:
         return self.emit(node, step, step.output_shape((channels, *self.shapes[source[0]][1:])))
 
     def emit_layer(self, node: Node, layer: FloatLayer) -> Parts:
+        """Add a layer. Where it reads copies of some channels, it reads what they are copies of."""
+        layer = self._over_all_channels(layer)
         _, height, width = self.shapes[layer.inputs[0]]
         top, left, bottom, right = layer.padding
         rows, _, kernel_h, kernel_w = layer.weights.shape
@@ -127,7 +137,10 @@ class Builder:
         step = self.steps.get(parts[0]) if len(parts) == 1 else None
         if not isinstance(step, FloatLayer) or not self.read_only_by(parts[0], reader):
             return None
-        return step if step.limits.are_none and parts[0] not in self.padded else None
+        if not step.limits.are_none or parts[0] in self.padded:
+            return None
+        self.chosen.pop(parts[0], None)  # it will be more than a copy
+        return step
 
     def channels(self, parts: Parts) -> int:
         return sum(self.shapes[name][0] for name in parts)
@@ -148,6 +161,38 @@ class Builder:
                 weights[row, channel] = 1.0
         bias = torch.zeros(len(rows), dtype=torch.float64)
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, stride))
+
+    def take(self, node: Node, source: Parts, channels: Sequence[int]) -> Parts:
+        """Some channels of a map: whole tensors as they are, and of others copies, which are left out if only layers read them."""
+        first = 0
+        parts: Parts = ()
+        for name in source:
+            own = [channel - first for channel in channels if first <= channel < first + self.shapes[name][0]]
+            first += self.shapes[name][0]
+            if own == list(range(self.shapes[name][0])):
+                parts += (name,)
+            elif own:
+                whole, of_whole = self.chosen.get(name, (name, range(self.shapes[name][0])))
+                own = [of_whole[channel] for channel in own]
+                parts += (copy := self.select(node, (whole,), own))
+                self.chosen[copy[0]] = whole, own
+        return parts
+
+    def _over_all_channels(self, layer: FloatLayer) -> FloatLayer:
+        """A layer whose weights reach the channels that its inputs are copies of, if it can have so many."""
+        if layer.groups > 1 or not any(name in self.chosen for name in layer.inputs):
+            return layer
+        firsts: dict[str, int] = {}
+        columns: list[int] = []
+        for name in layer.inputs:
+            whole, channels = self.chosen.get(name, (name, range(self.shapes[name][0])))
+            first = firsts.setdefault(whole, sum(self.shapes[one][0] for one in firsts))
+            columns += [first + channel for channel in channels]
+        rows, _, *kernel = layer.weights.shape
+        weights = torch.zeros(rows, sum(self.shapes[one][0] for one in firsts), *kernel, dtype=torch.float64)
+        weights.index_add_(1, torch.tensor(columns), layer.weights)
+        reaching = replace(layer, inputs=tuple(firsts), weights=weights)
+        return reaching if fits(layer.taps, weights.shape[1]) else layer
 
     def copy(self, node: Node, source: Parts, **changes: Any) -> Parts:
         """A layer that copies every channel."""
@@ -189,6 +234,7 @@ class Builder:
 
     def _limit_tensor(self, name: str, limits: Limits) -> None:
         step = self.steps[name]
+        self.chosen.pop(name, None)  # it is more than a copy now
         limited = step.limited(limits)
         if limited is not None:
             self.steps[name] = limited

@@ -176,7 +176,11 @@ def _convolution(layer: FloatLayer, frozen: bool) -> nn.Conv2d:
         module.weight.copy_(layer.weights)
         assert module.bias is not None
         module.bias.copy_(layer.bias)
-    return module.requires_grad_(not frozen)
+    module.requires_grad_(not frozen)
+    read = (layer.weights != 0).flatten(2).any(dim=2).any(dim=0)
+    if not frozen and not bool(read.all()):  # of a map whose other channels are for someone else, and stay so
+        module.weight.register_hook(lambda gradient: gradient * read.to(gradient)[:, None, None])  # type: ignore[no-untyped-call]  # torch has no types here
+    return module
 
 
 def _place(root: nn.Module, name: str, module: nn.Module) -> None:

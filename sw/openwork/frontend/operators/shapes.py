@@ -68,17 +68,17 @@ def _slice(
     if node.shape == shape:
         return source
     if dim % len(shape) == 1:
-        rows = range(build.channels(source))[slice(start, end, step)]
-        return build.select(node, source, list(rows))
+        return build.take(node, source, range(build.channels(source))[slice(start, end, step)])
     if len(shape) == 4 and strides(node) is not None:
         raise Unsupported("every n-th pixel in one direction only")
     raise Unsupported("other than of channels, or every n-th pixel from the first")
 
 
 def _getitem(build: Builder, node: Node, self_: Any, index: int) -> Parts:
-    if index:
+    results = build.several.get(self_, (build.parts(self_),))
+    if not 0 <= index < len(results):
         raise Unsupported("of a result other than the first")
-    return build.parts(self_)
+    return results[index]
 
 
 def _dropout(build: Builder, node: Node, self_: Any, train: bool) -> Parts:
