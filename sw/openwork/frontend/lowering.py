@@ -72,6 +72,8 @@ def _check(build: Builder, node: Node, parts: Parts) -> None:
     """Make sure that what a lowering made is what the model says."""
     if node.operation in HOST_OPERATORS or node.several:
         return
+    if not parts:
+        raise Unsupported("to a map without channels")
     if not node.results[0].dtype.is_floating_point:
         raise Unsupported(f"whose result is {node.results[0].dtype}")
     shape = (build.channels(parts), *build.shapes[parts[0]][1:])

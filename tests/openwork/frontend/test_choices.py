@@ -1,10 +1,11 @@
 """Channels of a map: what a layer reads of them costs nothing, and others get a copy."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.frontend import FloatLayer, FloatNetwork, import_module
+from openwork.frontend import FloatLayer, FloatNetwork, ImportingError, import_module
 from openwork.quantization import TrainableNetwork
 
 
@@ -49,6 +50,17 @@ def test_layers_read_the_whole_map_and_sums_a_copy() -> None:
         step.output for step in network.steps if step.uniform_size == 1.0 and step.weighted[0].weights.shape[0] == 3
     ]
     assert copies == ["slice_4"]  # of `maps[:, ::2]`, which a sum reads
+
+
+def test_no_channel_at_all_is_refused() -> None:
+    class Empty(nn.Module):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps[:, 2:2].relu()
+
+    with pytest.raises(
+        ImportingError, match=r"an operator that is not supported: slice \(to a map without channels\) at"
+    ):
+        import_module(nn.Sequential(nn.Conv2d(4, 4, 1), Empty()), batch()[:1])
 
 
 class Reused(nn.Module):
