@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from openwork.operations import leaky_relu, max_pool, reshape, upsample
+from openwork.operations import channels, leaky_relu, max_pool, reshape, upsample
 from openwork.operations.layer import LayerStep
 from openwork.operations.max_pool import MaxPool
 from openwork.operations.operation import Lowering, Picking, Step
@@ -19,5 +19,6 @@ LOWERINGS: Mapping[str, Lowering] = {
     **upsample.LOWERINGS,
     **reshape.LOWERINGS,
     **leaky_relu.LOWERINGS,
+    **channels.LOWERINGS,
 }
 """What the front end makes of the operators of a model, by their names; those that become layers are in `frontend.operators`."""

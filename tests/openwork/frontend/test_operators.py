@@ -156,6 +156,12 @@ SAMPLES = {
     "log_softmax": LOST,
     "leaky_relu": Sample({}, {"negative_slope": [0.25, 0, 1, 1.5, -0.5, float("inf")]}),
     "prelu": Sample({"weight": random(4) - 0.5}, {"weight": [random(1), random(4), random(4) + 1]}),
+    "chunk": Sample({"chunks": 2, "dim": 1}, {"chunks": [1, 3, 9], "dim": [-3, 0, 2]}),
+    "split": Sample({"split_size": 2, "split_sizes": [1, 3], "dim": 1}, {"split_size": [1, 4, [3, 1]], "dim": [-3, 2]}),
+    "split_with_sizes": Sample({"split_sizes": [1, 3], "dim": 1}, {"split_sizes": [[4], [2, 1, 1]], "dim": [0, 3]}),
+    "tensor_split": Sample({"sections": 2, "indices": [1], "dim": 1, "tensor_indices_or_sections": torch.tensor(2)},
+                           {"sections": [3], "indices": [[3], [1, 2]], "dim": [2]}),
+    "narrow": Sample({"dim": 1, "start": 1, "length": 2}, {"start": [0, -1, -4, torch.tensor(1)], "length": [1], "dim": [2, -3]}),
     "argmax": Sample({"dim": 1}, {"dim": [0, 2, None], "keepdim": [True]}),
 }  # fmt: skip
 PLAIN = {"relu", "relu6", "alias", "detach"}
