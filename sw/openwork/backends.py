@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.difference import Difference, first_difference
+from openwork.faults import check_result
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
 from openwork_hw.arch.refusal import Refusal
+from openwork_hw.arch.report import RunResult
 
 BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
@@ -26,34 +28,6 @@ BATCH_OPERANDS = 1 << 27
 
 class BackendError(Refusal):
     """A backend that cannot run; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the array reported about one command.
-
-    Attributes:
-        cycles: it took.
-        stalls: cycles of them in which it waited for something outside.
-    """
-
-    cycles: int
-    stalls: int
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """One input through an image.
-
-    Attributes:
-        tensors: int8 [channels, height, width] of what the image stores, by name.
-        reports: one for each command; empty where there is no clock.
-        cycles: of the whole run; 0 where there is no clock.
-    """
-
-    tensors: dict[str, NDArray[np.int8]]
-    reports: tuple[Report, ...] = ()
-    cycles: int = 0
 
 
 Progress = Callable[[int, int, str], None]
@@ -81,8 +55,8 @@ def run(
     *,
     workers: int = 1,
     port: Port | None = None,
-) -> Iterator[Outcome]:
-    """Run inputs through an image.
+) -> Iterator[RunResult]:
+    """Run inputs through an image; each result holds the stored tensors by name.
 
     Args:
         image: compiled.
@@ -94,7 +68,8 @@ def run(
 
     Raises:
         BackendError: there is no such backend, or it cannot run here.
-        HostError: the board cannot be used.
+        RunError: the array did not run the image to its end.
+        HostError: the board cannot be used, or did not run the image to its end.
     """
     tell = progress or (lambda _done, _total, _what: None)
     match backend:
@@ -110,7 +85,7 @@ def run(
             raise BackendError(f"there is no backend {backend}: there are {', '.join(BACKENDS)}")
 
 
-def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[Outcome]:
+def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[RunResult]:
     from openwork.golden import trace_network
 
     names = [name for name, _ in image.stored]
@@ -119,15 +94,15 @@ def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[
         tell(start, len(inputs), "golden model")
         batch = inputs[start : start + size]
         tensors = trace_network(image.network, batch)
-        yield from (Outcome({name: tensors[name][index] for name in names}) for index in range(len(batch)))
+        yield from (RunResult(tensors={name: tensors[name][index] for name in names}) for index in range(len(batch)))
 
 
-def _model(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[Outcome]:
+def _model(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[RunResult]:
     from openwork.simulator.image import run_image
 
     for index, one in enumerate(inputs):
         tell(index, len(inputs), "image simulator")
-        yield Outcome(image.tensors(run_image(image, one)))
+        yield _with_tensors(image, RunResult(outputs=run_image(image, one)))
 
 
 def _rtl(
@@ -136,9 +111,8 @@ def _rtl(
     tell: Progress,
     workers: int,
     trace: tuple[int, int, Path] | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[RunResult]:
     from openwork_dv.native import Window, build
-    from openwork_hw.arch.image import ImageStatus
 
     tell(0, 1, "compiling the gateware")
     config = replace(image.config, technology=Technology.GENERIC)
@@ -153,19 +127,11 @@ def _rtl(
         trace_path=None if trace is None else trace[2],
     )
     for result in results:
-        if result.status is not ImageStatus.GOOD:
-            faults = [
-                f"command {index} ({image.commands[index].tensor}): {report.kind.name.lower()} in PE {report.pe} after "
-                f"{report.position} rows"
-                for index, report in enumerate(result.reports)
-                if report.kind
-            ]
-            raise BackendError(f"the gateware refused the image: {result.status.name.lower()}; {'; '.join(faults[:1])}")
-        reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
-        yield Outcome(image.tensors(result.outputs), reports, result.cycles)
+        check_result(image, result)
+        yield _with_tensors(image, result)
 
 
-def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | None) -> Iterator[Outcome]:
+def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | None) -> Iterator[RunResult]:
     from openwork.host import Board
 
     if port is None:
@@ -174,8 +140,11 @@ def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | 
         board.load(image, tell)
         for index, result in enumerate(board.results(inputs), 1):
             tell(index, len(inputs), "board")
-            reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
-            yield Outcome(image.tensors(result.outputs), reports, result.cycles)
+            yield _with_tensors(image, result)
+
+
+def _with_tensors(image: Image, result: RunResult) -> RunResult:
+    return replace(result, tensors=image.tensors(result.outputs))
 
 
 @dataclass(frozen=True)
@@ -243,7 +212,7 @@ def compare(
     differences = dict.fromkeys(names, 0)
     cycles = dict.fromkeys(names, 0)
     first: Difference | None = None
-    runs: Iterable[tuple[Outcome, ...]] = zip(
+    runs: Iterable[tuple[RunResult, ...]] = zip(
         *(run(image, inputs, backend, progress, workers=workers, port=port) for backend in backends), strict=True
     )
     for number, (reference, *others) in enumerate(runs):

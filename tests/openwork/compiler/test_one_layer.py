@@ -145,7 +145,9 @@ def test_more_columns_than_a_stream_can_name_are_refused() -> None:
         return compiled(layer, ArrayConfig(1, 4, feature_words=65536, sum_bits=32))
 
     assert all(run.layout.taps > 3 for run, _ in runs(long(3)))
-    with pytest.raises(CompileError, match=r"'long': 4 taps x 20000 channels need columns up to 118304, .* end at 65536"):
+    with pytest.raises(
+        CompileError, match=r"'long': 4 taps x 20000 channels need columns up to 118304, .* end at 65536"
+    ):
         long(4)
 
 
