@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
 from openwork_hw.arch.refusal import Refusal
 from openwork_hw.arch.report import RunResult
+
+if TYPE_CHECKING:
+    from openwork_dv.native import Window
 
 BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
@@ -42,6 +46,19 @@ class Port:
     baud: int
 
 
+@dataclass(frozen=True)
+class Waves:
+    """Waves to be recorded while the first input runs: of the commands of one step.
+
+    Attributes:
+        step: name of what the step makes.
+        path: the .vcd file to write; a saved view for GTKWave is written beside it, as .gtkw.
+    """
+
+    step: str
+    path: Path
+
+
 def golden_batch(network: IntegerNetwork) -> int:
     """Inputs that the golden model should run side by side, 1 to `BATCH`."""
     return max(1, min(BATCH, BATCH_OPERANDS // network.largest_operands))
@@ -55,6 +72,7 @@ def run(
     *,
     workers: int = 1,
     port: Port | None = None,
+    waves: Waves | None = None,
 ) -> Iterator[RunResult]:
     """Run inputs through an image; each result holds the stored tensors by name.
 
@@ -65,6 +83,7 @@ def run(
         progress: is told how far it is.
         workers: processes that share the inputs; `rtl` only.
         port: where the board is; `board` only.
+        waves: to be recorded; `rtl` with one worker only.
 
     Raises:
         BackendError: there is no such backend, or it cannot run here.
@@ -72,13 +91,15 @@ def run(
         HostError: the board cannot be used, or did not run the image to its end.
     """
     tell = progress or (lambda _done, _total, _what: None)
+    if waves is not None and (backend != "rtl" or workers > 1):
+        raise BackendError(f"waves are recorded by one process of the backend rtl, not by {workers} of {backend}")
     match backend:
         case "golden":
             yield from _golden(image, inputs, tell)
         case "model":
             yield from _model(image, inputs, tell)
         case "rtl":
-            yield from _rtl(image, inputs, tell, workers)
+            yield from _rtl(image, inputs, tell, workers, waves)
         case "board":
             yield from _board(image, inputs, tell, port)
         case _:
@@ -110,25 +131,46 @@ def _rtl(
     inputs: NDArray[np.int8],
     tell: Progress,
     workers: int,
-    trace: tuple[int, int, Path] | None = None,
+    waves: Waves | None = None,
 ) -> Iterator[RunResult]:
-    from openwork_dv.native import Window, build
+    from openwork_dv.native import build
+    from openwork_dv.waves import write_view
 
+    window = None if waves is None else _commands_of(image, waves.step)
     tell(0, 1, "compiling the gateware")
     config = replace(image.config, technology=Technology.GENERIC)
-    simulation = build(config, (image.encoding,), waves=trace is not None)
+    simulation = build(config, (image.encoding,), waves=waves is not None)
     commands = len(image.commands) * len(inputs)
     results = simulation.run(
         image.words,
         [image.load_bytes(one) for one in inputs],
         workers=workers,
         progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
-        trace=None if trace is None else Window(trace[0], trace[1]),
-        trace_path=None if trace is None else trace[2],
+        trace=window,
+        trace_path=None if waves is None else waves.path,
     )
+    if waves is not None:
+        write_view(waves.path)
     for result in results:
         check_result(image, result)
         yield _with_tensors(image, result)
+
+
+def _commands_of(image: Image, step: str) -> "Window":
+    """The commands that make a tensor."""
+    from openwork_dv.native import Window
+
+    numbers = [
+        number
+        for number, command in enumerate(image.commands)
+        if command.tensor == step and command.kind in ("RUN", "MOVE")
+    ]
+    if not numbers:
+        steps = [
+            one.output for one in image.network.steps if one.output in {command.tensor for command in image.commands}
+        ]
+        raise BackendError(f"the image has no step {step!r} that runs: its steps are {', '.join(steps)}")
+    return Window(numbers[0], numbers[-1])
 
 
 def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | None) -> Iterator[RunResult]:
@@ -226,13 +268,8 @@ def compare(
                         cycles[command.tensor] += report.cycles
     predicted = image.step_cycles()
     if first is not None and trace is not None and "rtl" in backends:
-        made = [
-            index
-            for index, command in enumerate(image.commands)
-            if command.tensor == first.tensor and command.kind != "STORE"
-        ]
         tell = progress or (lambda _done, _total, _what: None)
-        list(_rtl(image, inputs[first.input : first.input + 1], tell, 1, (made[0], made[-1], trace)))
+        list(_rtl(image, inputs[first.input : first.input + 1], tell, 1, Waves(first.tensor, trace)))
     return Comparison(
         tuple(
             TensorComparison(
