@@ -152,12 +152,22 @@ def run(
     workers: Workers = 1,
     port: BoardPort = None,
     baud: Baud = DEFAULT_BAUD,
+    waves: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --backend rtl and --step: the .vcd file to write, with the waves of that step for the first input. A "
+            "saved view for GTKWave is written beside it."
+        ),
+    ] = None,
+    step: Annotated[str | None, typer.Option(help="With --waves: the name of the step, as compile prints it.")] = None,
 ) -> None:
     """Run a model on inputs, exactly, and write its outputs.
 
     For example:
 
       openwork run model.image --inputs images.npy --backend rtl -o scores.npy
+
+      openwork run model.image --inputs images.npy --backend rtl --waves conv1.vcd --step conv1 -o scores.npy
 
       openwork run model.image --inputs images.npy --backend board --port /dev/ttyUSB0 -o scores.npy
 
@@ -171,7 +181,13 @@ def run(
         raise FileError(
             f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
         )
-    check_files((model, inputs), (out,))
+    if (waves is None) != (step is None):
+        raise OptionError(
+            "waves are of one step: name the file with --waves and the step with --step, or leave both out"
+        )
+    if waves is not None and waves.suffix != ".vcd":
+        raise OptionError(f"--waves writes a .vcd file, and the name {waves} is not of one")
+    check_files((model, inputs), (out, waves, None if waves is None else waves.with_suffix(".gtkw")))
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
     integers = network.integer_inputs(read_array(inputs))
@@ -189,9 +205,19 @@ def run(
                 batches.append(run_network(network, integers[start : start + size]))
             results = np.concatenate(batches)
         else:
-            outcomes = backends.run(image, integers, backend, progress, workers=workers, port=port_of(port, baud))
+            chosen = None if waves is None or step is None else backends.Waves(step, waves)
+            outcomes = backends.run(
+                image, integers, backend, progress, workers=workers, port=port_of(port, baud), waves=chosen
+            )
             results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
     write_array(out, results)
+    if waves is not None:
+        output.print(
+            f"{waves}: the waves of step {step}; gtkwave {waves} {waves.with_suffix('.gtkw')} shows them.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     result = network.tensor(network.outputs[0])
     output.print(
         f"{out}: int8 {[len(integers), *network.output_shape]}, each {result.scale:.6g} * (integer - {result.zero_point}).",
