@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.places import Place
 from openwork.network import IntegerNetwork, LayerStep, NetworkError
+from openwork.places import Place
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import Instruction

@@ -74,7 +74,7 @@ def test_report_is_written(folder: Path) -> None:
     ("arguments", "sentence"),
     [
         (("compile", "a.int8", "--preset", "huge", "-o", "b.image"), "there is no preset huge"),
-        (("compile", "a.int8", "--feature-words", 64, "-o", "b.image"), "feature words a PE"),
+        (("compile", "a.int8", "--feature-words", 64, "-o", "b.image"), "feature words per PE"),
         (("compile", "a.image", "-o", "b.image"), "not a whole .int8 file"),
         (("run", "a.int8", "--inputs", "x.npy", "--backend", "rtl", "-o", "y.npy"), "is not compiled"),
         (("run", "a.image", "--inputs", "wide.npy", "-o", "y.npy"), "the network takes inputs"),

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from openwork.compiler.places import Place
 from openwork.image import Image
+from openwork.places import Place
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def memory_spans(image: Image) -> list[MemorySpan]:
 
 def _span(place: Place, maker: int, last: Mapping[str, int]) -> MemorySpan:
     own = bool(place.step)
-    return MemorySpan(place.tensor, maker, place.base, place.words, maker, maker if own else last[place.tensor], own)
+    return MemorySpan(place.label, maker, place.base, place.words, maker, maker if own else last[place.tensor], own)
 
 
 def alive(spans: Sequence[MemorySpan], number: int) -> int:

@@ -139,16 +139,16 @@ def test_too_small_a_tap_table_is_refused() -> None:
 def test_more_columns_than_a_stream_can_name_are_refused() -> None:
     """60,000 weights of a row fit a column of 16 bits, where their channels are cut into ranges; 80,000 do not."""
 
-    def long(taps: int) -> Image:
-        weights, zeros = np.ones((1, 20_000, 1, taps), np.int8), np.zeros(1, np.int64)
-        layer = IntegerLayer("long", weights, zeros, zeros, 0, 0, -128, 127, (20_000, 1, 5))
-        return compiled(layer, ArrayConfig(1, 4, feature_words=65536, sum_bits=32))
+    def long(height: int, width: int) -> Image:
+        weights, zeros = np.ones((1, 20_000, height, width), np.int8), np.zeros(1, np.int64)
+        layer = IntegerLayer("long", weights, zeros, zeros, 0, 0, -128, 127, (20_000, 3, 5))
+        return compiled(layer, ArrayConfig(3, 8, group_sizes=(3,), feature_words=65536, sum_bits=32))
 
-    assert all(run.layout.taps > 3 for run, _ in runs(long(3)))
+    assert all(run.layout.taps > 3 for run, _ in runs(long(1, 3)))
     with pytest.raises(
         CompileError, match=r"'long': 4 taps x 20000 channels need columns up to 118304, .* end at 65536"
     ):
-        long(4)
+        long(2, 2)
 
 
 def test_row_groups_must_be_legal() -> None:
