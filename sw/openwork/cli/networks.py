@@ -191,7 +191,8 @@ def run(
         raise FileError(
             f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
         )
-    check_files((model, inputs), (out, waves, None if waves is None else waves.with_suffix(".gtkw")))
+    view = None if waves is None else waves.parent / f"{waves.stem}.gtkw"
+    check_files((model, inputs), (out, waves, view))
     if (waves is None) != (step is None):
         raise OptionError(
             "waves are of one step: name the file with --waves and the step with --step, or leave both out"
@@ -223,7 +224,7 @@ def run(
     write_array(out, results)
     if waves is not None:
         output.print(
-            f"{waves}: the waves of step {step}; gtkwave {waves} {waves.with_suffix('.gtkw')} shows them.",
+            f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.",
             highlight=False,
             markup=False,
             soft_wrap=True,
