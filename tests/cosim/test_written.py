@@ -83,8 +83,8 @@ def run_block(simulation: Simulation, config: ArrayConfig, seed: int) -> None:
     results: list[BusResult] = simulation.run("bus_shell", [BusJob(steps, 0.2, seed)])
     assert results[0].problems == ()
     _, *runs = results[0].answers
-    assert [answer.status for answer in results[0].answers] == ["good"] * 3
-    packets = [np.frombuffer(packet, np.int8) for answer in runs for packet in answer.outputs]
+    assert [answer.result.status for answer in results[0].answers] == [ImageStatus.GOOD] * 3
+    packets = [np.frombuffer(packet, np.int8) for answer in runs for packet in answer.packets]
     is_golden(image, inputs, np.stack(packets))
 
 

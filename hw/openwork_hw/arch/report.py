@@ -84,11 +84,14 @@ class RunResult:
 
 
 class PassError(StreamError):
-    """A malformed weight stream, found without a clock: what the report of the command would say.
+    """A malformed weight stream of a RUN, found without a clock.
 
     Attributes:
-        report: its `cycles` are 0.
+        report: what the array would report; `cycles` are 0.
+        command: number of the RUN in its program; 0 where the RUN is alone.
     """
+
+    command = 0
 
     def __init__(self, error: StreamError, pe: int) -> None:
         super().__init__(error.kind, error.position)

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from openwork.compiler.network import compile_network
+from openwork.faults import RunError
 from openwork.golden import trace_network
 from openwork.image import Image
 from openwork.simulator.image import run_image
@@ -19,7 +20,7 @@ from openwork_dv.native import Check, NativeSimulation, Put, Run, build
 from openwork_dv.native.simulation import Step
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.image import ImageError, ImageStatus
-from openwork_hw.arch.nonzeros import Encoding, StreamError
+from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.report import RunResult
 
 ARRAYS = {
@@ -76,7 +77,7 @@ class HostileRuns:
             return run_image(replace(self.image, words=words), self.inputs)
         except ImageError:
             return "refused"
-        except StreamError:
+        except RunError:
             return "malformed"
 
     def trials(self, rng: Generator, count: int) -> Counter[str]:
