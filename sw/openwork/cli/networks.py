@@ -181,13 +181,12 @@ def run(
         raise FileError(
             f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
         )
+    check_files((model, inputs), (out, waves))
     if (waves is None) != (step is None):
-        raise OptionError(
-            "waves are of one step: name the file with --waves and the step with --step, or leave both out"
-        )
+        raise OptionError("waves are of one step: name the file with --waves and the step with --step, or neither")
     if waves is not None and waves.suffix != ".vcd":
         raise OptionError(f"--waves writes a .vcd file, and the name {waves} is not of one")
-    check_files((model, inputs), (out, waves, None if waves is None else waves.with_suffix(".gtkw")))
+    check_files((), (waves and waves.with_suffix(".gtkw"),))
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
     integers = network.integer_inputs(read_array(inputs))
