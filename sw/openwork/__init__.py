@@ -4,7 +4,7 @@
 
     network = openwork.quantize(model, calibration)       # a torch module, floating point inputs
     image = openwork.compile(network, "ecp5-85k")         # the name of a preset, or an ArrayConfig
-    outputs = openwork.run(image, inputs, "rtl")          # golden, model, rtl or board
+    outputs = image.run(inputs, "rtl")                    # golden, model, rtl or board
 
 Packages are imported when their names are used, so `import openwork` takes no time and needs NumPy alone.
 """
@@ -16,7 +16,6 @@ from openwork.api import compile, load_image, load_network, quantize, save_image
 from openwork_hw.arch.refusal import Refusal
 
 if TYPE_CHECKING:
-    from openwork import golden, host, pruning, quantization, records, report
     from openwork_hw.arch.config import PRESETS, ArrayConfig
 
 _LATER = {

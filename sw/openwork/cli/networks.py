@@ -104,6 +104,9 @@ def compile_(
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
     encoding: Annotated[str, typer.Option(help="Of the weight streams: csr, triplet or packed.")] = "packed",
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Also print what each stage of the compiler made (docs/compiler.md).")
+    ] = False,
 ) -> None:
     """Compile a quantized model for an array, and print its layers.
 
@@ -112,6 +115,8 @@ def compile_(
       openwork compile model.int8 --preset ecp5-85k -o model.image
 
       openwork compile model.int8 --preset ecp5-85k --feature-words 65536 -o model.image
+
+      openwork compile model.int8 --preset demo --stages -o model.image
     """
     from openwork.files import read_network, write_image
 
@@ -133,12 +138,17 @@ def compile_(
     check_files((model,), (out,))
     network = read_network(model)
 
-    from openwork.compiler.network import compile_network
+    from openwork.compiler.emit import emit
+    from openwork.compiler.network import best_plan
+    from openwork.compiler.plan import stages_text
     from openwork.report import layer_table
 
     with counting() as progress:
-        image = compile_network(network, config, chosen, progress=progress)
+        plan = best_plan(network, config, chosen)
+        image = emit(plan, watch=False, progress=progress)
     write_image(out, image)
+    if stages:
+        output.print(stages_text(plan), highlight=False, markup=False)
     output.print(layer_table(image))
     output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
 
@@ -181,12 +191,14 @@ def run(
         raise FileError(
             f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
         )
-    check_files((model, inputs), (out, waves))
+    view = None if waves is None else waves.parent / f"{waves.stem}.gtkw"
+    check_files((model, inputs), (out, waves, view))
     if (waves is None) != (step is None):
-        raise OptionError("waves are of one step: name the file with --waves and the step with --step, or neither")
+        raise OptionError(
+            "waves are of one step: name the file with --waves and the step with --step, or leave both out"
+        )
     if waves is not None and waves.suffix != ".vcd":
         raise OptionError(f"--waves writes a .vcd file, and the name {waves} is not of one")
-    check_files((), (waves and waves.with_suffix(".gtkw"),))
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
     integers = network.integer_inputs(read_array(inputs))
@@ -212,7 +224,7 @@ def run(
     write_array(out, results)
     if waves is not None:
         output.print(
-            f"{waves}: the waves of step {step}; gtkwave {waves} {waves.with_suffix('.gtkw')} shows them.",
+            f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -123,4 +123,18 @@ class NetworkPlan:
                       enumerate(zip(row, widths, strict=True)))
             for row in rows
         ]  # fmt: skip
-        return "\n".join([str(self.schedule.division), *lines])
+        return "\n".join(lines)
+
+
+def stages_text(plan: NetworkPlan) -> str:
+    """What each stage of the compiler made, one table after the other."""
+    schedule = plan.schedule
+    places = [f"{buffer.label}: {buffer.words} words from {plan.addresses[buffer]}" for buffer in plan.addresses]
+    parts = {
+        "forms: each step as rows of nonzeros": str(schedule.forms),
+        "segments: how maps are divided": str(schedule.division),
+        "schedule: what each step makes, in order": str(schedule),
+        "places: feature words of every PE": "\n".join(places),
+        "passes: rows on streams": str(plan),
+    }
+    return "\n\n".join(f"{title}\n{text}" for title, text in parts.items())

@@ -17,16 +17,12 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import move_period
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import (
-    BETWEEN_CYCLES,
     DECODER_CYCLES,
-    FEEDER_CYCLES,
     FREED_CYCLES,
     HEADER_CYCLES,
     LEFT_CYCLES,
     LOAD_CYCLES,
-    PROGRAM_CYCLES,
     QUEUED_ROWS,
-    READ_CYCLES,
     STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
@@ -160,20 +156,3 @@ def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
     """Cycles of a MOVE's report: a word in `move_period` cycles, and the way of the last one and its bytes."""
     last = config.lanes - move.lanes + move.lanes * config.lanes
     return STORE_CYCLES + (move.words - 1) * move_period(config, move) + way_cycles(config) + last
-
-
-def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> int:
-    """Cycles from a RUN request to its answer.
-
-    A command follows the one before at once, if it has been read from the program by then; that begins when the one before has
-    got all of its tap table.
-
-    Args:
-        commands: for each its report's cycles, and the entries of its tap table; 0 where it is no RUN.
-    """
-    taken = free = read = 0
-    for cycles, entries in commands:
-        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
-        read = taken + 2 + entries
-        free = taken + cycles + BETWEEN_CYCLES
-    return PROGRAM_CYCLES + max(free, read + READ_CYCLES)
