@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.difference import Difference, first_difference
-from openwork.faults import check_result
+from openwork.faults import RunError, check_result, command_place
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
@@ -133,7 +133,7 @@ def _rtl(
     workers: int,
     waves: Waves | None = None,
 ) -> Iterator[RunResult]:
-    from openwork_dv.native import build
+    from openwork_dv.native import HangError, build
     from openwork_dv.waves import write_view
 
     window = None if waves is None else _commands_of(image, waves.step)
@@ -141,14 +141,17 @@ def _rtl(
     config = replace(image.config, technology=Technology.GENERIC)
     simulation = build(config, (image.encoding,), waves=waves is not None)
     commands = len(image.commands) * len(inputs)
-    results = simulation.run(
-        image.words,
-        [image.load_bytes(one) for one in inputs],
-        workers=workers,
-        progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
-        trace=window,
-        trace_path=None if waves is None else waves.path,
-    )
+    try:
+        results = simulation.run(
+            image.words,
+            [image.load_bytes(one) for one in inputs],
+            workers=workers,
+            progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
+            trace=window,
+            trace_path=None if waves is None else waves.path,
+        )
+    except HangError as error:
+        raise RunError(f"{command_place(image, error.command)}: {error}") from None
     if waves is not None:
         write_view(waves.path)
     for result in results:

@@ -55,6 +55,8 @@ def check_result(image: Image, result: RunResult) -> None:
         return
     if result.status is ImageStatus.FAULT and result.fault is not None:
         raise RunError(fault_sentence(image, result.fault, result.reports[result.fault]))
+    if result.status is ImageStatus.TIMED_OUT and result.reports:
+        raise RunError(f"{command_place(image, len(result.reports))}: {REFUSED[result.status]}")
     raise RunError(REFUSED[result.status])
 
 

@@ -23,7 +23,7 @@ from openwork_hw.arch import encodings
 from openwork_hw.arch.commands import RunCommand
 from openwork_hw.arch.image import ImageStatus, Instruction, assemble, stored_words
 from openwork_hw.arch.link import REPORT, Identity
-from openwork_hw.arch.report import RunResult
+from openwork_hw.arch.report import CommandReport, RunResult
 
 IMAGE = compile_network(flat(), ODD, ODD_ENCODING)
 INPUTS = np.random.default_rng(1).integers(-128, 128, (1, *IMAGE.network.input.shape)).astype(np.int8)
@@ -145,6 +145,14 @@ def test_the_row_is_that_of_the_layer() -> None:
     assert number != written[-1]
     sentence = by_backend(broken("b", 1, truncated), "model")
     assert f" is malformed in row {number}, after {len(written) - 1} complete rows: " in sentence
+
+
+def test_a_run_that_is_given_up_names_the_command_that_waits() -> None:
+    result = RunResult(ImageStatus.TIMED_OUT, reports=(CommandReport(9),) * last_run("b"))
+    with pytest.raises(
+        RunError, match=rf"^step 'b', command {last_run('b')} \(RUN\): the array gave the run up, because"
+    ):
+        check_result(IMAGE, result)
 
 
 def test_every_status_has_a_sentence() -> None:
