@@ -42,9 +42,8 @@ class Requantizer(wiring.Component):
     i_high: Value
     o: Value
 
-    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
-        """`compact`: as Accelerator's: no registers of its own for the limits."""
-        self._compact = compact
+    def __init__(self, config: ArrayConfig) -> None:
+        self._compact = config.compact
         self._bits = config.sum_bits
         self._technology = config.technology
         super().__init__(

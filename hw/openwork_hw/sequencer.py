@@ -11,7 +11,7 @@ from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
 from openwork_hw.arch.image import CommandOp
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.arch.timing import BACK_HOPS, FIRST_LANE_CYCLES, LOADED_CYCLES, row_spacing, write_cycles
+from openwork_hw.arch.timing import BACK_HOPS, LOADED_CYCLES, held_cycles, promised_bytes, row_spacing, write_cycles
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, Settings, StreamFault, TapEntryLayout
 from openwork_hw.decoder.payloads import TAP_BITS
 from openwork_hw.stream.output_buffer import OutputBuffer
@@ -95,7 +95,8 @@ class Sequencer(wiring.Component):
     Cost
         A queue as long as the chain's way there and back.
     Limits
-        Commands are not checked: software does it (`arch.commands.check_command`). A reset lasts two cycles or more.
+        Commands are not checked: software does it (`arch.commands.check_command`). A reset lasts two cycles or more. A command of a
+        compact array stays at i_commands until its report is taken: it is not kept here again.
     """
 
     i_commands: stream.Interface
@@ -106,11 +107,8 @@ class Sequencer(wiring.Component):
     o_chain: wiring.PureInterface
     i_chain: wiring.PureInterface
 
-    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
-        """`compact`: the command that is taken stays at `i_commands` until its report is taken, and the chain is near: what is
-        steady is not kept here again."""
+    def __init__(self, config: ArrayConfig) -> None:
         self._config = config
-        self._compact = compact
         super().__init__(
             {
                 "i_commands": In(stream.Signature(CommandLayout(config))),
@@ -158,7 +156,7 @@ class Sequencer(wiring.Component):
             bytes_back.append(Signal(signed(8), name=f"byte_{hop}", reset_less=True))
             faults.append(Signal(StreamFault(config), name=f"fault_{hop}", reset_less=True))
             m.d.sync += [bytes_back[-1].eq(bytes_back[-2]), faults[-1].eq(faults[-2])]
-        if self._compact:
+        if config.compact:
             faults.append(self.i_chain.fault)
         m.d.sync += [
             done.eq(Cat(self.i_chain.done, done)),
@@ -171,7 +169,7 @@ class Sequencer(wiring.Component):
         flushed = Signal()
 
         # What STORE asked for and has not been taken yet fits the queue: the chain cannot wait.
-        queue_depth = 1 << (config.pes + FIRST_LANE_CYCLES + 3 * config.lanes + len(done)).bit_length()
+        queue_depth = 1 << (promised_bytes(config) + 2 * config.lanes - 1).bit_length()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=8, depth=queue_depth)
         m.submodules.came = came = OutputBuffer(signed(8))
         promised = Signal(range(queue_depth + 1))
@@ -182,10 +180,10 @@ class Sequencer(wiring.Component):
         )
         starting, stopping, reporting = (Signal(name=name) for name in ("starting", "stopping", "reporting"))
         ended = reporting  # a LOAD, a STORE or a MOVE has
-        if self._compact:
+        if config.compact:
             # Its last byte still needs the settings on its way to a feature memory.
             ended = Signal()
-            on_the_way = Signal(config.pes + 2)
+            on_the_way = Signal(held_cycles(config) - 1)
             m.d.sync += [ended.eq(0), on_the_way.eq(Cat(ended, on_the_way))]
         moving = Signal(reset_less=True)  # the bytes that come back are a MOVE's
         moved = Signal()  # one of them goes to all PEs
@@ -215,7 +213,7 @@ class Sequencer(wiring.Component):
         next_address = Signal(config.address_bits, reset_less=True)
         m.d.sync += next_base.eq(move_base + settings.output_stride)
         # A cycle ahead, too, where there is one between two words.
-        ahead = m.d.sync if config.lanes > 1 and not self._compact else m.d.comb
+        ahead = m.d.sync if config.lanes > 1 and not config.compact else m.d.comb
         ahead += next_address.eq(move_address + settings.channels)
         pauses: Value = promise
         if config.single_port:
@@ -336,7 +334,7 @@ class Sequencer(wiring.Component):
         with m.If(stopping & ~done[-1]):
             # `running` fell along the chain, and `done` behind it.
             m.d.sync += [stopping.eq(0), reporting.eq(1)]
-        if self._compact:
+        if config.compact:
             with m.If(on_the_way[-1]):
                 m.d.sync += reporting.eq(1)
         m.d.comb += self.o_reports.valid.eq(reporting)
@@ -382,7 +380,7 @@ class Sequencer(wiring.Component):
             settled[name] = offered[name]
         follow = [settings[name].eq(value) for name, value in settled.items()]
         follow += [period.eq(offered.period), moving.eq(offered.op == CommandOp.MOVE)]
-        if self._compact:
+        if config.compact:
             # Between two commands they say nothing, to nobody: a report comes when all that a command began is over.
             m.d.comb += follow
         else:

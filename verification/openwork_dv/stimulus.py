@@ -11,6 +11,7 @@ from openwork.compiler.errors import CompileError
 from openwork.compiler.program import LayerProgram, compile_layer
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 TRIES = 2000
@@ -51,7 +52,7 @@ def random_case(rng: Generator, config: ArrayConfig, max_cycles: int, encoding: 
     """
     for _ in range(TRIES):
         layer = random_layer(rng, config.sum_bits)
-        kind = encoding or Encoding(int(rng.choice(list(Encoding))))
+        kind = encoding or Encoding(int(rng.choice(encodings_of(config))))
         try:
             program = compile_layer(layer, config, kind, int(rng.choice(config.row_groups)))
         except (CompileError, ValueError):

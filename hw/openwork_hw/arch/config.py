@@ -62,6 +62,9 @@ class ArrayConfig:
         replicas: as many streams can write their outputs into each other's PEs, so that each of these holds the whole map; 1 to 8.
         max_pooling: the accumulators can keep the largest product instead of the sum.
         global_pooling: a sum can be taken over all lanes and PEs of a group.
+        compact: the form for small, full parts. Settings are held once, in the command, instead of in registers on their way;
+            weight streams are CSR alone (`arch.encodings.encodings_of`), which is decoded a byte per cycle; the next command is
+            read after the report of the one before. Tang Nano 9K, iCEBreaker and UPduino have compact arrays.
         technology: which primitives are instantiated.
 
     Raises:
@@ -79,6 +82,7 @@ class ArrayConfig:
     replicas: int = 1
     max_pooling: bool = True
     global_pooling: bool = True
+    compact: bool = False
     technology: Technology = Technology.GENERIC
 
     def __post_init__(self) -> None:
@@ -152,8 +156,9 @@ class ArrayConfig:
 
     @property
     def fingerprint(self) -> int:
-        """A number that images for this array carry: the CRC-32 of all sizes that software sees."""
-        seen = (field.name for field in fields(self) if field.name != "technology")
+        """A number that images for this array carry: the CRC-32 of all sizes that software sees, `compact` only where it is set."""
+        unseen = {"technology"} if self.compact else {"technology", "compact"}
+        seen = (field.name for field in fields(self) if field.name not in unseen)
         return crc32(" ".join(f"{name}={getattr(self, name)!r}" for name in seen).encode())
 
     @property
@@ -206,6 +211,7 @@ PRESETS: dict[str, ArrayConfig] = {
         sum_bits=24,
         single_port=True,
         max_pooling=False,
+        compact=True,
         technology=Technology.ICE40,
     ),
     "gw1nr-9": ArrayConfig(
@@ -215,6 +221,7 @@ PRESETS: dict[str, ArrayConfig] = {
         row_buffer_nonzeros=256,
         tap_entries=256,
         sum_bits=24,
+        compact=True,
         technology=Technology.GOWIN,
     ),
 }

@@ -21,7 +21,7 @@ from openwork_hw.arch.commands import (
     TapEntry,
     check_command,
 )
-from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.image import (
     COMMAND_WORDS,
     FEEDER_WORDS,
@@ -32,6 +32,7 @@ from openwork_hw.arch.image import (
     ImageError,
     Instruction,
     check_image,
+    check_stream,
     command_fields,
     decode_fields,
     encode_fields,
@@ -63,7 +64,7 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
     for number in range(int(words[5])):
         try:
             instructions.append(reader.instruction())
-        except (ValueError, CommandError) as error:
+        except (ValueError, CommandError, ConfigError) as error:
             raise ImageError(f"command {number} of the image means nothing: {error}") from None
     end = reader.take(COMMAND_WORDS)
     if end.tolist() != encode_fields({"op": CommandOp.END}) or reader.at != len(words) - 1:
@@ -131,6 +132,7 @@ class _Reader:
                 )
                 if count == 0:
                     raise ImageError(f"the weight stream of PE {pe} has no words")
+                check_stream(feeders[-1].words, self.config)
             elif (address, count, records_address, records_count) != (0, 0, 0, 0):
                 raise ImageError(f"PE {pe} leads no group of {command.row_groups}, and is given a weight stream")
         _check_targets(feeders, command, self.config)

@@ -34,8 +34,10 @@ from openwork_hw.arch.commands import (
     check_command,
 )
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import check_encoding
 from openwork_hw.arch.nonzeros import RowRecord
 from openwork_hw.arch.refusal import Refusal
+from openwork_hw.arch.weight_stream import Header
 
 MAGIC = 0x3149574F
 """'OWI1', little endian."""
@@ -204,6 +206,16 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
             }
 
 
+def check_stream(words: NDArray[np.uint32], config: ArrayConfig) -> None:
+    """Refuse a weight stream that a compact array cannot decode; any other array says itself what is wrong with a stream.
+
+    Raises:
+        ConfigError: with the encoding.
+    """
+    if config.compact and len(words):
+        check_encoding(config, Header.encoding_of(int(words[0])))
+
+
 def encode_fields(fields: dict[str, int]) -> list[int]:
     """The words of a command.
 
@@ -243,6 +255,7 @@ def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArra
 
     Raises:
         CommandError: a command does not fit the array.
+        ConfigError: the array cannot decode a weight stream.
     """
     data: list[NDArray[np.uint32]] = []
     places: dict[bytes, int] = {}
@@ -274,6 +287,8 @@ def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArra
                 f"a RUN needs {command.tap_entries} tap entries and {config.pes // command.row_groups} streams, "
                 f"not {len(instruction.taps)} and {len(instruction.feeders)}"
             )
+        for feeder in instruction.feeders:
+            check_stream(feeder.words, config)
         used = {stream * command.row_groups: feeder for stream, feeder in enumerate(instruction.feeders)}
         for pe in config.feeders:
             if pe in used:

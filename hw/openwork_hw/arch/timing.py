@@ -6,6 +6,9 @@ from openwork_hw.arch.nonzeros import Encoding
 WORD_CYCLES = 1
 """From a feeder's word input to its decoder."""
 
+HEADER_WORD_CYCLES = 2
+"""From when a weight decoder takes a stream's header to when it takes the next word."""
+
 HEADER_CYCLES = 4
 """Of a weight decoder, besides those of the encoding's own: taking and checking the header, splitting and counting."""
 
@@ -89,9 +92,31 @@ PROGRAM_CYCLES = 10
 """Of a run besides its commands."""
 
 
+def first_word_cycle(config: ArrayConfig) -> int:
+    """The cycle, counted from a feeder's start, in which its decoder takes the first word after the header, where none is late.
+
+    Words of a compact array go to the decoder at once.
+    """
+    return 1 + (0 if config.compact else WORD_CYCLES) + HEADER_WORD_CYCLES
+
+
+def held_cycles(config: ArrayConfig) -> int:
+    """How long the report of a LOAD, STORE or MOVE waits in a compact array: until its last byte has passed all PEs with the
+    settings, which are held in the command alone."""
+    return config.pes + 3 if config.compact else 0
+
+
 def way_cycles(config: ArrayConfig) -> int:
     """From a beat that reads a word to the word's first byte in the sequencer's queue: along the whole chain."""
     return config.pes + FIRST_LANE_CYCLES + 1 + BACK_HOPS
+
+
+def promised_bytes(config: ArrayConfig) -> int:
+    """Bytes of a STORE that are on their way or just taken, at most.
+
+    A byte for each cycle of the way, and those of the queue behind it and of the counters on both sides.
+    """
+    return way_cycles(config) + 7
 
 
 def settle_cycles(config: ArrayConfig) -> int:

@@ -27,6 +27,11 @@ class Header:
         """The header as the stream's first word."""
         return self.encoding << 28 | self.rice << 16 | self.rows
 
+    @staticmethod
+    def encoding_of(word: int) -> int:
+        """The number of the encoding in a stream's first word, whatever else is wrong with that."""
+        return word >> 28
+
 
 class Beat(NamedTuple):
     """A nonzero as a decoder hands it on: `last` ends its row. With an `error` it is the decoder's final beat."""

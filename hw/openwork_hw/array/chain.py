@@ -38,11 +38,9 @@ class Chain(wiring.Component):
     i_words: list[stream.Interface]
     i_records: list[stream.Interface]
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
-        """`compact`: as Accelerator's."""
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...]) -> None:
         self._config = config
         self._encodings = encodings
-        self._compact = compact
         feeders = len(config.feeders)
         super().__init__(
             {
@@ -56,10 +54,7 @@ class Chain(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        pes = [
-            ProcessingElement(config, number=n, encodings=self._encodings, compact=self._compact)
-            for n in range(config.pes)
-        ]
+        pes = [ProcessingElement(config, number=n, encodings=self._encodings) for n in range(config.pes)]
         for number, pe in enumerate(pes):
             m.submodules[f"pe_{number}"] = pe
 

@@ -77,10 +77,8 @@ class Element(wiring.Component):
     o_copy: data.View
     i_copies: list[data.View]
 
-    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
-        """`compact`: as Accelerator's: all lanes have one register of what steers them."""
+    def __init__(self, config: ArrayConfig) -> None:
         self._config = config
-        self._compact = compact
         word = word_layout(config.lanes)
         super().__init__(
             {
@@ -111,7 +109,7 @@ class Element(wiring.Component):
 
         m.submodules.memory = features = FeatureMemory(config)
         m.submodules.multipliers = multipliers = Multipliers(config)
-        m.submodules.requantizer = requantizer = Requantizer(config, compact=self._compact)
+        m.submodules.requantizer = requantizer = Requantizer(config)
         accumulators = [
             Accumulator(config.sum_bits, config.technology, max_pooling=config.max_pooling) for _ in range(lanes)
         ]
@@ -334,8 +332,11 @@ class Element(wiring.Component):
         return shift
 
     def _for_each_lane(self, m: Module, name: str, value: Value, shape: ShapeLike) -> list[Value]:
-        """A register of `value` in each lane: one alone would reach some hundred inputs all over the PE."""
-        if self._compact:
+        """A register of `value` in each lane: one alone would reach some hundred inputs all over the PE.
+
+        In a compact array nothing is far away, and all lanes have one.
+        """
+        if self._config.compact:
             return self._delays(m, name, value, shape, 1)[1:] * self._config.lanes
         copies = []
         for lane in range(self._config.lanes):

@@ -78,9 +78,11 @@ class WeightDecoder(wiring.Component):
     error: Value
     position: Value
 
-    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
-        """`compact`: as Accelerator's: CSR is decoded a byte a cycle."""
-        self._compact = compact
+    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...], serial: bool = False) -> None:
+        """`serial`: CSR, the only encoding then, is decoded a byte per cycle."""
+        self._serial = serial
+        if serial and encodings != (Encoding.CSR,):
+            raise ValueError(f"a serial decoder decodes CSR alone, not {encodings}")
         if not 1 <= channel_width <= COLUMN_BITS:
             raise ValueError(f"channel_width must be from 1 to {COLUMN_BITS}, not {channel_width}")
         if not encodings or len(set(encodings)) != len(encodings):
@@ -126,7 +128,7 @@ class WeightDecoder(wiring.Component):
         exhausted = Signal()
         words_ready = Signal()
         for kind in self._encodings:
-            serial = self._compact and kind is Encoding.CSR
+            serial = self._serial
             decoder = SerialCsrDecoder() if serial else DECODERS[kind]()
             m.submodules[kind.name.lower()] = decoder
             chosen = encoding == kind if len(self._encodings) > 1 else 1

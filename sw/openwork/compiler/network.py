@@ -10,6 +10,7 @@ from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 
@@ -41,6 +42,10 @@ def best_plan(
     network: IntegerNetwork, config: ArrayConfig, encoding: Encoding = Encoding.PACKED, row_groups: int | None = None
 ) -> NetworkPlan:
     """What `compile_network` turns into an image; the arguments are the same."""
+    if encoding not in encodings_of(config):
+        raise CompileError(
+            f"a compact array decodes csr weight streams, not {encoding.name.lower()}: compile with --encoding csr"
+        )
     forms, vectors = network_forms(network)
     if row_groups is not None and row_groups not in config.row_groups:
         raise CompileError(f"row_groups must be one of {config.row_groups}, not {row_groups}")
