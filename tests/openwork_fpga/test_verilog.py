@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.openwork_hw.primitives.test_models import Table
 
-from openwork.cli.arrays import array_config, chosen_encodings
+from openwork.cli.arrays import array_config, named_encodings
 from openwork.cli.commands import app
 from openwork_fpga.verilog import verilog_text, write_verilog
 from openwork_fpga.verilog_names import VerilogError, module_name
@@ -59,7 +59,7 @@ def test_the_command_in_the_heading_asks_for_the_same_array(config: ArrayConfig,
     sizes = {name: value for name, value in options.items() if name in ArrayConfig.__dataclass_fields__}
     sizes["group_sizes"] = tuple(sizes["group_sizes"]) if sizes["group_sizes"] else None
     assert array_config(options["preset"], **sizes) == config
-    assert chosen_encodings(options["encoding"]) == encodings
+    assert named_encodings(options["encoding"], config) == encodings
     assert (options["shell"], options["image_words"], options["name"]) == ("axi", 77, "my_array")
 
 
