@@ -10,7 +10,8 @@ from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.array.chain import Chain
 from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.sequencer import CommandLayout, Report, Sequencer
+from openwork_hw.sequencer import Sequencer
+from openwork_hw.sequencing.payloads import CommandLayout, Report
 
 
 class Accelerator(wiring.Component):

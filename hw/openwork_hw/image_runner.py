@@ -13,7 +13,7 @@ from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
 from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader
 from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, CommandReport, Request, RunControl
-from openwork_hw.sequencer import CYCLE_BITS
+from openwork_hw.sequencing.payloads import CYCLE_BITS
 
 WORDS_AHEAD = 10
 """Words that a reader asks for before they are needed: a memory may take up to seven cycles to answer and costs no stall."""

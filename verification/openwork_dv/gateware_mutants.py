@@ -114,10 +114,21 @@ MUTANTS = (
         ("a row has the next one's shift", "self.head_record.eq(records[0])", "self.head_record.eq(records[1])"),
     ),
     *_of(
-        "sequencer.py",
+        "sequencing/move_lanes.py",
         ("MOVE takes the first lanes", " << offered.first_lane", ""),
-        ("MOVE goes on by a word", "next_base.eq(move_base + settings.output_stride)", "next_base.eq(move_base + 1)"),
-        ("MOVE asks for words too fast", "Mux(moving, period, spacing) - 1", "spacing - 1", Finding.RUN),
+        ("MOVE goes on by a word", "next_base.eq(move_base + self.word_step)", "next_base.eq(move_base + 1)"),
+    ),
+    *_of(
+        "sequencing/word_asker.py",
+        (
+            "MOVE asks for words too fast",
+            "Mux(self.moving, self.period, row_spacing(config.lanes)) - 1",
+            "row_spacing(config.lanes) - 1",
+            Finding.RUN,
+        ),
+    ),
+    *_of(
+        "sequencer.py",
         ("STORE gives fill", "Mux(is_run, offered.full_lanes, config.lanes)", "offered.full_lanes"),
     ),
     *_of(

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 
 from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.sequencer import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout
 
 
 class HeldCommands(wiring.Component):

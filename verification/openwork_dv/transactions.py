@@ -15,7 +15,7 @@ from openwork_hw.arch.image import CommandOp, command_fields, move_period
 from openwork_hw.arch.nonzeros import RowRecord, StreamErrorKind
 from openwork_hw.array.payloads import Neighbour, RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.sequencer import CommandLayout, Report
+from openwork_hw.sequencing.payloads import CommandLayout, Report
 
 SPARE_CYCLES = 1000
 """What a command may take longer than all its bytes and beats before it counts as hung."""

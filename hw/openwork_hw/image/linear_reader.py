@@ -12,7 +12,7 @@ from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.image.program_reader import command_registers, connect_command, connect_tap, keep_word
 from openwork_hw.image.record_reader import record_fields
 from openwork_hw.primitives.block_queue import BlockQueue
-from openwork_hw.sequencer import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout
 
 COUNT_BITS = 20
 """Bits of the number of words of a weight stream."""

@@ -9,7 +9,7 @@ from openwork_hw.arch.image import COMMAND_FIELDS, COMMAND_WORDS, FEEDER_WORDS, 
 from openwork_hw.array.payloads import TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.image.memory_reader import Region
-from openwork_hw.sequencer import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout
 
 FIELDS = data.StructLayout(dict(COMMAND_FIELDS))
 """A command as the image holds it."""

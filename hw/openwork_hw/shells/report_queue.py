@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch import registers
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.image.run_control import CommandReport
-from openwork_hw.sequencer import CYCLE_BITS
+from openwork_hw.sequencing.payloads import CYCLE_BITS
 from openwork_hw.shells.register_file import layout
 
 DEPTH = 64
