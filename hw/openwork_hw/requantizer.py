@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.layouts import SHIFT_BITS
 from openwork_hw.arch.timing import REQUANTIZER_CYCLES
-from openwork_hw.array.payloads import SHIFT_BITS
 from openwork_hw.primitives.registers import without_reset
 from openwork_hw.primitives.selector import Selector
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from openwork.arrays import ArrayError, user_array
 from openwork.layer import IntegerLayer
 from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX_WEIGHTS, check_limit
+from openwork_hw.arch import config
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.refusal import Refusal
 
-MAX_TAPS = 64
+MAX_TAPS = config.MAX_TAPS
 """Taps of a row: of a kernel that the front end makes, where longer sums are cut in two, and of ranges that the compiler cuts."""
 
 Shape = tuple[int, int, int]

@@ -122,8 +122,8 @@ MUTANTS = (
         "sequencing/word_asker.py",
         (
             "MOVE asks for words too fast",
-            "Mux(self.moving, self.period, row_spacing(config.lanes)) - 1",
-            "row_spacing(config.lanes) - 1",
+            "Mux(self.moving, self.period, config.row_spacing) - 1",
+            "config.row_spacing - 1",
             Finding.RUN,
         ),
     ),
@@ -139,13 +139,16 @@ MUTANTS = (
     *_of(
         "image/program_reader.py",
         ("half of the records", "inputs[first + 1] * scale", "inputs[first + 1]", Finding.RUN),
-        ("pixels below are those to the right", "beyond_bottom.eq(word[21])", "beyond_bottom.eq(word[20])"),
+        ("a pixel below is one to the right", "eq(fields[name])", 'eq(fields[name.replace("bottom", "right")])'),
     ),
     *_of(
         "image/memory_reader.py",
         ("a region begins before the last one has come", "waits & (to_come == 0)", "waits", Finding.RUN),
     ),
-    *_of("image/record_reader.py", ("large shifts become small", "first[16:21]", "first[16:21] & 7")),
+    *_of(
+        "image/record_reader.py",
+        ("large shifts become small", '|= {"last": last', '|= {"shift": written.shift & 7, "last": last'),
+    ),
     *_of(
         "primitives/accumulator.py",
         ("a sum never begins anew", "Mux(self.first, self.product, total + self.product)", "total + self.product"),

@@ -12,6 +12,12 @@ COLUMN_BITS = 16
 ROW_BITS = 16
 """Bits of a row number in every weight stream and row record."""
 
+TAP_BITS = 6
+"""Bits of a tap number in a column of a weight stream."""
+
+MAX_TAPS = 1 << TAP_BITS
+"""Taps of a row, at most."""
+
 WORD_BITS = 32
 """Bits of a word of a weight stream."""
 

@@ -126,11 +126,6 @@ def settle_cycles(config: ArrayConfig) -> int:
     return pool + copies
 
 
-def row_spacing(lanes: int) -> int:
-    """Least cycles from one last beat to the next: an element drains a lane a cycle, and a row follows another in three."""
-    return max(lanes, 3)
-
-
 def pass_overhead(config: ArrayConfig) -> int:
     """Cycles of a RUN besides its tap table and what its slowest feeder takes up to its last replayed nonzero.
 

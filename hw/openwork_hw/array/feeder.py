@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, row_spacing, settle_cycles, write_cycles
+from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, settle_cycles, write_cycles
 from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.pass_buffer import PassBuffer
 from openwork_hw.array.payloads import Beat, BeatOp, RowEnd, RowRecordLayout, Settings, StreamFault, TapEntryLayout
@@ -166,7 +166,7 @@ class Feeder(wiring.Component):
             beat.last.eq(stages[-1].last),
         ]
         m.d.comb += [self.o.eq(beat), self.o.op.eq(Mux(valid[-1], BeatOp.MAC, BeatOp.IDLE))]
-        spacing = row_spacing(config.lanes)
+        spacing = config.row_spacing
         if config.compact and spacing >= RowBuffer.end_cycles + TABLE_CYCLES + 1:
             m.d.comb += self.o.end.eq(rows.o.end)  # which is there still
         else:

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.timing import QUEUED_ROWS, row_spacing, write_cycles
+from openwork_hw.arch.timing import QUEUED_ROWS, write_cycles
 from openwork_hw.array.payloads import Settings
 from openwork_hw.array.row_queue import RowBounds, pointer_bits
 
@@ -78,7 +78,7 @@ class ReplayPointer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        config, head, spacing = self._config, self.head, row_spacing(self._config.lanes)
+        config, head, spacing = self._config, self.head, self._config.row_spacing
         read_pointer = Signal(pointer_bits(config), reset_less=True)
         row_start = Signal(pointer_bits(config), reset_less=True)
         first = Signal(init=1, reset_less=True)

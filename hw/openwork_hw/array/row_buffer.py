@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import ROW_BITS, ArrayConfig
-from openwork_hw.arch.timing import QUEUED_ROWS, RING_CYCLES, VISIBLE_CYCLES, row_spacing
+from openwork_hw.arch.config import ROW_BITS, TAP_BITS, ArrayConfig
+from openwork_hw.arch.timing import QUEUED_ROWS, RING_CYCLES, VISIBLE_CYCLES
 from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.payloads import RowEnd, RowRecordLayout, Settings
 from openwork_hw.array.pixel_place import PixelPlace
@@ -15,7 +15,7 @@ from openwork_hw.array.replay_pointer import ReplayPointer
 from openwork_hw.array.ring_room import RingRoom
 from openwork_hw.array.row_faults import RowFaults
 from openwork_hw.array.row_queue import RowQueue, pointer_bits
-from openwork_hw.decoder.payloads import TAP_BITS, WeightNonzero
+from openwork_hw.decoder.payloads import WeightNonzero
 from openwork_hw.primitives.block_memory import BlockMemory
 from openwork_hw.primitives.delays import delays
 
@@ -59,7 +59,7 @@ class RowBuffer(wiring.Component):
         position : out, i_position at the error
     Timing
         A nonzero that is accepted leaves latency_cycles later at the earliest, then one a cycle. The last beats of two
-        (row, pixel) are at least row_spacing(lanes) cycles apart, since an element drains one lane a cycle. No stall after `o`.
+        (row, pixel) are at least row_spacing cycles apart, since an element drains one lane a cycle. No stall after `o`.
         With config.single_port no beat leaves write_cycles after a last one: then the elements write, a pooled sum later.
         Combinational path: i_records.valid to i.ready.
     Cost
@@ -201,7 +201,7 @@ class RowBuffer(wiring.Component):
             leaving_base.eq(pixel.table_base),
         ]
         m.submodules.end = end = ChangeDelay(
-            RowEnd(self._config), use=self.end_cycles, window=1, spacing=row_spacing(self._config.lanes)
+            RowEnd(self._config), use=self.end_cycles, window=1, spacing=self._config.row_spacing
         )
         m.d.comb += [
             self.o.valid.eq(valid[-1]),

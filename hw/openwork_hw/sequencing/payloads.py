@@ -3,9 +3,8 @@
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from openwork_hw.arch.config import COLUMN_BITS, ArrayConfig
+from openwork_hw.arch.config import COLUMN_BITS, TAP_BITS, ArrayConfig
 from openwork_hw.array.payloads import StreamFault
-from openwork_hw.decoder.payloads import TAP_BITS
 
 CYCLE_BITS = 32
 """Bits of the cycle counter in a report."""

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.timing import LOADED_CYCLES, row_spacing
+from openwork_hw.arch.timing import LOADED_CYCLES
 from openwork_hw.sequencing.payloads import period_bits
 from openwork_hw.sequencing.return_path import queue_bytes
 
@@ -82,7 +82,7 @@ class WordAsker(wiring.Component):
             rested.eq(wait <= 2),
         ]
         with m.If(promise):
-            m.d.sync += [wait.eq(Mux(self.moving, self.period, row_spacing(config.lanes)) - 1), rested.eq(0)]
+            m.d.sync += [wait.eq(Mux(self.moving, self.period, config.row_spacing) - 1), rested.eq(0)]
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         return m

@@ -28,7 +28,6 @@ from openwork_hw.arch.timing import (
     WORD_CYCLES,
     held_cycles,
     pass_overhead,
-    row_spacing,
     way_cycles,
 )
 
@@ -74,7 +73,7 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *,
     24
     """
     if not config.single_port:
-        spaced = np.maximum(lengths, row_spacing(config.lanes))
+        spaced = np.maximum(lengths, config.row_spacing)
         return int(hold * spaced.sum() - spaced[0] + lengths[0])
     replay = Replay(config, pooled=pooled)
     for length in np.repeat(lengths, hold).tolist():

@@ -22,7 +22,6 @@ from openwork_hw.arch.timing import (
     QUEUED_ROWS,
     VISIBLE_CYCLES,
     first_word_cycle,
-    row_spacing,
     write_cycles,
 )
 
@@ -45,7 +44,7 @@ class Replay:
     """
 
     def __init__(self, config: ArrayConfig, *, pooled: bool) -> None:
-        self._spacing = row_spacing(config.lanes)
+        self._spacing = config.row_spacing
         self._write = write_cycles(config.lanes, pooled=pooled) if config.single_port else None
         self._writes: deque[int] = deque()
         self.last = -self._spacing

@@ -8,12 +8,12 @@ from openwork.compiler.predict import steady_cycles, stream_end
 from openwork.compiler.supply import Decoder, followed_end
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.timing import DECODER_CYCLES, HEADER_CYCLES, WORD_CYCLES, row_spacing, write_cycles
+from openwork_hw.arch.timing import DECODER_CYCLES, HEADER_CYCLES, WORD_CYCLES, write_cycles
 
 
 def walk(lengths: list[int], hold: int, config: ArrayConfig, pooled: bool) -> int:
     """One nonzero a cycle unless the drain of the sum before, or a write, is in the way."""
-    spacing = row_spacing(config.lanes)
+    spacing = config.row_spacing
     writes: set[int] = set()
     cycle = 0
     last = -spacing
