@@ -34,6 +34,8 @@ class Accelerator(wiring.Component):
         config.macs multipliers; see `openwork synth`.
     Limits
         As the parts'. A command of a compact array stays at i_commands until its report is taken.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i_commands: stream.Interface

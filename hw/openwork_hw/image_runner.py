@@ -48,6 +48,8 @@ class ImageRunner(wiring.Component):
         The accelerator, and a reader for each memory port.
     Limits
         As the accelerator's.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i_requests: stream.Interface

@@ -31,6 +31,8 @@ class Chain(wiring.Component):
         An element for each PE, a feeder for each of config.feeders.
     Limits
         None.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i: wiring.PureInterface

@@ -53,6 +53,8 @@ class Feeder(wiring.Component):
         Two block memories: row buffer and tap table.
     Limits
         As RowBuffer's.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     latency_cycles = VISIBLE_CYCLES + BEAT_CYCLES

@@ -31,6 +31,8 @@ class ProcessingElement(wiring.Component):
         An element, and a feeder where `number` is one of config.feeders.
     Limits
         None.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i: wiring.PureInterface

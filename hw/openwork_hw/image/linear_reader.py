@@ -40,6 +40,8 @@ class LinearReader(wiring.Component):
         A register of what the array needs of a command; block memories for MOST_RECORDS records.
     Limits
         What a command says is not checked: the check sum has been, and the compiler made it.
+    Verified by
+        tests/openwork_hw/test_linear_runner.py::test_a_program_that_makes_no_sense_ends_and_the_next_one_is_right
     """
 
     i: stream.Interface

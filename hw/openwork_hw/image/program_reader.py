@@ -67,6 +67,8 @@ class ProgramReader(wiring.Component):
         A register of a command.
     Limits
         What a command says is not checked: the check sum has been, and the compiler made it.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i: stream.Interface

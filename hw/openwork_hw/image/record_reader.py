@@ -38,6 +38,8 @@ class RecordReader(wiring.Component):
         A queue of `ahead` words, and one of two records.
     Limits
         -
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i_regions: stream.Interface

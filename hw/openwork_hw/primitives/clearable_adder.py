@@ -23,6 +23,8 @@ class ClearableAdder(wiring.Component):
         ECP5: ceil(width / 2) CCU2C, the clear folded into them; elsewhere an adder of width bits and a multiplexer.
     Limits
         -
+    Verified by
+        tests/openwork_hw/primitives/test_accumulator.py::test_carry_cells_equal_the_adder
     """
 
     a: Signal

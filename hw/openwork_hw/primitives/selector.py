@@ -25,6 +25,8 @@ class Selector(wiring.Component):
         Elsewhere, or for other counts: what synthesis makes of it.
     Limits
         None.
+    Verified by
+        tests/openwork_hw/primitives/test_models.py::test_our_look_up_tables_and_multiplexers_select
     """
 
     i: data.View

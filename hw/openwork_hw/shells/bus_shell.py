@@ -44,6 +44,8 @@ class BusShell(wiring.Component):
         the registers' read multiplexer.
     Limits
         As ImageRunner's. An image that is longer than the memory is found DAMAGED, or of a wrong LENGTH.
+    Verified by
+        tests/cosim/test_bus_shell.py::test_every_output_and_every_cycle_is_right
     """
 
     s_axi: wiring.PureInterface

@@ -29,6 +29,8 @@ class ByteShell(wiring.Component):
         BoardLink, ImageRunner, an OutputBuffer of bytes.
     Limits
         -
+    Verified by
+        tests/system/test_board.py::test_digits_bit_for_bit
     """
 
     i_bytes: stream.Interface

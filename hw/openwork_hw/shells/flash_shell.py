@@ -30,6 +30,8 @@ class FlashShell(wiring.Component):
         Uart, BoardLink, LinearRunner, FlashReader.
     Limits
         A PEEK waits until the array is idle. Reports of commands are not given.
+    Verified by
+        tests/system/test_flash_board.py::test_digits_out_of_flash
     """
 
     rx: Signal

@@ -32,6 +32,8 @@ class ReportQueue(wiring.Component):
         Block memory of DEPTH reports.
     Limits
         -
+    Verified by
+        tests/cosim/test_bus_shell.py::test_reports_that_nobody_reads_are_lost_and_hold_nothing_up
     """
 
     i: stream.Interface

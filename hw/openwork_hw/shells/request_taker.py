@@ -37,6 +37,8 @@ class RequestTaker(wiring.Component):
         A state machine.
     Limits
         None.
+    Verified by
+        tests/openwork_hw/shells/test_request_server.py::test_every_kind_of_request_is_carried_out
     """
 
     i: stream.Interface

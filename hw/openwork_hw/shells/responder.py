@@ -39,6 +39,8 @@ class Responder(wiring.Component):
         A state machine, `identity` as a table.
     Limits
         A READ of more than the result buffer holds waits until the array is idle, and so does not end if the array waits for room.
+    Verified by
+        tests/openwork_hw/shells/test_request_server.py::test_every_kind_of_request_is_carried_out
     """
 
     respond: Value
