@@ -2,7 +2,7 @@
 
 python := .venv/bin/python
 
-.PHONY: setup demo test test-quick bench campaign boards lint documents clean
+.PHONY: setup demo test test-quick bench campaign boards lint documents docs clean
 
 setup: .venv/complete
 
@@ -42,6 +42,10 @@ lint: setup
 
 documents: setup
 	$(python) tools/documents.py
+
+# The documents and the API as pages, in build/docs; a warning fails.
+docs: setup
+	$(python) -m sphinx -W --keep-going -q -j auto -b html docs build/docs
 
 clean:
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

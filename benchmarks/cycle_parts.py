@@ -38,8 +38,8 @@ PARTS = (
 def pass_parts(config: ArrayConfig, block: BlockPlan, hold: int, cycles: int) -> dict[str, float]:
     """Cycles of a pass over `hold` local pixels, besides its nonzeros."""
     table = hold << bits_for(len(block.block.taps))
-    steady = [steady_cycles(config, hold, stream.lengths) for stream in block.streams]
-    nonzeros = [hold * int(stream.lengths.sum()) for stream in block.streams]
+    steady = [steady_cycles(config, hold, stream.rows.lengths) for stream in block.streams]
+    nonzeros = [hold * int(stream.rows.lengths.sum()) for stream in block.streams]
     return {
         "passes begin and end": cycles - table - max(steady),
         "tap tables": table,
@@ -54,14 +54,14 @@ def parts(plan: NetworkPlan) -> dict[str, float]:
     for step in plan.steps:
         for run in step.runs:
             for block in run.blocks:
-                if run.output.step:
+                if run.run.output.root.step:
                     found["copies and gathering"] += sum(block.cycles)
                     continue
                 for hold, cycles in zip(block.holds, block.cycles, strict=True):
-                    for part, share in pass_parts(plan.config, block, hold, cycles).items():
+                    for part, share in pass_parts(plan.schedule.config, block, hold, cycles).items():
                         found[part] += share
-        if isinstance(step.step, LayerStep):
-            found["useful"] += step.step.layer.macs / plan.config.macs
+        if isinstance(step.schedule.step, LayerStep):
+            found["useful"] += step.schedule.step.layer.macs / plan.schedule.config.macs
     found[PARTS[-1]] = plan.predicted_cycles - sum(found.values())
     return found
 

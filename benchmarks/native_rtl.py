@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from openwork.compiler.program import compile_layer
+from openwork.compiler.network import compile_network
 from openwork.layer import IntegerLayer
+from openwork.network import one_layer_network
 from openwork.records import Origin, Run, write_record
 from openwork_dv import native, runner
 from openwork_dv.jobs import ImageJob, ImageResult
 from openwork_dv.packing import unpack
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import FeederInput, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image.run_control import Answer, Request
 
@@ -68,16 +68,8 @@ def image_of(config: ArrayConfig, rows: int, channels: int, size: int) -> tuple[
         input_shape=(channels, size, size),
         padding=(1, 1, 1, 1),
     )
-    program = compile_layer(layer, config, Encoding.PACKED)
-    loads = program.loads(rng.integers(-128, 128, layer.input_shape).astype(np.int8))
-    runs = [
-        Instruction(
-            step.run, step.taps, tuple(FeederInput(*pair) for pair in zip(step.words, step.records, strict=True))
-        )
-        for step in program.passes
-    ]
-    instructions = [*(Instruction(load) for load, _ in loads), *runs, *(Instruction(store) for store in program.stores)]
-    return assemble(instructions, config), np.concatenate([words.reshape(-1) for _, words in loads])
+    image = compile_network(one_layer_network(layer), config)
+    return image.words, image.load_bytes(rng.integers(-128, 128, layer.input_shape).astype(np.int8))
 
 
 def measure(name: str, runs: int, origin: Origin) -> Run:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -25,6 +26,17 @@ SEED = int(os.environ.get("OPENWORK_SEED", "1"))
 def seed() -> int:
     """From OPENWORK_SEED, else 1."""
     return SEED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--waves FOLDER` is the environment variable that every cocotb bench reads."""
+    parser.addoption("--waves", metavar="FOLDER", help="write the waves of every cocotb bench into a folder")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of xdist get the same arguments."""
+    if folder := config.getoption("--waves"):
+        os.environ["OPENWORK_WAVES"] = str(Path(folder).absolute())
 
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

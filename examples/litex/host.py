@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from openwork.bus import BusDriver
+from openwork.faults import check_result
 
 BURST_WORDS = 128
 """Of one access to the bridge, which counts up to 255."""
@@ -42,9 +43,7 @@ class Host:
         self._write(self._memory, image.words.tolist())
         self._transfer("image_dma", 4 * len(image.words))
         self._finish("image_dma")
-        answer = self.driver.check()
-        if answer.status != "good":
-            raise SystemExit(f"the array refuses the image: {answer.status}")
+        check_result(image, self.driver.check())
 
     def run(self, image, inputs):
         """The tensors that an image stores for one input, int8 [channels, height, width], and the run's cycles."""
@@ -55,6 +54,7 @@ class Host:
         self._transfer("features_dma", features.size)
         self.driver.start()
         answer = self.driver.wait()
+        check_result(image, answer)
         self._finish("features_dma")
         self._finish("outputs_dma")
         words = self._read(self._memory, count // 4)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from openwork.image import Image
     from openwork.network import IntegerNetwork
+    from openwork.runnable import RunnableImage
     from openwork_hw.arch.config import ArrayConfig
 
 
@@ -92,7 +93,9 @@ def save_network(network: "IntegerNetwork", path: "str | Path") -> None:
     write_network(Path(path), network)
 
 
-def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", encoding: str = "packed") -> "Image":
+def compile(
+    network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", encoding: str = "packed"
+) -> "RunnableImage":
     """Compile a quantized network for an array, as `openwork compile` does.
 
     >>> import numpy as np, torch, openwork
@@ -111,6 +114,7 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
         CompileError, ConfigError: what does not fit, in a sentence; both are `openwork.Refusal`, a ValueError.
     """
     from openwork.compiler.network import compile_network
+    from openwork.runnable import RunnableImage
     from openwork_hw.arch.config import PRESETS, ConfigError
     from openwork_hw.arch.nonzeros import Encoding
 
@@ -121,10 +125,10 @@ def compile(network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", enco
     known = {kind.name.lower(): kind for kind in Encoding}
     if encoding not in known:
         raise ConfigError(f"there is no encoding {encoding}: there are {', '.join(known)}")
-    return compile_network(network, array, known[encoding])
+    return RunnableImage.of(compile_network(network, array, known[encoding]))
 
 
-def load_image(path: "str | Path") -> "Image":
+def load_image(path: "str | Path") -> "RunnableImage":
     """The image in a `.image` file.
 
     Raises:
@@ -133,8 +137,9 @@ def load_image(path: "str | Path") -> "Image":
     from pathlib import Path
 
     from openwork.files import read_image
+    from openwork.runnable import RunnableImage
 
-    return read_image(Path(path))
+    return RunnableImage.of(read_image(Path(path)))
 
 
 def save_image(image: "Image", path: "str | Path") -> None:

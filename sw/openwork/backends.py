@@ -3,15 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openwork.difference import Difference, first_difference
+from openwork.faults import RunError, check_result, command_place
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
 from openwork_hw.arch.refusal import Refusal
+from openwork_hw.arch.report import RunResult
+
+if TYPE_CHECKING:
+    from openwork_dv.native import Window
 
 BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
@@ -28,34 +34,6 @@ class BackendError(Refusal):
     """A backend that cannot run; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What the array reported about one command.
-
-    Attributes:
-        cycles: it took.
-        stalls: cycles of them in which it waited for something outside.
-    """
-
-    cycles: int
-    stalls: int
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """One input through an image.
-
-    Attributes:
-        tensors: int8 [channels, height, width] of what the image stores, by name.
-        reports: one for each command; empty where there is no clock.
-        cycles: of the whole run; 0 where there is no clock.
-    """
-
-    tensors: dict[str, NDArray[np.int8]]
-    reports: tuple[Report, ...] = ()
-    cycles: int = 0
-
-
 Progress = Callable[[int, int, str], None]
 """Is told how much is done, of how much, and what."""
 
@@ -66,6 +44,19 @@ class Port:
 
     name: str
     baud: int
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Waves to be recorded while the first input runs: of the commands of one step.
+
+    Attributes:
+        step: name of what the step makes.
+        path: the .vcd file to write; a saved view for GTKWave is written beside it, as .gtkw.
+    """
+
+    step: str
+    path: Path
 
 
 def golden_batch(network: IntegerNetwork) -> int:
@@ -81,8 +72,9 @@ def run(
     *,
     workers: int = 1,
     port: Port | None = None,
-) -> Iterator[Outcome]:
-    """Run inputs through an image.
+    waves: Waves | None = None,
+) -> Iterator[RunResult]:
+    """Run inputs through an image; each result holds the stored tensors by name.
 
     Args:
         image: compiled.
@@ -91,26 +83,30 @@ def run(
         progress: is told how far it is.
         workers: processes that share the inputs; `rtl` only.
         port: where the board is; `board` only.
+        waves: to be recorded; `rtl` with one worker only.
 
     Raises:
         BackendError: there is no such backend, or it cannot run here.
-        HostError: the board cannot be used.
+        RunError: the array did not run the image to its end.
+        HostError: the board cannot be used, or did not run the image to its end.
     """
     tell = progress or (lambda _done, _total, _what: None)
+    if waves is not None and (backend != "rtl" or workers > 1):
+        raise BackendError(f"waves are recorded by one process of the backend rtl, not by {workers} of {backend}")
     match backend:
         case "golden":
             yield from _golden(image, inputs, tell)
         case "model":
             yield from _model(image, inputs, tell)
         case "rtl":
-            yield from _rtl(image, inputs, tell, workers)
+            yield from _rtl(image, inputs, tell, workers, waves)
         case "board":
             yield from _board(image, inputs, tell, port)
         case _:
             raise BackendError(f"there is no backend {backend}: there are {', '.join(BACKENDS)}")
 
 
-def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[Outcome]:
+def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[RunResult]:
     from openwork.golden import trace_network
 
     names = [name for name, _ in image.stored]
@@ -119,15 +115,15 @@ def _golden(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[
         tell(start, len(inputs), "golden model")
         batch = inputs[start : start + size]
         tensors = trace_network(image.network, batch)
-        yield from (Outcome({name: tensors[name][index] for name in names}) for index in range(len(batch)))
+        yield from (RunResult(tensors={name: tensors[name][index] for name in names}) for index in range(len(batch)))
 
 
-def _model(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[Outcome]:
+def _model(image: Image, inputs: NDArray[np.int8], tell: Progress) -> Iterator[RunResult]:
     from openwork.simulator.image import run_image
 
     for index, one in enumerate(inputs):
         tell(index, len(inputs), "image simulator")
-        yield Outcome(image.tensors(run_image(image, one)))
+        yield _with_tensors(image, RunResult(outputs=run_image(image, one)))
 
 
 def _rtl(
@@ -135,37 +131,52 @@ def _rtl(
     inputs: NDArray[np.int8],
     tell: Progress,
     workers: int,
-    trace: tuple[int, int, Path] | None = None,
-) -> Iterator[Outcome]:
-    from openwork_dv.native import Window, build
-    from openwork_hw.arch.image import ImageStatus
+    waves: Waves | None = None,
+) -> Iterator[RunResult]:
+    from openwork_dv.native import HangError, build
+    from openwork_dv.waves import write_view
 
+    window = None if waves is None else _commands_of(image, waves.step)
     tell(0, 1, "compiling the gateware")
     config = replace(image.config, technology=Technology.GENERIC)
-    simulation = build(config, (image.encoding,), waves=trace is not None)
+    simulation = build(config, (image.encoding,), waves=waves is not None)
     commands = len(image.commands) * len(inputs)
-    results = simulation.run(
-        image.words,
-        [image.load_bytes(one) for one in inputs],
-        workers=workers,
-        progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
-        trace=None if trace is None else Window(trace[0], trace[1]),
-        trace_path=None if trace is None else trace[2],
-    )
+    try:
+        results = simulation.run(
+            image.words,
+            [image.load_bytes(one) for one in inputs],
+            workers=workers,
+            progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
+            trace=window,
+            trace_path=None if waves is None else waves.path,
+        )
+    except HangError as error:
+        raise RunError(f"{command_place(image, error.command)}: {error}") from None
+    if waves is not None:
+        write_view(waves.path)
     for result in results:
-        if result.status is not ImageStatus.GOOD:
-            faults = [
-                f"command {index} ({image.commands[index].tensor}): {report.kind.name.lower()} in PE {report.pe} after "
-                f"{report.position} rows"
-                for index, report in enumerate(result.reports)
-                if report.kind
-            ]
-            raise BackendError(f"the gateware refused the image: {result.status.name.lower()}; {'; '.join(faults[:1])}")
-        reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
-        yield Outcome(image.tensors(result.outputs), reports, result.cycles)
+        check_result(image, result)
+        yield _with_tensors(image, result)
 
 
-def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | None) -> Iterator[Outcome]:
+def _commands_of(image: Image, step: str) -> "Window":
+    """The commands that make a tensor."""
+    from openwork_dv.native import Window
+
+    numbers = [
+        number
+        for number, command in enumerate(image.commands)
+        if command.tensor == step and command.kind in ("RUN", "MOVE")
+    ]
+    if not numbers:
+        steps = [
+            one.output for one in image.network.steps if one.output in {command.tensor for command in image.commands}
+        ]
+        raise BackendError(f"the image has no step {step!r} that runs: its steps are {', '.join(steps)}")
+    return Window(numbers[0], numbers[-1])
+
+
+def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | None) -> Iterator[RunResult]:
     from openwork.host import Board
 
     if port is None:
@@ -174,8 +185,11 @@ def _board(image: Image, inputs: NDArray[np.int8], tell: Progress, port: Port | 
         board.load(image, tell)
         for index, result in enumerate(board.results(inputs), 1):
             tell(index, len(inputs), "board")
-            reports = tuple(Report(one.cycles, one.stalls) for one in result.reports)
-            yield Outcome(image.tensors(result.outputs), reports, result.cycles)
+            yield _with_tensors(image, result)
+
+
+def _with_tensors(image: Image, result: RunResult) -> RunResult:
+    return replace(result, tensors=image.tensors(result.outputs))
 
 
 @dataclass(frozen=True)
@@ -243,7 +257,7 @@ def compare(
     differences = dict.fromkeys(names, 0)
     cycles = dict.fromkeys(names, 0)
     first: Difference | None = None
-    runs: Iterable[tuple[Outcome, ...]] = zip(
+    runs: Iterable[tuple[RunResult, ...]] = zip(
         *(run(image, inputs, backend, progress, workers=workers, port=port) for backend in backends), strict=True
     )
     for number, (reference, *others) in enumerate(runs):
@@ -257,13 +271,8 @@ def compare(
                         cycles[command.tensor] += report.cycles
     predicted = image.step_cycles()
     if first is not None and trace is not None and "rtl" in backends:
-        made = [
-            index
-            for index, command in enumerate(image.commands)
-            if command.tensor == first.tensor and command.kind != "STORE"
-        ]
         tell = progress or (lambda _done, _total, _what: None)
-        list(_rtl(image, inputs[first.input : first.input + 1], tell, 1, (made[0], made[-1], trace)))
+        list(_rtl(image, inputs[first.input : first.input + 1], tell, 1, Waves(first.tensor, trace)))
     return Comparison(
         tuple(
             TensorComparison(

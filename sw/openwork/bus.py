@@ -2,47 +2,17 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from openwork_hw.arch import registers
 from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.refusal import Refusal
 from openwork_hw.arch.registers import Register
+from openwork_hw.arch.report import CommandReport, RunResult
 
 
 class BusError(Refusal):
     """What the block answers is not what this driver knows, or does not come; the message says what to look at."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a CHECK or a RUN.
-
-    Attributes:
-        status: the name of an `ImageStatus`: `good` or what is wrong.
-        cycles: clock cycles from request to answer.
-    """
-
-    status: str
-    cycles: int
-
-
-@dataclass(frozen=True)
-class CommandReport:
-    """What the block tells about one command of a run.
-
-    Attributes:
-        index: of the command in the image's program.
-        cycles, stalls: clock cycles that it took, and those of them in which something outside was not there.
-        kind, pe, position: the run's first fault so far: a `StreamErrorKind` (0: none), the PE, complete rows before it.
-    """
-
-    index: int
-    cycles: int
-    stalls: int
-    kind: int
-    pe: int
-    position: int
 
 
 class BusDriver:
@@ -91,8 +61,8 @@ class BusDriver:
         """Words that the image memory holds."""
         return self.read(registers.IMAGE_MEMORY)
 
-    def check(self, timeout_seconds: float = 10.0) -> Answer:
-        """Have the image in the memory checked."""
+    def check(self, timeout_seconds: float = 10.0) -> RunResult:
+        """Have the image in the memory checked: status and cycles."""
         self.write(registers.CONTROL, check=1)
         return self.wait(timeout_seconds)
 
@@ -100,8 +70,8 @@ class BusDriver:
         """Begin a run, and do not wait for it."""
         self.write(registers.CONTROL, run=1)
 
-    def wait(self, timeout_seconds: float = 10.0) -> Answer:
-        """The answer to what was asked for.
+    def wait(self, timeout_seconds: float = 10.0) -> RunResult:
+        """The answer to what was asked for: status and cycles. The outputs come through a stream of the system's own.
 
         Raises:
             BusError: it has not come in time.
@@ -114,20 +84,19 @@ class BusDriver:
                     "outputs; reset() brings the block back"
                 )
         answer = registers.ANSWER.unpack(self.read(registers.ANSWER))
-        return Answer(ImageStatus(answer["status"]).name.lower(), self.read(registers.CYCLES))
+        return RunResult(ImageStatus(answer["status"]), self.read(registers.CYCLES))
 
-    def reports(self) -> list[CommandReport]:
-        """The reports that wait, oldest first; they are gone then."""
+    def reports(self) -> list[tuple[int, CommandReport]]:
+        """The reports that wait, oldest first, each with the number of its command in the program; they are gone then.
+
+        `openwork.faults.fault_sentence` says what a report with an error means for a network.
+        """
         found = []
         while (report := dict(registers.REPORT.unpack(self.read(registers.REPORT)))).pop("valid"):
-            found.append(
-                CommandReport(
-                    index=self.read(registers.REPORT_COMMAND),
-                    cycles=self.read(registers.REPORT_CYCLES),
-                    stalls=self.read(registers.REPORT_STALLS),
-                    **report,
-                )
-            )
+            cycles, stalls = self.read(registers.REPORT_CYCLES), self.read(registers.REPORT_STALLS)
+            kind = StreamErrorKind(report["kind"])
+            told = CommandReport(cycles, stalls, kind, report["pe"], report["position"])
+            found.append((self.read(registers.REPORT_COMMAND), told))
             self.write(registers.CONTROL, drop_report=1)
         return found
 

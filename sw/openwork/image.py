@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.places import Place
 from openwork.network import IntegerNetwork, LayerStep, NetworkError
+from openwork.places import Place
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import Instruction
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.timing import program_cycles
 
 
 @dataclass(frozen=True)
@@ -109,21 +109,6 @@ class Image:
         tensors = self.tensors(stored)
         return np.concatenate([tensors[name] for name in self.network.outputs])
 
-    def run(self, inputs: Any, backend: str = "golden") -> NDArray[np.int8]:
-        """The network's outputs, int8 [batch, channels, height, width], by one of `backends.BACKENDS`.
-
-        Args:
-            inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
-                [batch, features]; an array, a PyTorch tensor, or a list.
-
-        Raises:
-            NetworkError, BackendError: inputs that the network does not take, or a backend that cannot run here.
-        """
-        from openwork.backends import run
-
-        outcomes = run(self, self.network.integer_inputs(inputs), backend)
-        return np.stack([np.concatenate([one.tensors[name] for name in self.network.outputs]) for one in outcomes])
-
     def step_cycles(self) -> dict[str, int]:
         """Predicted cycles of each step: its RUN and MOVE commands."""
         cycles = {step.output: 0 for step in self.network.steps}
@@ -140,8 +125,6 @@ class Image:
     @property
     def predicted_cycles(self) -> int:
         """Predicted cycles of a whole run, from its request to its answer."""
-        from openwork.compiler.predict import program_cycles
-
         return program_cycles(self.config, [(one.predicted_cycles, one.table_entries) for one in self.commands])
 
     @property
@@ -153,3 +136,22 @@ class Image:
     def utilization(self) -> float:
         """Useful multiply-accumulates / what the array could do in `compute_cycles`."""
         return self.macs / (self.compute_cycles * self.config.macs)
+
+    def __str__(self) -> str:
+        row_groups = sorted({place.row_groups for place in self.places if not place.vector}, reverse=True)
+        words = max(place.base + place.words for place in self.places)
+        lines = {
+            "array": f"{self.config}, {self.encoding.name.lower()} streams",
+            "row groups": ", then ".join(map(str, row_groups)) or "vectors only",
+            "memory": f"{words:,} of {self.config.feature_words:,} feature words per PE",
+            "image": f"{self.words.nbytes / 1024:,.1f} KiB, {len(self.commands):,} commands",
+            "cycles": f"{self.compute_cycles:,} computing, {self.predicted_cycles:,} with loading and storing",
+            "utilization": f"{self.utilization:.3f} of the multipliers do useful work",
+        }
+        head = "\n".join(f"{name:12} {value}" for name, value in lines.items())
+        cycles = self.step_cycles()
+        width = max(map(len, cycles))
+        steps = [
+            f"{name:{width}}  {count:12,}  {100 * count / self.compute_cycles:5.1f} %" for name, count in cycles.items()
+        ]
+        return "\n".join([head, "", f"{'step':{width}}  {'cycles':>12}", *steps])

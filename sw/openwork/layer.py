@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout
+from openwork_hw.arch.nonzeros import MAX_ROWS
 from openwork_hw.arch.refusal import Refusal
 
 MAX_SHIFT = ArrayConfig(pes=1, lanes=1, sum_bits=32).max_shift
@@ -103,12 +103,6 @@ class IntegerLayer:
             height > 0 and width > 0,
             f"the kernel {_by(self.kernel)} with dilation {self.dilation} is larger than the padded map",
         )
-        try:
-            # One that sums over its whole map has no columns of its own: the array adds up over lanes, or makes a vector of it.
-            if not self.covers_map:
-                self.layout  # noqa: B018, computed to have it checked
-        except ValueError as error:
-            raise LayerError(f"layer {self.name!r}: {error}") from None
 
     def _check_arrays(self) -> None:
         for name, dtype in (("weights", np.int8), ("bias", np.int64), ("shift", np.int64)):
@@ -217,26 +211,6 @@ class IntegerLayer:
     def sum_bits(self) -> NDArray[np.int64]:
         """For each row, the accumulator bits that no input can overflow; see `row_sum_bits`."""
         return row_sum_bits(self.weights, self.bias, self.shift, self.output_zero_point)
-
-    @property
-    def layout(self) -> ColumnLayout:
-        """How a column of the layer's matrix holds a tap and a channel."""
-        return ColumnLayout(taps=self.taps, channels=self.channels)
-
-    def matrix(self) -> tuple[NDArray[np.int8], ColumnLayout]:
-        """The layer as a matrix: int8 [rows, layout.columns] over (tap, absolute channel), and its layout.
-
-        A row of a grouped layer is zero in the channels of other groups, as all are in channel numbers past the last.
-        """
-        layout = self.layout
-        group_channels = self.channels // self.groups
-        group_rows = self.rows // self.groups
-        matrix = np.zeros((self.rows, self.taps, 1 << layout.channel_bits), dtype=np.int8)
-        by_tap = self.weights.reshape(self.rows, group_channels, self.taps).transpose(0, 2, 1)
-        for group in range(self.groups):
-            rows = slice(group * group_rows, (group + 1) * group_rows)
-            matrix[rows, :, group * group_channels : (group + 1) * group_channels] = by_tap[rows]
-        return matrix.reshape(self.rows, -1)[:, : layout.columns], layout
 
     def __str__(self) -> str:
         shapes = f"{_by(self.input_shape)} -> {_by(self.output_shape)}"

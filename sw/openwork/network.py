@@ -393,3 +393,12 @@ def _check_tensor(tensor: Tensor) -> None:
         raise NetworkError(f"tensor {tensor.name!r}: a scale is a positive number, not {tensor.scale}")
     if not ACTIVATION_MIN <= tensor.zero_point <= ACTIVATION_MAX:
         raise NetworkError(f"tensor {tensor.name!r}: a zero point is an int8, not {tensor.zero_point}")
+
+
+def one_layer_network(layer: IntegerLayer) -> IntegerNetwork:
+    """The network whose one step is this layer; its tensors have scale 1."""
+    tensors = (
+        Tensor("input", layer.input_shape, 1.0, layer.input_zero_point),
+        Tensor(layer.name, layer.output_shape, 1.0, layer.output_zero_point),
+    )
+    return IntegerNetwork(tensors, (LayerStep(("input",), layer.name, layer),), (layer.name,))

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openwork.compiler.program import Pass
 from openwork_dv.campaign import (
     Corrupted,
     Trial,
@@ -22,31 +21,34 @@ from openwork_dv.campaign import (
 from openwork_dv.coverage import ERROR_BINS, LAYER_BINS, STALL_BINS, Coverage
 from openwork_dv.jobs import Job, JobResult
 from openwork_dv.runner import Simulator, run_jobs
-from openwork_dv.scoreboard import layer_complaints
+from openwork_dv.scoreboard import image_complaints
 from openwork_dv.stimulus import random_case
-from openwork_dv.transactions import layer_steps, run_step
+from openwork_dv.transactions import image_steps, run_step
 from openwork_hw.arch import encodings
 from openwork_hw.arch.commands import RunCommand, TapEntry
 from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.image import FeederInput, Instruction
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows, StreamErrorKind
 
 COVERAGE_FILE = Path("build") / "coverage.json"
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
-    "odd": ArrayConfig(6, 5, feature_words=512, row_buffer_nonzeros=64, tap_entries=128, sum_bits=27),
+    "odd": ArrayConfig(6, 5, feature_words=512, row_buffer_nonzeros=64, tap_entries=128, sum_bits=27, replicas=3),
     "demo": PRESETS["demo"],
     "single-port": ArrayConfig(
         1, 8, feature_words=1024, row_buffer_nonzeros=32, tap_entries=64, sum_bits=24, single_port=True
     ),
 }
 LARGE = {
-    "21x7": ArrayConfig(21, 7, feature_words=512, row_buffer_nonzeros=64, tap_entries=256, group_sizes=(3, 7, 21)),
+    "21x7": ArrayConfig(
+        21, 7, feature_words=512, row_buffer_nonzeros=64, tap_entries=256, group_sizes=(3, 7, 21), replicas=7
+    ),
     "two-by-three": ArrayConfig(
         2, 3, feature_words=2048, row_buffer_nonzeros=32, tap_entries=64, sum_bits=22, single_port=True
     ),
 }
-SMALL = ArrayConfig(pes=2, lanes=2, feature_words=64, row_buffer_nonzeros=16, tap_entries=16, sum_bits=20)
+SMALL = ArrayConfig(pes=2, lanes=2, feature_words=64, row_buffer_nonzeros=16, tap_entries=16, sum_bits=20, replicas=2)
 """Corrupted streams run on this one: all its feature memory is read back each time."""
 
 STALLS = (0.0, 0.3, 0.95)
@@ -151,20 +153,22 @@ def _call(task: Callable[[], tuple[list[str], Coverage]]) -> tuple[list[str], Co
     return task()
 
 
-def small_pass(rows: Sequence[SparseRows], encoding: Encoding, hold: int = 2) -> Pass:
-    """A pass of two streams (SMALL has two PEs, each leads) over `hold` pixels of 6 channels and 2 taps."""
+def small_run(rows: Sequence[SparseRows], encoding: Encoding, hold: int = 2) -> Instruction:
+    """A RUN of two streams (SMALL has two PEs, each leads) over `hold` pixels of 6 channels and 2 taps."""
     layout = ColumnLayout(taps=2, channels=6)
     run = RunCommand(row_groups=1, layout=layout, hold=hold, output_base=32, output_stride=8, pad=3, low=-128, high=127)
     taps = tuple(TapEntry(6 * index, lane_shift=0, pe_shift=0) for index in range(2 * hold))
-    words = tuple(encodings.encode(encoding, stream, layout) for stream in rows)
-    records = tuple(
-        tuple(
-            RowRecord(int(row), 100 * int(row), shift=4, write=True, last=index == len(stream.rows) - 1)
-            for index, row in enumerate(stream.rows)
+    feeders = tuple(
+        FeederInput(
+            encodings.encode(encoding, stream, layout),
+            tuple(
+                RowRecord(int(row), 100 * int(row), shift=4, write=True, last=index == len(stream.rows) - 1)
+                for index, row in enumerate(stream.rows)
+            ),
         )
         for stream in rows
     )
-    return Pass(run, taps, words, records, predicted_cycles=500)
+    return Instruction(run, taps, feeders)
 
 
 def sparse(rows: dict[int, list[tuple[int, int]]]) -> SparseRows:
@@ -182,58 +186,60 @@ FIRST = sparse({0: [(0, 5), (9, -7)], 2: [(3, 11)], 4: [(1, 1), (2, 2), (13, 3)]
 SECOND = sparse({1: [(4, -128)], 3: [(0, 127), (8, 6)], 5: [(5, 9)]})
 
 
-def header(bad: Pass) -> Pass:
+Corrupt = Callable[[FeederInput], FeederInput]
+
+
+def header(bad: FeederInput) -> FeederInput:
     """A reserved bit is set."""
-    words = bad.words[1].copy()
+    words = bad.words.copy()
     words[0] |= 1 << 22
-    return replace(bad, words=(bad.words[0], words))
+    return replace(bad, words=words)
 
 
-def column(bad: Pass) -> Pass:
+def column(bad: FeederInput) -> FeederInput:
     """The second row's second nonzero is in channel 6 of 6."""
     wrong = sparse({1: [(4, -128)], 3: [(0, 127), (14, 6)], 5: [(5, 9)]})
-    return replace(bad, words=(bad.words[0], encodings.encode(Encoding.CSR, wrong, ColumnLayout(taps=2, channels=8))))
+    return replace(bad, words=encodings.encode(Encoding.CSR, wrong, ColumnLayout(taps=2, channels=8)))
 
 
-def row(bad: Pass) -> Pass:
+def row(bad: FeederInput) -> FeederInput:
     """The last two rows come in another order than their records."""
     wrong = sparse({1: [(4, -128)], 5: [(5, 9)], 3: [(0, 127), (8, 6)]})
-    return replace(bad, words=(bad.words[0], encodings.encode(Encoding.TRIPLET, wrong, bad.run.layout)))
+    return replace(bad, words=encodings.encode(Encoding.TRIPLET, wrong, ColumnLayout(taps=2, channels=6)))
 
 
-def length(bad: Pass) -> Pass:
+def length(bad: FeederInput) -> FeederInput:
     """A word follows the last row."""
-    return replace(bad, words=(bad.words[0], np.append(bad.words[1], np.uint32(0x01020304))))
+    return replace(bad, words=np.append(bad.words, np.uint32(0x01020304)))
 
 
-def truncated(bad: Pass) -> Pass:
+def truncated(bad: FeederInput) -> FeederInput:
     """The last word is missing."""
-    return replace(bad, words=(bad.words[0], bad.words[1][:-1]))
+    return replace(bad, words=bad.words[:-1])
 
 
-def code(bad: Pass) -> Pass:
+def code(bad: FeederInput) -> FeederInput:
     """There is no stop in the first word of stops, and fields follow."""
-    words = bad.words[1].copy()
+    words = bad.words.copy()
     words[1] = 0
-    return replace(bad, words=(bad.words[0], words))
+    return replace(bad, words=words)
 
 
-def row_too_long(bad: Pass) -> Pass:
+def row_too_long(bad: FeederInput) -> FeederInput:
     """A replayed row has one nonzero more than the row buffer has entries."""
     wrong = sparse({1: [(4, -128)], 3: [(index % 6, 1) for index in range(SMALL.row_buffer_nonzeros + 1)], 5: [(5, 9)]})
-    return replace(bad, words=(bad.words[0], encodings.encode(Encoding.CSR, wrong, bad.run.layout)))
+    return replace(bad, words=encodings.encode(Encoding.CSR, wrong, ColumnLayout(taps=2, channels=6)))
 
 
-def records_early(bad: Pass) -> Pass:
+def records_early(bad: FeederInput) -> FeederInput:
     """The records end a row before the stream does."""
-    short = (*bad.records[1][:-2], replace(bad.records[1][-2], last=True))
-    return replace(bad, records=(bad.records[0], short))
+    return replace(bad, records=(*bad.records[:-2], replace(bad.records[-2], last=True)))
 
 
-def records_late(bad: Pass) -> Pass:
+def records_late(bad: FeederInput) -> FeederInput:
     """The records go on after the stream."""
-    long = (*(replace(record, last=False) for record in bad.records[1]), replace(bad.records[1][-1], row=6))
-    return replace(bad, records=(bad.records[0], long))
+    more = replace(bad.records[-1], row=6)
+    return replace(bad, records=(*(replace(record, last=False) for record in bad.records), more))
 
 
 @pytest.mark.parametrize(
@@ -251,12 +257,13 @@ def records_late(bad: Pass) -> Pass:
     ],
 )
 def test_each_error_is_reported_and_harms_nothing(
-    corrupt: Callable[[Pass], Pass], encoding: Encoding, kind: StreamErrorKind, seed: int
+    corrupt: Corrupt, encoding: Encoding, kind: StreamErrorKind, seed: int
 ) -> None:
-    """Kind, PE and position; kept until cleared; nothing else is written; the next pass is right."""
-    good = small_pass([FIRST, SECOND], encoding)
+    """Kind, PE and position; kept until cleared; nothing else is written; the next RUN is right."""
+    good = small_run([FIRST, SECOND], encoding)
+    bad = replace(good, feeders=(good.feeders[0], corrupt(good.feeders[1])))
     features = random_features(np.random.default_rng(seed), SMALL)
-    trials = [Corrupted(SMALL, good, corrupt(good), features, stall, seed) for stall in (0.0, 0.5)]
+    trials = [Corrupted(SMALL, good, bad, features, stall, seed) for stall in (0.0, 0.5)]
     assert {trial.outcome() for trial in trials} == {kind}
     complaints, _ = run_trials(SMALL, trials)
     assert complaints == []
@@ -269,16 +276,16 @@ def test_reset_in_the_middle_then_a_layer(seed: int) -> None:
     cases = [random_case(rng, config, 1200) for _ in range(6)]
     jobs = []
     for number, case in enumerate(cases):
-        steps = layer_steps(case.program, case.inputs)
-        loads = case.program.layout.row_groups
-        cycles = case.program.passes[0].predicted_cycles
-        cut = int(rng.integers(1, cycles)) if number else 0
-        interrupted = [*steps[:loads], run_step(config, case.program.passes[0], reset_after=cut)]
+        image, steps = case.image, image_steps(case.image, case.inputs)
+        first = next(index for index, command in enumerate(image.commands) if command.kind == "RUN")
+        cut = int(rng.integers(1, image.commands[first].predicted_cycles)) if number else 0
+        interrupted = [*steps[:first], run_step(config, image.instructions[first], reset_after=cut)]
         jobs.append(Job((*interrupted, *steps), stall=0.2 * (number % 2), seed=number))
     for number, (case, job, result) in enumerate(zip(cases, jobs, run_jobs(config, jobs), strict=True)):
-        skipped = len(job.steps) - len(layer_steps(case.program, case.inputs))
+        skipped = len(job.steps) - len(case.image.commands)
         assert result.steps[skipped - 1].report is None
-        assert layer_complaints(case, JobResult(result.steps[skipped:], result.problems), number % 2 == 0) == []
+        rest = JobResult(result.steps[skipped:], result.problems)
+        assert image_complaints(case.image, case.inputs, rest, exact_cycles=number % 2 == 0) == []
 
 
 def test_layers_back_to_back(seed: int) -> None:

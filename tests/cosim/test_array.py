@@ -6,26 +6,31 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-from openwork.compiler.program import Pass
 from openwork.simulator.image import run_pass
 from openwork_dv.campaign import random_features
 from openwork_dv.jobs import ArrayJob, ArrayResult
 from openwork_dv.packing import pack, unpack
 from openwork_dv.runner import build
+from openwork_dv.scoreboard import meant
 from openwork_dv.stimulus import random_case
 from openwork_dv.transactions import feature_words, run_step
+from openwork_hw.arch.commands import Operation, RunCommand
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.image import Instruction, command_fields
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.array.chain import Chain
 from openwork_hw.array.payloads import Beat, BeatOp, Neighbour, RowEnd, Settings, TapEntryLayout
 
-CONFIG = ArrayConfig(6, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26)
+CONFIG = ArrayConfig(6, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26, replicas=3)
 
 WHOLE = {"full_lanes": CONFIG.lanes, "full_groups": CONFIG.pes}
 
 
-def settings(step: Pass, **fields: int) -> int:
-    run, layout = step.run, step.run.layout
+def settings(step: Instruction, **fields: int) -> int:
+    """Of a RUN; `fields`: what else holds."""
+    run = step.command
+    assert isinstance(run, RunCommand)
+    layout, stands = run.layout, command_fields(run, CONFIG)
     return pack(
         Settings(CONFIG),
         row_groups=run.row_groups,
@@ -37,15 +42,21 @@ def settings(step: Pass, **fields: int) -> int:
         columns=layout.columns,
         turn_base=run.turn_base,
         single_pixel=run.hold == 1,
+        maximum=run.operation is Operation.MAX,
+        pool=run.operation is Operation.POOL,
+        full_lanes=stands["full_lanes"],
+        full_groups=stands["full_groups"],
+        fill=run.fill,
         output_base=run.output_base,
         output_stride=run.output_stride,
         pad=run.pad,
-        **WHOLE,
+        low=run.low,
+        high=run.high,
         **fields,
     )
 
 
-def beats(step: Pass, features: np.ndarray) -> list[Mapping[str, int]]:
+def beats(step: Instruction, features: np.ndarray) -> list[Mapping[str, int]]:
     """LOAD every PE's features, one group of one PE after the other; then the tap table."""
     cycles: list[Mapping[str, int]] = []
     for pe, words in enumerate(features):
@@ -65,7 +76,7 @@ def beats(step: Pass, features: np.ndarray) -> list[Mapping[str, int]]:
     return cycles
 
 
-def stores(step: Pass) -> list[Mapping[str, int]]:
+def stores(step: Instruction) -> list[Mapping[str, int]]:
     """Wait until running has left the chain; then emit every word of every PE."""
     cycles: list[Mapping[str, int]] = [{"i__settings": settings(step)}, *repeat({}, CONFIG.pes + 2)]
     end = pack(RowEnd(CONFIG), emit=1)
@@ -90,26 +101,26 @@ def test_passes_equal_the_image_simulator(stall: float, seed: int) -> None:
     rng = np.random.default_rng([seed, 60])
     jobs, wanted = [], []
     for number, encoding in enumerate(chain(Encoding, Encoding)):
-        step = random_case(rng, CONFIG, 700, encoding).program.passes[0]
+        image = random_case(rng, CONFIG, 700, encoding).image
+        step = next(one for one in image.instructions if isinstance(one.command, RunCommand))
         features = random_features(rng, CONFIG)
         run = run_step(CONFIG, step)
         streams = {name: payloads for name, payloads in run.inputs.items() if name != "i_taps"}
-        limits = {"low": step.run.low, "high": step.run.high}
         jobs.append(
             ArrayJob(
                 beats(step, features),
-                settings(step, running=1, **limits),
+                settings(step, running=1),
                 streams,
-                [{"i__settings": settings(step, **limits)}, *stores(step)],
+                [{"i__settings": settings(step)}, *stores(step)],
                 stall,
                 number,
                 10 * run.limit_cycles,
             )
         )
-        wanted.append(run_pass(step.instruction, CONFIG, encoding, features))
+        wanted.append((run_pass(step, CONFIG, encoding, features), meant(step, CONFIG)))
     simulation = build(f"chain {CONFIG!r}", lambda: Chain(CONFIG, encodings=tuple(Encoding)))
     results: list[ArrayResult] = simulation.run("array", (len(CONFIG.feeders), jobs))
-    for result, expected in zip(results, wanted, strict=True):
+    for result, (expected, means) in zip(results, wanted, strict=True):
         assert result.done and result.left == 0
         found = feature_words(CONFIG, (byte & 255 for byte in result.emitted))
-        assert np.array_equal(found.reshape(expected.shape), expected)
+        assert np.array_equal(found.reshape(expected.shape)[means], expected[means])

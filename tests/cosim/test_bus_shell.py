@@ -20,7 +20,7 @@ from openwork_dv.runner import bus_shell
 from openwork_fpga.yosys import ToolError, run_script
 from openwork_hw.arch import registers
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.image import HEADER_WORDS
+from openwork_hw.arch.image import HEADER_WORDS, ImageStatus
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.shells.axi_top import AxiTop
 from openwork_hw.shells.bus_shell import BusShell
@@ -67,20 +67,21 @@ def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered]
     expected = trace_network(image.network, inputs)
     assert len(answers) == len(inputs)
     for number, answer in enumerate(answers):
-        assert answer.status == "good"
-        (packet,) = answer.outputs
+        result = answer.result
+        assert result.status is ImageStatus.GOOD
+        (packet,) = answer.packets
         for name, tensor in image.tensors(np.frombuffer(packet, np.int8)).items():
             assert (tensor == expected[name][number]).all(), name
-        indices, cycles, stalls, kinds, _, _ = zip(*answer.reports, strict=True)
-        assert indices == tuple(range(len(image.commands)))
-        assert not any(kinds)
+        assert answer.commands == tuple(range(len(image.commands)))
+        assert result.fault is None
+        cycles, stalls = zip(*((report.cycles, report.stalls) for report in result.reports), strict=True)
         if paused:
             continue
         predicted = tuple(command.predicted_cycles for command in image.commands)
         assert all(found == hoped or waited for found, hoped, waited in zip(cycles, predicted, stalls, strict=True))
         if cycles == predicted:
             # The prediction is for a memory that answers in the next cycle, and a run begins with waiting for a word.
-            assert answer.cycles == image.predicted_cycles + ImageMemory.latency_cycles - 1
+            assert result.cycles == image.predicted_cycles + ImageMemory.latency_cycles - 1
         if len(image.config.feeders) == 1:
             assert cycles == predicted and not any(stalls)
 
@@ -100,7 +101,7 @@ def test_every_output_and_every_cycle_is_right(name: str, seed: int) -> None:
         jobs.append(BusJob(steps, stall, seed))
     for job, given, result in zip(jobs, inputs, run_jobs(config, encoding, IMAGE_WORDS, jobs), strict=True):
         check, *answers = result.answers
-        assert (check.status, check.reports, check.outputs) == ("good", (), ())
+        assert (check.result.status, check.commands, check.packets) == (ImageStatus.GOOD, (), ())
         is_right(image, given, answers, paused=job.stall > 0)
 
 
@@ -143,7 +144,8 @@ def test_after_a_reset_in_the_middle_the_next_run_is_right(whole: bool, seed: in
         jobs.append(BusJob([*first, *again], 0.3 * (number % 2), seed))
     for job, result in zip(jobs, run_jobs(ODD, ODD_ENCODING, IMAGE_WORDS, jobs), strict=True):
         _, unchecked, check, *runs = result.answers
-        assert (unchecked.status, unchecked.outputs, check.status) == ("not_checked", (), "good")
+        statuses = unchecked.result.status, check.result.status
+        assert (*statuses, unchecked.packets) == (ImageStatus.NOT_CHECKED, ImageStatus.GOOD, ())
         is_right(image, inputs, runs, paused=job.stall > 0)
 
 
@@ -171,10 +173,10 @@ def test_bad_images_do_not_run(seed: int) -> None:
     # A longer packet than the memory holds does no harm; a new packet starts from the front.
     steps += [Load(too_long), *good, Load(words), Ask("run"), *good]
     (result,) = run_jobs(ODD, ODD_ENCODING, IMAGE_WORDS, [BusJob(steps, 0.2, seed)])
-    statuses = [answer.status for answer in result.answers]
+    statuses = [answer.result.status.name.lower() for answer in result.answers]
     refused = [status for name, _ in bad for status in (name, "not_checked")]
     assert statuses == ["not_checked", *refused, "good", "good", "not_checked", "good", "good"]
-    assert [len(answer.outputs) for answer in result.answers] == [0] * (len(refused) + 2) + [1, 0, 0, 1]
+    assert [len(answer.packets) for answer in result.answers] == [0] * (len(refused) + 2) + [1, 0, 0, 1]
     is_right(image, inputs, result.answers[-1:], paused=True)
 
 
@@ -190,10 +192,10 @@ def test_a_malformed_stream_is_reported(seed: int) -> None:
     steps = [Load(broken.tolist()), *run, Load(image.words.tolist()), *run]
     (result,) = run_jobs(ODD, ODD_ENCODING, IMAGE_WORDS, [BusJob(steps)])
     _, faulty, _, good = result.answers
-    assert faulty.status == "fault"
-    kinds = [report[3] for report in faulty.reports]
+    assert faulty.result.status is ImageStatus.FAULT
+    kinds = [report.kind for report in faulty.result.reports]
     first = next(index for index, command in enumerate(image.commands) if command.kind == "RUN")
-    assert kinds == [0] * first + [StreamErrorKind.HEADER] * (len(image.commands) - first)
+    assert kinds == [StreamErrorKind.NONE] * first + [StreamErrorKind.HEADER] * (len(image.commands) - first)
     is_right(image, inputs, [good], paused=False)
 
 
@@ -258,8 +260,8 @@ def test_reports_that_nobody_reads_are_lost_and_hold_nothing_up(seed: int) -> No
     (result,) = run_jobs(ODD, ODD_ENCODING, IMAGE_WORDS, [BusJob(steps)])
     assert result.words[-2] == ((len(image.words), OKAY),)
     *_, last = result.answers
-    assert len(last.reports) == DEPTH
-    assert len(last.outputs) == runs
+    assert len(last.result.reports) == DEPTH
+    assert len(last.packets) == runs
     assert result.words[-1] == ((registers.STATUS.pack(reports_lost=1), OKAY),)
 
 

@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import layer, network
 
 from openwork.compiler.network import compile_network
-from openwork.compiler.program import compile_layer
 from openwork.golden import run_network
 from openwork.image import Image
-from openwork.network import LayerStep
+from openwork.network import LayerStep, one_layer_network
 from openwork_dv.bus_steps import Ask, BusJob, BusResult, Load, Offer, Step
 from openwork_dv.jobs import ImageJob, ImageResult, Job
 from openwork_dv.native.build import lint
 from openwork_dv.packing import unpack
 from openwork_dv.runner import Simulation, Simulator, run_on, written
-from openwork_dv.scoreboard import layer_complaints
-from openwork_dv.stimulus import Case
-from openwork_dv.transactions import layer_steps
+from openwork_dv.scoreboard import image_complaints
+from openwork_dv.transactions import image_steps
 from openwork_fpga.verilog import write_bus_shell, write_image_runner, write_verilog
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.image import ImageStatus
@@ -57,12 +55,11 @@ def run_array(simulation: Simulation, config: ArrayConfig, seed: int) -> None:
     """The array alone: the layers one by one, with their cycles."""
     for step in NETWORK.steps:
         assert isinstance(step, LayerStep)
-        program = compile_layer(step.layer, config, ENCODING)
-        rng = np.random.default_rng(seed)
-        cases = [Case(program, rng.integers(-128, 128, step.layer.input_shape).astype(np.int8)) for _ in range(2)]
-        jobs = [Job(tuple(layer_steps(program, case.inputs)), 0.0, seed) for case in cases]
-        for case, result in zip(cases, run_on(simulation, config, jobs), strict=True):
-            assert layer_complaints(case, result, exact_cycles=True) == []
+        image = compile_network(one_layer_network(step.layer), config, ENCODING)
+        inputs = np.random.default_rng(seed).integers(-128, 128, (2, *step.layer.input_shape)).astype(np.int8)
+        jobs = [Job(tuple(image_steps(image, one)), 0.0, seed) for one in inputs]
+        for one, result in zip(inputs, run_on(simulation, config, jobs), strict=True):
+            assert image_complaints(image, one, result, exact_cycles=True) == []
 
 
 def run_memory(simulation: Simulation, config: ArrayConfig, seed: int) -> None:
@@ -86,8 +83,8 @@ def run_block(simulation: Simulation, config: ArrayConfig, seed: int) -> None:
     results: list[BusResult] = simulation.run("bus_shell", [BusJob(steps, 0.2, seed)])
     assert results[0].problems == ()
     _, *runs = results[0].answers
-    assert [answer.status for answer in results[0].answers] == ["good"] * 3
-    packets = [np.frombuffer(packet, np.int8) for answer in runs for packet in answer.outputs]
+    assert [answer.result.status for answer in results[0].answers] == [ImageStatus.GOOD] * 3
+    packets = [np.frombuffer(packet, np.int8) for answer in runs for packet in answer.packets]
     is_golden(image, inputs, np.stack(packets))
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from openwork.bus import Answer, BusDriver, BusError
+from openwork.bus import BusDriver, BusError
 from openwork_hw.arch import registers
+from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.registers import Register
 
 IDENTITY = registers.IDENTITY.pack(map_version=registers.MAP_VERSION, mark=registers.IDENTITY_MARK)
@@ -53,4 +54,5 @@ def test_a_run_without_an_end_is_said() -> None:
 def test_answers_have_names() -> None:
     answer = registers.ANSWER.pack(status=4, valid=1)
     driver = Block({registers.IDENTITY: IDENTITY, registers.ANSWER: answer, registers.CYCLES: 99}).driver()
-    assert driver.check() == Answer("configuration", 99)
+    result = driver.check()
+    assert (result.status, result.cycles, result.reports) == (ImageStatus.CONFIGURATION, 99, ())

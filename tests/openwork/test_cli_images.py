@@ -74,11 +74,17 @@ def test_report_is_written(folder: Path) -> None:
     ("arguments", "sentence"),
     [
         (("compile", "a.int8", "--preset", "huge", "-o", "b.image"), "there is no preset huge"),
-        (("compile", "a.int8", "--feature-words", 64, "-o", "b.image"), "feature words a PE"),
+        (("compile", "a.int8", "--feature-words", 64, "-o", "b.image"), "feature words per PE"),
         (("compile", "a.image", "-o", "b.image"), "not a whole .int8 file"),
         (("run", "a.int8", "--inputs", "x.npy", "--backend", "rtl", "-o", "y.npy"), "is not compiled"),
         (("run", "a.image", "--inputs", "wide.npy", "-o", "y.npy"), "the network takes inputs"),
         (("run", "a.image", "--inputs", "x.npy", "--backend", "cloud", "-o", "y.npy"), "there is no backend cloud"),
+        (("run", "a.image", "--inputs", "x.npy", "--waves", "a.vcd", "-o", "y.npy"), "waves are of one step"),
+        (
+            ("run", "a.image", "--inputs", "x.npy", "--waves", "a.fst", "--step", "a", "-o", "y.npy"),
+            "writes a .vcd file",
+        ),
+        (("run", "a.image", "--inputs", "x.npy", "--waves", "a.vcd", "--step", "a", "-o", "y.npy"), "backend rtl, not"),
         (("run", "none.image", "--inputs", "x.npy", "-o", "y.npy"), "there is no file"),
         (("compare", "a.image", "--inputs", "x.npy", "--backends", "golden"), "needs two backends"),
         (("compare", "a.image", "--inputs", "x.npy", "--trace", "all"), "there is no trace all"),

@@ -1,4 +1,4 @@
-"""Integer layers: geometry and matrix, and what is refused."""
+"""Integer layers: their geometry, and what is refused."""
 
 from typing import Any
 
@@ -33,16 +33,6 @@ def test_geometry() -> None:
     assert (layer.nonzeros, layer.density) == (6, 0.5)
     assert (layer.macs, layer.dense_macs) == (6 * 9, 12 * 9)
     assert a_layer(stride=2, padding=(1, 2, 0, 3), dilation=3).output_shape == (2, 2, 3)
-
-
-def test_matrix_holds_tap_and_absolute_channel() -> None:
-    matrix, layout = a_layer().matrix()
-    assert matrix.dtype == np.int8 and matrix.shape == (2, 14) == (2, layout.columns)
-    # (row, tap, channel): value
-    expected = {(0, 0, 0): 1, (0, 1, 1): 2, (0, 0, 2): 3, (1, 0, 4): 5, (1, 1, 4): 6, (1, 1, 5): -7}
-    assert np.count_nonzero(matrix) == len(expected)
-    for (row, tap, channel), value in expected.items():
-        assert matrix[row, layout.column(tap, channel)] == value
 
 
 def test_arrays_are_copied_and_read_only() -> None:
@@ -80,10 +70,6 @@ def test_arrays_are_copied_and_read_only() -> None:
         ({"padding": (0, 0, -1, 0)}, "bottom padding must be"),
         ({"padding": (0, 0)}, "padding is top, left, bottom, right"),
         ({"dilation": 4}, "larger than the padded map"),
-        (
-            {"weights": np.zeros((2, 32768, 1, 2), dtype=np.int8), "input_shape": (65536, 3, 4)},
-            "use fewer channels or a smaller kernel",
-        ),
     ],
 )
 def test_refuses_by_name(changes: dict[str, Any], rule: str) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -12,13 +13,16 @@ import pytest
 from tests.openwork.host.models import inputs_of, small_image
 
 from openwork.compiler.network import compile_network
+from openwork.faults import RunError
 from openwork.files import write_image
 from openwork.golden import run_network
-from openwork.host import Board, SerialLine, Session
+from openwork.host import Board, HostError, SerialLine, Session
 from openwork.models import digits
+from openwork.simulator.image import run_image
 from openwork_dv.link import Faults, Noise
 from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
 from openwork_hw.arch.config import PRESETS
+from openwork_hw.arch.image import assemble
 from openwork_hw.shells.uart import clocks_per_bit
 
 pytestmark = pytest.mark.slow
@@ -117,6 +121,25 @@ def test_a_reset_in_the_middle_of_anything_is_survived(simulated: SimulatedBoard
         board._session.start(1, IMAGE.load_bytes(INPUTS[0]).tobytes()[:100], 1000)  # half a run, and the host is gone
         board._session.settle()
     with opened(simulated) as board:
+        board.load(IMAGE)
+        assert (board.run(INPUTS) == EXPECTED).all()
+
+
+def test_a_malformed_stream_is_a_sentence_about_the_step(simulated: SimulatedBoard) -> None:
+    """The one that the simulator without a clock gives; and the next image runs."""
+    number = max(index for index, command in enumerate(IMAGE.commands) if command.kind == "RUN")
+    instructions = list(IMAGE.instructions)
+    first, *others = instructions[number].feeders
+    feeders = (replace(first, words=first.words[:-1]), *others)
+    instructions[number] = replace(instructions[number], feeders=feeders)
+    broken = replace(IMAGE, words=assemble(instructions, IMAGE.config))
+    with pytest.raises(RunError) as said:
+        run_image(broken, INPUTS[0])
+    with opened(simulated) as board:
+        board.load(broken)
+        with pytest.raises(HostError) as told:
+            board.run(INPUTS)
+        assert str(told.value) == str(said.value)
         board.load(IMAGE)
         assert (board.run(INPUTS) == EXPECTED).all()
 

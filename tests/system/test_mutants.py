@@ -17,7 +17,7 @@ START = r"network '[^']+', input \d+"
 SAID = {
     Finding.VALUE: re.compile(rf"{START}, layer '[^']+', channel \d+, pixel \(\d+, \d+\): -?\d+, and should be -?\d+"),
     Finding.WORD: re.compile(r"PE \d+, word \d+, lane \d+: -?\d+, and should be -?\d+"),
-    Finding.RUN: re.compile(rf"{START}(, layer '[^']+')?, command -?\d+.*: .*(cycles, .* predicted|hangs|ended with)"),
+    Finding.RUN: re.compile(rf"{START}(, step '[^']+')?, command -?\d+.*: .*(cycles, .* predicted|hangs|ended with)"),
 }
 
 

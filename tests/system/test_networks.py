@@ -1,5 +1,6 @@
 """Whole networks on the gateware, compiled to native code: every output is the golden model's, every cycle the predicted one."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import classifier, decoder, far, flat, residual, shrinking
+from tests.openwork.compiler.test_segments import SMALLER_GROUPS, deep
 
 from openwork.compiler.network import compile_network
 from openwork.image import Image
@@ -59,6 +61,13 @@ def test_every_tensor_and_every_cycle_is_right(network: IntegerNetwork, encoding
 def test_maps_may_be_divided_in_every_way(groups: int) -> None:
     image = compile_network(classifier(), CONFIG, row_groups=groups, watch=True)
     runs_right(image, CONFIG, inputs_of(image.network, 1, seed=2))
+
+
+def test_segments_with_smaller_groups() -> None:
+    config = replace(SMALLER_GROUPS, feature_words=128)
+    image = compile_network(deep(24, 28), config, watch=True)
+    assert len({place.row_groups for place in image.places if not place.vector}) > 1
+    runs_right(image, config, inputs_of(image.network, 2, seed=4))
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])

@@ -16,13 +16,14 @@ from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork.simulator.image import run_instructions
 from openwork_dv.coverage import NETWORK_BINS, Coverage
-from openwork_dv.native import NativeSimulation, RunResult, Stalls, build
+from openwork_dv.native import NativeSimulation, Stalls, build
 from openwork_dv.network_coverage import network_bins
 from openwork_dv.network_runs import network_complaints
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, Operation, RunCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import ImageStatus, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.report import RunResult
 
 CONFIG = ArrayConfig(
     4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from openwork_hw.arch.report import RunResult
+
 
 @dataclass(frozen=True)
 class Load:
@@ -76,20 +78,19 @@ class BusJob:
     limit_cycles: int = 100_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answered:
     """What came of an `Ask`.
 
     Attributes:
-        status, cycles: of the answer.
-        reports: those that waited, as `openwork.bus.CommandReport`'s fields in order.
-        outputs: packets that came since the step before.
+        result: the answer, and the reports that waited.
+        commands: for each report the number of its command.
+        packets: of outputs, those that came since the step before.
     """
 
-    status: str
-    cycles: int
-    reports: tuple[tuple[int, ...], ...]
-    outputs: tuple[bytes, ...]
+    result: RunResult
+    commands: tuple[int, ...]
+    packets: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from openwork.golden import partial_sums
 from openwork_dv.stimulus import Case
+from openwork_hw.arch import encodings
+from openwork_hw.arch.commands import Operation, RunCommand
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 
 LAYER_BINS = (
@@ -28,11 +31,12 @@ LAYER_BINS = (
     *("saturates below", "saturates above", "cut by low", "cut by high", "shift 0"),
     *(f"encoding {encoding.name.lower()}" for encoding in Encoding),
     *("one row group", "some row groups", "all PEs in one stream", "stream without rows", "fillers in long gaps"),
+    *("copies between streams", "streams that share nothing"),
     *("one pass", "several passes for a long row", "several passes for the tap table"),
     *("row shorter than the lanes", "row longer than the lanes", "more rows than wait in a row buffer"),
     *("two memory ports", "one memory port"),
 )
-"""What random layers have to meet."""
+"""What random networks of one layer have to meet."""
 
 STALL_BINS = ("stalls never", "stalls sometimes", "stalls nearly always", "streams wait for the command before")
 """How their streams have to be driven."""
@@ -104,7 +108,7 @@ def layer_bins(case: Case) -> Iterator[str]:
     """What a layer meets, on its array and with its input."""
     yield from _shape_bins(case)
     yield from _value_bins(case)
-    yield from _program_bins(case)
+    yield from _image_bins(case)
 
 
 def _shape_bins(case: Case) -> Iterator[str]:
@@ -153,30 +157,46 @@ def _value_bins(case: Case) -> Iterator[str]:
         yield "saturates above" if layer.high == 127 else "cut by high"
 
 
-def _program_bins(case: Case) -> Iterator[str]:
-    program, config = case.program, case.program.config
-    plan = program.plan
-    groups = program.layout.row_groups
-    yield f"encoding {program.encoding.name.lower()}"
-    yield "one row group" if groups == 1 else "some row groups" if groups < config.pes else "all PEs in one stream"
-    if any(plan.dummies):
-        yield "stream without rows"
-    stored = sum(rows.nonzeros for rows in plan.streams)
-    empty = int((np.count_nonzero(case.layer.weights.reshape(case.layer.rows, -1), axis=1) == 0).sum())
-    if stored > case.layer.nonzeros + empty + sum(plan.dummies):
-        yield "fillers in long gaps"
-    longest = max(int(rows.lengths.max()) for rows in plan.streams)
-    if len(program.passes) == 1:
-        yield "one pass"
-    elif longest > config.row_buffer_nonzeros:
-        yield "several passes for a long row"
-    else:
-        yield "several passes for the tap table"
-    shortest = min(int(rows.lengths.min()) for rows in plan.streams)
-    if shortest < config.lanes:
-        yield "row shorter than the lanes"
-    if longest > config.lanes:
-        yield "row longer than the lanes"
-    if max(len(rows.rows) for rows in plan.streams) > 17:
-        yield "more rows than wait in a row buffer"
+def _image_bins(case: Case) -> Iterator[str]:
+    image, config = case.image, case.image.config
+    yield f"encoding {image.encoding.name.lower()}"
     yield "one memory port" if config.single_port else "two memory ports"
+    passes: list[tuple[list[int], int]] = []  # rows that a RUN writes, and nonzeros of the longest one
+    for instruction in image.instructions:
+        run = instruction.command
+        if not isinstance(run, RunCommand):
+            continue
+        yield (
+            "one row group"
+            if run.row_groups == 1
+            else "some row groups"
+            if run.row_groups < config.pes
+            else "all PEs in one stream"
+        )
+        if run.row_groups < config.pes:
+            yield "copies between streams" if run.row_groups in config.copied_groups else "streams that share nothing"
+        written = [record.row for feeder in instruction.feeders for record in feeder.records if record.write]
+        longest = 0
+        for feeder in instruction.feeders:
+            if not any(record.write for record in feeder.records):
+                yield "stream without rows"
+            if len(feeder.records) > 17:
+                yield "more rows than wait in a row buffer"
+            numbers = [record.row for record in feeder.records]
+            rows = encodings.decode(image.encoding, feeder.words, run.layout, numbers)
+            # What a row without weights holds is its only nonzero; a pooled row is padded so that sums have the time.
+            owners = np.repeat(rows.lengths, rows.lengths)
+            if run.operation is not Operation.POOL and ((rows.values == 0) & (owners > 1)).any():
+                yield "fillers in long gaps"
+            if rows.lengths.min() < config.lanes:
+                yield "row shorter than the lanes"
+            if rows.lengths.max() > config.lanes:
+                yield "row longer than the lanes"
+            longest = max(longest, int(rows.lengths.max()))
+        passes.append((written, longest))
+    if len(passes) == 1:
+        yield "one pass"
+    for before, after in pairwise(passes):
+        if before == after:
+            long = after[1] > config.row_buffer_nonzeros
+            yield "several passes for a long row" if long else "several passes for the tap table"

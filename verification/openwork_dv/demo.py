@@ -15,20 +15,19 @@ from rich.table import Table
 
 from openwork.backends import Comparison, compare
 from openwork.compiler.network import compile_network
-from openwork.compiler.program import compile_layer
 from openwork.golden import run_layer
 from openwork.image import Image
 from openwork.layer import IntegerLayer
 from openwork.models.digits import PreparedDigits, prepare
+from openwork.network import one_layer_network
+from openwork.report.layers import layer_rows
 from openwork_dv.building import BUILD_FOLDER
 from openwork_dv.jobs import Job
 from openwork_dv.runner import Simulation, run_on, written
-from openwork_dv.scoreboard import layer_complaints, layer_outputs
-from openwork_dv.stimulus import Case
-from openwork_dv.transactions import answer, layer_steps
+from openwork_dv.scoreboard import image_complaints, stored_bytes
+from openwork_dv.transactions import answer, image_steps
 from openwork_fpga.verilog import write_verilog
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.encodings import bits_per_nonzero
 from openwork_hw.arch.nonzeros import Encoding
 
 CONFIG = PRESETS["demo"]
@@ -46,7 +45,7 @@ class LayerRun:
 
     Attributes:
         bits: of the weight streams for each nonzero, all metadata counted.
-        cycles, predicted: of all passes, without stalls.
+        cycles, predicted: of all RUN and MOVE commands, without stalls.
         utilization: useful multiply-accumulates / what the array could do in the predicted time.
         outputs: compared with the golden model's.
         mismatches: of those; 0.
@@ -145,32 +144,33 @@ def _run_layers(
 def _run_layer(
     layer: IntegerLayer, encoding: Encoding, inputs: NDArray[np.int8], config: ArrayConfig, simulation: Simulation
 ) -> LayerRun:
-    program = compile_layer(layer, config, encoding)
-    cases = [Case(program, image) for image in (inputs[0], *inputs)]
+    image = compile_network(one_layer_network(layer), config, encoding)
+    batch = np.stack([inputs[0], *inputs])
     stalls = [0.0] + [STALL] * len(inputs)
     jobs = [
-        Job(tuple(layer_steps(program, case.inputs)), stall, seed)
-        for seed, (case, stall) in enumerate(zip(cases, stalls, strict=True))
+        Job(tuple(image_steps(image, one)), stall, seed)
+        for seed, (one, stall) in enumerate(zip(batch, stalls, strict=True))
     ]
     results = run_on(simulation, config, jobs)
     complaints = [
         f"{encoding.name.lower()}, stall {stall}: {text}"
-        for case, stall, result in zip(cases, stalls, results, strict=True)
-        for text in layer_complaints(case, result, exact_cycles=stall == 0)
+        for one, stall, result in zip(batch, stalls, results, strict=True)
+        for text in image_complaints(image, one, result, exact_cycles=stall == 0)
     ]
-    mismatches = [
-        np.count_nonzero(layer_outputs(case, result) != run_layer(layer, case.inputs))
-        for case, result in zip(cases, results, strict=True)
-    ]
-    first = program.layout.row_groups
-    reports = [answer(config, step) for step in results[0].steps[first : first + len(program.passes)]]
+    expected = run_layer(layer, batch)
+    found = [image.outputs(stored_bytes(image, result)) for result in results]
+    (row,) = layer_rows(image)
     return LayerRun(
-        bits=bits_per_nonzero(np.concatenate(program.passes[0].words), max(layer.nonzeros, 1)),
-        cycles=sum(report.cycles for report in reports),
-        predicted=program.predicted_cycles,
-        utilization=program.utilization,
-        outputs=len(cases) * layer.rows * layer.output_pixels,
-        mismatches=int(sum(mismatches)),
+        bits=row.nonzero_bits or 0.0,
+        cycles=sum(
+            answer(config, step).cycles
+            for step, command in zip(results[0].steps, image.commands, strict=True)
+            if command.kind in ("RUN", "MOVE")
+        ),
+        predicted=image.compute_cycles,
+        utilization=image.utilization,
+        outputs=expected.size,
+        mismatches=int(np.count_nonzero(np.stack(found) != expected)),
         complaints=tuple(complaints),
     )
 

@@ -1,6 +1,7 @@
 """Builds a component's Verilog with Icarus or Verilator and runs a cocotb bench on it; what was built once is kept."""
 
 import logging
+import os
 import pickle
 import shutil
 import tempfile
@@ -14,12 +15,14 @@ from typing import Any
 import cocotb_tools.config
 from amaranth.back import rtlil
 from amaranth.lib import wiring
-from cocotb_tools.runner import Runner, get_runner
+from cocotb_tools.runner import Icarus, Runner, get_runner
 
 from openwork_dv.building import BUILD_FOLDER, SimulationError, built, files_version
 from openwork_dv.held_commands import HeldCommands
 from openwork_dv.jobs import Job, JobResult
 from openwork_dv.native.build import compile_program, tools, verilate
+from openwork_dv.waves import DUMP, DUMP_MODULE, bench_waves, write_view
+from openwork_dv.waves import FOLDER as WAVES
 from openwork_fpga.yosys import run_script
 from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
@@ -78,14 +81,24 @@ class Simulation:
     def run(self, bench: str, jobs: Any) -> Any:
         """Run `openwork_dv.bench.<bench>`: what it reads are `jobs`, what it writes comes back.
 
+        If the environment variable OPENWORK_WAVES names a folder, the waves of the run and a saved view are written there.
+
         Raises:
             SimulationError: the simulator or the bench stopped.
         """
+        waves = bench_waves(bench)
         scratch = Path(tempfile.mkdtemp(dir=self.folder, prefix="run-"))
         (scratch / "jobs").write_bytes(pickle.dumps(jobs))
         results, log = scratch / "results", scratch / "log"
+        plusargs = (
+            ["+verilator+rand+reset+2"]
+            if self.simulator is Simulator.VERILATOR
+            else [f"+waves={waves}"]
+            if waves
+            else []
+        )
         with suppress(SystemExit):  # the runner's way to say that the bench failed: no results then
-            _runner(self.simulator).test(
+            _runner(self.simulator, waves=waves is not None).test(
                 test_module=f"openwork_dv.bench.{bench}",
                 hdl_toplevel=self.top,
                 hdl_toplevel_lang="verilog",
@@ -93,9 +106,14 @@ class Simulation:
                 test_dir=scratch,
                 results_xml=str(scratch / "results.xml"),
                 log_file=log,
-                plusargs=["+verilator+rand+reset+2"] if self.simulator is Simulator.VERILATOR else [],
+                plusargs=plusargs,
+                test_args=[]
+                if waves is None or self.simulator is Simulator.ICARUS
+                else ["--trace", "--trace-file", str(waves)],
                 extra_env={"OPENWORK_JOBS": str(scratch / "jobs"), "OPENWORK_RESULTS": str(results)},
             )
+        if waves is not None and waves.exists():
+            write_view(waves)
         if not results.exists():
             lines = log.read_text(errors="replace").splitlines() if log.exists() else []
             complaint = next(
@@ -173,7 +191,7 @@ def written(
             _compile_verilator(part, sources, name, short_runs=True)
 
     depends_on = [name, files_version(*sources), language]
-    depends_on += [tools()] if simulator is Simulator.VERILATOR else []
+    depends_on += [tools(), _traced()] if simulator is Simulator.VERILATOR else []
     return Simulation(built(folder, " ".join(depends_on), make), simulator, name)
 
 
@@ -190,7 +208,7 @@ def build(
     """
     _require(simulator)
     if simulator is Simulator.VERILATOR:
-        name = f"{name} {_ports_file('top')} {tools()}"
+        name = f"{name} {_ports_file('top')} {tools()} {_traced()}"
 
     def make(part: Path) -> None:
         (part / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
@@ -220,12 +238,14 @@ def _require(simulator: Simulator) -> None:
 
 def _compile_icarus(folder: Path, sources: Sequence[Path], top: str, *options: str) -> None:
     log = folder / "build.log"
+    dump = folder / f"{DUMP_MODULE}.v"
+    dump.write_text(DUMP.format(module=DUMP_MODULE, top=top))
     try:
         _runner(Simulator.ICARUS).build(
-            sources=sources,
+            sources=[*sources, dump],
             hdl_toplevel=top,
             build_dir=folder,
-            build_args=options,
+            build_args=["-s", DUMP_MODULE, *options],
             timescale=("1ns", "1ps"),
             log_file=log,
         )
@@ -236,13 +256,15 @@ def _compile_icarus(folder: Path, sources: Sequence[Path], top: str, *options: s
 def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, *, short_runs: bool = False) -> None:
     """cocotb's own main program around a model of which the ports can be seen."""
     (folder / "ports.vlt").write_text(_ports_file(top))
+    waves = bool(os.environ.get(WAVES))
     options = ("--vpi", "--timescale", "1ns/1ps", "--x-initial", "unique", "--top-module", top)
-    verilate(folder, *options, "ports.vlt", *map(str, sources))
+    verilate(folder, *options, *(["--trace-vcd"] if waves else []), "ports.vlt", *map(str, sources))
     libraries = cocotb_tools.config.libs_dir
     compile_program(
         folder,
         [cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"],
-        ["verilated_vpi.cpp"],
+        ["verilated_vpi.cpp", *(["verilated_vcd_c.cpp"] if waves else [])],
+        defines=[f"-DVM_TRACE={int(waves)}"],
         link=[f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
         program=top,
         short_runs=short_runs,
@@ -255,8 +277,20 @@ def _ports_file(top: str) -> str:
     return "\n".join(["`verilator_config", *lines, ""])
 
 
-def _runner(simulator: Simulator) -> Runner:
+def _traced() -> str:
+    """For names of builds: Verilator compiles a slower model where waves are asked for."""
+    return "waves" if os.environ.get(WAVES) else ""
+
+
+class _VcdIcarus(Icarus):
+    """Icarus with waves as VCD; cocotb's own runner has it write none, or its own format."""
+
+    def _test_command(self) -> list[list[str]]:
+        return [["-vcd" if word == "-none" else word for word in command] for command in super()._test_command()]
+
+
+def _runner(simulator: Simulator, *, waves: bool = False) -> Runner:
     """cocotb's runner, which says nothing that is not in the log."""
-    runner = get_runner(simulator.value)
+    runner = _VcdIcarus() if waves and simulator is Simulator.ICARUS else get_runner(simulator.value)
     runner.log.setLevel(logging.CRITICAL + 1)
     return runner

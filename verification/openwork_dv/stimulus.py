@@ -1,4 +1,4 @@
-"""Constrained-random layers, the passes they compile to, and ways to corrupt a weight stream."""
+"""Constrained-random layers, the images they compile to, and ways to corrupt a weight stream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from openwork.compiler.errors import CompileError
-from openwork.compiler.program import LayerProgram, compile_layer
+from openwork.compiler.network import compile_network
+from openwork.image import Image
 from openwork.layer import IntegerLayer, row_sum_bits
+from openwork.network import one_layer_network
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
@@ -20,28 +22,26 @@ TRIES = 2000
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A layer with an input, compiled.
+    """A network of one layer with an input, compiled.
 
     Attributes:
-        program: of one array, one encoding and one number of row groups.
+        image: of one array, one encoding and one division of the maps.
         inputs: int8 [channels, height, width].
     """
 
-    program: LayerProgram
+    image: Image
     inputs: NDArray[np.int8]
 
     @property
     def layer(self) -> IntegerLayer:
         """The layer."""
-        return self.program.layer
+        (layer,) = self.image.network.layers
+        return layer
 
     @property
     def cycles(self) -> int:
-        """Cycles of the whole case without stalls, bytes in and out included."""
-        lanes = self.program.config.lanes
-        layout = self.program.layout
-        moved = layout.row_groups * layout.input_words + sum(store.words for store in self.program.stores)
-        return moved * lanes + self.program.predicted_cycles
+        """Cycles of all commands without stalls, bytes in and out included."""
+        return sum(command.predicted_cycles for command in self.image.commands)
 
 
 def random_case(rng: Generator, config: ArrayConfig, max_cycles: int, encoding: Encoding | None = None) -> Case:
@@ -50,14 +50,15 @@ def random_case(rng: Generator, config: ArrayConfig, max_cycles: int, encoding: 
     Raises:
         ValueError: no such layer was found.
     """
+    divisions = [groups for groups in config.row_groups if config.pes // groups <= config.replicas]
     for _ in range(TRIES):
         layer = random_layer(rng, config.sum_bits)
         kind = encoding or Encoding(int(rng.choice(encodings_of(config))))
         try:
-            program = compile_layer(layer, config, kind, int(rng.choice(config.row_groups)))
-        except (CompileError, ValueError):
+            image = compile_network(one_layer_network(layer), config, kind, row_groups=int(rng.choice(divisions)))
+        except CompileError:
             continue
-        case = Case(program, random_inputs(rng, layer))
+        case = Case(image, random_inputs(rng, layer))
         if case.cycles <= max_cycles:
             return case
     raise ValueError(f"no random layer for {config} takes at most {max_cycles} cycles")

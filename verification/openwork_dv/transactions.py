@@ -1,18 +1,18 @@
 """Commands of the contract as steps of a job, and a step's result as numbers of the contract."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.program import LayerProgram, Pass
+from openwork.image import Image
 from openwork_dv.jobs import Step, StepResult
 from openwork_dv.packing import pack, unpack
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand, TapEntry
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import CommandOp, command_fields, move_period
-from openwork_hw.arch.nonzeros import RowRecord, StreamErrorKind
+from openwork_hw.arch.image import CommandOp, Instruction, command_fields, move_period
+from openwork_hw.arch.nonzeros import RowRecord
+from openwork_hw.arch.report import CommandReport, command_report
 from openwork_hw.array.payloads import Neighbour, RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.sequencing.payloads import CommandLayout, Report
@@ -46,15 +46,19 @@ def clear_step(config: ArrayConfig) -> Step:
     return Step(pack(CommandLayout(config), op=CommandOp.CLEAR), {}, SPARE_CYCLES)
 
 
-def run_step(config: ArrayConfig, step: Pass, reset_after: int | None = None) -> Step:
+def run_step(config: ArrayConfig, instruction: Instruction, reset_after: int | None = None) -> Step:
     """RUN with its tap table, and the words and records of every stream."""
-    run = step.run
-    inputs: dict[str, Sequence[int]] = {"i_taps": [tap_payload(config, entry) for entry in step.taps]}
-    for stream, (words, records) in enumerate(zip(step.words, step.records, strict=True)):
-        feeder = config.feeders.index(stream * run.row_groups)
-        inputs[f"i_words__{feeder}"] = word_payloads(words)
-        inputs[f"i_records__{feeder}"] = [record_payload(config, record) for record in records]
-    limit = 4 * step.predicted_cycles + 8 * sum(map(len, inputs.values())) + SPARE_CYCLES
+    run = instruction.command
+    assert isinstance(run, RunCommand)
+    inputs: dict[str, Sequence[int]] = {"i_taps": [tap_payload(config, entry) for entry in instruction.taps]}
+    longest = 0
+    for stream, feeder in enumerate(instruction.feeders):
+        number = config.feeders.index(stream * run.row_groups)
+        inputs[f"i_words__{number}"] = word_payloads(feeder.words)
+        inputs[f"i_records__{number}"] = [record_payload(config, record) for record in feeder.records]
+        # A word holds fewer than four nonzeros; memories with one port take a cycle more per row.
+        longest = max(longest, 4 * len(feeder.words) + 2 * config.row_spacing * len(feeder.records))
+    limit = 2 * run.hold * longest + 8 * sum(map(len, inputs.values())) + SPARE_CYCLES
     return Step(run_payload(config, run), inputs, limit, reset_after)
 
 
@@ -94,33 +98,29 @@ def record_payload(config: ArrayConfig, record: RowRecord) -> int:
     )
 
 
-def layer_steps(program: LayerProgram, inputs: NDArray[np.int8]) -> list[Step]:
-    """Everything a layer sends: loads, passes, stores."""
-    config = program.config
-    return [
-        *(load_step(config, command, words) for command, words in program.loads(inputs)),
-        *(run_step(config, step) for step in program.passes),
-        *(store_step(config, command) for command in program.stores),
-    ]
+def image_steps(image: Image, inputs: NDArray[np.int8]) -> list[Step]:
+    """Everything that an image sends for one input, int8 [channels, height, width]; a step per command."""
+    config, steps = image.config, []
+    to_load = image.load_bytes(inputs).reshape(-1, config.lanes)
+    for instruction in image.instructions:
+        match instruction.command:
+            case LoadCommand() as load:
+                steps.append(load_step(config, load, to_load[: load.words]))
+                to_load = to_load[load.words :]
+            case StoreCommand() as store:
+                steps.append(store_step(config, store))
+            case MoveCommand() as move:
+                steps.append(move_step(config, move))
+            case RunCommand():
+                steps.append(run_step(config, instruction))
+    return steps
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A report, read: cycles, and the fault kept since the last CLEAR."""
-
-    cycles: int
-    kind: StreamErrorKind
-    pe: int
-    position: int
-
-
-def answer(config: ArrayConfig, result: StepResult) -> Answer:
+def answer(config: ArrayConfig, result: StepResult) -> CommandReport:
     """Read the report of a step that has one."""
     if result.report is None:
         raise ValueError("the step has no report: the array was reset or hung")
-    fields = unpack(Report(config), result.report)
-    fault: Mapping[str, int] = fields["fault"]
-    return Answer(fields["cycles"], StreamErrorKind(fault["kind"]), fault["pe"], fault["position"])
+    return command_report(unpack(Report(config), result.report))
 
 
 def feature_words(config: ArrayConfig, outputs: Iterable[int]) -> NDArray[np.int8]:

@@ -1,6 +1,7 @@
 """The three encodings of weight streams under one name each, and what they cost."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log2
 
 import numpy as np
@@ -52,13 +53,54 @@ def check_encoding(config: ArrayConfig, encoding: int) -> None:
         )
 
 
-def prepare(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> SparseRows:
-    """The rows as the array will see them: with the fillers that `packed` needs for long gaps.
+@dataclass(frozen=True, eq=False)
+class PreparedRows:
+    """Rows that only have to be written: how they are written is decided once.
+
+    Attributes:
+        encoding: of the stream.
+        rows: as the array will see them: with the fillers that `packed` needs for long gaps.
+        layout: of their columns.
+        words: words of `encode`, the header included; of `packed` up to a few less.
+        rice: the parameter of `packed`; else 0.
+    """
+
+    encoding: Encoding
+    rows: SparseRows
+    layout: ColumnLayout
+    words: int
+    rice: int = 0
+
+    def encode(self) -> NDArray[np.uint32]:
+        """The rows as words, the header first.
+
+        Raises:
+            ValueError: the encoding cannot write them.
+        """
+        if self.encoding is Encoding.PACKED:
+            return packed.encode(self.rows, self.layout, self.rice)
+        return _CODECS[self.encoding].encode(self.rows, self.layout)
+
+
+def prepared(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> PreparedRows:
+    """Rows prepared for an encoding.
 
     Raises:
         ValueError: the encoding cannot write these rows.
     """
-    return packed.prepare(rows, layout) if encoding is Encoding.PACKED else rows
+    if encoding is Encoding.PACKED:
+        words, rice = packed.cheapest(rows, layout)
+        return PreparedRows(encoding, packed.pad_gaps(rows, layout, rice), layout, words, rice)
+    return PreparedRows(encoding, rows, layout, len(encode(encoding, rows, layout)))
+
+
+def prepare(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> SparseRows:
+    """The rows of `prepared`, as the array will see them.
+
+    Raises:
+        ValueError: the encoding cannot write these rows.
+    """
+    return prepared(encoding, rows, layout).rows
 
 
 def encode(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> NDArray[np.uint32]:
@@ -68,17 +110,6 @@ def encode(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> NDArra
         ValueError: the encoding cannot write these rows.
     """
     return _CODECS[encoding].encode(rows, layout)
-
-
-def word_count(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> int:
-    """Words of `encode`, or up to a few less.
-
-    Raises:
-        ValueError: the encoding cannot write these rows.
-    """
-    if encoding is Encoding.PACKED:
-        return packed.word_count(rows, layout)
-    return len(encode(encoding, rows, layout))
 
 
 def decode(

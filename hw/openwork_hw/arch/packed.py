@@ -89,20 +89,15 @@ def choose_rice(rows: SparseRows, layout: ColumnLayout) -> int:
     Raises:
         ValueError: columns are not ascending, or no `rice` can say the gaps between this layout's columns.
     """
-    return _cheapest(rows, layout)[1]
+    return cheapest(rows, layout)[1]
 
 
-def word_count(rows: SparseRows, layout: ColumnLayout) -> int:
-    """Words of `encode`, but for the header and what pads one string to the other's end.
+def cheapest(rows: SparseRows, layout: ColumnLayout) -> tuple[int, int]:
+    """The fewest words of stops and fields, without what pads one string to the other's end, and their `rice`.
 
     Raises:
         ValueError: as `choose_rice`.
     """
-    return _cheapest(rows, layout)[0]
-
-
-def _cheapest(rows: SparseRows, layout: ColumnLayout) -> tuple[int, int]:
-    """Words of stops and fields, and their `rice`."""
     positions = _positions(rows, layout)
     steps = np.diff(positions, prepend=-1)
     if steps.min() < 1:
@@ -133,13 +128,13 @@ def prepare(rows: SparseRows, layout: ColumnLayout) -> SparseRows:
     return pad_gaps(rows, layout, choose_rice(rows, layout))
 
 
-def encode(rows: SparseRows, layout: ColumnLayout) -> NDArray[np.uint32]:
-    """Write rows as packed words.
+def encode(rows: SparseRows, layout: ColumnLayout, rice: int | None = None) -> NDArray[np.uint32]:
+    """Write rows as packed words, with the `rice` of `choose_rice` unless another one is given.
 
     Raises:
         ValueError: columns are not ascending within a row, gaps cannot be written, or there are too many nonzeros.
     """
-    rice = choose_rice(rows, layout)
+    rice = choose_rice(rows, layout) if rice is None else rice
     rows = pad_gaps(rows, layout, rice)
     if rows.nonzeros > MAX_COUNT:
         raise ValueError(f"a packed stream holds up to {MAX_COUNT} nonzeros, not {rows.nonzeros}: use more streams")

@@ -1,5 +1,7 @@
 """Latencies of the gateware that software has to know to predict cycles; the components take them from here."""
 
+from collections.abc import Sequence
+
 from openwork_hw.arch.config import MULTIPLIER_CYCLES, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -132,3 +134,20 @@ def pass_overhead(config: ArrayConfig) -> int:
     The chain is passed twice: by what starts the feeders and reports them done, and by what stops them.
     """
     return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config) + 2 * config.pes
+
+
+def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> int:
+    """Cycles from a RUN request to its answer.
+
+    A command follows the one before at once, if it has been read from the program by then; that begins when the one before has
+    got all of its tap table. A compact array reads a command after the report of the one before.
+
+    Args:
+        commands: for each its report's cycles, and the entries of its tap table; 0 where it is no RUN.
+    """
+    taken = free = read = 0
+    for cycles, entries in commands:
+        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
+        free = taken + cycles + BETWEEN_CYCLES
+        read = free if config.compact else taken + 2 + entries
+    return PROGRAM_CYCLES + max(free, read + READ_CYCLES)

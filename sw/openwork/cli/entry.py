@@ -6,6 +6,7 @@ import signal
 import sys
 from types import FrameType
 
+from openwork.extras import missing_extra
 from openwork_hw.arch.refusal import Refusal
 
 STATUS_REFUSED = 2
@@ -37,6 +38,10 @@ def main() -> None:
         _say(f"openwork: {refusal}")
         sys.exit(STATUS_REFUSED)
     except Exception as error:
+        needed = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+        if needed:
+            _say(f"openwork: {needed}")
+            sys.exit(STATUS_REFUSED)
         if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):
             _give_up_output()
             _say(f"openwork: what this command prints cannot be written: {os.strerror(error.errno).lower()}")

@@ -111,6 +111,9 @@ def compile_(
             help="Of the weight streams: csr, triplet or packed.", show_default="packed, csr for a compact array"
         ),
     ] = None,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Also print what each stage of the compiler made (docs/compiler.md).")
+    ] = False,
 ) -> None:
     """Compile a quantized model for an array, and print its layers.
 
@@ -119,6 +122,8 @@ def compile_(
       openwork compile model.int8 --preset ecp5-85k -o model.image
 
       openwork compile model.int8 --preset ecp5-85k --feature-words 65536 -o model.image
+
+      openwork compile model.int8 --preset demo --stages -o model.image
     """
     from openwork.files import read_network, write_image
 
@@ -141,12 +146,17 @@ def compile_(
     check_files((model,), (out,))
     network = read_network(model)
 
-    from openwork.compiler.network import compile_network
+    from openwork.compiler.emit import emit
+    from openwork.compiler.network import best_plan
+    from openwork.compiler.plan import stages_text
     from openwork.report import layer_table
 
     with counting() as progress:
-        image = compile_network(network, config, chosen, progress=progress)
+        plan = best_plan(network, config, chosen)
+        image = emit(plan, watch=False, progress=progress)
     write_image(out, image)
+    if stages:
+        output.print(stages_text(plan), highlight=False, markup=False)
     output.print(layer_table(image))
     output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
 
@@ -160,12 +170,22 @@ def run(
     workers: Workers = 1,
     port: BoardPort = None,
     baud: Baud = DEFAULT_BAUD,
+    waves: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --backend rtl and --step: the .vcd file to write, with the waves of that step for the first input. A "
+            "saved view for GTKWave is written beside it."
+        ),
+    ] = None,
+    step: Annotated[str | None, typer.Option(help="With --waves: the name of the step, as compile prints it.")] = None,
 ) -> None:
     """Run a model on inputs, exactly, and write its outputs.
 
     For example:
 
       openwork run model.image --inputs images.npy --backend rtl -o scores.npy
+
+      openwork run model.image --inputs images.npy --backend rtl --waves conv1.vcd --step conv1 -o scores.npy
 
       openwork run model.image --inputs images.npy --backend board --port /dev/ttyUSB0 -o scores.npy
 
@@ -179,7 +199,14 @@ def run(
         raise FileError(
             f"{model} is not compiled: the backend {backend} runs .image files, which openwork compile writes"
         )
-    check_files((model, inputs), (out,))
+    view = None if waves is None else waves.parent / f"{waves.stem}.gtkw"
+    check_files((model, inputs), (out, waves, view))
+    if (waves is None) != (step is None):
+        raise OptionError(
+            "waves are of one step: name the file with --waves and the step with --step, or leave both out"
+        )
+    if waves is not None and waves.suffix != ".vcd":
+        raise OptionError(f"--waves writes a .vcd file, and the name {waves} is not of one")
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
     integers = network.integer_inputs(read_array(inputs))
@@ -197,9 +224,19 @@ def run(
                 batches.append(run_network(network, integers[start : start + size]))
             results = np.concatenate(batches)
         else:
-            outcomes = backends.run(image, integers, backend, progress, workers=workers, port=port_of(port, baud))
+            chosen = None if waves is None or step is None else backends.Waves(step, waves)
+            outcomes = backends.run(
+                image, integers, backend, progress, workers=workers, port=port_of(port, baud), waves=chosen
+            )
             results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
     write_array(out, results)
+    if waves is not None:
+        output.print(
+            f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     result = network.tensor(network.outputs[0])
     output.print(
         f"{out}: int8 {[len(integers), *network.output_shape]}, each {result.scale:.6g} * (integer - {result.zero_point}).",

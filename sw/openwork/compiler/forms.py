@@ -77,7 +77,7 @@ class Form:
         offsets, shifts: int64 [rows], of the row records.
         low, high: int8 limits of the output.
         pad: what a tap outside the map reads; None where none can be.
-        stride: input pixels for an output pixel, down and across.
+        stride: input pixels per output pixel, down and across; 1 along an axis with a single output pixel.
         enlarge: output pixels for an input pixel.
         operation: what becomes of products. POOL: taps are the pixels of a block, filled in when blocks are known.
         moved: the inputs, which are maps, first become vectors, pixel by pixel.
@@ -91,10 +91,58 @@ class Form:
     low: int = ACTIVATION_MIN
     high: int = ACTIVATION_MAX
     pad: int | None = None
-    stride: int = 1
+    stride: tuple[int, int] = (1, 1)
     enlarge: int = 1
     operation: Operation = Operation.SUM
     moved: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """A network as rows of nonzeros.
+
+    Attributes:
+        network: what the forms compute.
+        forms: of each step; None for a reshape, which only moves.
+        vectors: the tensors that are vectors; all others are maps.
+    """
+
+    network: IntegerNetwork
+    forms: tuple[Form | None, ...]
+    vectors: frozenset[str]
+
+    def __str__(self) -> str:
+        lines = []
+        for step, form in zip(self.network.steps, self.forms, strict=True):
+            kind = "vector" if step.output in self.vectors else "map"
+            rows = f"{len(form.offsets)} rows, {len(form.nonzeros.values)} nonzeros" if form else "moves only"
+            lines.append(f"{step.output}: {kind}, {rows}")
+        return "\n".join(lines)
+
+
+def network_forms(network: IntegerNetwork) -> Forms:
+    """The forms of all steps.
+
+    Raises:
+        CompileError: a step has none.
+    """
+    vectors = {network.input.name} if network.input.shape[1:] == (1, 1) else set()
+    forms: list[Form | None] = []
+    for step in network.steps:
+        kinds = {name in vectors for name in step.inputs}
+        if len(kinds) > 1:
+            raise CompileError(f"step {step.output!r} reads vectors and maps together: the array cannot")
+        vector = kinds == {True}
+        form = form_of(network, step, vector=vector)
+        _, height, width = network.tensor(step.output).shape
+        if form is None and vector and (height, width) == (1, 1):
+            raise CompileError(f"step {step.output!r} turns a vector into itself: leave it out")
+        if (height, width) == (1, 1) and (vector or form is None or form.moved or form.operation is Operation.POOL):
+            vectors.add(step.output)
+        if form is not None:  # along an axis with one output pixel, no stride is ever taken
+            form = replace(form, stride=(form.stride[0] if height > 1 else 1, form.stride[1] if width > 1 else 1))
+        forms.append(form)
+    return Forms(network, tuple(forms), frozenset(vectors))
 
 
 def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None:
@@ -128,7 +176,7 @@ def form_of(network: IntegerNetwork, step: Step, *, vector: bool) -> Form | None
         _check_matrix(step.output, sum(channels) ** 2 * kernel_h * kernel_w)
         places = [(ky - top, kx - left) for ky in range(kernel_h) for kx in range(kernel_w)]
         form = copies(step.output, channels, Operation.MAX, places)
-        return replace(form, pad=ACTIVATION_MIN if any(step.padding) else None, stride=step.stride)
+        return replace(form, pad=ACTIVATION_MIN if any(step.padding) else None, stride=(step.stride, step.stride))
     if isinstance(step, Upsample):
         return replace(copies(step.output, channels, Operation.SUM), enlarge=step.factor)
     assert isinstance(step, Reshape)
@@ -168,7 +216,7 @@ def _layer(layer: IntegerLayer, channels: Sequence[int]) -> Form:
         layer.low,
         layer.high,
         pad=layer.input_zero_point if any(layer.padding) else None,
-        stride=layer.stride,
+        stride=(layer.stride, layer.stride),
     )
 
 

@@ -1,12 +1,17 @@
-"""Word addresses for tensors that live at different times."""
+"""Word addresses for buffers that live at different times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from openwork.compiler.buffers import Buffer
+from openwork.compiler.errors import CompileError
+from openwork.compiler.schedule import Schedule
+from openwork.limits import MAX_BLOCK
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A tensor's need: `words`, from when step `born` writes it to when step `dies` has read it."""
+    """A buffer's need: `words`, from when run `born` writes it to when run `dies` has read it; `name` decides between equals."""
 
     name: str
     words: int
@@ -15,7 +20,7 @@ class Lifetime:
 
 
 def allocate(lifetimes: Sequence[Lifetime]) -> dict[str, int]:
-    """For each tensor an address, so that no two overlap in both time and memory; the largest tensors choose first.
+    """For each name an address, so that no two overlap in both time and memory; the largest choose first.
 
     Each takes the smallest gap among those already placed that fits ("greedy by size", Pisarchyk and Lee 2020, section 5.2).
 
@@ -42,3 +47,66 @@ def allocate(lifetimes: Sequence[Lifetime]) -> dict[str, int]:
 def need(lifetimes: Sequence[Lifetime], addresses: dict[str, int]) -> int:
     """Words that an allocation takes."""
     return max(addresses[one.name] + one.words for one in lifetimes)
+
+
+def place_buffers(schedule: Schedule) -> dict[Buffer, int]:
+    """Word addresses of all buffers.
+
+    Raises:
+        CompileError: they do not fit the feature memory; with the need, and the step at which it is largest.
+    """
+    lives = _lives(schedule)
+    # Names that cannot be equal, and keep the order of tensors of one size.
+    names = {buffer: f"{buffer.step or buffer.tensor} {number:06}" for number, buffer in enumerate(lives)}
+    lifetimes = [Lifetime(names[buffer], buffer.words, born, dies) for buffer, (born, dies) in lives.items()]
+    addresses = allocate(lifetimes)
+    needed = need(lifetimes, addresses)
+    config = schedule.config
+    if needed > config.feature_words:
+        times = list(_times(schedule))
+        most = max(range(-1, len(times)), key=lambda now: _alive(lifetimes, now))
+        what = times[most] if most >= 0 else schedule.forms.network.input.name
+        enough = 1 << (needed - 1).bit_length()
+        larger = f", or an array with {enough:,} feature words" if enough <= MAX_BLOCK else "; no array has as many"
+        raise CompileError(
+            f"the network needs {needed:,} feature words per PE ({needed * config.lanes:,} bytes), and there are "
+            f"{config.feature_words:,}: most at layer {what!r}, with {_alive(lifetimes, most):,} words alive; "
+            f"use a smaller input{larger}",
+            need=needed,
+        )
+    return {buffer: addresses[name] for buffer, name in names.items()}
+
+
+def _times(schedule: Schedule) -> Iterator[str]:
+    """For each point in time, the step that then moves or runs: each run of a step, the first together with its moves."""
+    for step in schedule.steps:
+        yield from [step.step.output] * max(len(step.runs), 1)
+
+
+def _lives(schedule: Schedule) -> dict[Buffer, tuple[int, int]]:
+    """When each buffer is written first and read last."""
+    lives = {schedule.tensors[schedule.forms.network.input.name]: (-1, -1)}
+
+    def alive(buffer: Buffer, now: int) -> None:
+        born, _ = lives.get(buffer.root, (now, now))
+        lives[buffer.root] = born, now
+
+    now = 0
+    for step in schedule.steps:
+        for vector in step.vectors:
+            alive(vector, now)
+        for one in step.unrolled:
+            alive(one.map, now)
+            alive(one.vector, now)
+        for number, run in enumerate(step.runs):
+            for buffer in (*run.reads, run.output):
+                alive(buffer, now + number)
+        now += max(len(step.runs), 1)
+        alive(step.output, now - 1)
+    for name in schedule.forms.network.outputs:
+        alive(schedule.tensors[name], now)
+    return lives
+
+
+def _alive(lifetimes: Sequence[Lifetime], now: int) -> int:
+    return sum(one.words for one in lifetimes if one.born <= now <= one.dies)

@@ -1,17 +1,34 @@
-"""A whole network for one array, divided so that it takes the fewest cycles."""
+"""A whole network for one array: network, forms, segments, schedule, addresses, passes, image.
 
-from openwork.compiler.division import plan_network
+Each stage is one function from one frozen thing to the next, and each of these prints as a short table:
+
+- `network_forms`: every step as rows of nonzeros (`Forms`).
+- `divisions`: in which ways the maps can be divided into segments (`Division`).
+- `schedule_network`: what each step runs, over buffers without addresses (`Schedule`).
+- `place_buffers`: a word address for every buffer; what does not fit is refused here, before anything is encoded.
+- `plan_passes`: rows on streams, passes and cycles (`NetworkPlan`).
+- `emit`: commands, tap tables, records and streams (`Image`).
+"""
+
+from collections.abc import Iterator
+
+from openwork.compiler.buffers import Buffer
 from openwork.compiler.emit import Progress, emit
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form, form_of
+from openwork.compiler.forms import Forms, network_forms
+from openwork.compiler.memory import place_buffers
+from openwork.compiler.passes import fewest_cycles, plan_passes
 from openwork.compiler.plan import NetworkPlan
-from openwork.compiler.scales import divisions
+from openwork.compiler.schedule import Schedule, schedule_network
+from openwork.compiler.segments import divisions
 from openwork.image import Image
 from openwork.network import IntegerNetwork
-from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
+
+GATHERED_CHANNELS = (256, 64)
+"""How many channels are gathered at a time, if all channels together need too much memory."""
 
 
 def compile_network(
@@ -25,11 +42,11 @@ def compile_network(
 ) -> Image:
     """The image that runs a network on an array, input to output.
 
-    The maps of the whole network are divided in the way with the fewest predicted cycles of those that fit (`scales.divisions`);
-    vectors are divided anew for each layer.
+    The maps of the network are divided in the way with the fewest predicted cycles of those that fit
+    (`openwork.compiler.segments`); vectors are divided anew for each layer.
 
     Args:
-        row_groups: divide the maps like this; None to choose.
+        row_groups: divide the first maps like this; None to choose.
         watch: store every tensor when it is made, besides the outputs; only the time of the whole run changes.
 
     Raises:
@@ -46,47 +63,51 @@ def best_plan(
         raise CompileError(
             f"a compact array decodes csr weight streams, not {encoding.name.lower()}: compile with --encoding csr"
         )
-    forms, vectors = network_forms(network)
     if row_groups is not None and row_groups not in config.row_groups:
         raise CompileError(f"row_groups must be one of {config.row_groups}, not {row_groups}")
-    best: NetworkPlan | None = None
-    reason: CompileError | None = None
-    for groups in [row_groups] if row_groups else reversed(config.row_groups):
-        if config.pes // groups > max(config.replicas, 1):
+    reasons: list[CompileError] = []
+    candidates = [
+        (fewest_cycles(schedule), number, schedule, addresses)
+        for number, (schedule, addresses) in enumerate(_fitting(network_forms(network), config, row_groups, reasons))
+    ]
+    best: tuple[int, int, NetworkPlan] | None = None
+    for bound, number, schedule, addresses in sorted(candidates, key=lambda one: one[:2]):
+        if best is not None and bound > best[0]:
+            break
+        try:
+            plan = plan_passes(schedule, addresses, encoding)
+        except CompileError as error:
+            reasons.append(error)
             continue
-        for division in divisions(network, forms, vectors, groups, config.lanes):
-            try:
-                if isinstance(division, CompileError):
-                    raise division
-                plan = plan_network(network, config, encoding, forms, vectors, division)
-            except CompileError as error:
-                if reason is None or (error.need and error.need < (reason.need or error.need + 1)):
-                    reason = error
-                continue
-            if best is None or plan.predicted_cycles < best.predicted_cycles:
-                best = plan
-    if best is None:
-        raise reason or CompileError(
+        if best is None or (plan.predicted_cycles, number) < best[:2]:
+            best = plan.predicted_cycles, number, plan
+    if best is not None:
+        return best[2]
+    if not reasons:
+        raise CompileError(
             f"the array copies outputs between {config.replicas} streams, and no legal row_groups of {config.row_groups} gives "
             f"so few: use an array with more replicas or a larger group"
         )
-    return best
+    # The reason that is nearest to fitting: the least need of memory; without any, the first.
+    raise min(reasons, key=lambda error: error.need or float("inf"))
 
 
-def network_forms(network: IntegerNetwork) -> tuple[list[Form | None], set[str]]:
-    """The form of each step, and which tensors are vectors."""
-    vectors = {network.input.name} if network.input.shape[1:] == (1, 1) else set()
-    forms: list[Form | None] = []
-    for step in network.steps:
-        kinds = {name in vectors for name in step.inputs}
-        if len(kinds) > 1:
-            raise CompileError(f"step {step.output!r} reads vectors and maps together: the array cannot")
-        vector = kinds == {True}
-        form = form_of(network, step, vector=vector)
-        one_pixel = network.tensor(step.output).shape[1:] == (1, 1)
-        if form is None and vector and one_pixel:
-            raise CompileError(f"step {step.output!r} turns a vector into itself: leave it out")
-        forms.append(form)
-        if one_pixel and (vector or form is None or form.moved or form.operation is Operation.POOL):
-            vectors.add(step.output)
-    return forms, vectors
+def _fitting(
+    forms: Forms, config: ArrayConfig, row_groups: int | None, reasons: list[CompileError]
+) -> Iterator[tuple[Schedule, dict[Buffer, int]]]:
+    """The schedules of all divisions that fit, smallest streams first; why others do not goes to `reasons`."""
+    for groups in [row_groups] if row_groups else reversed(config.row_groups):
+        if config.pes // groups > config.replicas:
+            continue
+        for division in divisions(forms, config, groups):
+            if isinstance(division, CompileError):
+                reasons.append(division)
+                continue
+            for channels in (None, *GATHERED_CHANNELS) if division.gathered else (None,):
+                try:
+                    schedule = schedule_network(forms, config, division, channels)
+                    yield schedule, place_buffers(schedule)
+                except CompileError as error:
+                    reasons.append(error)
+                else:
+                    break

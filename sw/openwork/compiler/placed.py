@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from openwork.compiler.buffers import Buffer
 from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import COPY_SHIFT, COPY_WEIGHT, Form, Nonzeros, Tap
-from openwork.compiler.places import Place
 from openwork.network import MAX_TAPS
 from openwork_hw.arch.timing import POOL_CYCLES
 
 
-def pool_taps(form: Form, source: Place) -> Form:
+def pool_taps(form: Form, source: Buffer) -> Form:
     """Every pixel of a block; the weights of the one tap count for each; what lies outside the map is taken off again."""
     pixels, channels = source.block[0] * source.block[1], source.shape[0]
     one = form.nonzeros

@@ -1,23 +1,21 @@
-"""How a network runs on an array, step by step, before anything is encoded."""
+"""How a network runs on an array: every pass with its streams and its cycles, before anything is encoded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.blocks import RowBlock
-from openwork.compiler.forms import Form
-from openwork.compiler.places import Place, Shifted
-from openwork.network import IntegerNetwork, Step
-from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.nonzeros import Encoding, SparseRows
+from openwork.compiler.buffers import Buffer
+from openwork.compiler.schedule import Run, Schedule, StepSchedule
+from openwork_hw.arch.encodings import PreparedRows
+from openwork_hw.arch.nonzeros import Encoding
 
 
 @dataclass(frozen=True, eq=False)
 class BlockPlan:
-    """How some rows of a step run.
+    """How some rows of a run are processed.
 
     Attributes:
         block: the rows.
@@ -27,54 +25,32 @@ class BlockPlan:
     """
 
     block: RowBlock
-    streams: tuple[SparseRows, ...]
+    streams: tuple[PreparedRows, ...]
     dummies: tuple[bool, ...]
     holds: tuple[int, ...]
     cycles: tuple[int, ...]
 
     def rows_of(self, stream: int) -> NDArray[np.int64]:
         """Numbers of the rows that a stream writes."""
-        return self.streams[stream].rows[: 0 if self.dummies[stream] else None]
+        return self.streams[stream].rows.rows[: 0 if self.dummies[stream] else None]
 
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """Passes that make one map or vector. Places have no address yet.
+    """A run in passes.
 
     Attributes:
-        form: its rows.
-        inputs: what its taps read.
-        shifted: in whose place taps that reach two neighbours read a copy, by input.
-        output: what it makes.
-        blocks: of rows, in the order in which they run.
+        run: what runs, divided among PEs.
+        blocks: of rows, in the order in which they run; each takes a pass for every few local pixels.
     """
 
-    form: Form
-    inputs: tuple[Place, ...]
-    shifted: Mapping[str, Shifted]
-    output: Place
+    run: Run
     blocks: tuple[BlockPlan, ...]
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        """All that it reads and writes."""
-        return *self.inputs, *(one.place for one in self.shifted.values()), self.output
-
-
-class Unrolled(NamedTuple):
-    """A map that is moved into a vector.
-
-    Attributes:
-        map: its name.
-        vector: where it goes.
-        first: word of the vector where it begins.
-        by_channel: the vector counts channel, row, column; else row, column, channel.
-    """
-
-    map: str
-    vector: Place
-    first: int
-    by_channel: bool
+    def predicted_cycles(self) -> int:
+        """Predicted cycles of all its passes."""
+        return sum(sum(block.cycles) for block in self.blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,32 +58,25 @@ class StepPlan:
     """How a step runs.
 
     Attributes:
-        step: of the network.
+        schedule: what it runs.
         row_groups: PEs that share a stream.
-        unrolled: maps that are first moved into vectors.
-        spread: inputs, vectors, that are then written into all PEs, each with the size of the groups whose last PEs have it.
+        spread: the input vectors that are first written into all PEs, as pairs (buffer, row_groups of the step that made it).
         runs: after that.
         move_cycles: predicted for moves.
-        orders: where streams do not share what they write, for each stream the row that each word of the output holds; else empty.
+        orders: if streams do not share what they write, for each stream the row that each word of the output holds; else empty.
     """
 
-    step: Step
+    schedule: StepSchedule
     row_groups: int
-    unrolled: tuple[Unrolled, ...] = ()
-    spread: tuple[tuple[str, int], ...] = ()
-    runs: tuple[RunPlan, ...] = ()
-    move_cycles: int = 0
+    spread: tuple[tuple[Buffer, int], ...]
+    runs: tuple[RunPlan, ...]
+    move_cycles: int
     orders: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def predicted_cycles(self) -> int:
-        """Of all its commands."""
-        return sum(sum(block.cycles) for run in self.runs for block in run.blocks) + self.move_cycles
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """All that it reads and writes."""
-        return *(one.vector for one in self.unrolled), *(place for run in self.runs for place in run.places)
+        """Predicted cycles of all its commands."""
+        return sum(run.predicted_cycles for run in self.runs) + self.move_cycles
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,18 +84,57 @@ class NetworkPlan:
     """How a network runs.
 
     Attributes:
-        network, config, encoding: what for.
+        schedule: what it runs, on which array, divided in which way.
+        addresses: word addresses of all buffers.
+        encoding: of the weight streams.
         steps: in order.
-        places: where everything lies, by name: the tensors of the network first, then what steps make for themselves.
     """
 
-    network: IntegerNetwork
-    config: ArrayConfig
+    schedule: Schedule
+    addresses: Mapping[Buffer, int]
     encoding: Encoding
     steps: tuple[StepPlan, ...]
-    places: Mapping[str, Place]
 
     @property
     def predicted_cycles(self) -> int:
-        """Of all steps."""
+        """Predicted cycles of all steps."""
         return sum(step.predicted_cycles for step in self.steps)
+
+    def __str__(self) -> str:
+        head = ("step", "row groups", "streams", "passes", "cycles", "words")
+        rows = [head]
+        for step in self.steps:
+            output = step.schedule.output
+            passes = sum(len(block.holds) for run in step.runs for block in run.blocks)
+            streams = self.schedule.config.pes // step.row_groups
+            rows.append(
+                (
+                    output.tensor,
+                    str(step.row_groups),
+                    str(streams),
+                    str(passes),
+                    f"{step.predicted_cycles:,}",
+                    str(output.words),
+                )
+            )
+        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        lines = [
+            "  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in
+                      enumerate(zip(row, widths, strict=True)))
+            for row in rows
+        ]  # fmt: skip
+        return "\n".join(lines)
+
+
+def stages_text(plan: NetworkPlan) -> str:
+    """What each stage of the compiler made, one table after the other."""
+    schedule = plan.schedule
+    places = [f"{buffer.label}: {buffer.words} words from {plan.addresses[buffer]}" for buffer in plan.addresses]
+    parts = {
+        "forms: each step as rows of nonzeros": str(schedule.forms),
+        "segments: how maps are divided": str(schedule.division),
+        "schedule: what each step makes, in order": str(schedule),
+        "places: feature words of every PE": "\n".join(places),
+        "passes: rows on streams": str(plan),
+    }
+    return "\n\n".join(f"{title}\n{text}" for title, text in parts.items())

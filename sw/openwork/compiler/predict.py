@@ -16,13 +16,9 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import move_period
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import (
-    BETWEEN_CYCLES,
     DECODER_CYCLES,
-    FEEDER_CYCLES,
     HEADER_CYCLES,
     LOAD_CYCLES,
-    PROGRAM_CYCLES,
-    READ_CYCLES,
     STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
@@ -97,20 +93,3 @@ def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
     """Cycles of a MOVE's report: a word in `move_period` cycles, and the way of the last one and its bytes."""
     last = config.lanes - move.lanes + move.lanes * config.lanes
     return STORE_CYCLES + (move.words - 1) * move_period(config, move) + way_cycles(config) + last + held_cycles(config)
-
-
-def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> int:
-    """Cycles from a RUN request to its answer.
-
-    A command follows the one before at once, if it has been read from the program by then; that begins when the one before has
-    got all of its tap table. A compact array reads a command after the report of the one before.
-
-    Args:
-        commands: for each its report's cycles, and the entries of its tap table; 0 where it is no RUN.
-    """
-    taken = free = read = 0
-    for cycles, entries in commands:
-        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
-        free = taken + cycles + BETWEEN_CYCLES
-        read = free if config.compact else taken + 2 + entries
-    return PROGRAM_CYCLES + max(free, read + READ_CYCLES)

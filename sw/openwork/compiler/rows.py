@@ -8,18 +8,8 @@ from numpy.typing import NDArray
 from openwork.compiler.errors import CompileError
 from openwork_hw.arch import encodings
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import PreparedRows
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseRows
-
-
-def sparse_rows(matrix: NDArray[np.int8], part: NDArray[np.int64]) -> SparseRows:
-    """Some rows of a matrix int8 [rows, columns]; an empty one holds a nonzero of value 0, no row at all becomes a dummy."""
-    if not len(part):
-        return dummy_rows()
-    selected = matrix[part]
-    stored = selected != 0
-    stored[~stored.any(axis=1), 0] = True
-    rows, columns = np.nonzero(stored)
-    return SparseRows(part, np.bincount(rows).astype(np.int64), columns.astype(np.int64), selected[rows, columns])
 
 
 def dummy_rows() -> SparseRows:
@@ -30,28 +20,14 @@ def dummy_rows() -> SparseRows:
 
 def prepare_streams(
     name: str, encoding: Encoding, streams: Sequence[SparseRows], columns: ColumnLayout
-) -> tuple[SparseRows, ...]:
+) -> tuple[PreparedRows, ...]:
     """The rows of each stream as the array will see them, fillers included.
 
     Raises:
         CompileError: the encoding cannot write these rows.
     """
     try:
-        return tuple(encodings.prepare(encoding, rows, columns) for rows in streams)
-    except ValueError as error:
-        raise CompileError(f"layer {name!r}: {error}") from None
-
-
-def encode_streams(
-    name: str, encoding: Encoding, streams: Sequence[SparseRows], columns: ColumnLayout
-) -> tuple[NDArray[np.uint32], ...]:
-    """The words of each stream.
-
-    Raises:
-        CompileError: the encoding cannot write these rows.
-    """
-    try:
-        return tuple(encodings.encode(encoding, rows, columns) for rows in streams)
+        return tuple(encodings.prepared(encoding, rows, columns) for rows in streams)
     except ValueError as error:
         raise CompileError(f"layer {name!r}: {error}") from None
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from openwork.compiler.division import fill_of
-from openwork.compiler.errors import CompileError
-from openwork.compiler.places import Place
 from openwork.image import Image
-from openwork.network import IntegerNetwork
+from openwork.network import IntegerNetwork, NetworkError
+from openwork.places import Place, fill_of
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 
@@ -25,13 +23,13 @@ def disagreements(image: Image) -> Iterator[str]:
 def _of_places(image: Image) -> Iterator[str]:
     """Places against the network and the array."""
     network, config = image.network, image.config
-    names = [place.tensor for place in image.places]
+    names = [(place.step, place.tensor) for place in image.places]
     own = [place.tensor for place in image.places if not place.step]
-    if own != [tensor.name for tensor in network.tensors] or names[: len(own)] != own:
+    if own != [tensor.name for tensor in network.tensors] or any(step for step, _ in names[: len(own)]):
         yield f"its places are of the tensors {own[:5]}, and the network's are {[one.name for one in network.tensors][:5]}"
         return
     if len(set(names)) < len(names):
-        yield "two of its places have one name"
+        yield "two of its places have one name and one step"
     makers = {step.output for step in network.steps}
     for place in image.places:
         what = f"the place of {place.tensor!r}"
@@ -42,14 +40,12 @@ def _of_places(image: Image) -> Iterator[str]:
         yield from (f"{what} {reason}" for reason in _of_place(place, config))
         if not place.step and place.fill != _fill(network, place.tensor):
             yield f"{what} is filled with {place.fill}, and those who read it pad with {_fill(network, place.tensor)}"
-    if len({place.row_groups for place in image.places if not place.step}) > 1:
-        yield "its maps are not all divided into as many row groups"
 
 
 def _fill(network: IntegerNetwork, name: str) -> int | None:
     try:
         return fill_of(network, name)
-    except CompileError:  # no image is made of such a network
+    except NetworkError:  # no image is made of such a network
         return None
 
 
@@ -88,8 +84,11 @@ def _of_commands(image: Image) -> Iterator[str]:
         if (command.tensor != network.input.name) if command.kind == "LOAD" else (command.tensor not in made):
             yield f"{what} is for {command.tensor!r}, which is not what a {command.kind} is for"
             return
-        if not any(0 <= found.address - place.base < place.words for place in own[command.tensor]):
+        meant = [place for place in own[command.tensor] if 0 <= found.address - place.base < place.words]
+        if not meant:
             yield f"{what} is for {command.tensor!r}, and its words are for word {found.address}, which lies elsewhere"
+        elif command.kind == "RUN" and not any(one.vector or one.row_groups == found.row_groups for one in meant):
+            yield f"{what} is for {command.tensor!r}, and its words divide the PEs in {found.row_groups} row groups"
         if command.kind in ("RUN", "MOVE") and not command.predicted_cycles:
             yield f"{what} takes no cycle"
         loaded += found.words if command.kind == "LOAD" else 0
@@ -138,12 +137,13 @@ def _of_stored(image: Image) -> Iterator[str]:
 
 class _Command(NamedTuple):
     """Of a command of the words: its kind; the word address that it fills, or that a STORE reads; feature words of a LOAD or
-    STORE; tap table entries of a RUN."""
+    STORE; tap table entries and row groups of a RUN."""
 
     kind: str
     address: int
     words: int
     table_entries: int
+    row_groups: int = 0
 
 
 def _program(image: Image) -> Iterator[_Command]:
@@ -158,4 +158,4 @@ def _program(image: Image) -> Iterator[_Command]:
             case MoveCommand():
                 yield _Command("MOVE", command.target, command.words, 0)
             case RunCommand():
-                yield _Command("RUN", command.output_base, 0, command.tap_entries)
+                yield _Command("RUN", command.output_base, 0, command.tap_entries, command.row_groups)

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from openwork.compiler.places import Place
 from openwork.files.agreement import disagreements
 from openwork.files.container import METADATA_KEY, decode_entries, open_container
 from openwork.files.networks import decode_network, encode_network
 from openwork.files.plan import Header, Plan
 from openwork.files.whole import FileError, read_whole, write_whole
 from openwork.image import CommandPlan, Image
+from openwork.places import Place
 from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.image import ImageError
 from openwork_hw.arch.nonzeros import Encoding

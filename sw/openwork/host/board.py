@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.faults import REFUSED, RunError, check_result
 from openwork.host.line import HostError, Line, LineLost, SerialLine, TooLate
 from openwork.host.session import Session
 from openwork.image import Image
@@ -16,6 +16,7 @@ from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, stored
 from openwork_hw.arch.linear_image import linear_words
 from openwork_hw.arch.link import ANSWER, DEFAULT_BAUD, REPORT, Identity, Order
 from openwork_hw.arch.nonzeros import StreamErrorKind
+from openwork_hw.arch.report import CommandReport, RunResult
 
 Progress = Callable[[int, int, str], None]
 """Is told how much is done, of how much, and what."""
@@ -26,32 +27,6 @@ predicted, a bad line sends everything several times."""
 
 CHECK_CYCLES = 32
 """Of the check of a word, at most: a flash gives two bits a cycle."""
-
-
-@dataclass(frozen=True)
-class CommandReport:
-    """What the array reported about one command: cycles, those of them that it waited, and the fault that has been kept."""
-
-    cycles: int
-    stalls: int
-    kind: StreamErrorKind
-    pe: int
-    position: int
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """One run.
-
-    Attributes:
-        outputs: int8, what the STORE commands gave, byte by byte.
-        reports: one for each command; none from a board without them.
-        cycles: of the whole run.
-    """
-
-    outputs: NDArray[np.int8]
-    reports: tuple[CommandReport, ...]
-    cycles: int
 
 
 class Board:
@@ -131,7 +106,7 @@ class Board:
         integers = image.network.integer_inputs(inputs)
         return np.stack([image.outputs(result.outputs) for result in self.results(integers)])
 
-    def results(self, inputs: NDArray[np.int8]) -> Iterator[Result]:
+    def results(self, inputs: NDArray[np.int8]) -> Iterator[RunResult]:
         """Run int8 inputs [batch, channels, height, width], the next one on its way while one runs.
 
         Raises:
@@ -304,20 +279,16 @@ class Board:
         Raises:
             HostError: nothing moved in it any more.
         """
-        if len(content) < ANSWER.size or ANSWER.unpack(content[-ANSWER.size :])[0] != ImageStatus.TIMED_OUT:
-            return
-        self._abandon()
-        raise HostError(
-            "the array gave the run up, because nothing moved in it any more: the image asks for something that does not come; "
-            "compile the model again, and compare it in simulation with openwork compare --backends golden,rtl"
-        )
+        if len(content) >= ANSWER.size and ANSWER.unpack(content[-ANSWER.size :])[0] == ImageStatus.TIMED_OUT:
+            self._abandon()
+            raise HostError(REFUSED[ImageStatus.TIMED_OUT])
 
     def _run_bytes(self, image: Image) -> int:
         """Bytes of the results of a run."""
         reports = len(image.commands) if self.identity.reports else 0
         return int(image.words[7]) + reports * REPORT.size + ANSWER.size
 
-    def _result(self, image: Image, content: bytes) -> Result:
+    def _result(self, image: Image, content: bytes) -> RunResult:
         status, cycles = ANSWER.unpack(content[-ANSWER.size :])
         outputs, reports, at = bytearray(), [], 0
         for words in stored_words(image.words, image.config):
@@ -328,11 +299,12 @@ class Board:
                 command_cycles, stalls, kind, pe, position = REPORT.unpack_from(content, at)
                 reports.append(CommandReport(command_cycles, stalls, StreamErrorKind(kind), pe, position))
                 at += REPORT.size
-        if status != ImageStatus.GOOD:
-            fault = next((index for index, report in enumerate(reports) if report.kind), None)
-            where = "" if fault is None else f" in command {fault}: {reports[fault]}"
-            raise HostError(f"the array found a malformed weight stream{where}")
-        return Result(np.frombuffer(bytes(outputs), np.int8), tuple(reports), cycles)
+        result = RunResult(ImageStatus(status), cycles, tuple(reports), np.frombuffer(bytes(outputs), np.int8))
+        try:
+            check_result(image, result)
+        except RunError as error:
+            raise HostError(str(error)) from None
+        return result
 
 
 def memory_words(image: Image, identity: Identity) -> NDArray[np.uint32]:

@@ -12,7 +12,7 @@ from openwork.compiler.network import compile_network
 from openwork.host.board import Board, Progress
 from openwork.image import Image
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, Tensor
+from openwork.network import IntegerNetwork, one_layer_network
 from openwork.simulator.image import run_image
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import HEADER_WORDS, MAGIC, VERSION, ImageStatus
@@ -130,5 +130,4 @@ def random_network(channels: int, side: int, rng: np.random.Generator) -> Intege
         input_shape=shape,
         padding=(1, 1, 1, 1),
     )
-    tensors = (Tensor("input", shape, 1.0, 3), Tensor("convolution", shape, 1.0, -7))
-    return IntegerNetwork(tensors, (LayerStep(("input",), "convolution", layer),), ("convolution",))
+    return one_layer_network(layer)

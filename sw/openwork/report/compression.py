@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.rows import sparse_rows
+from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep
 from openwork.report.layers import own_weights
 from openwork_hw.arch import encodings
-from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,12 @@ def network_sizes(network: IntegerNetwork) -> Sizes:
 
 
 def _layer_sizes(step: LayerStep, own: int) -> Sizes:
-    matrix, layout = step.layer.matrix()
-    rows = sparse_rows(matrix, np.arange(step.layer.rows))
+    rows, layout = one_stream(step.layer)
     streams = {
         encoding: encodings.encode(encoding, encodings.prepare(encoding, rows, layout), layout).nbytes
         for encoding in Encoding
     }
-    values = matrix[matrix != 0]
+    values = step.layer.weights[step.layer.weights != 0]
     bound = encodings.entropy_bound_bits(step.layer.density) if 0 < step.layer.density < 1 else 8.0
     count = len(values)
 
@@ -85,6 +84,23 @@ def _layer_sizes(step: LayerStep, own: int) -> Sizes:
         codebook16=codebook(4),
         codebook32=codebook(5),
     )
+
+
+def one_stream(layer: IntegerLayer) -> tuple[SparseRows, ColumnLayout]:
+    """All rows of a layer as one weight stream, and its columns; a row without weights holds a nonzero of value 0.
+
+    A layer that sums over its whole map reads a vector, so that its columns have one tap.
+    """
+    taps = 1 if layer.covers_map else layer.taps
+    group_rows, group_channels = layer.rows // layer.groups, layer.channels // layer.groups
+    weights = layer.weights.reshape(layer.rows, group_channels, layer.taps).transpose(0, 2, 1)
+    stored = weights != 0
+    stored[~stored.any(axis=(1, 2)), 0, 0] = True
+    row, tap, channel = np.nonzero(stored)
+    channel += row // group_rows * group_channels
+    layout = ColumnLayout(taps, layer.channels * layer.taps // taps)
+    columns = tap << layout.channel_bits | channel if taps == layer.taps else tap * layer.channels + channel
+    return SparseRows(np.arange(layer.rows), np.bincount(row), columns, weights[stored]), layout
 
 
 def value_entropy(values: NDArray[np.int8]) -> float:

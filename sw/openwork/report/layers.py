@@ -30,7 +30,7 @@ class LayerRow:
         cycles: predicted, moves included.
         bound_cycles: ``macs`` divided by the MACs of the array: no array of as many multipliers takes fewer.
         share: of the cycles of all steps, 0 to 1.
-        memory_words: feature words a PE that hold something while the step runs.
+        memory_words: feature words per PE that hold something while the step runs.
     """
 
     number: int

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from openwork.compiler.places import Place
 from openwork.image import Image
+from openwork.places import Place
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,22 @@ def memory_spans(image: Image) -> list[MemorySpan]:
 
 def _span(place: Place, maker: int, last: Mapping[str, int]) -> MemorySpan:
     own = bool(place.step)
-    return MemorySpan(place.tensor, maker, place.base, place.words, maker, maker if own else last[place.tensor], own)
+    return MemorySpan(place.label, maker, place.base, place.words, maker, maker if own else last[place.tensor], own)
 
 
 def alive(spans: Sequence[MemorySpan], number: int) -> int:
-    """Words that hold something during a step."""
-    return sum(span.words for span in spans if span.first <= number <= span.last)
+    """Words that hold something during a step; those that hold several things, one after the other, count once.
+
+    >>> spans = [MemorySpan("a", 0, 0, 8, 0, 1), MemorySpan("b", 1, 4, 8, 1, 2), MemorySpan("c", 1, 20, 3, 1, 1)]
+    >>> alive(spans, 1), alive(spans, 2)
+    (15, 8)
+    """
+    words, end = 0, 0
+    for span in sorted(spans, key=lambda span: span.base):
+        if span.first <= number <= span.last:
+            words += max(span.base + span.words - max(span.base, end), 0)
+            end = max(end, span.base + span.words)
+    return words
 
 
 def needed(spans: Sequence[MemorySpan]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.program import LayerProgram
+from openwork.faults import RunError, fault_sentence
 from openwork.image import Image
 from openwork_hw.arch import encodings
 from openwork_hw.arch.arithmetic import ACTIVATION_MIN, requantize_folded, wrap
@@ -27,21 +27,7 @@ from openwork_hw.arch.commands import (
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import ImageError, Instruction
 from openwork_hw.arch.nonzeros import Encoding, SparseRows, StreamError, StreamErrorKind
-
-
-def run_program(program: LayerProgram, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """A single layer's output, int8 [rows, height, width], for inputs int8 [channels, height, width]."""
-    loads = program.loads(inputs)
-    instructions = [
-        *(Instruction(command) for command, _ in loads),
-        *(step.instruction for step in program.passes),
-        *(Instruction(store) for store in program.stores),
-    ]
-    loaded = np.concatenate([words.reshape(-1) for _, words in loads])
-    # Where rows are split, a whole map is stored of each PE, and the words that matter are picked out of it.
-    stored = run_instructions(instructions, program.config, program.encoding, loaded, store_unwritten=True)
-    counts = np.cumsum([store.words for store in program.stores])[:-1]
-    return program.outputs(np.split(stored.reshape(-1, program.config.lanes), counts))
+from openwork_hw.arch.report import PassError
 
 
 def run_image(image: Image, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -49,9 +35,12 @@ def run_image(image: Image, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
 
     Raises:
         ImageError: the words are not an image for this array, or read what nobody wrote.
-        StreamError: a weight stream is malformed.
+        RunError: a weight stream is malformed; with the step, the PE and the row.
     """
-    return run_instructions(image.instructions, image.config, image.encoding, image.load_bytes(inputs))
+    try:
+        return run_instructions(image.instructions, image.config, image.encoding, image.load_bytes(inputs))
+    except PassError as error:
+        raise RunError(fault_sentence(image, error.command, error.report)) from None
 
 
 def run_instructions(
@@ -59,18 +48,15 @@ def run_instructions(
     config: ArrayConfig,
     encoding: Encoding,
     loaded: NDArray[np.int8],
-    *,
-    store_unwritten: bool = False,
 ) -> NDArray[np.int8]:
     """What the STORE commands of a program give back, int8.
 
     Args:
         loaded: int8, the bytes for its LOAD commands.
-        store_unwritten: a STORE may give back words that nobody wrote.
 
     Raises:
         ImageError: a command reads words that nobody wrote, or that its own pass writes.
-        StreamError: a weight stream is malformed.
+        PassError: a weight stream is malformed.
     """
     features = np.zeros((config.pes, config.feature_words, config.lanes), dtype=np.int8)
     memory = _Written(config)
@@ -86,8 +72,7 @@ def run_instructions(
                 features[command.group :: command.row_groups, command.address : command.address + command.words] = words
                 memory.load(command)
             case StoreCommand():
-                if not store_unwritten:
-                    memory.give(command, _Written.LAST_LANE)
+                memory.give(command, _Written.LAST_LANE)
                 stored.append(features[command.pe, command.address : command.address + command.words].copy())
             case MoveCommand():
                 memory.move(command)
@@ -96,7 +81,11 @@ def run_instructions(
                         target = command.target + word * command.word_step + lane * command.lane_step
                         features[:, target] = features[command.pe, command.address + word, command.first_lane + lane]
             case RunCommand():
-                features = run_pass(instruction, config, encoding, features, memory)
+                try:
+                    features = run_pass(instruction, config, encoding, features, memory)
+                except PassError as error:
+                    error.command = number
+                    raise
     return np.concatenate(stored).reshape(-1)
 
 
@@ -111,6 +100,9 @@ def run_pass(
 
     Args:
         memory: what they hold that means something; is told what this pass writes. None where it does not matter.
+
+    Raises:
+        PassError: a weight stream is malformed.
     """
     memory = memory or _Written(config)
     run = instruction.command
@@ -123,10 +115,13 @@ def run_pass(
     written: list[_Outputs] = []
     for stream, feeder in enumerate(instruction.feeders):
         records = feeder.records
-        rows = encodings.decode(encoding, feeder.words, run.layout, [record.row for record in records])
-        too_long = rows.lengths > config.row_buffer_nonzeros
-        if run.hold > 1 and too_long.any():
-            raise StreamError(StreamErrorKind.ROW_TOO_LONG, int(np.argmax(too_long)))
+        try:
+            rows = encodings.decode(encoding, feeder.words, run.layout, [record.row for record in records])
+            too_long = rows.lengths > config.row_buffer_nonzeros
+            if run.hold > 1 and too_long.any():
+                raise StreamError(StreamErrorKind.ROW_TOO_LONG, int(np.argmax(too_long)))
+        except StreamError as error:
+            raise PassError(error, stream * run.row_groups) from None
         known = memory.run(stream, run, instruction.taps, rows)
         offsets = np.array([record.offset for record in records], dtype=np.int64)[:, None]
         shifts = np.array([record.shift for record in records], dtype=np.int64)[:, None]

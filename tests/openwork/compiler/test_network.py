@@ -207,7 +207,7 @@ def test_the_division_with_fewest_cycles_is_chosen() -> None:
 def test_what_does_not_fit_is_said_with_its_need() -> None:
     small = replace(PRESETS["demo"], feature_words=64)
     with pytest.raises(
-        CompileError, match=r"needs \d+ feature words a PE .*, and there are 64: most at layer '\w'"
+        CompileError, match=r"needs \d+ feature words per PE .*, and there are 64: most at layer '\w'"
     ) as refusal:
         compile_network(classifier(), small)
     enough = 1 << (refusal.value.need - 1).bit_length()

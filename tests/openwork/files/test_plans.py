@@ -78,7 +78,8 @@ CHANGES: list[tuple[Change, str]] = [
     (lambda plan: plan["places"][0].update(vector=True), "is that of a vector"),
     (lambda plan: plan["places"][0].update(tensor="other"), "its places are of the tensors"),
     (lambda plan: plan["places"][1].update(step="a"), "its places are of the tensors"),
-    (lambda plan: plan["places"].append(plan["places"][0] | {"step": "a"}), "two of its places have one name"),
+    (lambda plan: plan["places"].extend(2 * [plan["places"][0] | {"step": "a"}]), "two of its places have one name"),
+    (lambda plan: plan["places"][1].update(row_groups=2, block=[7, 3]), "its words divide the PEs in 4 row groups"),
     (
         lambda plan: plan["places"].append(plan["places"][0] | {"step": "z", "tensor": "z"}),
         "which the network does not have",

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, Tensor
-from openwork.report.compression import network_sizes
+from openwork.report.compression import network_sizes, one_stream
 from openwork.report.exploration import write_exploration
 from openwork.report.points import Point, pareto
 from openwork_hw.arch import encodings
-from openwork_hw.arch.nonzeros import Encoding, SparseRows
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
 
 
 def a_network(density: float, seed: int = 0) -> IntegerNetwork:
@@ -33,10 +33,14 @@ def test_sizes_are_those_of_the_streams_and_the_bound_is_below_them(density: flo
     layer = network.layers[0]
     assert (sizes.weights, sizes.nonzeros) == (layer.weights.size, layer.nonzeros)
     assert (sizes.dense_float32, sizes.dense_int8) == (4 * layer.weights.size, layer.weights.size)
-    matrix, layout = layer.matrix()
-    rows, columns = np.nonzero(matrix)
+    # Column numbers hold the tap above the channel.
+    layout = ColumnLayout(taps=9, channels=30)
+    rows, taps, channels = np.nonzero(layer.weights.reshape(20, 30, 9).transpose(0, 2, 1))
     stream = SparseRows(
-        np.arange(20), np.bincount(rows).astype(np.int64), columns.astype(np.int64), matrix[rows, columns]
+        np.arange(20),
+        np.bincount(rows),
+        np.array([layout.column(tap, channel) for tap, channel in zip(taps.tolist(), channels.tolist(), strict=True)]),
+        layer.weights[rows, channels, taps // 3, taps % 3],
     )
     for encoding in Encoding:
         words = encodings.encode(encoding, encodings.prepare(encoding, stream, layout), layout)
@@ -45,6 +49,24 @@ def test_sizes_are_those_of_the_streams_and_the_bound_is_below_them(density: flo
     assert sizes.value_bound < sizes.bound < sizes.packed < sizes.csr < sizes.triplet
     # A codebook of 16 values takes half a byte from each nonzero, and 16 bytes of its own.
     assert sizes.packed - sizes.codebook16 == sizes.nonzeros / 2 - 16
+
+
+def test_rows_of_groups_and_of_whole_maps_are_those_of_the_layer() -> None:
+    weights = np.array([[[[1, 0]], [[0, 2]]], [[[0, 0]], [[0, 0]]], [[[0, -7]], [[5, 6]]]], np.int8)
+    zeros = np.zeros(3, np.int64)
+
+    def stream(width: int, groups: int) -> list[list[tuple[int, int]]]:
+        layer = IntegerLayer("layer", weights, zeros, zeros, 0, 0, -128, 127, (2 * groups, 1, width), groups=groups)
+        rows, _ = one_stream(layer)
+        columns, values = (np.split(part, np.cumsum(rows.lengths)[:-1]) for part in (rows.columns, rows.values))
+        return [
+            list(zip(one.tolist(), other.tolist(), strict=True)) for one, other in zip(columns, values, strict=True)
+        ]
+
+    # Six channels in three groups of two: the tap is bit 3 and above.
+    assert stream(3, 3) == [[(0, 1), (8 + 1, 2)], [(2, 0)], [(5, 5), (8 + 4, -7), (8 + 5, 6)]]
+    # A kernel as large as the map reads a vector of its pixels.
+    assert stream(2, 1) == [[(0, 1), (3, 2)], [(0, 0)], [(1, 5), (2, -7), (3, 6)]]
 
 
 @given(points=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))

@@ -30,7 +30,7 @@ def test_a_map_that_is_read_as_a_vector_is_there_twice_for_one_step() -> None:
     image = compile_network(flattening_network(), PRESETS["demo"])
     spans = memory_spans(image)
     (copy,) = [span for span in spans if span.copy]
-    assert (copy.tensor, copy.words, copy.first, copy.last) == ("first for last", 4 * 8 * 8, 2, 2)
+    assert (copy.tensor, copy.words, copy.first, copy.last) == ("vector of first of last", 4 * 8 * 8, 2, 2)
 
 
 def test_memory_of_a_step_is_the_sum_of_what_is_alive() -> None:

@@ -1,7 +1,7 @@
 """The bus shell in the simulator, between cocotbext-axi's managers, sources and sinks; the driver that people use drives it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -185,7 +185,8 @@ async def ask(bench: Bench, driver: BusDriver, step: Ask, limit_cycles: int) -> 
     answer = await bridge(driver.wait)()
     reports = await bridge(driver.reports)()
     await bench.silence()
-    return Answered(answer.status, answer.cycles, tuple(astuple(one) for one in reports), bench.packets())
+    result = replace(answer, reports=tuple(report for _, report in reports))
+    return Answered(result, tuple(command for command, _ in reports), bench.packets())
 
 
 async def cut(bench: Bench, driver: BusDriver, step: Cut) -> None:

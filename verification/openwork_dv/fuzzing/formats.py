@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
+from openwork.faults import RunError
 from openwork.files import decode_image, decode_network, encode_image, encode_network, read_array
 from openwork.files.container import METADATA_KEY
 from openwork.files.images import checksum as image_checksum
@@ -41,7 +42,6 @@ from openwork_hw.arch.image import (
     encode_tap,
 )
 from openwork_hw.arch.linear_image import check_linear_words, linear_words
-from openwork_hw.arch.nonzeros import StreamError
 from openwork_hw.arch.refusal import Refusal
 
 REFUSED, MALFORMED, TAKEN = "refused", "malformed stream", "taken"
@@ -118,7 +118,7 @@ def image_files(rng: Generator) -> str:
         stored = run_image(image, inputs)
     except ImageError:
         return REFUSED
-    except StreamError:
+    except RunError:
         return MALFORMED
     image.outputs(stored)
     assert image.predicted_cycles >= image.compute_cycles > 0 and image.utilization >= 0
@@ -135,7 +135,7 @@ def program_words(rng: Generator, part: Part | None = None) -> str:
     except ImageError as refusal:
         assert len(str(refusal)) > 20
         return REFUSED
-    except StreamError:
+    except RunError:
         return MALFORMED
     return TAKEN
 

@@ -9,17 +9,19 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from openwork.compiler.network import compile_network
+from openwork.faults import RunError
 from openwork.golden import trace_network
 from openwork.image import Image
 from openwork.simulator.image import run_image
 from openwork_dv.fuzzing.formats import MALFORMED, REFUSED, TAKEN
 from openwork_dv.fuzzing.subjects import SMALL, small_networks
 from openwork_dv.hostile import Anatomy, Part, hostile_words, watchdog_bits
-from openwork_dv.native import Check, NativeSimulation, Put, Run, RunResult, build
+from openwork_dv.native import Check, NativeSimulation, Put, Run, build
 from openwork_dv.native.simulation import Step
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.image import ImageError, ImageStatus
-from openwork_hw.arch.nonzeros import Encoding, StreamError
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.report import RunResult
 
 ARRAYS = {
     "2 x 3": SMALL,
@@ -75,7 +77,7 @@ class HostileRuns:
             return run_image(replace(self.image, words=words), self.inputs)
         except ImageError:
             return "refused"
-        except StreamError:
+        except RunError:
             return "malformed"
 
     def trials(self, rng: Generator, count: int) -> Counter[str]:

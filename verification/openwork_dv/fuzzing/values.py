@@ -38,8 +38,10 @@ def change_value(value: Any, rng: Generator) -> None:
 
 def change_bytes(content: bytes, rng: Generator, limit: int | None = None) -> bytes:
     """One to four bits flipped, or a part cut out, doubled, or left away at the end; among the first `limit` bytes."""
+    if not content:  # of which nothing was left by a change before
+        return content
     data = bytearray(content)
-    size = max(min(len(data), limit or len(data)), 1)
+    size = min(len(data), limit or len(data))
     match rng.integers(6):
         case 0:
             start = int(rng.integers(size))

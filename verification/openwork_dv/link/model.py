@@ -49,6 +49,7 @@ class ArrayModel:
         done_s: when the results of the run in progress are there.
         run_s: from a run's last input to its results.
         gives_up: a run ends with nothing but the answer that it timed out.
+        ends_with: what else a run is answered.
     """
 
     def __init__(self, identity: Identity, compute: Compute, *, run_s: float = 0.0) -> None:
@@ -59,6 +60,7 @@ class ArrayModel:
         self._compute = compute
         self.run_s = run_s
         self.gives_up = False
+        self.ends_with = ImageStatus.GOOD
         self.reset()
 
     def reset(self) -> None:
@@ -100,7 +102,7 @@ class ArrayModel:
             if self.gives_up:
                 self._pending = ANSWER.pack(ImageStatus.TIMED_OUT, 0)
             else:
-                self._pending = self._compute(bytes(self._inputs)) + ANSWER.pack(ImageStatus.GOOD, 0)
+                self._pending = self._compute(bytes(self._inputs)) + ANSWER.pack(self.ends_with, 0)
             self._inputs = None
             self.done_s = self.time_s + self.run_s
 

@@ -3,26 +3,22 @@
 from openwork_dv.native.build import build
 from openwork_dv.native.simulation import (
     Check,
-    CommandResult,
     HangError,
     NativeSimulation,
     Progress,
     Put,
     Run,
-    RunResult,
     Stalls,
     Window,
 )
 
 __all__ = [
     "Check",
-    "CommandResult",
     "HangError",
     "NativeSimulation",
     "Progress",
     "Put",
     "Run",
-    "RunResult",
     "Stalls",
     "Window",
     "build",

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from openwork_dv.building import SimulationError
 from openwork_dv.packing import unpack
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import HEADER_WORDS, ImageStatus
-from openwork_hw.arch.nonzeros import StreamErrorKind
+from openwork_hw.arch.report import RunResult, command_report
 from openwork_hw.image.run_control import Answer, CommandReport
 
 
@@ -88,40 +87,6 @@ class Window:
     first_command: int
     last_command: int
     run: int = 0
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """The report of a command.
-
-    Attributes:
-        cycles: it took.
-        stalls: cycles of them in which the array waited for something outside.
-        kind, pe, position: of the fault that has been kept since the run began.
-    """
-
-    cycles: int
-    stalls: int
-    kind: StreamErrorKind
-    pe: int
-    position: int
-
-
-@dataclass(frozen=True, eq=False)
-class RunResult:
-    """The answer to a request.
-
-    Attributes:
-        status: what came of it.
-        cycles: from when it was taken to its answer.
-        reports: one for each command that was carried out.
-        outputs: int8 [bytes], of all STORE commands.
-    """
-
-    status: ImageStatus
-    cycles: int
-    reports: tuple[CommandResult, ...]
-    outputs: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -286,16 +251,8 @@ class NativeSimulation:
             reports = take(int(take(1)[0]) * report_words).reshape(-1, report_words)
             size = int(take(1)[0])
             outputs = take(-(-size // 4)).view(np.int8)[:size].copy()
-            results = tuple(_command_result(unpack(layout, _bits(report))) for report in reports)
-            yield RunResult(ImageStatus(answer["status"]), answer["cycles"], results, outputs)
-
-
-def _command_result(fields: dict[str, Any]) -> CommandResult:
-    report = fields["report"]
-    fault = report["fault"]
-    return CommandResult(
-        report["cycles"], fields["stalls"], StreamErrorKind(fault["kind"]), fault["pe"], fault["position"]
-    )
+            told = tuple(command_report(unpack(layout, _bits(report))) for report in reports)
+            yield RunResult(ImageStatus(answer["status"]), answer["cycles"], told, outputs)
 
 
 def _bits(words: NDArray[np.uint32]) -> int:

@@ -1,0 +1,91 @@
+"""Where the taps of a step find their operands: neighbours, local pixels, and the tap table of a pass."""
+
+from collections.abc import Mapping, Sequence
+
+from openwork.compiler.buffers import Buffer, Shifted
+from openwork.compiler.errors import CompileError
+from openwork.compiler.forms import Form, Tap
+from openwork_hw.arch.commands import TapEntry
+from openwork_hw.arch.config import bits_for
+
+
+def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks: int) -> tuple[int, int]:
+    """Along one axis, where local output pixel `pixel` finds a tap: (blocks from here, pixel inside that block).
+
+    Where there is a single block, any other is outside the map, so it counts as the next one.
+    """
+    neighbour, local = divmod((form.stride[axis] * pixel + tap) // form.enlarge, input_block)
+    if blocks == 1:
+        neighbour = min(max(neighbour, -1), 1)
+    return neighbour, local
+
+
+def reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:
+    """Whether every tap finds its operand at most `reach` blocks away, along one axis."""
+    pixels = input_block * form.enlarge // form.stride[axis]
+    if pixels * form.stride[axis] != input_block * form.enlarge:
+        return False
+    # The neighbour grows with the pixel and with the tap, so the first and the last of both reach furthest.
+    taps = [tap[1 + axis] for tap in form.taps]
+    ends = ((0, min(taps)), (pixels - 1, max(taps)))
+    return all(abs(offset(form, input_block, axis, pixel, tap, blocks)[0]) <= reach for pixel, tap in ends)
+
+
+def far_shifts(form: Form, inputs: Sequence[Buffer], output: Buffer) -> dict[Buffer, tuple[tuple[int, int], ...]]:
+    """The shifted copies of each input that taps need which reach two neighbours."""
+    found: dict[Buffer, set[tuple[int, int]]] = {}
+    for pixel in range(output.block[0] * output.block[1]):
+        y, x = divmod(pixel, output.block[1])
+        for tap in form.taps if output.holds(y, x) else ():
+            shift, _, _ = _find(form, tap, inputs[tap.input], (y, x))
+            if any(shift):
+                found.setdefault(inputs[tap.input], set()).add(shift)
+    return {buffer: tuple(sorted(shifts)) for buffer, shifts in found.items()}
+
+
+def tap_entries(
+    form: Form,
+    taps: Sequence[Tap],
+    inputs: Sequence[Buffer],
+    shifted: Mapping[Buffer, Shifted],
+    output: Buffer,
+    addresses: Mapping[Buffer, int],
+    first_pixel: int,
+    hold: int,
+) -> tuple[TapEntry, ...]:
+    """The tap table of a pass over local pixels `first_pixel` .. of the output, each pixel's taps filled up to a power of two.
+
+    Args:
+        shifted: what taps read that reach two neighbours, by input.
+        addresses: word addresses of all buffers.
+    """
+    entries: list[TapEntry] = []
+    _, height, width = output.shape
+    block_h, block_w = output.block
+    for pixel in range(first_pixel, first_pixel + hold):
+        y, x = divmod(pixel, block_w)
+        # In the block that the map's edge runs through; vectors have no edge.
+        right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
+        used = taps if output.holds(y, x) else ()
+        for tap in used:
+            source = inputs[tap.input]
+            shift, (down, across), local = _find(form, tap, source, (y, x))
+            words, first = source, source.first_channel
+            if any(shift):
+                words, first = shifted[source].buffer, shifted[source].first_channel(shift)
+            address = addresses[words.root] + local * words.pixel_words + first + tap.channel
+            entries.append(TapEntry(address, across, down, right, below))
+        unused = TapEntry(0, 0, 0, right, below)
+        entries.extend([unused] * ((1 << bits_for(len(taps))) - len(used)))
+    return tuple(entries)
+
+
+def _find(form: Form, tap: Tap, source: Buffer, pixel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int], int]:
+    """Where a local output pixel finds a tap: shift of the copy, none if (0, 0); neighbour, down and across; local pixel."""
+    down, y = offset(form, source.block[0], 0, pixel[0], tap.down, source.row_groups)
+    across, x = offset(form, source.block[1], 1, pixel[1], tap.right, source.lanes)
+    if max(abs(down), abs(across)) > 2:
+        raise CompileError(f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 2")
+    # The copy is shifted towards what the tap reads, so where the copy lies outside the array, that does, too.
+    shift = int(down / 2), int(across / 2)
+    return shift, (down - shift[0], across - shift[1]), y * source.block[1] + x

@@ -1,0 +1,173 @@
+"""The runs of a schedule in passes: rows cut into blocks, shared among streams, prepared for their encoding, with their cycles."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from openwork.compiler.balance import balance
+from openwork.compiler.blocks import RowBlock, ways_to_cut
+from openwork.compiler.buffers import Buffer
+from openwork.compiler.errors import CompileError
+from openwork.compiler.moves import map_moves, spread_move
+from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
+from openwork.compiler.predict import move_cycles, pass_cycles
+from openwork.compiler.rows import check_sums, even_passes, prepare_streams
+from openwork.compiler.schedule import Run, Schedule, StepSchedule
+from openwork_hw.arch.commands import Operation
+from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.timing import pass_overhead
+
+
+def plan_passes(schedule: Schedule, addresses: dict[Buffer, int], encoding: Encoding) -> NetworkPlan:
+    """All passes of a network.
+
+    Raises:
+        CompileError: a sum could leave its accumulator, an encoding cannot write the rows, or there are too many taps, columns or
+            channels.
+    """
+    planner = _Planner(schedule, encoding)
+    return NetworkPlan(schedule, addresses, encoding, tuple(planner.step(step) for step in schedule.steps))
+
+
+def fewest_cycles(schedule: Schedule) -> int:
+    """A bound: no plan of a schedule takes fewer cycles. It costs a small part of what a plan costs.
+
+    Every row holds its stream for as many cycles as it has nonzeros, and no fewer than the lanes take to drain; at best, the rows
+    are shared equally.
+    """
+    config = schedule.config
+    total = 0
+    for step in schedule.steps:
+        for run in step.runs:
+            spaced = int(np.maximum(run.form.nonzeros.lengths, config.row_spacing).sum())
+            streams = config.pes // (config.row_groups[0] if step.free else run.output.row_groups)
+            share = spaced if run.alone else -(-spaced // streams)
+            total += pass_overhead(config) + run.pixels * share - config.row_spacing
+    return total
+
+
+class _Planner:
+    """Plans the steps in order: how a step runs says where its output is, if that is a vector."""
+
+    def __init__(self, schedule: Schedule, encoding: Encoding) -> None:
+        self._config, self._encoding = schedule.config, encoding
+        self._read = {name for step in schedule.forms.network.steps for name in step.inputs}
+        # For each vector, in whose groups' last PEs it is; 0 where it is in all PEs.
+        start = schedule.tensors[schedule.forms.network.input.name]
+        self._home: dict[Buffer, int] = {start: 0} if start.vector else {}
+
+    def step(self, step: StepSchedule) -> StepPlan:
+        if step.free:
+            return self._free(step)
+        spread = self._spread(step.vectors)
+        self._home.update((vector, 0) for vector, _ in spread)
+        groups = step.runs[-1].output.row_groups if step.runs else step.output.row_groups
+        if step.output.vector:
+            self._home[step.output] = groups if step.runs else 0
+        runs = tuple(self._run(run) for run in step.runs)
+        return StepPlan(step, groups, spread, runs, self._moves(step, spread))
+
+    def _free(self, step: StepSchedule) -> StepPlan:
+        """A vector of vectors: with the row groups that take the fewest cycles."""
+        config = self._config
+        best: StepPlan | None = None
+        (run,) = step.runs
+        for groups in config.row_groups:
+            streams = config.pes // groups
+            shares = streams <= config.replicas
+            if not shares and step.output.tensor in self._read:
+                continue
+            spread = self._spread(step.vectors, groups)
+            inputs = tuple(one.view(row_groups=groups) for one in run.inputs)
+            divided = self._run(replace(run, inputs=inputs, output=run.output.view(row_groups=groups)))
+            orders = tuple(
+                np.concatenate([block.rows_of(stream) for block in divided.blocks]) for stream in range(streams)
+            )
+            plan = StepPlan(step, groups, spread, (divided,), self._moves(step, spread), () if shares else orders)
+            # Stores of parts take longer than one of all: a little, and only once.
+            if best is None or plan.predicted_cycles < best.predicted_cycles:
+                best = plan
+        if best is None:
+            raise CompileError(
+                f"layer {step.output.tensor!r}: no legal row_groups has as few streams as the array's {config.replicas} replicas"
+            )
+        spread_ones = {vector for vector, _ in best.spread}
+        everywhere = all(vector in spread_ones or self._home[vector] == 0 for vector in step.vectors)
+        self._home[step.output] = 0 if everywhere else best.row_groups
+        self._home.update((vector, 0) for vector in spread_ones)
+        return best
+
+    def _spread(self, vectors: Sequence[Buffer], groups: int = 0) -> tuple[tuple[Buffer, int], ...]:
+        """Which vectors have to be written into all PEs, since groups of this size do not have them."""
+        return tuple((vector, self._home[vector]) for vector in vectors if self._home[vector] not in (0, groups))
+
+    def _moves(self, step: StepSchedule, spread: Sequence[tuple[Buffer, int]]) -> int:
+        """Cycles of all moves of a step."""
+        moves = [move for one in step.unrolled for move in map_moves(one, 0, 0)]
+        moves += [spread_move(vector, 0, home) for vector, home in spread]
+        return sum(move_cycles(self._config, move) for move in moves)
+
+    def _run(self, run: Run) -> RunPlan:
+        return RunPlan(run, plan_blocks(run, self._config, self._encoding))
+
+
+def plan_blocks(run: Run, config: ArrayConfig, encoding: Encoding) -> tuple[BlockPlan, ...]:
+    """The rows of a run on streams, cut so that cycles and words together are fewest: a word takes its memory a cycle.
+
+    Raises:
+        CompileError: as `plan_passes`.
+    """
+    form = run.form
+    magnitudes = form.nonzeros.row_sums(np.abs(form.nonzeros.values.astype(np.int64)))
+    if form.operation is Operation.POOL:
+        magnitudes = magnitudes * run.output.row_groups * config.lanes
+    check_sums(form.name, config, magnitudes, form.offsets, form.shifts)
+    best: tuple[int, tuple[BlockPlan, ...]] | None = None
+    reason: CompileError | None = None
+    for blocks in ways_to_cut(form):
+        if best and len(blocks) * pass_overhead(config) >= best[0]:
+            continue
+        try:
+            plans = tuple(_plan_block(run, block, config, encoding) for block in blocks)
+        except CompileError as error:
+            reason = reason or error
+            continue
+        words = sum(rows.words for plan in plans for rows in plan.streams)
+        cost = sum(sum(plan.cycles) for plan in plans) + words
+        if best is None or cost < best[0]:
+            best = cost, plans
+    if best is None:
+        assert reason is not None
+        raise reason
+    return best[1]
+
+
+def _plan_block(run: Run, block: RowBlock, config: ArrayConfig, encoding: Encoding) -> BlockPlan:
+    form, layout = run.form, block.layout
+    tap_bits = bits_for(layout.taps)
+    hold = min(run.pixels, config.tap_entries >> tap_bits)
+    if hold == 0:
+        raise CompileError(
+            f"layer {form.name!r}: {layout.taps} taps need {1 << tap_bits} tap entries, and there is room for "
+            f"{config.tap_entries}: use a smaller kernel or an array with more tap entries"
+        )
+    if layout.channels > config.feature_words:
+        raise CompileError(
+            f"layer {form.name!r} reads {layout.channels} channels, and a PE has {config.feature_words} feature "
+            "words: use an array with more of them"
+        )
+    streams = config.pes // run.output.row_groups
+    parts = balance(block.nonzeros.lengths, config.row_spacing, 1 if run.alone else streams)
+    parts += [np.zeros(0, np.int64)] * (streams - len(parts))
+    prepared = prepare_streams(form.name, encoding, [block.stream(part) for part in parts], layout)
+    stored = [one.rows.lengths for one in prepared]
+    if max(int(lengths.max()) for lengths in stored) > config.row_buffer_nonzeros:
+        hold = 1
+    holds = even_passes(run.pixels, hold)
+    pooled = form.operation is Operation.POOL
+    cycles = {hold: pass_cycles(config, encoding, hold, hold << tap_bits, stored, pooled=pooled) for hold in set(holds)}
+    return BlockPlan(
+        block, prepared, tuple(not len(part) for part in parts), holds, tuple(cycles[hold] for hold in holds)
+    )

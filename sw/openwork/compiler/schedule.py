@@ -1,0 +1,301 @@
+"""What each step of a network runs when its maps are divided in one way: moves and runs over buffers, in order.
+
+Neither addresses nor cycles are known here, so what a network needs of the feature memory is known before anything is encoded.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from openwork.compiler.addressing import far_shifts
+from openwork.compiler.buffers import Buffer, Shifted
+from openwork.compiler.errors import CompileError
+from openwork.compiler.forms import Form, Forms, copies
+from openwork.compiler.placed import closed_up, joined_blocks, laid_out, pool_taps, shifted_copies
+from openwork.compiler.segments import Division
+from openwork.network import NetworkError, Step
+from openwork.places import fill_of
+from openwork_hw.arch.commands import Operation
+from openwork_hw.arch.config import ArrayConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Passes that make one map or vector.
+
+    Attributes:
+        form: its rows.
+        inputs: what its taps read.
+        output: what it makes.
+        shifted: for inputs of which taps reach two neighbours, the copies that those taps read.
+        alone: only the PEs of the first stream have the inputs, so this stream gets all rows.
+    """
+
+    form: Form
+    inputs: tuple[Buffer, ...]
+    output: Buffer
+    shifted: dict[Buffer, Shifted] = field(default_factory=dict)
+    alone: bool = False
+
+    @property
+    def pixels(self) -> int:
+        """Local pixels of the output."""
+        return self.output.block[0] * self.output.block[1]
+
+    @property
+    def reads(self) -> tuple[Buffer, ...]:
+        """All buffers that it reads."""
+        return *(one.root for one in self.inputs), *(one.buffer.root for one in self.shifted.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Unrolled:
+    """A map that is moved into a vector, pixel by pixel.
+
+    Attributes:
+        map, vector: from where, to where.
+        first: word of the vector where the map begins.
+        by_channel: the vector counts channel, row, column; else row, column, channel.
+    """
+
+    map: Buffer
+    vector: Buffer
+    first: int
+    by_channel: bool
+
+
+@dataclass(frozen=True, eq=False)
+class StepSchedule:
+    """What a step runs.
+
+    Attributes:
+        step: of the network.
+        output: its tensor.
+        vectors: its inputs that are vectors.
+        unrolled: maps that are first moved into vectors.
+        runs: after that, in order.
+        free: it makes a vector of vectors, so its only run may divide the PEs in any way.
+    """
+
+    step: Step
+    output: Buffer
+    vectors: tuple[Buffer, ...] = ()
+    unrolled: tuple[Unrolled, ...] = ()
+    runs: tuple[Run, ...] = ()
+    free: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """What a network runs on an array.
+
+    Attributes:
+        forms: the network.
+        config: the array.
+        division: of its maps.
+        tensors: the buffers of the network's tensors, by name.
+        steps: in order.
+    """
+
+    forms: Forms
+    config: ArrayConfig
+    division: Division
+    tensors: dict[str, Buffer]
+    steps: tuple[StepSchedule, ...]
+
+    def __str__(self) -> str:
+        lines = []
+        for step in self.steps:
+            made = ", ".join(run.output.label for run in step.runs) or "moves only"
+            lines.append(f"{step.step.output}: {made}")
+        return "\n".join(lines)
+
+
+def schedule_network(
+    forms: Forms, config: ArrayConfig, division: Division, gathered_channels: int | None = None
+) -> Schedule:
+    """What each step runs if the maps are divided like this.
+
+    Args:
+        gathered_channels: gather at most so many channels at a time, which needs less memory and more passes; None for all.
+
+    Raises:
+        CompileError: a tap reaches too far, a pooled map has too many pixels per lane, or two steps pad one map differently.
+    """
+    network = forms.network
+    tensors = {}
+    for tensor in network.tensors:
+        vector = tensor.name in forms.vectors
+        groups, block = config.row_groups[-1], (1, 1)
+        if not vector:
+            segment = division.segment(tensor.name)
+            groups, block = segment.row_groups, segment.blocks[tensor.name]
+        try:
+            fill = fill_of(network, tensor.name)
+        except NetworkError as error:
+            raise CompileError(str(error)) from None
+        tensors[tensor.name] = Buffer(tensor.name, tensor.shape, groups, config.lanes, block, fill, vector)
+    scheduler = _Scheduler(config, division, tensors, gathered_channels)
+    steps = tuple(scheduler.step(step, form) for step, form in zip(network.steps, forms.forms, strict=True))
+    return Schedule(forms, config, division, tensors, steps)
+
+
+class _Scheduler:
+    """Schedules one step after the other; the steps do not depend on each other."""
+
+    def __init__(
+        self, config: ArrayConfig, division: Division, tensors: dict[str, Buffer], gathered_channels: int | None
+    ) -> None:
+        self._config, self._division, self._tensors = config, division, tensors
+        self._gathered_channels = gathered_channels
+
+    def step(self, step: Step, form: Form | None) -> StepSchedule:
+        inputs = tuple(self._tensors[name] for name in step.inputs)
+        output = self._tensors[step.output]
+        vectors = tuple(dict.fromkeys(one for one in inputs if one.vector))
+        if form is None:
+            return self._reshape(step, inputs, output, vectors)
+        if form.moved:
+            read = tuple(
+                one.hidden(step.output, f"vector of {one.tensor}", (prod(one.shape), 1, 1), (1, 1), vector=True)
+                for one in inputs
+            )
+            unrolled = tuple(
+                Unrolled(source, vector, 0, by_channel=False) for source, vector in zip(inputs, read, strict=True)
+            )
+            return StepSchedule(step, output, (), unrolled, (Run(form, read, output),), free=True)
+        if form.operation is Operation.POOL:
+            form, output = pool_taps(form, inputs[0]), output.view(row_groups=inputs[0].row_groups)
+            return StepSchedule(step, self._tensors[step.output], runs=tuple(self._map_runs(form, inputs, output)))
+        if output.vector:
+            return StepSchedule(step, output, vectors, runs=(Run(form, inputs, output),), free=True)
+        if step.output in self._division.gathered:
+            return StepSchedule(step, output, runs=tuple(self._gather(step, form, inputs, output)))
+        return StepSchedule(step, output, vectors, runs=tuple(self._map_runs(form, inputs, output)))
+
+    def _map_runs(self, form: Form, inputs: Sequence[Buffer], output: Buffer) -> Iterator[Run]:
+        """Of a step on maps; first of the copies of those inputs of which taps reach two neighbours."""
+        shifted = {}
+        for source, shifts in far_shifts(form, inputs, output).items():
+            channels, (height, width) = source.shape[0], source.block
+            pixels = [(down * height, across * width) for down, across in shifts]
+            # Of all blocks: where a copy is beside the map, what it holds need not be.
+            shape = len(shifts) * channels, source.row_groups * height, source.lanes * width
+            copy = source.hidden(output.step or output.tensor, f"shifted {source.tensor}", shape, source.block)
+            shifted[source] = Shifted(shifts, copy)
+            yield Run(shifted_copies(form.name, channels, pixels, source.fill), (source,), copy)
+        yield Run(form, tuple(inputs), output, shifted)
+
+    def _gather(self, step: Step, form: Form, inputs: Sequence[Buffer], output: Buffer) -> Iterator[Run]:
+        """Of a step of stride 2 on blocks of one pixel along some axes: for every pixel; then every second one is gathered.
+
+        Along an axis, pixels are 0, 2, 4, ..; all from 1 on come one nearer, then all from 2 on, and so on.
+        """
+        axes = self._division.gathered[step.output]
+        channels, *sizes = output.shape
+        groups = inputs[0].row_groups
+        blocks = groups, self._config.lanes
+        shape = [blocks[axis] if axis in axes else sizes[axis] for axis in (0, 1)]
+        moves = [(axis, first) for axis in axes for first in range(1, sizes[axis])]
+        down, across = (1 if axis in axes else form.stride[axis] for axis in (0, 1))
+        everything = output.view(row_groups=groups)
+        if moves or output.row_groups != groups:
+            everything = replace(output, row_groups=groups).hidden(
+                step.output, "every pixel", (channels, *shape), output.block, fill=0
+            )
+        yield from self._map_runs(replace(form, stride=(down, across)), inputs, everything)
+        now = everything
+        at_a_time = min(self._gathered_channels or channels, channels)
+        slices = [(start, min(at_a_time, channels - start)) for start in range(0, channels, at_a_time)]
+        for number, (axis, first) in enumerate(moves):
+            nearer = (1, 0) if axis == 0 else (0, 1)
+            before = list(shape)
+            before[axis] = first
+            # The last PE of smaller groups does not see the PE behind it.
+            enough = output.row_groups == groups or axis == 1 or sizes[0] < output.row_groups
+            after = output
+            if number < len(moves) - 1 or not enough:
+                what = f"pixels, {number + 1} times nearer"
+                after = now.hidden(step.output, what, (channels, *shape), output.block)
+            for start, count in slices:
+                part = now.channels(start, count) if len(slices) > 1 else now
+                kept = now.hidden(step.output, "kept pixels", (2 * count, *before), output.block, fill=0)
+                yield Run(shifted_copies(form.name, count, [(0, 0), nearer], 0), (part,), kept)
+                target = after.channels(start, count) if len(slices) > 1 else after
+                yield self._regrouped(closed_up(form.name, count, nearer), (kept, part), target)
+            now = after
+        if now.root is not output:
+            yield self._regrouped(shifted_copies(form.name, channels, [(0, 0)], 0), (now,), output)
+
+    def _regrouped(self, form: Form, inputs: Sequence[Buffer], output: Buffer) -> Run:
+        """A run whose inputs may be divided among more PEs than its output: those that matter lie in the first stream's PEs."""
+        groups = output.row_groups
+        return Run(
+            form,
+            tuple(one if one.row_groups == groups else one.view(row_groups=groups) for one in inputs),
+            output,
+            alone=any(one.row_groups != groups for one in inputs),
+        )
+
+    def _reshape(
+        self, step: Step, inputs: Sequence[Buffer], output: Buffer, vectors: tuple[Buffer, ...]
+    ) -> StepSchedule:
+        """Of a reshape: its inputs as one vector; for a map, that divided."""
+        if output.vector:
+            return StepSchedule(step, output, unrolled=_unrolled(inputs, output))
+        vector = output.hidden(step.output, "vector", (prod(output.shape), 1, 1), (1, 1), vector=True)
+        unrolled: tuple[Unrolled, ...] = ()
+        runs: list[Run] = []
+        if not vectors:
+            unrolled = _unrolled(inputs, vector)
+        elif len(inputs) == 1:
+            (vector,) = inputs
+        else:
+            form = copies(step.output, [one.shape[0] for one in inputs], Operation.SUM)
+            runs.append(Run(form, tuple(inputs), vector))
+        runs.extend(_divided(step, vector, output))
+        return StepSchedule(step, output, vectors, unrolled, tuple(runs))
+
+
+def _divided(step: Step, vector: Buffer, output: Buffer) -> Iterator[Run]:
+    """Of a vector that all PEs have: as a map of one block, which is then divided among lanes, and that among PEs.
+
+    The last column of blocks goes first: what is there already moves on to the next lane, and the column before it
+    takes its place.
+    """
+    channels, height, width = output.shape
+    block = output.block
+    counts = -(-height // block[0]), -(-width // block[1])
+    # The words of a vector are those of one pixel; here, of one block, each channel as many words further.
+    pixels = vector.view(
+        shape=(1, height, width), block=(height, width), vector=False, step="", row_groups=output.row_groups
+    )
+    sides = [counts[0] * block[0], counts[1] * block[1]]
+    left = sum(counts) - 2
+    now = output
+    if left:
+        now = output.hidden(step.output, "undivided map", output.shape, (sides[0], sides[1]), fill=0)
+    yield Run(laid_out(step.output, output.shape), (pixels,), now)
+    for axis, what in ((1, "columns"), (0, "rows")):
+        undivided = now
+        sides[axis] = block[axis]
+        for number in reversed(range(counts[axis] - 1)):
+            first = number * block[axis]
+            own, next_block = ((first, 0), (block[0], 0)) if axis == 0 else ((0, first), (0, block[1]))
+            shape = channels, height - own[0], width - own[1]
+            left -= 1
+            after = output
+            if left:
+                after = output.hidden(step.output, f"{what} from {number}", shape, (sides[0], sides[1]), fill=0)
+            yield Run(joined_blocks(step.output, channels, own, next_block), (undivided, now), after)
+            now = after
+
+
+def _unrolled(maps: Sequence[Buffer], vector: Buffer) -> tuple[Unrolled, ...]:
+    """Maps, one behind the other, as a vector that counts channel, row, column."""
+    ends = np.cumsum([prod(one.shape) for one in maps]).tolist()
+    return tuple(
+        Unrolled(one, vector, end - prod(one.shape), by_channel=True) for one, end in zip(maps, ends, strict=True)
+    )
