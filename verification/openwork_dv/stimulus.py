@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.image import Image
@@ -100,8 +101,7 @@ def random_layer(rng: Generator, sum_bits: int) -> IntegerLayer:
         shift=shift,
         input_zero_point=zero_point,
         output_zero_point=output_zero_point,
-        low=low,
-        high=high,
+        activation=Clip(low, high),
         input_shape=(channels, height, width),
         stride=stride,
         padding=(padding[0], padding[1], padding[2], padding[3]),

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta, Struct, defstruct
 
-from openwork.files.graph import Activation, Shape, Size
+from openwork.operations.entry import Int8, Size, Sizes
 from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig
 
 Cycles = Annotated[int, Meta(ge=0, le=1 << 48)]
@@ -28,12 +28,12 @@ class PlaceEntry(Struct, forbid_unknown_fields=True, frozen=True):
     """Where a tensor lies."""
 
     tensor: str
-    shape: Shape
+    shape: Sizes
     row_groups: Annotated[int, Meta(ge=1, le=MAX_PES)]
     lanes: Annotated[int, Meta(ge=1, le=MAX_LANES)]
     block: tuple[Size, Size]
     base: Annotated[int, Meta(ge=0, le=(1 << 16) - 1)]
-    fill: Activation
+    fill: Int8
     vector: bool
     step: str
 
