@@ -15,6 +15,7 @@ from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX
 from openwork.operations import LayerStep, MaxPool, Reshape, Step, Upsample
 from openwork.tensors import NetworkError, NetworkSizeError, Shape, Tensor, by, check_agreement
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.config import MAX_TAPS
 
 __all__ = [
     "MAX_TAPS",
@@ -30,9 +31,6 @@ __all__ = [
     "Upsample",
     "by",
 ]
-
-MAX_TAPS = 64
-"""Taps of a row: of a kernel that the front end makes, where longer sums are cut in two, and of ranges that the compiler cuts."""
 
 
 @dataclass(frozen=True, eq=False)

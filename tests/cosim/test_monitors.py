@@ -25,7 +25,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.report import CommandReport
 from openwork_hw.array.payloads import StreamFault
-from openwork_hw.sequencer import Report
+from openwork_hw.sequencing.payloads import Report
 
 
 def watch(*cycles: tuple[str, str, int]) -> Monitor:

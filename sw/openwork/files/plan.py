@@ -15,10 +15,13 @@ Words = Annotated[int, Meta(ge=1, le=1 << 32)]
 """Feature words of all PEs: more than the largest array has."""
 
 _types: dict[str, Any] = get_type_hints(ArrayConfig)
+_sizes = {field.name: _types[field.name] for field in fields(ArrayConfig)}
 ConfigEntry: Any = defstruct(
-    "ConfigEntry", [(field.name, _types[field.name]) for field in fields(ArrayConfig)], forbid_unknown_fields=True
+    "ConfigEntry",
+    [(name, kind) for name, kind in _sizes.items() if name != "compact"] + [("compact", bool, False)],
+    forbid_unknown_fields=True,
 )
-"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges."""
+"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges; `compact` only where it is set."""
 
 
 class PlaceEntry(Struct, forbid_unknown_fields=True, frozen=True):
