@@ -1,0 +1,1 @@
+"""Memory chips beside the FPGA: their pins, and the controllers that drive them."""
