@@ -9,7 +9,8 @@ again. NAME says what is quoted:
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
-- ``docstring NAME``: what a component, class or module says of itself.
+- ``docstring NAME``: what a component, class or module says of itself;
+- ``diagram NAME``: a timing diagram of `diagrams.py`, printed by a simulation.
 
 A row is marked if the sources that it measures have changed since. The pictures of `pictures.py` are drawn, too.
 """
@@ -24,6 +25,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
+from diagrams import DIAGRAMS
 from pictures import PICTURES
 
 from openwork.records import Run, Sources, Value, read_record
@@ -188,6 +190,8 @@ def render(name: str) -> str:
         return registers()
     if name.startswith("docstring "):
         return docstring(name.removeprefix("docstring "))
+    if name.startswith("diagram "):
+        return f"{FENCE}text\n{DIAGRAMS[name.removeprefix('diagram ')]()}{FENCE}\n"
     match = RECORD.fullmatch(name)
     assert match, name
     names = match["names"].split("; ") if match["names"] else ()

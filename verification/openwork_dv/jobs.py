@@ -155,3 +155,41 @@ class ImageResult:
     features: tuple[int, ...]
     cycles: int
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SdramJob:
+    """Requests for an SDRAM controller.
+
+    Attributes:
+        requests: payloads.
+        words: of all writes, in their order.
+        reads: words that come back.
+        stall: how often a request or a word is not offered.
+        seed: of the stalls.
+        limit_cycles: after which the bench gives up.
+    """
+
+    requests: Sequence[int]
+    words: Sequence[int]
+    reads: int
+    stall: float
+    seed: int
+    limit_cycles: int
+
+
+@dataclass(frozen=True)
+class SdramResult:
+    """What came back.
+
+    Attributes:
+        words: that were read.
+        cycles: from `restart` to the last word.
+        seen: the chip's violations, a bit each.
+        problems: rules of streams that were broken.
+    """
+
+    words: tuple[int, ...]
+    cycles: int
+    seen: int
+    problems: tuple[str, ...]

@@ -143,9 +143,9 @@ class SdramConfig:
             raise ConfigError(
                 f"the SDRAM chip takes a clock of up to {self.chip.cl3_hz / 1e6:g} MHz, not {self.clock_hz / 1e6:g}"
             )
-        if self.refresh_interval < 1 or self.refresh_delay >= MOST_OWED * self.refresh_interval:
+        if self.refresh_interval <= self.trfc + self.tmrd or self.refresh_delay >= MOST_OWED * self.refresh_interval:
             raise ConfigError(
-                f"at {self.clock_hz / 1e6:g} MHz a burst over a whole row delays refreshes by {self.refresh_delay} cycles, and "
+                f"at {self.clock_hz / 1e6:g} MHz a burst over a whole row delays refreshes by {self.refresh_delay:,} cycles, and "
                 f"the controller can make up for less than {MOST_OWED * self.refresh_interval}: take a faster clock"
             )
 

@@ -150,7 +150,7 @@ class SdramController(wiring.Component):
             mode = Mux(start.command == Command.MODE, config.cas << MODE_CAS_BIT, 1 << PRECHARGE_BIT)
             m.d.comb += [port.address.eq(mode), port.bank.eq(0)]
         with m.Elif(in_burst):
-            m.d.comb += port.address.eq(column | (last | ~beat) << PRECHARGE_BIT)
+            m.d.comb += port.address.eq(column | last << PRECHARGE_BIT)
         with m.Else():
             m.d.comb += port.address.eq(request.address.row)
         return m

@@ -113,7 +113,8 @@ class SdramChecker(wiring.Component):
         powered = Signal(range(config.startup + 1))
         precharged, mode_set, mode_known = Signal(), Signal(), Signal()
         refreshes = Signal(range(config.chip.startup_refreshes + 1))
-        with m.If(powered != config.startup):
+        # The pause is one with the clock enabled.
+        with m.If(pins.cke & (powered != config.startup)):
             m.d.sync += powered.eq(powered + 1)
         with m.If(is_[Command.PRECHARGE] & self.closes_all):
             m.d.sync += precharged.eq(1)
@@ -135,5 +136,5 @@ class SdramChecker(wiring.Component):
             "precharge": orders & ~precharged,
             "refreshes": is_[Command.ACTIVATE] & ~enough,
             "mode": is_[Command.ACTIVATE] & ~(mode_set & mode_known),
-            "command": (self.command == 6) | ~pins.cke,
+            "command": (self.command == 6) | (~pins.cke & (precharged | comes)),
         }

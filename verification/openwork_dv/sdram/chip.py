@@ -35,7 +35,8 @@ class SdramModel(wiring.Component):
     Cost
         All words of the chip, and the time of each row's last refresh.
     Limits
-        As the checker's. Times are counted from the start-up's end and modulo 2^32 cycles.
+        As the checker's. Times are counted from the start-up's end and modulo 2^32 cycles. Amaranth lists the words of a memory
+        one by one, so that simulators other than compiled programs want a chip of few rows.
     """
 
     pins: wiring.PureInterface
@@ -77,26 +78,26 @@ class SdramModel(wiring.Component):
                     with m.If(checker.command == Command.ACTIVATE):
                         m.d.sync += of_bank.eq(pins.a)
 
-        m.submodules.words = words = memory.Memory(shape=chip.data_bits, depth=1 << chip.address_bits, init=[])
-        write, read = words.write_port(granularity=8), words.read_port()
+        # A memory per byte, since each has its own mask; compiled programs have plain memories for them.
         address = Cat(pins.a[: chip.column_bits], pins.ba, row)
-        flips = inverted.replicate(chip.data_bits)
-        writes = checker.command == Command.WRITE
-        m.d.comb += [
-            write.addr.eq(address),
-            write.data.eq(pins.dq_o ^ flips),
-            write.en.eq(Mux(writes & pins.dq_oe, ~pins.dqm, 0)),
-            read.addr.eq(address),
-            read.en.eq(1),
-        ]
-        flipped, second, third = Signal(), Signal(chip.data_bits), Signal(chip.data_bits)
-        m.d.sync += [flipped.eq(inverted), second.eq(read.data ^ flipped.replicate(chip.data_bits)), third.eq(second)]
-        masks = [pins.dqm, *(Signal.like(pins.dqm, name=f"masks_{age}") for age in (1, 2))]
-        m.d.sync += [masks[1].eq(masks[0]), masks[2].eq(masks[1])]
-        out = Mux(checker.cas3, third, second)
+        flips = inverted.replicate(8)
+        flipped = Signal()
+        m.d.sync += flipped.eq(inverted)
+        masks = [Signal.like(pins.dqm, name=f"masks_{age}") for age in (1, 2)]
+        m.d.sync += [masks[0].eq(pins.dqm), masks[1].eq(masks[0])]
         for byte in range(chip.data_bits // 8):
-            driven = checker.drives & ~masks[2][byte]
-            m.d.comb += pins.dq_i.word_select(byte, 8).eq(Mux(driven, out.word_select(byte, 8), FLOATING))
+            m.submodules[f"bytes_{byte}"] = words = memory.Memory(shape=8, depth=1 << chip.address_bits, init=[])
+            write, read = words.write_port(), words.read_port()
+            second, third = Signal(8, name=f"second_{byte}"), Signal(8, name=f"third_{byte}")
+            driven = checker.drives & ~masks[1][byte]
+            m.d.comb += [
+                write.addr.eq(address),
+                write.data.eq(pins.dq_o.word_select(byte, 8) ^ flips),
+                write.en.eq((checker.command == Command.WRITE) & pins.dq_oe & ~pins.dqm[byte]),
+                read.addr.eq(address),
+                pins.dq_i.word_select(byte, 8).eq(Mux(driven, Mux(checker.cas3, third, second), FLOATING)),
+            ]
+            m.d.sync += [second.eq(read.data ^ flipped.replicate(8)), third.eq(second)]
 
         found = Signal(len(VIOLATIONS))
         m.d.comb += found.eq(checker.violations | lost << list(VIOLATIONS).index("retention"))

@@ -26,8 +26,8 @@ class SdramSystem(wiring.Component):
     Function
         `SdramController(config)` on the pins of `SdramModel(chip_config)`.
     Ports
-        i_requests, i_words, o_words, restart, idle : the controller's
-        reset : in; resets the controller alone, as the button of a board does
+        i_requests, i_words, o_words, i_restart, o_idle : the controller's
+        i_reset : in; resets the controller alone, as the button of a board does
         o_seen : out, the model's `seen`
     Timing
         As the controller's.
@@ -40,9 +40,9 @@ class SdramSystem(wiring.Component):
     i_requests: stream.Interface
     i_words: stream.Interface
     o_words: stream.Interface
-    restart: Signal
-    idle: Signal
-    reset: Signal
+    i_restart: Signal
+    o_idle: Signal
+    i_reset: Signal
     o_seen: Signal
 
     def __init__(self, config: SdramConfig, chip_config: SdramConfig | None = None, controller: Any = None) -> None:
@@ -55,9 +55,9 @@ class SdramSystem(wiring.Component):
                 "i_requests": In(stream.Signature(SdramRequest(config.chip))),
                 "i_words": In(stream.Signature(bits)),
                 "o_words": Out(stream.Signature(bits)),
-                "restart": In(1),
-                "idle": Out(1),
-                "reset": In(1),
+                "i_restart": In(1),
+                "o_idle": Out(1),
+                "i_reset": In(1),
                 "o_seen": Out(len(VIOLATIONS)),
             }
         )
@@ -65,13 +65,13 @@ class SdramSystem(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         controller = self.controller
-        m.submodules.controller = ResetInserter(self.reset)(controller)
+        m.submodules.controller = ResetInserter(self.i_reset)(controller)
         m.submodules.model = model = self.model
         wiring.connect(m, controller.pins, model.pins)
         for name in ("i_requests", "i_words", "o_words"):
             inner, outer = getattr(controller, name), wiring.flipped(getattr(self, name))
             wiring.connect(m, *((inner, outer) if name == "o_words" else (outer, inner)))
-        m.d.comb += [controller.restart.eq(self.restart), self.idle.eq(controller.idle), self.o_seen.eq(model.seen)]
+        m.d.comb += [controller.restart.eq(self.i_restart), self.o_idle.eq(controller.idle), self.o_seen.eq(model.seen)]
         return m
 
 
@@ -97,7 +97,7 @@ class Served:
 
 
 async def _until_idle(ctx: Any, system: SdramSystem) -> None:
-    while not ctx.get(system.idle):
+    while not ctx.get(system.o_idle):
         await ctx.tick()
 
 
@@ -139,14 +139,14 @@ def serve(
                 ctx.set(getattr(system, name).valid, 1)
             ctx.set(system.i_requests.payload, {"write": random.randrange(2), "further": chip.columns - 1})
             await ctx.tick().repeat(wait)
-            ctx.set(system.reset, 1)
+            ctx.set(system.i_reset, 1)
             await ctx.tick()
-            for signal in (system.reset, system.i_requests.valid, system.i_words.valid):
+            for signal in (system.i_reset, system.i_requests.valid, system.i_words.valid):
                 ctx.set(signal, 0)
         await _until_idle(ctx, system)
-        ctx.set(system.restart, 1)
+        ctx.set(system.i_restart, 1)
         await ctx.tick()
-        ctx.set(system.restart, 0)
+        ctx.set(system.i_restart, 0)
 
         to_write = [word for of_one in words for word in of_one]
         reads = [request for request in requests if not request.write]

@@ -5,7 +5,7 @@ VIOLATIONS = {
     "precharge": "REFRESH, MODE or ACTIVATE comes before the first PRECHARGE of all banks",
     "refreshes": "ACTIVATE comes before the refreshes of the start-up",
     "mode": "ACTIVATE comes before MODE, or MODE asks for what the chip cannot do at this clock or the model does not know",
-    "command": "a command comes that the model does not know, or the clock is disabled",
+    "command": "a command comes that the model does not know, or the clock is disabled after the start-up has begun",
     "trcd": "READ or WRITE comes too early after ACTIVATE",
     "trp": "ACTIVATE, REFRESH or MODE comes too early after PRECHARGE",
     "tras": "a precharge begins too early after ACTIVATE",
