@@ -15,8 +15,8 @@ from openwork_hw.memory.payloads import SdramAddress, SdramRequest
 
 SMALL = replace(SDRAM_CHIPS["IS42S16160G"], row_bits=4, column_bits=6, refreshes=16, startup=2000, retention=24500)
 REAL = {
-    "16 bits": SdramConfig(replace(SDRAM_CHIPS["AS4C32M16"], row_bits=7, refreshes=128, retention=1e6), 100e6),
-    "32 bits": SdramConfig(replace(SDRAM_CHIPS["M12L64322A"], row_bits=7, refreshes=256, retention=4e6), 133e6),
+    "16 bits": SdramConfig(replace(SDRAM_CHIPS["AS4C32M16"], row_bits=3, refreshes=8, retention=62.5e3), 100e6),
+    "32 bits": SdramConfig(replace(SDRAM_CHIPS["M12L64322A"], row_bits=3, refreshes=16, retention=250e3), 133e6),
 }
 """Chips of few rows that are refreshed as often as the whole ones."""
 
