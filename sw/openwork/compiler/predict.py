@@ -22,6 +22,7 @@ from openwork_hw.arch.timing import (
     HEADER_CYCLES,
     LEFT_CYCLES,
     LOAD_CYCLES,
+    LOADED_CYCLES,
     QUEUED_ROWS,
     STORE_CYCLES,
     VISIBLE_CYCLES,
@@ -31,6 +32,9 @@ from openwork_hw.arch.timing import (
     way_cycles,
     write_cycles,
 )
+
+MOVED_CYCLES = 4
+"""From asking for a word to its beat, and from the sequencer's queue to its first byte's: besides `way_cycles`."""
 
 
 def pass_cycles(
@@ -153,6 +157,12 @@ def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:
 
 
 def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
-    """Cycles of a MOVE's report: a word in `move_period` cycles, and the way of the last one and its bytes."""
+    """Cycles of a MOVE's report: a word in `move_period` cycles, and the way of the last one and its bytes.
+
+    In a memory with one port no byte is written in the cycle that the next word would be read in, LOADED_CYCLES before a period's
+    end. After the last word nothing is read, and yet a byte that is due there waits.
+    """
+    period = move_period(config, move)
     last = config.lanes - move.lanes + move.lanes * config.lanes
-    return STORE_CYCLES + (move.words - 1) * move_period(config, move) + way_cycles(config) + last
+    waits = config.single_port and period - LOADED_CYCLES >= way_cycles(config) + MOVED_CYCLES
+    return STORE_CYCLES + (move.words - 1) * period + way_cycles(config) + last + waits
