@@ -76,9 +76,9 @@ def _place_bins(image: Image) -> Iterator[str]:
             continue
         if place.block == (1, 1) and place.outside_pixels:
             yield "map of fewer pixels than blocks"
-        if place.step and place.tensor == f"kept of {place.step}":
+        if place.step and place.tensor.startswith("kept pixels"):
             yield "gathered map"
-        elif place.step and place.tensor.endswith(f" for {place.step}"):
+        elif place.step and place.tensor.startswith("shifted "):
             yield "shifted copies"
 
 
