@@ -18,7 +18,6 @@ from openwork.compiler.network import best_plan
 from openwork.compiler.plan import BlockPlan, NetworkPlan
 from openwork.compiler.predict import steady_cycles
 from openwork.models.catalogue import CALIBRATION_INPUTS, SUBJECTS
-from openwork.network import LayerStep
 from openwork.records import Origin, merged, read_record, write_record
 from openwork_hw.arch.config import ArrayConfig, bits_for
 
@@ -60,8 +59,7 @@ def parts(plan: NetworkPlan) -> dict[str, float]:
                 for hold, cycles in zip(block.holds, block.cycles, strict=True):
                     for part, share in pass_parts(plan.schedule.config, block, hold, cycles).items():
                         found[part] += share
-        if isinstance(step.schedule.step, LayerStep):
-            found["useful"] += step.schedule.step.layer.macs / plan.schedule.config.macs
+        found["useful"] += step.schedule.step.macs / plan.schedule.config.macs
     found[PARTS[-1]] = plan.predicted_cycles - sum(found.values())
     return found
 

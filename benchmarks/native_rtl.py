@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from openwork.activation import Clip
 from openwork.compiler.network import compile_network
 from openwork.layer import IntegerLayer
 from openwork.network import one_layer_network
@@ -63,8 +64,7 @@ def image_of(config: ArrayConfig, rows: int, channels: int, size: int) -> tuple[
         shift=np.full(rows, 9),
         input_zero_point=0,
         output_zero_point=0,
-        low=-128,
-        high=127,
+        activation=Clip(),
         input_shape=(channels, size, size),
         padding=(1, 1, 1, 1),
     )

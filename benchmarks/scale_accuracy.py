@@ -21,8 +21,9 @@ from openwork.frontend import import_module
 from openwork.models import digits
 from openwork.models.shared_data import cifar10, data_folder, data_path
 from openwork.quantization import ActivationScale, ScaleKind, activation_scale, weight_scales
-from openwork.quantization.scales import WEIGHT_MAX, round_to_int8
+from openwork.quantization.scales import round_to_int8
 from openwork.records import Figure, Origin, write_record
+from openwork.scales import WEIGHT_MAX
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 ROOT = Path(__file__).resolve().parents[1]

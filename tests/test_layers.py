@@ -59,6 +59,15 @@ RULES = {
         may=("numpy", "openwork", "openwork_hw.arch"),
         not_even=WITH_TORCH,
     ),
+    # An operation knows itself whole, so also its golden function and what the front end makes of it; both need torch, and
+    # whoever only compiles does not wait for it. What a step is in a file, msgspec decodes strictly.
+    "openwork.operations": Rule(
+        may=("numpy", "msgspec", "openwork", "openwork_hw.arch"),
+        not_even=("openwork.compiler", *(part for part in WITH_TORCH if part != "openwork.frontend")),
+        lazily=("torch", "openwork.frontend"),
+    ),
+    # An activation takes arrays and, for who quantizes and trains, tensors.
+    "openwork.activation": Rule(may=("numpy", "openwork_hw.arch"), lazily=("torch",)),
     # Boards are on serial ports.
     "openwork.host": Rule(may=("numpy", "serial", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
     # The command line is the one place that knows all sides. It imports them when a command needs them, so that
@@ -178,8 +187,8 @@ def test_every_import_is_in_the_table() -> None:
         ("openwork_hw.array.element", "openwork.layer.IntegerLayer", False, False),
         ("openwork.compiler.network", "torch", True, False),
         ("openwork.compiler.network", "openwork_hw.accelerator", False, False),
-        ("openwork.golden.integer", "openwork.compiler.network", True, False),
-        ("openwork.golden.integer", "torch.nn", False, True),
+        ("openwork.golden.network", "openwork.compiler.network", True, False),
+        ("openwork.golden.network", "torch.nn", False, True),
         ("openwork.api", "torch", False, False),
         ("openwork.api", "openwork.files.read_network", True, True),
         ("openwork.api", "openwork.files.read_network", False, False),

@@ -9,7 +9,7 @@ from openwork_hw.arch.refusal import Refusal
 
 NO_REFUSALS = {
     "openwork.cli.entry.Interrupted": "the user pressed Ctrl-C; nothing is wrong",
-    "openwork.frontend.nodes.Unsupported": "never leaves the front end, which puts all of them into one ImportingError",
+    "openwork.operations.arguments.Unsupported": "never leaves the front end, which puts all of them into one ImportingError",
     **{
         f"openwork.frontend.{name}": "never leaves the front end, which says the rest of its sentence"
         for name in (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from openwork_fpga.families import ECP5, ICE40, Family
-from openwork_hw.accelerator import ALL_ENCODINGS
+from openwork_hw.arch.encodings import ALL_ENCODINGS
 from openwork_hw.arch.nonzeros import Encoding
 
 

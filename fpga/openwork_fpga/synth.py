@@ -10,8 +10,9 @@ from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.devices import Device
 from openwork_fpga.implement import SEEDS, Progress, implement
 from openwork_fpga.nextpnr import PathStep
-from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
+from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.nonzeros import Encoding
 
 
@@ -83,13 +84,14 @@ def synthesize(
     progress: Progress,
     *,
     seeds: Sequence[int] = SEEDS,
-    encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+    encodings: tuple[Encoding, ...] | None = None,
 ) -> SynthesisResult:
     """Take the accelerator of `config` to a routed design on `device`, once for each placer seed.
 
     Raises:
         ToolError: a tool stopped; where the array does not fit, the message says what there is too little of.
     """
+    encodings = chosen_encodings(config, encodings)
     outcome = implement(
         Accelerator(config, encodings=encodings),
         device,

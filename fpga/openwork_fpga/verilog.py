@@ -15,8 +15,9 @@ from openwork_fpga.families import KEEP_COPIES
 from openwork_fpga.verilog_names import VerilogError, module_name
 from openwork_fpga.verilog_text import MODELS, TIMESCALE, About, compact_memories, heading, waivers
 from openwork_fpga.yosys import run_script
-from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
+from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig, ConfigError
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image_runner import ImageRunner
 from openwork_hw.shells.axi_top import AxiTop
@@ -44,7 +45,7 @@ MOST_FEATURE_BYTES = 1 << 23
 """Of all PEs: more than the largest part here holds, and little enough to be written in a minute or two."""
 
 
-def write_verilog(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...] = ALL_ENCODINGS) -> None:
+def write_verilog(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...] | None = None) -> None:
     """Write the accelerator of `config`, which decodes `encodings`, as one Verilog file.
 
     The top module has the file's name, and the ports of `Accelerator`, parts joined by ``__``: ``i_words__0__valid``.
@@ -54,11 +55,11 @@ def write_verilog(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ..
     Raises:
         VerilogError: the file's name is no Verilog name.
     """
-    about = About("the array alone", config, encodings, (), "openwork")
+    about = About("the array alone", config, chosen_encodings(config, encodings), (), "openwork")
     write_component(Accelerator(config, encodings=encodings), path, about)
 
 
-def write_image_runner(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...] = ALL_ENCODINGS) -> None:
+def write_image_runner(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...] | None = None) -> None:
     """Write the array that runs whole networks out of a memory outside, as `write_verilog` writes the array alone.
 
     The ports are those of `ImageRunner`: ``i_requests__payload``, ``o_memory_requests__0__valid`` and so on.
@@ -67,11 +68,11 @@ def write_image_runner(config: ArrayConfig, path: Path, encodings: tuple[Encodin
         VerilogError: the file's name is no Verilog name.
     """
     what = "the array, which runs images out of a memory outside"
-    about = About(what, config, encodings, ("--shell", "memory"), "openwork_memory")
+    about = About(what, config, chosen_encodings(config, encodings), ("--shell", "memory"), "openwork_memory")
     write_component(ImageRunner(config, encodings=encodings), path, about)
 
 
-def write_bus_shell(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...], image_words: int) -> None:
+def write_bus_shell(config: ArrayConfig, path: Path, encodings: tuple[Encoding, ...] | None, image_words: int) -> None:
     """Write the array as a block with AXI4-Lite registers, AXI4-Stream data and an image memory of `image_words`.
 
     The ports are those of `AxiTop`: ``aclk``, ``s_axi_awaddr``, ``s_axis_image_tdata`` and so on.
@@ -81,7 +82,13 @@ def write_bus_shell(config: ArrayConfig, path: Path, encodings: tuple[Encoding, 
         ConfigError: the image memory is too large.
     """
     what = f"the array behind AXI4-Lite registers and AXI4-Stream data, with an image memory of {image_words:,} words"
-    about = About(what, config, encodings, ("--shell", "axi", "--image-words", str(image_words)), "openwork_axi")
+    about = About(
+        what,
+        config,
+        chosen_encodings(config, encodings),
+        ("--shell", "axi", "--image-words", str(image_words)),
+        "openwork_axi",
+    )
     write_component(AxiTop(BusShell(config, encodings=encodings, image_words=image_words)), path, about)
 
 

@@ -9,8 +9,8 @@ from itertools import groupby
 from amaranth.lib import data, wiring
 
 from openwork_fpga import yosys
-from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import PRESETS, ArrayConfig, Technology
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 TIMESCALE = "`timescale 1ns / 1ps\n"
@@ -81,7 +81,7 @@ class About:
         options = ["--preset", preset]
         for field in differing:
             options += _option(field, getattr(self.config, field))
-        if self.encodings != ALL_ENCODINGS:
+        if self.encodings != encodings_of(self.config):
             options += [word for one in self.encodings for word in ("--encoding", one.name.lower())]
         options += self.shell
         if name != self.default_name:

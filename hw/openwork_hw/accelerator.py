@@ -5,13 +5,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.array.chain import Chain
 from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.sequencer import CommandLayout, Report, Sequencer
-
-ALL_ENCODINGS = (Encoding.CSR, Encoding.TRIPLET, Encoding.PACKED)
+from openwork_hw.sequencer import Sequencer
+from openwork_hw.sequencing.payloads import CommandLayout, Report
 
 
 class Accelerator(wiring.Component):
@@ -33,7 +33,9 @@ class Accelerator(wiring.Component):
     Cost
         config.macs multipliers; see `openwork synth`.
     Limits
-        As the parts'.
+        As the parts'. A command of a compact array stays at i_commands until its report is taken.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i_commands: stream.Interface
@@ -44,14 +46,10 @@ class Accelerator(wiring.Component):
     o_features: stream.Interface
     o_reports: stream.Interface
 
-    def __init__(
-        self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS, compact: bool = False
-    ) -> None:
-        """`compact`: for a part so small that nothing on it is far away. What is steady for a command, or waits for a slow memory
-        of weights, is not kept in registers on the way; a command must stay at i_commands until its report is taken."""
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] | None = None) -> None:
+        """`encodings`: weight streams that are decoded; all that an array of this configuration can decode where it is left out."""
         self._config = config
-        self._encodings = encodings
-        self._compact = compact
+        self._encodings = chosen_encodings(config, encodings)
         super().__init__(
             {
                 "i_commands": In(stream.Signature(CommandLayout(config))),
@@ -66,8 +64,8 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.sequencer = sequencer = Sequencer(self._config, compact=self._compact)
-        m.submodules.chain = chain = Chain(self._config, encodings=self._encodings, compact=self._compact)
+        m.submodules.sequencer = sequencer = Sequencer(self._config)
+        m.submodules.chain = chain = Chain(self._config, encodings=self._encodings)
 
         wiring.connect(m, wiring.flipped(self.i_commands), sequencer.i_commands)
         wiring.connect(m, wiring.flipped(self.i_taps), sequencer.i_taps)

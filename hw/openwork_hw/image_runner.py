@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, ResetInserter, Signal, 
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
+from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
 from openwork_hw.arch.image import CommandOp
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
@@ -13,7 +13,7 @@ from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
 from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader
 from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, CommandReport, Request, RunControl
-from openwork_hw.sequencer import CYCLE_BITS
+from openwork_hw.sequencing.payloads import CYCLE_BITS
 
 WORDS_AHEAD = 10
 """Words that a reader asks for before they are needed: a memory may take up to seven cycles to answer and costs no stall."""
@@ -48,6 +48,8 @@ class ImageRunner(wiring.Component):
         The accelerator, and a reader for each memory port.
     Limits
         As the accelerator's.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i_requests: stream.Interface
@@ -63,20 +65,16 @@ class ImageRunner(wiring.Component):
         self,
         config: ArrayConfig,
         *,
-        encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+        encodings: tuple[Encoding, ...] | None = None,
         address_bits: int = ADDRESS_BITS,
-        compact: bool = False,
         watchdog_bits: int = WATCHDOG_BITS,
     ) -> None:
         """What can be made smaller, and for what.
 
         address_bits: enough to number the memory's words, and to count them; fewer than 32 save registers.
-        compact: as Accelerator's. Reports and answers come later than predicted: an instruction is read when the one before is
-            reported, and weights are decoded as they are out of a slow memory.
         watchdog_bits: fewer in simulations, which cannot wait so long.
         """
         self._watchdog_bits = watchdog_bits
-        self._compact = compact
         self._config = config
         self._encodings = encodings
         self._address_bits = address_bits
@@ -101,8 +99,8 @@ class ImageRunner(wiring.Component):
         stops, resets = (Signal(name=name, reset_less=True, attrs={"keep": 1}) for name in ("stops", "resets"))
         control = RunControl(watchdog_bits=self._watchdog_bits)
         checker = ImageChecker(config, address_bits=bits)
-        program = ProgramReader(config, keeps=self._compact)
-        accelerator = Accelerator(config, encodings=self._encodings, compact=self._compact)
+        program = ProgramReader(config, keeps=config.compact)
+        accelerator = Accelerator(config, encodings=self._encodings)
         m.submodules.control = ResetInserter(stops)(control)
         m.submodules.checker = ResetInserter(resets)(checker)
         m.submodules.program = ResetInserter(resets)(program)

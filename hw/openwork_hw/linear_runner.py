@@ -4,7 +4,7 @@ from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signe
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.accelerator import ALL_ENCODINGS, Accelerator
+from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig, ConfigError, bits_for
 from openwork_hw.arch.image import HEADER_WORDS, CommandOp
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
@@ -31,7 +31,7 @@ class LinearRunner(wiring.Component):
     Timing
         As slow as the memory is; the next command is read when the one before has been carried out.
     Cost
-        An accelerator that is `compact`.
+        The accelerator; on the parts that this is for, a compact one.
     Limits
         One feeder.
     """
@@ -47,7 +47,7 @@ class LinearRunner(wiring.Component):
         self,
         config: ArrayConfig,
         *,
-        encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+        encodings: tuple[Encoding, ...] | None = None,
         memory_words: int,
         watchdog_bits: int = WATCHDOG_BITS,
         most_cycles_bits: int = MOST_CYCLES_BITS,
@@ -84,7 +84,7 @@ class LinearRunner(wiring.Component):
         )
         checker = LinearChecker(config, most_words=self._memory_words)
         program = LinearReader(config)
-        accelerator = Accelerator(config, encodings=self._encodings, compact=True)
+        accelerator = Accelerator(config, encodings=self._encodings)
         m.submodules.checker = ResetInserter(control.abort)(checker)
         m.submodules.program = ResetInserter(control.abort)(program)
         m.submodules.accelerator = ResetInserter(control.abort)(accelerator)

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.layouts import SHIFT_BITS
 from openwork_hw.arch.timing import REQUANTIZER_CYCLES
-from openwork_hw.array.payloads import SHIFT_BITS
 from openwork_hw.primitives.registers import without_reset
 from openwork_hw.primitives.selector import Selector
 
@@ -42,9 +42,8 @@ class Requantizer(wiring.Component):
     i_high: Value
     o: Value
 
-    def __init__(self, config: ArrayConfig, *, compact: bool = False) -> None:
-        """`compact`: as Accelerator's: no registers of its own for the limits."""
-        self._compact = compact
+    def __init__(self, config: ArrayConfig) -> None:
+        self._compact = config.compact
         self._bits = config.sum_bits
         self._technology = config.technology
         super().__init__(

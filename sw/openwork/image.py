@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.network import IntegerNetwork, LayerStep, NetworkError
+from openwork.network import IntegerNetwork, NetworkError
 from openwork.places import Place
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
@@ -130,7 +130,7 @@ class Image:
     @property
     def macs(self) -> int:
         """Useful multiply-accumulates of one input."""
-        return sum(step.layer.macs for step in self.network.steps if isinstance(step, LayerStep))
+        return sum(step.macs for step in self.network.steps)
 
     @property
     def utilization(self) -> float:

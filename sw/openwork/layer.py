@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.activation import Activation
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import MAX_ROWS
@@ -46,7 +47,7 @@ class IntegerLayer:
 
     With ``sum`` over the raw int8 activations, taps outside the map reading `input_zero_point`::
 
-        output = clip(((sum + bias + half) >> shift) + output_zero_point, low, high)      (arch.arithmetic.requantize)
+        output = activation(clip(((sum + bias + half) >> shift) + output_zero_point))     (arch.arithmetic.requantize)
 
     Attributes:
         name: for messages and tables.
@@ -54,7 +55,7 @@ class IntegerLayer:
         bias: int64 [rows], 32 bits signed; already holds what the zero points of the inputs add to the sum, negated.
         shift: int64 [rows], 0 to MAX_SHIFT.
         input_zero_point, output_zero_point: the int8 that stands for 0.0; of the input, what taps outside the map read.
-        low, high: int8 limits of the output; ``low == output_zero_point`` is a ReLU.
+        activation: what the requantized sums go through.
         input_shape: channels, height, width.
         stride, dilation: the same in both directions, 1 or more.
         padding: pixels added at top, left, bottom, right.
@@ -72,8 +73,7 @@ class IntegerLayer:
     shift: NDArray[np.int64]
     input_zero_point: int
     output_zero_point: int
-    low: int
-    high: int
+    activation: Activation
     input_shape: tuple[int, int, int]
     stride: int = 1
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -82,9 +82,10 @@ class IntegerLayer:
 
     def __post_init__(self) -> None:
         self._check_arrays()
-        for name in ("input_zero_point", "output_zero_point", "low", "high"):
+        for name in ("input_zero_point", "output_zero_point"):
             self._check_integer(name, getattr(self, name), ACTIVATION_MIN, ACTIVATION_MAX)
-        self._require(self.low <= self.high, f"low must not exceed high, and {self.low} > {self.high}")
+        fault = self.activation.fault()
+        self._require(fault is None, fault or "")
         for name in ("stride", "dilation", "groups"):
             self._check_integer(name, getattr(self, name), 1, MAX_ROWS)
         self._require(len(self.input_shape) == 3, f"input_shape is channels, height, width, not {self.input_shape}")
@@ -220,7 +221,7 @@ class IntegerLayer:
             "weights": f"int8 {list(self.weights.shape)}, density {self.density:.3f}",
             "geometry": f"stride {self.stride}, padding {self.padding}, dilation {self.dilation}, groups {self.groups}",
             "macs": f"{self.macs:,} of {self.dense_macs:,}",
-            "zero points": f"{self.input_zero_point} -> {self.output_zero_point}, limits {self.low} to {self.high}",
+            "zero points": f"{self.input_zero_point} -> {self.output_zero_point}, {self.activation}",
             "shift": f"{self.shift.min()} to {self.shift.max()}",
         }
         return "\n".join(f"{name:12} {value}" for name, value in lines.items())

@@ -1,9 +1,9 @@
 """The quantized network: named int8 tensors, and the steps that make them, in the order in which they run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,114 +12,25 @@ from numpy.typing import NDArray
 from openwork.arrays import ArrayError, user_array
 from openwork.layer import IntegerLayer
 from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX_WEIGHTS, check_limit
+from openwork.operations import LayerStep, MaxPool, Reshape, Step, Upsample
+from openwork.tensors import NetworkError, NetworkSizeError, Shape, Tensor, by, check_agreement
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
-from openwork_hw.arch.refusal import Refusal
+from openwork_hw.arch.config import MAX_TAPS
 
-MAX_TAPS = 64
-"""Taps of a row: of a kernel that the front end makes, where longer sums are cut in two, and of ranges that the compiler cuts."""
-
-Shape = tuple[int, int, int]
-"""Channels, height, width. A vector is a map of one pixel."""
-
-
-class NetworkError(Refusal):
-    """A network that means nothing, or inputs that it does not take; the message names the step, the rule and the value."""
-
-
-class NetworkSizeError(NetworkError):
-    """A network beyond the limits of `openwork.limits`; the message names the step, the need and the limit."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An int8 map, and what its integers stand for: ``real = scale * (integer - zero_point)``."""
-
-    name: str
-    shape: Shape
-    scale: float
-    zero_point: int
-
-
-@dataclass(frozen=True, eq=False)
-class LayerStep:
-    """Everything linear: `layer`, over its inputs concatenated along channels."""
-
-    inputs: tuple[str, ...]
-    output: str
-    layer: IntegerLayer
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Of the result, from the shape of all inputs."""
-        if shape != self.layer.input_shape:
-            raise NetworkError(f"step {self.output!r}: its layer takes {by(self.layer.input_shape)}, not {by(shape)}")
-        return self.layer.output_shape
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    """The largest value under each place of a window; places outside the map never are it.
-
-    Attributes:
-        inputs: concatenated along channels.
-        output: name of the result.
-        kernel: height and width of the window.
-        stride: the same in both directions.
-        padding: pixels at top, left, bottom, right, each less than the window.
-    """
-
-    inputs: tuple[str, ...]
-    output: str
-    kernel: tuple[int, int]
-    stride: int = 1
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Of the result, from the shape of all inputs."""
-        channels, height, width = shape
-        top, left, bottom, right = self.padding
-        kernel_h, kernel_w = self.kernel
-        if min(self.kernel) < 1 or self.stride < 1 or min(self.padding) < 0:
-            raise NetworkError(f"step {self.output!r}: kernel and stride are 1 or more, padding 0 or more")
-        if max(top, bottom) >= kernel_h or max(left, right) >= kernel_w:
-            raise NetworkError(f"step {self.output!r}: padding {self.padding} would leave a window without a pixel")
-        rows = (height + top + bottom - kernel_h) // self.stride + 1
-        columns = (width + left + right - kernel_w) // self.stride + 1
-        if rows < 1 or columns < 1:
-            raise NetworkError(f"step {self.output!r}: the window {by(self.kernel)} is larger than {by(shape)}, padded")
-        return channels, rows, columns
-
-
-@dataclass(frozen=True)
-class Upsample:
-    """Each pixel becomes `factor` x `factor` equal ones."""
-
-    inputs: tuple[str, ...]
-    output: str
-    factor: int
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Of the result, from the shape of all inputs."""
-        if self.factor < 1:
-            raise NetworkError(f"step {self.output!r}: factor is 1 or more, not {self.factor}")
-        return shape[0], shape[1] * self.factor, shape[2] * self.factor
-
-
-@dataclass(frozen=True)
-class Reshape:
-    """The same integers in the order channel, row, column, divided anew into `shape`."""
-
-    inputs: tuple[str, ...]
-    output: str
-    shape: Shape
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Of the result, from the shape of all inputs."""
-        if prod(shape) != prod(self.shape) or min(self.shape) < 1:
-            raise NetworkError(f"step {self.output!r}: {by(shape)} cannot become {by(self.shape)}")
-        return self.shape
-
-
-Step = LayerStep | MaxPool | Upsample | Reshape
+__all__ = [
+    "MAX_TAPS",
+    "IntegerNetwork",
+    "LayerStep",
+    "MaxPool",
+    "NetworkError",
+    "NetworkSizeError",
+    "Reshape",
+    "Shape",
+    "Step",
+    "Tensor",
+    "Upsample",
+    "by",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +65,7 @@ class IntegerNetwork:
                 f"names, not tensors {names} for steps {[step.output for step in self.steps]}"
             )
         for tensor in self.tensors:
-            _check_tensor(tensor)
+            tensor.check()
         made = {self.input.name}
         needs = _Needs(self.input)
         for step in self.steps:
@@ -166,48 +77,14 @@ class IntegerNetwork:
             made.add(step.output)
         if not self.outputs or not set(self.outputs) <= made:
             raise NetworkError(f"the outputs {list(self.outputs)} are not all tensors of the network")
-        self._check_agreement("the outputs", self.outputs)
+        check_agreement("the outputs", [self.tensor(name) for name in self.outputs])
         self.concatenated_shape(self.outputs)
 
     def _check_step(self, step: Step) -> None:
-        what = f"step {step.output!r}"
-        shape, result = step.output_shape(self.concatenated_shape(step.inputs)), self.tensor(step.output)
-        if shape != result.shape:
-            raise NetworkError(f"{what} makes {by(shape)}, and its tensor is {by(result.shape)}")
-        if not isinstance(step, LayerStep):
-            self._check_agreement(what, (*step.inputs, step.output))
-            return
-        if step.layer.name != step.output or step.layer.output_zero_point != result.zero_point:
-            raise NetworkError(
-                f"{what}: its layer is called {step.layer.name!r} and has the output zero point "
-                f"{step.layer.output_zero_point}, and its tensor is called {result.name!r} and has {result.zero_point}"
-            )
-        for name in self._read_outside(step):
-            if self.tensor(name).zero_point != step.layer.input_zero_point:
-                raise NetworkError(
-                    f"{what}: its padding is {step.layer.input_zero_point}, and must be the zero point of what it reads, "
-                    f"which is {self.tensor(name).zero_point} of {name!r}"
-                )
-
-    def _read_outside(self, step: LayerStep) -> Iterator[str]:
-        """Each input of a layer that a weight reads outside its map for some pixel."""
-        layer = step.layer
-        outside = layer.outside_taps()
-        if not outside.any():
-            return
-        nonzero: NDArray[np.bool_] = np.any(layer.weights[:, :, outside], axis=(0, 2))
-        first = 0
-        for name in step.inputs:
-            channels = self.tensor(name).shape[0]
-            if (nonzero if layer.groups > 1 else nonzero[first : first + channels]).any():
-                yield name
-            first += channels
-
-    def _check_agreement(self, what: str, names: Sequence[str]) -> None:
-        tensors = [self.tensor(name) for name in names]
-        if len({(tensor.scale, tensor.zero_point) for tensor in tensors}) > 1:
-            found = ", ".join(f"{tensor.name!r} {tensor.scale:.6g} and {tensor.zero_point}" for tensor in tensors)
-            raise NetworkError(f"{what} must have one scale and zero point, not {found}")
+        shape, made = step.output_shape(self.concatenated_shape(step.inputs)), self.tensor(step.output)
+        if shape != made.shape:
+            raise NetworkError(f"step {step.output!r} makes {by(shape)}, and its tensor is {by(made.shape)}")
+        step.check([self.tensor(name) for name in step.inputs], made)
 
     @property
     def input(self) -> Tensor:
@@ -217,14 +94,13 @@ class IntegerNetwork:
     @property
     def layers(self) -> tuple[IntegerLayer, ...]:
         """The layers of all steps that have one, in order."""
-        return tuple(step.layer for step in self.steps if isinstance(step, LayerStep))
+        return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def largest_operands(self) -> int:
         """Of the step that reads the most values for one input."""
         return max(
-            operands_of(step, self.concatenated_shape(step.inputs), self.tensor(step.output).shape)
-            for step in self.steps
+            step.operands(self.concatenated_shape(step.inputs), self.tensor(step.output).shape) for step in self.steps
         )
 
     @property
@@ -317,27 +193,8 @@ class IntegerNetwork:
         rows = [(tensor.name, by(tensor.shape), "input", "", "", f"{tensor.scale:.4g}")]
         for step in self.steps:
             tensor = self.tensor(step.output)
-            scale = f"{tensor.scale:.4g}"
-            if isinstance(step, LayerStep):
-                layer = step.layer
-                bits = f"8 in {layer.sum_bits.max()}"
-                rows.append(
-                    (tensor.name, by(tensor.shape), by(layer.weights.shape), f"{layer.density:.3f}", bits, scale)
-                )
-            else:
-                rows.append((tensor.name, by(tensor.shape), describe(step), "", "", scale))
+            rows.append((tensor.name, by(tensor.shape), *step.figures, f"{tensor.scale:.4g}"))
         return rows
-
-
-def operands_of(step: Step, source: Shape, result: Shape) -> int:
-    """Values that a step from a map of a shape to one of another reads for one input, see `limits.MAX_OPERANDS`."""
-    if not isinstance(step, LayerStep | MaxPool):
-        return prod(result)
-    kernel, (top, left, bottom, right) = (
-        (step.layer.kernel, step.layer.padding) if isinstance(step, LayerStep) else (step.kernel, step.padding)
-    )
-    padded = (source[1] + top + bottom) * (source[2] + left + right)
-    return source[0] * max(padded, prod(kernel) * prod(result[1:]))
 
 
 class _Needs:
@@ -354,11 +211,10 @@ class _Needs:
             NetworkSizeError: the step, or the network up to it, is beyond a limit.
         """
         what = f"step {step.output!r}"
-        operands = operands_of(step, source, result)
-        products = step.layer.dense_macs if isinstance(step, LayerStep) else operands
-        self._weights += step.layer.weights.size if isinstance(step, LayerStep) else 0
+        operands = step.operands(source, result)
+        self._weights += sum(layer.weights.size for layer in step.layers)
         self._maps += prod(result)
-        self._products += products
+        self._products += step.products(source, result)
         check_limit(NetworkSizeError, what, operands, MAX_OPERANDS, "operands for one input")
         for need, limit, unit in (
             (self._weights, MAX_WEIGHTS, "bytes of weights"),
@@ -368,30 +224,9 @@ class _Needs:
             check_limit(NetworkSizeError, f"with {what} the network", need, limit, unit)
 
 
-def describe(step: MaxPool | Upsample | Reshape) -> str:
-    """A step without weights in a few words."""
-    if isinstance(step, MaxPool):
-        return f"max {by(step.kernel)}, stride {step.stride}"
-    return f"upsample {step.factor}" if isinstance(step, Upsample) else "reshape"
-
-
-def by(shape: Sequence[int]) -> str:
-    """A shape as people write it."""
-    return " x ".join(map(str, shape))
-
-
 def _batch_of(shape: Shape) -> str:
     features = f" or [batch, {shape[0]}]" if shape[1:] == (1, 1) else ""
     return f"[batch, {', '.join(map(str, shape))}]{features}"
-
-
-def _check_tensor(tensor: Tensor) -> None:
-    if len(tensor.shape) != 3 or not all(isinstance(size, int) and 1 <= size <= 1 << 24 for size in tensor.shape):
-        raise NetworkError(f"tensor {tensor.name!r}: a shape is channels, height, width, not {tensor.shape}")
-    if not (isfinite(tensor.scale) and tensor.scale > 0):
-        raise NetworkError(f"tensor {tensor.name!r}: a scale is a positive number, not {tensor.scale}")
-    if not ACTIVATION_MIN <= tensor.zero_point <= ACTIVATION_MAX:
-        raise NetworkError(f"tensor {tensor.name!r}: a zero point is an int8, not {tensor.zero_point}")
 
 
 def one_layer_network(layer: IntegerLayer) -> IntegerNetwork:

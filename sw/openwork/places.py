@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, NetworkError
-from openwork_hw.arch.arithmetic import ACTIVATION_MIN
+from openwork.network import IntegerNetwork, NetworkError
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +101,8 @@ def fill_of(network: IntegerNetwork, name: str) -> int:
     pads = {}
     for step in network.steps:
         if name in step.inputs:
-            if isinstance(step, LayerStep) and any(step.layer.padding):
-                pads[step.layer.input_zero_point] = step.output
-            if isinstance(step, MaxPool) and any(step.padding):
-                pads[ACTIVATION_MIN] = step.output
+            if step.pad is not None:
+                pads[step.pad] = step.output
     if len(pads) > 1:
         raise NetworkError(
             f"tensor {name!r} is padded with {' and '.join(f'{pad} by {step!r}' for pad, step in pads.items())}: "

@@ -18,9 +18,10 @@ CHANNEL_WIDTH = 7
 ALL = tuple(Encoding)
 
 
-def simulate(jobs: list[DecoderJob], *, compact: bool = False) -> list[DecoderResult]:
+def simulate(jobs: list[DecoderJob], *, serial: bool = False) -> list[DecoderResult]:
     simulation = build(
-        f"decoder {compact}", lambda: WeightDecoder(channel_width=CHANNEL_WIDTH, encodings=ALL, compact=compact)
+        f"decoder {serial}",
+        lambda: WeightDecoder(channel_width=CHANNEL_WIDTH, encodings=(Encoding.CSR,) if serial else ALL, serial=serial),
     )
     results: list[DecoderResult] = simulation.run("decoder", jobs)
     return results
@@ -46,11 +47,11 @@ def expected(rows: SparseRows) -> list[tuple[int, int, bool]]:
 
 
 KINDS = [*((encoding, False) for encoding in Encoding), (Encoding.CSR, True)]
-"""Encodings, and whether the decoder is a compact one, which is another one for CSR."""
+"""Encodings, and whether the decoder is the serial one of CSR."""
 
 
-@pytest.mark.parametrize(("encoding", "compact"), KINDS)
-def test_streams_decode_to_their_rows_at_every_stall_rate(encoding: Encoding, compact: bool, seed: int) -> None:
+@pytest.mark.parametrize(("encoding", "serial"), KINDS)
+def test_streams_decode_to_their_rows_at_every_stall_rate(encoding: Encoding, serial: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, encoding])
     jobs, rows, layouts = [], [], []
     for number in range(12):
@@ -60,14 +61,14 @@ def test_streams_decode_to_their_rows_at_every_stall_rate(encoding: Encoding, co
         jobs.append(job(encodings.encode(encoding, stream, layout), layout, stall, number))
         rows.append(encodings.prepare(encoding, stream, layout))
         layouts.append(layout)
-    for stream, layout, result in zip(rows, layouts, simulate(jobs, compact=compact), strict=True):
+    for stream, layout, result in zip(rows, layouts, simulate(jobs, serial=serial), strict=True):
         assert result.done and result.left == 0 and result.problems == ()
         assert result.error == StreamErrorKind.NONE and result.position == len(stream.rows)
         assert nonzeros(result, layout) == expected(stream)
 
 
-@pytest.mark.parametrize(("encoding", "compact"), KINDS)
-def test_corrupted_streams_end_as_the_python_decoder_says(encoding: Encoding, compact: bool, seed: int) -> None:
+@pytest.mark.parametrize(("encoding", "serial"), KINDS)
+def test_corrupted_streams_end_as_the_python_decoder_says(encoding: Encoding, serial: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, 50, encoding])
     jobs: list[DecoderJob] = []
     streams, layouts = [], []
@@ -81,7 +82,7 @@ def test_corrupted_streams_end_as_the_python_decoder_says(encoding: Encoding, co
         jobs.append(job(words, layout, (0.0, 0.5)[len(jobs) % 2], len(jobs)))
         streams.append((words, rows.rows.tolist()))
         layouts.append(layout)
-    for (words, numbers), layout, result in zip(streams, layouts, simulate(jobs, compact=compact), strict=True):
+    for (words, numbers), layout, result in zip(streams, layouts, simulate(jobs, serial=serial), strict=True):
         assert result.done and result.left == 0 and result.problems == ()
         # Row numbers are checked behind the decoder: as many as the header promises, and those that came.
         promised = int(words[0]) & 0xFFFF

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cocotb.types import Logic, LogicArray
 
+from openwork.activation import Clip
 from openwork.compiler.network import compile_network
 from openwork.image import Image
 from openwork.layer import IntegerLayer
@@ -24,7 +25,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.report import CommandReport
 from openwork_hw.array.payloads import StreamFault
-from openwork_hw.sequencer import Report
+from openwork_hw.sequencing.payloads import Report
 
 
 def watch(*cycles: tuple[str, str, int]) -> Monitor:
@@ -57,7 +58,7 @@ def test_a_broken_stream_rule_is_told(cycles: tuple[tuple[str, str, int], ...], 
 def small_image() -> Image:
     """Copies a map of 1 x 2 x 2 pixels three times, on one PE of two lanes."""
     weights, zeros = np.full((3, 1, 1, 1), 64, np.int8), np.zeros(3, np.int64)
-    layer = IntegerLayer("conv", weights, zeros, zeros + 6, 0, 0, -128, 127, (1, 2, 2))
+    layer = IntegerLayer("conv", weights, zeros, zeros + 6, 0, 0, Clip(), (1, 2, 2))
     return compile_network(one_layer_network(layer), ArrayConfig(1, 2))
 
 

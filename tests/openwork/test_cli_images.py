@@ -107,9 +107,9 @@ def test_the_first_difference_is_named(folder: Path) -> None:
     """Against an image whose weights are others than its network's."""
     image = compile_network(classifier(), PRESETS["demo"], watch=True)
     other = classifier()
-    weights = other.steps[2].layer.weights.copy()  # type: ignore[union-attr]
+    weights = other.steps[2].layers[0].weights.copy()
     weights[4, 2, 1, 1] += 1
-    object.__setattr__(other.steps[2].layer, "weights", weights)  # type: ignore[union-attr]
+    object.__setattr__(other.steps[2].layers[0], "weights", weights)
     changed = compile_network(other, PRESETS["demo"], watch=True)
     mixed = type(image)(**{**vars(image), "words": changed.words})
     found = compare(mixed, np.load(folder / "x.npy"), ("golden", "model"))

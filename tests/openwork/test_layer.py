@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer, LayerError
 
 
@@ -18,8 +19,7 @@ def a_layer(**changes: Any) -> IntegerLayer:
         "shift": np.array([3, 0], dtype=np.int64),
         "input_zero_point": -7,
         "output_zero_point": 4,
-        "low": 4,
-        "high": 100,
+        "activation": Clip(4, 100),
         "input_shape": (6, 3, 4),
         "groups": 2,
     }
@@ -61,7 +61,7 @@ def test_arrays_are_copied_and_read_only() -> None:
         ({"shift": np.array([23, 0])}, "shift must be from 0 to 22"),
         ({"input_zero_point": 128}, "input_zero_point must be a whole number from -128 to 127, not 128"),
         ({"output_zero_point": 0.5}, "output_zero_point must be a whole number"),
-        ({"low": 5, "high": 4}, "low must not exceed high"),
+        ({"activation": Clip(5, 4)}, "low must not exceed high"),
         ({"stride": 0}, "stride must be"),
         ({"dilation": 0}, "dilation must be"),
         ({"groups": 3}, "3 groups x 3 channels"),

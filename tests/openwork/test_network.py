@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, NetworkError, Reshape, Tensor, Upsample
 
@@ -19,8 +20,7 @@ def a_layer(name: str, channels: int, rows: int = 1, padding: int = 0) -> Intege
         shift=np.zeros(rows, np.int64),
         input_zero_point=7,
         output_zero_point=4,
-        low=-128,
-        high=127,
+        activation=Clip(),
         input_shape=(channels, 4, 3),
         padding=(padding,) * 4,
     )

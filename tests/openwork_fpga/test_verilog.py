@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.openwork_hw.primitives.test_models import Table
 
-from openwork.cli.arrays import array_config, chosen_encodings
+from openwork.cli.arrays import array_config, named_encodings
 from openwork.cli.commands import app
 from openwork_fpga.verilog import verilog_text, write_verilog
 from openwork_fpga.verilog_names import VerilogError, module_name
 from openwork_fpga.verilog_text import About, compact_memories
-from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import PRESETS, ArrayConfig, Technology
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 
@@ -41,6 +41,7 @@ def configs(draw: st.DrawFn) -> ArrayConfig:
         replicas=1 if single_port else draw(st.integers(1, min(8, max(lanes, 3)))),
         max_pooling=draw(st.booleans()),
         global_pooling=draw(st.booleans()),
+        compact=draw(st.booleans()),
         technology=draw(st.sampled_from(list(Technology))),
     )
 
@@ -48,7 +49,7 @@ def configs(draw: st.DrawFn) -> ArrayConfig:
 @settings(max_examples=60)
 @given(st.one_of(configs(), st.sampled_from(list(PRESETS.values()))), st.booleans())
 def test_the_command_in_the_heading_asks_for_the_same_array(config: ArrayConfig, one_encoding: bool) -> None:
-    encodings = (Encoding.CSR,) if one_encoding else ALL_ENCODINGS
+    encodings = (Encoding.CSR,) if one_encoding else encodings_of(config)
     shell = ("--shell", "axi", "--image-words", "77")
     program, command, *arguments = shlex.split(About("", config, encodings, shell, "openwork_axi").command("my_array"))
     assert (program, command) == ("openwork", "verilog")
@@ -58,7 +59,7 @@ def test_the_command_in_the_heading_asks_for_the_same_array(config: ArrayConfig,
     sizes = {name: value for name, value in options.items() if name in ArrayConfig.__dataclass_fields__}
     sizes["group_sizes"] = tuple(sizes["group_sizes"]) if sizes["group_sizes"] else None
     assert array_config(options["preset"], **sizes) == config
-    assert chosen_encodings(options["encoding"]) == encodings
+    assert named_encodings(options["encoding"], config) == encodings
     assert (options["shell"], options["image_words"], options["name"]) == ("axi", 77, "my_array")
 
 

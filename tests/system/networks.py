@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
 
@@ -56,7 +57,18 @@ class Builder:
         bias = self._rng.integers(-64, 64, rows) << shift
         name, zero = output, self.zero_point
         layer = IntegerLayer(
-            name, weights, bias, shift, zero, zero, low, high, self.shape(*inputs), stride, padding, dilation, groups
+            name,
+            weights,
+            bias,
+            shift,
+            zero,
+            zero,
+            Clip(low, high),
+            self.shape(*inputs),
+            stride,
+            padding,
+            dilation,
+            groups,
         )
         return self.add(LayerStep(inputs, output, layer))
 

@@ -192,13 +192,11 @@ def run_trials(
     trials: Sequence[Trial | Corrupted],
     folder: Path = BUILD_FOLDER,
     simulator: Simulator = Simulator.ICARUS,
-    *,
-    compact: bool = False,
 ) -> tuple[list[str], Coverage]:
     """Simulate trials; what was wrong, and what those met of which nothing was."""
     coverage = Coverage()
     complaints = []
-    results = run_jobs(config, [trial.job() for trial in trials], folder, simulator, compact=compact)
+    results = run_jobs(config, [trial.job() for trial in trials], folder, simulator)
     for number, (trial, result) in enumerate(zip(trials, results, strict=True)):
         found = trial.complaints(result)
         complaints += [f"trial {number} ({trial.bins()[0]}): {text}" for text in found]

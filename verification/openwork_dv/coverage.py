@@ -151,10 +151,11 @@ def _value_bins(case: Case) -> Iterator[str]:
     sums = partial_sums(layer, case.inputs)
     shift = layer.shift[:, None, None]
     values = ((sums + layer.bias[:, None, None] + ((1 << shift) >> 1)) >> shift) + layer.output_zero_point
-    if (values < layer.low).any():
-        yield "saturates below" if layer.low == -128 else "cut by low"
-    if (values > layer.high).any():
-        yield "saturates above" if layer.high == 127 else "cut by high"
+    low, high = layer.activation.limits
+    if (values < low).any():
+        yield "saturates below" if low == -128 else "cut by low"
+    if (values > high).any():
+        yield "saturates above" if high == 127 else "cut by high"
 
 
 def _image_bins(case: Case) -> Iterator[str]:

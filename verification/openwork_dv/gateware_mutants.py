@@ -42,29 +42,43 @@ def _of(module: str, *changes: tuple[str, str, str] | tuple[str, str, str, Findi
 MUTANTS = (
     *_of(
         "array/element.py",
-        ("no fill outside the map", "Mux(outside[-1], settings.fill, requantizer.o)", "requantizer.o"),
         ("fill in all of the last PE", "(at_last_group & beat.beyond_bottom)", "at_last_group"),
+        ("LOAD writes into every PE", "write_back.is_target.eq(is_target)", "write_back.is_target.eq(1)"),
+    ),
+    *_of(
+        "array/operand_shift.py",
         (
             "a tap that leaves the first lane reads the map",
-            "shifted[lane - 1] if lane else settings.pad",
+            "shifted[lane - 1] if lane else self.pad",
             "shifted[lane - 1] if lane else shifted[lane]",
         ),
         (
             "a tap that leaves the last lane reads 0",
-            "shifted[lane + 1] if lane + 1 < lanes else settings.pad",
-            "shifted[lane + 1] if lane + 1 < lanes else Const(0, 8)",
+            "shifted[lane + 1] if lane + 1 < lanes else self.pad",
+            "shifted[lane + 1] if lane + 1 < lanes else 0",
         ),
-        ("a tap that leaves the group's first PE reads another group", "leaves_above | leaves_below", "leaves_below"),
         (
             "the PEs beside are exchanged",
-            "(own[lane], above, below, settings.pad)",
-            "(own[lane], below, above, settings.pad)",
+            "(own[lane], above, below, self.pad)",
+            "(own[lane], below, above, self.pad)",
         ),
-        ("POOL adds the row before", "over_lanes.clear.eq(first_chosen)", "over_lanes.clear.eq(0)"),
-        ("POOL is written by every PE", "place.o.write & self.is_last", "place.o.write", Finding.WORD),
-        ("MAX keeps the last product", '"enable", firsts[-1] | ~settings.maximum, 1', '"enable", Const(1), 1'),
+    ),
+    *_of(
+        "array/lane_control.py",
+        ("a tap that leaves the group's first PE reads another group", "leaves_above | leaves_below", "leaves_below"),
+        ("MAX keeps the last product", '"enable", firsts[-1] | ~self.maximum, 1', '"enable", Const(1), 1'),
         ("MAX forgets the row's beginning after a filler", "(beat.first | waiting) & counts", "beat.first & counts"),
-        ("LOAD writes into every PE", "is_load & beat.last & is_target", "is_load & beat.last"),
+    ),
+    *_of(
+        "array/drain.py",
+        ("no fill outside the map", "Mux(outside[-1], settings.fill, requantizer.o)", "requantizer.o"),
+    ),
+    *_of(
+        "array/pooled_sum.py", ("POOL adds the row before", "over_lanes.clear.eq(self.first)", "over_lanes.clear.eq(0)")
+    ),
+    *_of(
+        "array/write_back.py",
+        ("POOL is written by every PE", "place.o.write & self.is_last", "place.o.write", Finding.WORD),
         ("LOAD takes a byte in a pause", "gathers.eq(~settings.loading | is_load)", "gathers.eq(1)"),
         ("a copy is lost where the port is taken", "taken.eq(write_port.taken[number + 1])", "taken.eq(1)"),
     ),
@@ -88,16 +102,33 @@ MUTANTS = (
         ("no tap leaves its PE", "beat.pe_shift.eq(found.pe_shift)", "beat.pe_shift.eq(0)"),
     ),
     *_of(
-        "array/row_buffer.py",
+        "array/pixel_place.py",
         ("outputs of two pixels overlap", "pixel_address + self.settings.output_stride", "pixel_address + 1"),
-        ("the ring runs over", "room.eq(~ring_full & ~queue_full)", "room.eq(~queue_full)"),
-        ("a row has the next one's shift", "end.i.shift.eq(head_record.shift)", "end.i.shift.eq(records[1].shift)"),
+    ),
+    *_of(
+        "array/ring_room.py",
+        ("the ring runs over", "room.eq(~ring_full & ~self.queue_full)", "room.eq(~self.queue_full)"),
+    ),
+    *_of(
+        "array/row_queue.py",
+        ("a row has the next one's shift", "self.head_record.eq(records[0])", "self.head_record.eq(records[1])"),
+    ),
+    *_of(
+        "sequencing/move_lanes.py",
+        ("MOVE takes the first lanes", " << offered.first_lane", ""),
+        ("MOVE goes on by a word", "next_base.eq(move_base + self.word_step)", "next_base.eq(move_base + 1)"),
+    ),
+    *_of(
+        "sequencing/word_asker.py",
+        (
+            "MOVE asks for words too fast",
+            "Mux(self.moving, self.period, config.row_spacing) - 1",
+            "config.row_spacing - 1",
+            Finding.RUN,
+        ),
     ),
     *_of(
         "sequencer.py",
-        ("MOVE takes the first lanes", " << offered.first_lane", ""),
-        ("MOVE goes on by a word", "next_base.eq(move_base + settings.output_stride)", "next_base.eq(move_base + 1)"),
-        ("MOVE asks for words too fast", "Mux(moving, period, spacing) - 1", "spacing - 1", Finding.RUN),
         ("STORE gives fill", "Mux(is_run, offered.full_lanes, config.lanes)", "offered.full_lanes"),
     ),
     *_of(
@@ -108,13 +139,16 @@ MUTANTS = (
     *_of(
         "image/program_reader.py",
         ("half of the records", "inputs[first + 1] * scale", "inputs[first + 1]", Finding.RUN),
-        ("pixels below are those to the right", "beyond_bottom.eq(word[21])", "beyond_bottom.eq(word[20])"),
+        ("a pixel below is one to the right", "eq(fields[name])", 'eq(fields[name.replace("bottom", "right")])'),
     ),
     *_of(
         "image/memory_reader.py",
         ("a region begins before the last one has come", "waits & (to_come == 0)", "waits", Finding.RUN),
     ),
-    *_of("image/record_reader.py", ("large shifts become small", "first[16:21]", "first[16:21] & 7")),
+    *_of(
+        "image/record_reader.py",
+        ("large shifts become small", '|= {"last": last', '|= {"shift": written.shift & 7, "last": last'),
+    ),
     *_of(
         "primitives/accumulator.py",
         ("a sum never begins anew", "Mux(self.first, self.product, total + self.product)", "total + self.product"),

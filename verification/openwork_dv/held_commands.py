@@ -5,11 +5,11 @@ from amaranth.lib import wiring
 
 from openwork_hw.accelerator import Accelerator
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.sequencer import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout
 
 
 class HeldCommands(wiring.Component):
-    """Keep each command until its report is taken, as a `compact` accelerator wants it.
+    """Keep each command until its report is taken, as a compact accelerator wants it.
 
     Ports
         As Accelerator's.
@@ -23,7 +23,7 @@ class HeldCommands(wiring.Component):
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
-        self._accelerator = Accelerator(config, compact=True)
+        self._accelerator = Accelerator(config)
         super().__init__(self._accelerator.signature)
 
     def elaborate(self, platform: object) -> Elaboratable:

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from openwork.image import Image
-from openwork.network import LayerStep, MaxPool, Reshape, Step, Upsample
+from openwork.network import Step
 from openwork_hw.arch import encodings
 from openwork_hw.arch.commands import MoveCommand, Operation, RunCommand
 from openwork_hw.arch.image import Instruction
+
+STEP_BINS = {"max_pool": "largest value", "upsample": "enlarged map", "reshape": "reshaped"}
+"""The bin of an operation, where that is not its own name."""
 
 
 def network_bins(image: Image, inputs: int) -> set[str]:
@@ -41,25 +44,19 @@ def _read_often(image: Image) -> Iterator[str]:
 
 def _step_bins(image: Image, step: Step) -> Iterator[str]:
     network = image.network
-    match step:
-        case LayerStep():
-            layer = step.layer
-            yield "depthwise layer" if layer.groups == layer.channels > 1 else "layer"
-            if not layer.weights.reshape(layer.rows, -1).any(axis=1).all():
-                yield "row without weights"
-            first = 0
-            for name in step.inputs if layer.groups == 1 and layer.taps > 1 else ():
-                channels = network.tensor(name).shape[0]
-                used = layer.weights[:, first : first + channels].any(axis=(0, 1))
-                first += channels
-                if used.sum() == 1 and len(step.inputs) > 1:
-                    yield "rows join a tensor at one tap"
-        case MaxPool():
-            yield "largest value"
-        case Upsample():
-            yield "enlarged map"
-        case Reshape():
-            yield "reshaped"
+    yield STEP_BINS.get(step.kind, step.kind)
+    for layer in step.layers:
+        if layer.groups == layer.channels > 1:
+            yield "depthwise layer"
+        if not layer.weights.reshape(layer.rows, -1).any(axis=1).all():
+            yield "row without weights"
+        first = 0
+        for name in step.inputs if layer.groups == 1 and layer.taps > 1 else ():
+            channels = network.tensor(name).shape[0]
+            used = layer.weights[:, first : first + channels].any(axis=(0, 1))
+            first += channels
+            if used.sum() == 1 and len(step.inputs) > 1:
+                yield "rows join a tensor at one tap"
     if len(set(step.inputs)) > 1:
         yield "step reads two tensors"
     if len(set(step.inputs)) < len(step.inputs):
@@ -79,9 +76,9 @@ def _place_bins(image: Image) -> Iterator[str]:
             continue
         if place.block == (1, 1) and place.outside_pixels:
             yield "map of fewer pixels than blocks"
-        if place.step and place.tensor == f"kept of {place.step}":
+        if place.step and place.tensor.startswith("kept pixels"):
             yield "gathered map"
-        elif place.step and place.tensor.endswith(f" for {place.step}"):
+        elif place.step and place.tensor.startswith("shifted "):
             yield "shifted copies"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
 
@@ -28,9 +29,13 @@ def random_network(rng: Generator) -> IntegerNetwork:
         names = tuple(source.name for source in sources)
         whole = (sum(source.shape[0] for source in sources), *sources[0].shape[1:])
         step = _step(rng, f"step {number}", names, whole, tensors)
-        zero = step.layer.output_zero_point if isinstance(step, LayerStep) else sources[0].zero_point
+        zero = next((layer.output_zero_point for layer in step.layers), sources[0].zero_point)
         tensors.append(Tensor(step.output, step.output_shape(whole), 1.0, zero))
         steps.append(step)
+        if tensors[-1].shape[0] <= 24 and rng.random() < 0.1:
+            for leaky in _leaky(rng, f"leaky {number}", tensors[-1]):
+                steps.append(leaky)
+                tensors.append(Tensor(leaky.output, leaky.layer.output_shape, 1.0, leaky.layer.output_zero_point))
     return IntegerNetwork(tuple(tensors), tuple(steps), (tensors[-1].name,))
 
 
@@ -49,7 +54,7 @@ def _sources(rng: Generator, tensors: list[Tensor]) -> list[Tensor]:
 def _step(rng: Generator, name: str, names: tuple[str, ...], shape: Shape, tensors: list[Tensor]) -> Step:
     channels, height, width = shape
     zero = next(tensor.zero_point for tensor in tensors if tensor.name == names[0])
-    kinds = {"layer": 5.0, "depthwise": 1.0}
+    kinds = {"layer": 5.0, "depthwise": 1.0, "chosen": 0.7}
     if height * width > 1:
         kinds |= {"pool": 2.0, "average": 0.8, "flat": 0.5, "reshape": 0.6}
     elif channels > 3:
@@ -70,10 +75,33 @@ def _step(rng: Generator, name: str, names: tuple[str, ...], shape: Shape, tenso
     if kind == "average":
         weights = np.broadcast_to(rng.integers(1, 9, (channels, 1, 1, 1)), (channels, 1, height, width)).astype(np.int8)
         return LayerStep(names, name, _layer(rng, name, weights, shape, zero, groups=channels))
+    if kind == "chosen":  # as of `chunk`: rows that read a range of the channels only
+        first, last = sorted(int(end) for end in rng.integers(0, channels + 1, 2))
+        weights = _weights(rng, (int(rng.integers(1, 9)), channels, 1, 1))
+        weights[:, :first], weights[:, last:] = 0, 0
+        return LayerStep(names, name, _layer(rng, name, weights, shape, zero))
     if kind == "flat":
         weights = _weights(rng, (int(rng.integers(1, 12)), channels, height, width))
         return LayerStep(names, name, _layer(rng, name, weights, shape, zero))
     return LayerStep(names, name, _convolution(rng, name, names, shape, zero, tensors, depthwise=kind == "depthwise"))
+
+
+def _leaky(rng: Generator, name: str, source: Tensor) -> list[LayerStep]:
+    """What a LeakyReLU becomes: a copy of the negative values, clamped at their zero, and the sum of it and the map."""
+    channels, zero = source.shape[0], int(rng.choice(ZERO_POINTS))
+    weights, added = -int(rng.integers(64, 128)), int(rng.integers(1, 128))
+    shift = np.full(channels, 7, np.int64)
+    below = IntegerLayer(
+        f"{name} below", np.full((channels, 1, 1, 1), weights, np.int8), np.full(channels, -weights * source.zero_point),
+        shift, source.zero_point, zero, Clip(low=zero), source.shape, groups=channels,
+    )  # fmt: skip
+    one = np.eye(channels, dtype=np.int8)[:, :, None, None]
+    total = IntegerLayer(
+        name, np.concatenate([127 * one, added * one], axis=1).astype(np.int8),
+        np.full(channels, -127 * source.zero_point - added * zero), shift, source.zero_point, source.zero_point,
+        Clip(), (2 * channels, *source.shape[1:]),
+    )  # fmt: skip
+    return [LayerStep((source.name,), below.name, below), LayerStep((source.name, below.name), name, total)]
 
 
 def _convolution(
@@ -129,7 +157,9 @@ def _layer(
     bias = rng.integers(-64, 64, rows) << shift
     low, high = (int(limit) for limit in ((-128, 127), (-128, 127), (-30, 90), (3, 3))[int(rng.integers(4))])
     output = zero if rng.random() < 0.8 else int(rng.choice(ZERO_POINTS))
-    return IntegerLayer(name, weights, bias, shift, zero, output, low, high, shape, stride, padding, dilation, groups)
+    return IntegerLayer(
+        name, weights, bias, shift, zero, output, Clip(low, high), shape, stride, padding, dilation, groups
+    )
 
 
 def _kernel(rng: Generator, height: int, width: int) -> tuple[int, int]:

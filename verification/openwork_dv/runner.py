@@ -129,12 +129,10 @@ def accelerator(
     config: ArrayConfig,
     folder: Path = BUILD_FOLDER,
     simulator: Simulator = Simulator.ICARUS,
-    *,
-    compact: bool = False,
 ) -> Simulation:
-    """The whole core of this configuration, compiled; `compact`, as Accelerator's, takes more cycles than predicted."""
-    if compact:
-        return build(f"compact accelerator {config!r}", lambda: HeldCommands(config), folder, simulator)
+    """The whole core of this configuration, compiled; a compact one behind something that holds its commands."""
+    if config.compact:
+        return build(f"held accelerator {config!r}", lambda: HeldCommands(config), folder, simulator)
     return build(f"accelerator {config!r}", lambda: Accelerator(config), folder, simulator)
 
 
@@ -143,11 +141,9 @@ def run_jobs(
     jobs: Sequence[Job],
     folder: Path = BUILD_FOLDER,
     simulator: Simulator = Simulator.ICARUS,
-    *,
-    compact: bool = False,
 ) -> list[JobResult]:
     """Run jobs on the whole core, one after the other in one simulation."""
-    return run_on(accelerator(config, folder, simulator, compact=compact), config, jobs)
+    return run_on(accelerator(config, folder, simulator), config, jobs)
 
 
 def run_on(simulation: Simulation, config: ArrayConfig, jobs: Sequence[Job]) -> list[JobResult]:

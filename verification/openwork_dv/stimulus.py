@@ -7,12 +7,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.image import Image
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork.network import one_layer_network
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 TRIES = 2000
@@ -52,7 +54,7 @@ def random_case(rng: Generator, config: ArrayConfig, max_cycles: int, encoding: 
     divisions = [groups for groups in config.row_groups if config.pes // groups <= config.replicas]
     for _ in range(TRIES):
         layer = random_layer(rng, config.sum_bits)
-        kind = encoding or Encoding(int(rng.choice(list(Encoding))))
+        kind = encoding or Encoding(int(rng.choice(encodings_of(config))))
         try:
             image = compile_network(one_layer_network(layer), config, kind, row_groups=int(rng.choice(divisions)))
         except CompileError:
@@ -99,8 +101,7 @@ def random_layer(rng: Generator, sum_bits: int) -> IntegerLayer:
         shift=shift,
         input_zero_point=zero_point,
         output_zero_point=output_zero_point,
-        low=low,
-        high=high,
+        activation=Clip(low, high),
         input_shape=(channels, height, width),
         stride=stride,
         padding=(padding[0], padding[1], padding[2], padding[3]),

@@ -15,7 +15,7 @@ from openwork_hw.arch.nonzeros import RowRecord
 from openwork_hw.arch.report import CommandReport, command_report
 from openwork_hw.array.payloads import Neighbour, RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.sequencer import CommandLayout, Report
+from openwork_hw.sequencing.payloads import CommandLayout, Report
 
 SPARE_CYCLES = 1000
 """What a command may take longer than all its bytes and beats before it counts as hung."""

@@ -34,7 +34,6 @@ class Board:
         pack: more options of the packer.
         flash_byte: where a linear image begins in the board's flash memory, on a board that runs out of it; its `memory_words` are
             a power of two.
-        compact: its array is, on a part so full that registers on the way have no place; those with `flash_byte` always are.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Board:
     verified: str
     pack: tuple[str, ...] = ()
     flash_byte: int | None = None
-    compact: bool = False
 
     @property
     def config(self) -> ArrayConfig:
@@ -84,5 +82,4 @@ class Board:
             receive_bytes=self.receive_bytes,
             result_bytes=self.result_bytes,
             image=image,
-            compact=self.compact,
         )

@@ -173,7 +173,6 @@ BOARDS: dict[str, Board] = {
             loader=("--board", "tangnano9k"),
             verified="bitstream built; RTL and netlist of the whole",
             pack=("-d", "GW1N-9C"),
-            compact=True,
         ),
         _up5k(
             "icebreaker",

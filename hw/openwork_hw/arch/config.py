@@ -12,6 +12,12 @@ COLUMN_BITS = 16
 ROW_BITS = 16
 """Bits of a row number in every weight stream and row record."""
 
+TAP_BITS = 6
+"""Bits of a tap number in a column of a weight stream."""
+
+MAX_TAPS = 1 << TAP_BITS
+"""Taps of a row, at most."""
+
 WORD_BITS = 32
 """Bits of a word of a weight stream."""
 
@@ -62,6 +68,9 @@ class ArrayConfig:
         replicas: as many streams can write their outputs into each other's PEs, so that each of these holds the whole map; 1 to 8.
         max_pooling: the accumulators can keep the largest product instead of the sum.
         global_pooling: a sum can be taken over all lanes and PEs of a group.
+        compact: the form for small, full parts. Settings are held once, in the command, instead of in registers on their way;
+            weight streams are CSR alone (`arch.encodings.encodings_of`), which is decoded a byte per cycle; the next command is
+            read after the report of the one before. Tang Nano 9K, iCEBreaker and UPduino have compact arrays.
         technology: which primitives are instantiated.
 
     Raises:
@@ -79,6 +88,7 @@ class ArrayConfig:
     replicas: int = 1
     max_pooling: bool = True
     global_pooling: bool = True
+    compact: bool = False
     technology: Technology = Technology.GENERIC
 
     def __post_init__(self) -> None:
@@ -152,8 +162,9 @@ class ArrayConfig:
 
     @property
     def fingerprint(self) -> int:
-        """A number that images for this array carry: the CRC-32 of all sizes that software sees."""
-        seen = (field.name for field in fields(self) if field.name != "technology")
+        """A number that images for this array carry: the CRC-32 of all sizes that software sees, `compact` only where it is set."""
+        unseen = {"technology"} if self.compact else {"technology", "compact"}
+        seen = (field.name for field in fields(self) if field.name not in unseen)
         return crc32(" ".join(f"{name}={getattr(self, name)!r}" for name in seen).encode())
 
     @property
@@ -206,6 +217,7 @@ PRESETS: dict[str, ArrayConfig] = {
         sum_bits=24,
         single_port=True,
         max_pooling=False,
+        compact=True,
         technology=Technology.ICE40,
     ),
     "gw1nr-9": ArrayConfig(
@@ -215,6 +227,7 @@ PRESETS: dict[str, ArrayConfig] = {
         row_buffer_nonzeros=256,
         tap_entries=256,
         sum_bits=24,
+        compact=True,
         technology=Technology.GOWIN,
     ),
 }

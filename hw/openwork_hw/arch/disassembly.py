@@ -21,7 +21,7 @@ from openwork_hw.arch.commands import (
     TapEntry,
     check_command,
 )
-from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.image import (
     COMMAND_WORDS,
     FEEDER_WORDS,
@@ -32,20 +32,13 @@ from openwork_hw.arch.image import (
     ImageError,
     Instruction,
     check_image,
+    check_stream,
     command_fields,
     decode_fields,
     encode_fields,
 )
+from openwork_hw.arch.layouts import RECORD_FIELDS, SHIFTS, TAP_FIELDS, size, unpack
 from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout, RowRecord
-
-TAP_BITS_USED = 22
-"""Bits of a tap table entry's word, as `arch.image.encode_tap` writes it."""
-
-RECORD_BITS_USED = 23
-"""Bits of the first word of a row record, as `arch.image.encode_record` writes it."""
-
-SHIFTS = (0, -1, 1)
-"""What the numbers of a lane or PE shift stand for; 3, which reads the pad value in every lane, is not written by any compiler."""
 
 
 def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruction, ...]:
@@ -63,7 +56,7 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
     for number in range(int(words[5])):
         try:
             instructions.append(reader.instruction())
-        except (ValueError, CommandError) as error:
+        except (ValueError, CommandError, ConfigError) as error:
             raise ImageError(f"command {number} of the image means nothing: {error}") from None
     end = reader.take(COMMAND_WORDS)
     if end.tolist() != encode_fields({"op": CommandOp.END}) or reader.at != len(words) - 1:
@@ -131,6 +124,7 @@ class _Reader:
                 )
                 if count == 0:
                     raise ImageError(f"the weight stream of PE {pe} has no words")
+                check_stream(feeders[-1].words, self.config)
             elif (address, count, records_address, records_count) != (0, 0, 0, 0):
                 raise ImageError(f"PE {pe} leads no group of {command.row_groups}, and is given a weight stream")
         _check_targets(feeders, command, self.config)
@@ -176,13 +170,13 @@ def _command(fields: dict[str, int]) -> Command:
 
 def _records(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig) -> tuple[RowRecord, ...]:
     """The row records of one stream."""
-    first, second = words.reshape(-1, RECORD_WORDS).astype(np.int64).T
-    rows, shifts = first & 0xFFFF, first >> 16 & 31
-    offsets = second - (second >> 31 << 32)
-    writes, lasts = (first >> 21 & 1).astype(bool), (first >> 22 & 1).astype(bool)
-    if not 1 <= len(first) <= MAX_ROWS:
-        raise ImageError(f"a weight stream has 1 to {MAX_ROWS} rows, not {len(first)}")
-    if (first >> RECORD_BITS_USED).any():
+    pairs = words.reshape(-1, RECORD_WORDS).astype(np.uint64)
+    fields = unpack(RECORD_FIELDS, pairs[:, 0] | pairs[:, 1] << 32)
+    rows, shifts, lasts = fields["row"], fields["shift"], fields["last"].astype(bool)
+    offsets = fields["offset"].astype(np.uint32).view(np.int32)
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise ImageError(f"a weight stream has 1 to {MAX_ROWS} rows, not {len(rows)}")
+    if fields["unused"].any():
         raise ImageError("a row record has a bit set that it has no use for")
     if lasts[:-1].any() or not lasts[-1]:
         raise ImageError("a row record other than the last one is marked as the last, or the last one is not")
@@ -194,9 +188,14 @@ def _records(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig
     if offsets.min() < -limit or offsets.max() >= limit:
         raise ImageError(f"a row's offset does not fit a sum of {config.sum_bits} bits")
     return tuple(
-        RowRecord(*fields)
-        for fields in zip(
-            rows.tolist(), offsets.tolist(), shifts.tolist(), writes.tolist(), lasts.tolist(), strict=True
+        RowRecord(*record)
+        for record in zip(
+            rows.tolist(),
+            offsets.tolist(),
+            shifts.tolist(),
+            fields["write"].astype(bool).tolist(),
+            lasts.tolist(),
+            strict=True,
         )
     )
 
@@ -221,24 +220,26 @@ def _check_targets(feeders: list[FeederInput], command: RunCommand, config: Arra
 
 def _taps(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig) -> tuple[TapEntry, ...]:
     """The tap table of a pass."""
-    addresses, lane, pe = words & 0xFFFF, words >> 16 & 3, words >> 18 & 3
-    if (words >> TAP_BITS_USED).any() or (lane == len(SHIFTS)).any() or (pe == len(SHIFTS)).any():
+    fields = unpack(TAP_FIELDS, words.astype(np.uint64))
+    addresses, lane, pe = fields["address"], fields["lane_shift"], fields["pe_shift"]
+    if (words >> size(TAP_FIELDS)).any() or (lane == len(SHIFTS)).any() or (pe == len(SHIFTS)).any():
         raise ImageError("a tap table entry has a bit set that it has no use for")
     if addresses.max() >= config.feature_words:
         raise ImageError(
             f"a tap reads word {addresses.max()}, and the feature memory ends at {config.feature_words - 1}"
         )
-    flags = (words >> 20 & 3).reshape(command.hold, -1)[:, : command.layout.taps]
+    right, bottom = fields["beyond_right"], fields["beyond_bottom"]
+    flags = (right << 1 | bottom).reshape(command.hold, -1)[:, : command.layout.taps]
     if (flags != flags[:, :1]).any():
         raise ImageError("the taps of one pixel disagree about whether it is beyond the map")
     return tuple(
-        TapEntry(address, SHIFTS[lane_shift], SHIFTS[pe_shift], bool(right), bool(bottom))
-        for address, lane_shift, pe_shift, right, bottom in zip(
+        TapEntry(address, SHIFTS[lane_shift], SHIFTS[pe_shift], beyond_right, beyond_bottom)
+        for address, lane_shift, pe_shift, beyond_right, beyond_bottom in zip(
             addresses.tolist(),
             lane.tolist(),
             pe.tolist(),
-            (words >> 20 & 1).tolist(),
-            (words >> 21 & 1).tolist(),
+            right.astype(bool).tolist(),
+            bottom.astype(bool).tolist(),
             strict=True,
         )
     )

@@ -8,9 +8,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_hw.arch import csr, packed, triplet
+from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
 
 _CODECS = {Encoding.CSR: csr, Encoding.TRIPLET: triplet, Encoding.PACKED: packed}
+
+ALL_ENCODINGS = tuple(Encoding)
+
+
+def encodings_of(config: ArrayConfig) -> tuple[Encoding, ...]:
+    """The encodings that an array of this configuration can decode: a compact array decodes CSR alone.
+
+    >>> [encoding.name for encoding in encodings_of(ArrayConfig(pes=1, lanes=4, compact=True))]
+    ['CSR']
+    """
+    return (Encoding.CSR,) if config.compact else ALL_ENCODINGS
+
+
+def chosen_encodings(config: ArrayConfig, encodings: Sequence[Encoding] | None) -> tuple[Encoding, ...]:
+    """The encodings that an array is built for: these, or all that it can decode.
+
+    Raises:
+        ConfigError: the array cannot decode one of them.
+    """
+    for encoding in encodings or ():
+        check_encoding(config, encoding)
+    return encodings_of(config) if encodings is None else tuple(encodings)
+
+
+def check_encoding(config: ArrayConfig, encoding: int) -> None:
+    """Refuse weight streams that an array cannot decode.
+
+    Args:
+        encoding: an `Encoding`, or the number in a stream's header.
+
+    Raises:
+        ConfigError: a compact array, and another encoding than CSR.
+    """
+    if encoding not in encodings_of(config):
+        name = Encoding(encoding).name.lower() if encoding in ALL_ENCODINGS else f"number {encoding}"
+        known = ", ".join(known.name.lower() for known in encodings_of(config))
+        raise ConfigError(
+            f"a compact array decodes {known} weight streams, not {name}: compile with --encoding {known}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,8 +34,11 @@ from openwork_hw.arch.commands import (
     check_command,
 )
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import check_encoding
+from openwork_hw.arch.layouts import RECORD_FIELDS, SHIFTS, TAP_FIELDS, pack, unpack
 from openwork_hw.arch.nonzeros import RowRecord
 from openwork_hw.arch.refusal import Refusal
+from openwork_hw.arch.weight_stream import Header
 
 MAGIC = 0x3149574F
 """'OWI1', little endian."""
@@ -204,38 +207,44 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
             }
 
 
+def check_stream(words: NDArray[np.uint32], config: ArrayConfig) -> None:
+    """Refuse a weight stream that a compact array cannot decode; any other array says itself what is wrong with a stream.
+
+    Raises:
+        ConfigError: with the encoding.
+    """
+    if config.compact and len(words):
+        check_encoding(config, Header.encoding_of(int(words[0])))
+
+
 def encode_fields(fields: dict[str, int]) -> list[int]:
     """The words of a command.
 
     >>> [hex(word) for word in encode_fields({"op": 3, "low": -1})[:2]]
     ['0x3', '0x0']
     """
-    bits = offset = 0
-    for name, width in COMMAND_FIELDS:
-        bits |= (int(fields.get(name, 0)) & ((1 << width) - 1)) << offset
-        offset += width
+    bits = pack(COMMAND_FIELDS, fields)
     return [bits >> 32 * word & 0xFFFFFFFF for word in range(COMMAND_WORDS)]
 
 
 def encode_tap(entry: TapEntry) -> int:
-    """A tap table entry: address [15:0], lane_shift [17:16], pe_shift [19:18], beyond_right [20], beyond_bottom [21].
+    """A tap table entry, as `layouts.TAP_FIELDS` says.
 
     >>> hex(encode_tap(TapEntry(5, -1, 1, beyond_right=True)))
     '0x190005'
     """
-    shifts = {0: 0, -1: 1, 1: 2}
-    return (
-        entry.address
-        | shifts[entry.lane_shift] << 16
-        | shifts[entry.pe_shift] << 18
-        | entry.beyond_right << 20
-        | entry.beyond_bottom << 21
-    )
+    shifts = {"lane_shift": SHIFTS.index(entry.lane_shift), "pe_shift": SHIFTS.index(entry.pe_shift)}
+    return pack(TAP_FIELDS, vars(entry) | shifts)
 
 
 def encode_record(record: RowRecord) -> tuple[int, int]:
-    """A row record: row [15:0], shift [20:16], write [21], last [22]; then the offset."""
-    return record.row | record.shift << 16 | record.write << 21 | record.last << 22, record.offset & 0xFFFFFFFF
+    """A row record, as `layouts.RECORD_FIELDS` says.
+
+    >>> [hex(word) for word in encode_record(RowRecord(row=3, offset=-1, shift=2, write=True, last=False))]
+    ['0x220003', '0xffffffff']
+    """
+    bits = pack(RECORD_FIELDS, vars(record))
+    return bits & 0xFFFFFFFF, bits >> 32
 
 
 def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArray[np.uint32]:
@@ -243,6 +252,7 @@ def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArra
 
     Raises:
         CommandError: a command does not fit the array.
+        ConfigError: the array cannot decode a weight stream.
     """
     data: list[NDArray[np.uint32]] = []
     places: dict[bytes, int] = {}
@@ -274,6 +284,8 @@ def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArra
                 f"a RUN needs {command.tap_entries} tap entries and {config.pes // command.row_groups} streams, "
                 f"not {len(instruction.taps)} and {len(instruction.feeders)}"
             )
+        for feeder in instruction.feeders:
+            check_stream(feeder.words, config)
         used = {stream * command.row_groups: feeder for stream, feeder in enumerate(instruction.feeders)}
         for pe in config.feeders:
             if pe in used:
@@ -328,10 +340,7 @@ def decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:
         words: uint32 [COMMAND_WORDS].
     """
     bits = sum(int(word) << 32 * index for index, word in enumerate(words))
-    fields = {}
-    for name, width in COMMAND_FIELDS:
-        fields[name] = bits & ((1 << width) - 1)
-        bits >>= width
+    fields = unpack(COMMAND_FIELDS, bits)
     for name in ("pad", "low", "high", "fill"):
         fields[name] -= 256 * (fields[name] > 127)
     return fields

@@ -298,7 +298,8 @@ def encode_identity(identity: Identity) -> bytes:
     """LINK_VERSION, then the fingerprint (32 bits), then numbers as LEB128: those of the identity, then those of the array.
 
     Numbers are in the order of the fields of `Identity` and `ArrayConfig`, `technology` left out; a tuple is its length and
-    its items, a truth value 0 or 1. Where the image is linear one more follows, a 1.
+    its items, a truth value 0 or 1. Last come whether the image is linear and whether the array is compact; zeros at the end are
+    left out.
     """
     encodings = [encoding.value for encoding in identity.encodings]
     numbers = [len(encodings), *encodings]
@@ -307,7 +308,7 @@ def encode_identity(identity: Identity) -> bytes:
     for name in _seen():
         value = getattr(identity.config, name)
         numbers += [len(value), *value] if isinstance(value, tuple) else [int(value)]
-    numbers += [1] * identity.linear
+    numbers += {(0, 0): [], (1, 0): [1], (0, 1): [0, 1], (1, 1): [1, 1]}[identity.linear, identity.config.compact]
     return (
         bytes([LINK_VERSION])
         + struct.pack("<I", identity.config.fingerprint)
@@ -336,8 +337,8 @@ def decode_identity(content: bytes) -> Identity:
         for name, kind in _seen().items():
             value = next(numbers)
             sizes[name] = tuple(next(numbers) for _ in range(value)) if kind is tuple else kind(value)
-        config = ArrayConfig(**sizes)
         linear = bool(next(numbers, 0))
+        config = ArrayConfig(**sizes, compact=bool(next(numbers, 0)))
     except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
         raise LinkError(f"the board describes no array that this program knows: {error}") from None
     if content[1:5] != struct.pack("<I", config.fingerprint):
@@ -348,9 +349,10 @@ def decode_identity(content: bytes) -> Identity:
 
 
 def _seen() -> dict[str, Any]:
-    """The sizes of an array that a host sees, and what they are."""
+    """The sizes of an array that a host sees in any identity, and what they are."""
     example = ArrayConfig(pes=1, lanes=1)
-    return {field.name: type(getattr(example, field.name)) for field in fields(example) if field.name != "technology"}
+    names = (field.name for field in fields(example) if field.name not in ("technology", "compact"))
+    return {name: type(getattr(example, name)) for name in names}
 
 
 def _leb128(number: int) -> bytes:

@@ -8,6 +8,9 @@ from openwork_hw.arch.nonzeros import Encoding
 WORD_CYCLES = 1
 """From a feeder's word input to its decoder."""
 
+HEADER_WORD_CYCLES = 2
+"""From when a weight decoder takes a stream's header to when it takes the next word."""
+
 HEADER_CYCLES = 4
 """Of a weight decoder, besides those of the encoding's own: taking and checking the header, splitting and counting."""
 
@@ -91,9 +94,31 @@ PROGRAM_CYCLES = 10
 """Of a run besides its commands."""
 
 
+def first_word_cycle(config: ArrayConfig) -> int:
+    """The cycle, counted from a feeder's start, in which its decoder takes the first word after the header, where none is late.
+
+    Words of a compact array go to the decoder at once.
+    """
+    return 1 + (0 if config.compact else WORD_CYCLES) + HEADER_WORD_CYCLES
+
+
+def held_cycles(config: ArrayConfig) -> int:
+    """How long the report of a LOAD, STORE or MOVE waits in a compact array: until its last byte has passed all PEs with the
+    settings, which are held in the command alone."""
+    return config.pes + 3 if config.compact else 0
+
+
 def way_cycles(config: ArrayConfig) -> int:
     """From a beat that reads a word to the word's first byte in the sequencer's queue: along the whole chain."""
     return config.pes + FIRST_LANE_CYCLES + 1 + BACK_HOPS
+
+
+def promised_bytes(config: ArrayConfig) -> int:
+    """Bytes of a STORE that are on their way or just taken, at most.
+
+    A byte for each cycle of the way, and those of the queue behind it and of the counters on both sides.
+    """
+    return way_cycles(config) + 7
 
 
 def settle_cycles(config: ArrayConfig) -> int:
@@ -101,11 +126,6 @@ def settle_cycles(config: ArrayConfig) -> int:
     pool = POOL_CYCLES if config.global_pooling else 0
     copies = COPY_HOPS + 1 + config.replicas if config.replicas > 1 else 0
     return pool + copies
-
-
-def row_spacing(lanes: int) -> int:
-    """Least cycles from one last beat to the next: an element drains a lane a cycle, and a row follows another in three."""
-    return max(lanes, 3)
 
 
 def pass_overhead(config: ArrayConfig) -> int:
@@ -120,7 +140,7 @@ def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> 
     """Cycles from a RUN request to its answer.
 
     A command follows the one before at once, if it has been read from the program by then; that begins when the one before has
-    got all of its tap table.
+    got all of its tap table. A compact array reads a command after the report of the one before.
 
     Args:
         commands: for each its report's cycles, and the entries of its tap table; 0 where it is no RUN.
@@ -128,6 +148,6 @@ def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> 
     taken = free = read = 0
     for cycles, entries in commands:
         taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
-        read = taken + 2 + entries
         free = taken + cycles + BETWEEN_CYCLES
+        read = free if config.compact else taken + 2 + entries
     return PROGRAM_CYCLES + max(free, read + READ_CYCLES)

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout, Encoding, SparseRows, StreamError, StreamErrorKind
+from openwork_hw.arch.layouts import HEADER_FIELDS, pack, unpack
+from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows, StreamError, StreamErrorKind
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first word of a weight stream: rows [15:0], rice [18:16], zero [27:19], encoding [31:28].
+    """The first word of a weight stream, as `layouts.HEADER_FIELDS` says.
 
     >>> hex(Header(Encoding.PACKED, rows=5, rice=2).word)
     '0x30020005'
@@ -25,7 +26,12 @@ class Header:
     @property
     def word(self) -> int:
         """The header as the stream's first word."""
-        return self.encoding << 28 | self.rice << 16 | self.rows
+        return pack(HEADER_FIELDS, vars(self))
+
+    @staticmethod
+    def encoding_of(word: int) -> int:
+        """The number of the encoding in a stream's first word, whatever else is wrong with that."""
+        return unpack(HEADER_FIELDS, word)["encoding"]
 
 
 class Beat(NamedTuple):
@@ -47,7 +53,8 @@ def parse_header(words: NDArray[np.uint32], encoding: Encoding) -> Header:
     if len(words) == 0:
         raise StreamError(StreamErrorKind.TRUNCATED, 0)
     word = int(words[0])
-    header = Header(encoding, rows=word & MAX_ROWS, rice=word >> 16 & 7)
+    fields = unpack(HEADER_FIELDS, word)
+    header = Header(encoding, fields["rows"], fields["rice"])
     if header.word != word or header.rows == 0 or (header.rice != 0 and encoding is not Encoding.PACKED):
         raise StreamError(StreamErrorKind.HEADER, 0)
     if len(words) == 1:

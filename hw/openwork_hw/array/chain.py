@@ -31,6 +31,8 @@ class Chain(wiring.Component):
         An element for each PE, a feeder for each of config.feeders.
     Limits
         None.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i: wiring.PureInterface
@@ -38,11 +40,9 @@ class Chain(wiring.Component):
     i_words: list[stream.Interface]
     i_records: list[stream.Interface]
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
-        """`compact`: as Accelerator's."""
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...]) -> None:
         self._config = config
         self._encodings = encodings
-        self._compact = compact
         feeders = len(config.feeders)
         super().__init__(
             {
@@ -56,10 +56,7 @@ class Chain(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        pes = [
-            ProcessingElement(config, number=n, encodings=self._encodings, compact=self._compact)
-            for n in range(config.pes)
-        ]
+        pes = [ProcessingElement(config, number=n, encodings=self._encodings) for n in range(config.pes)]
         for number, pe in enumerate(pes):
             m.submodules[f"pe_{number}"] = pe
 

@@ -39,6 +39,8 @@ class ChangeDelay(wiring.Component):
         len(copy_cycles(...)) registers of the layout and one flag a cycle.
     Limits
         window <= spacing.
+    Verified by
+        tests/openwork_hw/array/test_element.py::test_a_change_arrives_after_the_delay_for_the_whole_window
     """
 
     i: data.View

@@ -25,6 +25,8 @@ class CopyReceiver(wiring.Component):
         Two registers of a word.
     Limits
         A word must be taken before the next one is whole.
+    Verified by
+        tests/openwork_hw/array/test_write_back.py::test_a_loaded_word_and_a_copy_are_both_written
     """
 
     latency_cycles = 1

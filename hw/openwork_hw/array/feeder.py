@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, row_spacing, settle_cycles, write_cycles
+from openwork_hw.arch.timing import BEAT_CYCLES, TABLE_CYCLES, VISIBLE_CYCLES, settle_cycles, write_cycles
 from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.pass_buffer import PassBuffer
 from openwork_hw.array.payloads import Beat, BeatOp, RowEnd, RowRecordLayout, Settings, StreamFault, TapEntryLayout
@@ -53,6 +53,8 @@ class Feeder(wiring.Component):
         Two block memories: row buffer and tap table.
     Limits
         As RowBuffer's.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     latency_cycles = VISIBLE_CYCLES + BEAT_CYCLES
@@ -67,9 +69,7 @@ class Feeder(wiring.Component):
     done: Value
     fault: data.View
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
-        """`compact`: as Accelerator's: no registers for settings, for words and records that come, for faults that go."""
-        self._compact = compact
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...]) -> None:
         self._config = config
         self._encodings = encodings
         super().__init__(
@@ -91,7 +91,7 @@ class Feeder(wiring.Component):
         config = self._config
         entry = TapEntryLayout(config)
         m.submodules.decoder = decoder = WeightDecoder(
-            channel_width=config.address_bits, encodings=self._encodings, compact=self._compact
+            channel_width=config.address_bits, encodings=self._encodings, serial=config.compact
         )
         m.submodules.rows = rows = RowBuffer(config)
         m.submodules.table = table = BlockMemory(entry.size, config.tap_entries, config.technology)
@@ -101,7 +101,7 @@ class Feeder(wiring.Component):
         held = Signal(Settings(config), reset_less=True)
         # When a pooled sum is written matters to a memory with one port alone.
         for name in (*FEEDER_SETTINGS, *["pool"] * (config.single_port and config.global_pooling)):
-            if self._compact:
+            if config.compact:
                 m.d.comb += held[name].eq(self.settings[name])
                 continue
             port = Signal(self.settings[name].shape(), name=f"{name}_port", reset_less=True, attrs={"keep": 1})
@@ -109,8 +109,8 @@ class Feeder(wiring.Component):
             m.d.comb += held[name].eq(port)
 
         # Words and records come from far away: neither they nor their `ready` should meet logic on the same path.
-        m.submodules.words = words = PassBuffer(WeightWord, registers=not self._compact)
-        m.submodules.records = records = PassBuffer(RowRecordLayout(config), registers=not self._compact)
+        m.submodules.words = words = PassBuffer(WeightWord, registers=not config.compact)
+        m.submodules.records = records = PassBuffer(RowRecordLayout(config), registers=not config.compact)
         wiring.connect(m, wiring.flipped(self.i_words), words.i)
         wiring.connect(m, words.o, decoder.i_words)
         wiring.connect(m, wiring.flipped(self.i_records), records.i)
@@ -168,8 +168,8 @@ class Feeder(wiring.Component):
             beat.last.eq(stages[-1].last),
         ]
         m.d.comb += [self.o.eq(beat), self.o.op.eq(Mux(valid[-1], BeatOp.MAC, BeatOp.IDLE))]
-        spacing = row_spacing(config.lanes)
-        if self._compact and spacing >= RowBuffer.end_cycles + TABLE_CYCLES + 1:
+        spacing = config.row_spacing
+        if config.compact and spacing >= RowBuffer.end_cycles + TABLE_CYCLES + 1:
             m.d.comb += self.o.end.eq(rows.o.end)  # which is there still
         else:
             m.submodules.end = end = ChangeDelay(RowEnd(config), use=TABLE_CYCLES + 1, window=1, spacing=spacing)
@@ -186,7 +186,7 @@ class Feeder(wiring.Component):
         m.d.comb += self.done.eq(all_drained & decoder.done)
 
         kind, position = rows.error, rows.position
-        if not self._compact:
+        if not config.compact:
             # As with the settings: where a fault goes may be far away.
             kind = Signal.like(rows.error, name="kind_port", reset_less=True, attrs={"keep": 1})
             position = Signal.like(rows.position, name="position_port", reset_less=True, attrs={"keep": 1})

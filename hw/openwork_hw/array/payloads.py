@@ -6,11 +6,10 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import Out
 
-from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, ArrayConfig
-from openwork_hw.decoder.payloads import TAP_BITS
+from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, TAP_BITS, ArrayConfig
+from openwork_hw.arch.layouts import RECORD_FIELDS, SHIFT_BITS
 
-SHIFT_BITS = 5
-"""Bits of a requantization shift."""
+_RECORD = dict(RECORD_FIELDS)
 
 
 def word_layout(lanes: int) -> data.ArrayLayout:
@@ -42,7 +41,13 @@ class RowRecordLayout(data.StructLayout):
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__(
-            {"row": ROW_BITS, "offset": signed(config.sum_bits), "shift": SHIFT_BITS, "write": 1, "last": 1}
+            {
+                "row": _RECORD["row"],
+                "offset": signed(config.sum_bits),
+                "shift": _RECORD["shift"],
+                "write": _RECORD["write"],
+                "last": _RECORD["last"],
+            }
         )
 
 

@@ -31,6 +31,8 @@ class ProcessingElement(wiring.Component):
         An element, and a feeder where `number` is one of config.feeders.
     Limits
         None.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i: wiring.PureInterface
@@ -46,11 +48,7 @@ class ProcessingElement(wiring.Component):
     o_copy: data.View
     i_copies: list[list[data.View]]
 
-    def __init__(
-        self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...], compact: bool = False
-    ) -> None:
-        """`compact`: as Accelerator's. Of the settings, all but `running` goes on at once."""
-        self._compact = compact
+    def __init__(self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...]) -> None:
         self._config = config
         self._number = number
         self._encodings = encodings
@@ -76,7 +74,7 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        m.submodules.element = element = Element(config, compact=self._compact)
+        m.submodules.element = element = Element(config)
 
         # The registers of the chain, and where this PE stands in its group. None has a reset: idle beats and settings from the
         # sequencer put all in order.
@@ -85,7 +83,7 @@ class ProcessingElement(wiring.Component):
         )
         settings = Signal(Settings(config), reset_less=True)
         m.d.comb += self.o.settings.eq(settings)
-        if self._compact:
+        if config.compact:  # all but `running` goes on at once
             running = Signal(reset_less=True)
             m.d.sync += running.eq(self.i.settings.running)
             m.d.comb += [settings.eq(self.i.settings), settings.running.eq(running)]
@@ -114,7 +112,7 @@ class ProcessingElement(wiring.Component):
         m.d.comb += [self.o.group.eq(group), self.o.ends_group.eq(is_last), self.o.done.eq(all_before_done)]
 
         if self._has_feeder:
-            m.submodules.feeder = feeder = Feeder(config, encodings=self._encodings, compact=self._compact)
+            m.submodules.feeder = feeder = Feeder(config, encodings=self._encodings)
             wiring.connect(m, wiring.flipped(self.i_words), feeder.i_words)
             wiring.connect(m, wiring.flipped(self.i_records), feeder.i_records)
             leads = Signal()

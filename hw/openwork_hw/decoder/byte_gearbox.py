@@ -29,6 +29,8 @@ class ByteGearbox(wiring.Component):
         64 bits of buffer; no multiplier, no memory.
     Limits
         No `i_words` transfer while `restart` is high.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     latency_cycles = 1

@@ -32,6 +32,8 @@ class CsrDecoder(wiring.Component):
         One ByteGearbox, one 16-bit counter.
     Limits
         No `i_words` transfer while `restart` is high.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     latency_cycles = DECODER_CYCLES[Encoding.CSR]

@@ -29,6 +29,8 @@ class FieldShifter(wiring.Component):
         A shifter in four stages of 22, 18, 16 and 15 bits: each keeps the bits that the rest can still reach.
     Limits
         None.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     latency_cycles = OFFSET_BITS

@@ -40,6 +40,8 @@ class FieldString(wiring.Component):
         Flip-flops for FIELD_WORDS words; an adder of 5 bits.
     Limits
         No word comes but for one that was freed, after the first FIELD_WORDS.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     i: Value

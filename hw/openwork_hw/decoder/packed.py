@@ -48,6 +48,8 @@ class PackedDecoder(wiring.Component):
         StopString, FieldString, WordRequests, a counter of 25 bits, adders of 16 and twice 18 bits, a comparison of 11 bits.
     Limits
         No word is offered on `i_words` while `restart` is high, nor after the last one.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     latency_cycles = DECODER_CYCLES[Encoding.PACKED]

@@ -3,10 +3,7 @@
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, WORD_BITS
-
-TAP_BITS = 6
-"""Bits of a tap number: kernels have at most 64 taps."""
+from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, TAP_BITS, WORD_BITS
 
 ERROR_BITS = 4
 """Bits of a `StreamErrorKind`."""

@@ -34,6 +34,8 @@ class SerialCsrDecoder(wiring.Component):
         A quarter of CsrDecoder's: a word, a nonzero, a 16-bit counter, no shifter.
     Limits
         No `i_words` transfer while `restart` is high.
+    Verified by
+        tests/formal/test_decoding.py::test_short_streams_through_the_decoder_that_takes_a_byte_a_cycle
     """
 
     i_words: stream.Interface

@@ -41,6 +41,8 @@ class StopString(wiring.Component):
         32 flip-flops for each word.
     Limits
         No word comes but for one that was freed, after the first STOP_WORDS.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     i: Value

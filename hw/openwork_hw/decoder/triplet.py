@@ -31,6 +31,8 @@ class TripletDecoder(wiring.Component):
         One ByteGearbox, one 16-bit comparison.
     Limits
         No `i_words` transfer while `restart` is high.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     latency_cycles = DECODER_CYCLES[Encoding.TRIPLET]

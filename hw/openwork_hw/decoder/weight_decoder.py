@@ -3,16 +3,17 @@
 from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value
-from amaranth.lib import enum, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS
+from openwork_hw.arch.config import COLUMN_BITS, ROW_BITS, TAP_BITS
+from openwork_hw.arch.layouts import HEADER_FIELDS
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.arch.packed import MAX_RICE
 from openwork_hw.arch.timing import HEADER_CYCLES
 from openwork_hw.decoder.csr import CsrDecoder
 from openwork_hw.decoder.packed import PackedDecoder
-from openwork_hw.decoder.payloads import ERROR_BITS, TAP_BITS, DecodedNonzero, WeightNonzero, WeightWord
+from openwork_hw.decoder.payloads import ERROR_BITS, DecodedNonzero, WeightNonzero, WeightWord
 from openwork_hw.decoder.serial_csr import SerialCsrDecoder
 from openwork_hw.decoder.triplet import TripletDecoder
 from openwork_hw.primitives.registers import without_reset
@@ -23,6 +24,10 @@ DECODERS: dict[Encoding, type[CsrDecoder] | type[TripletDecoder] | type[PackedDe
     Encoding.TRIPLET: TripletDecoder,
     Encoding.PACKED: PackedDecoder,
 }
+
+
+HEADER = data.StructLayout(dict(HEADER_FIELDS))
+"""The first word of a stream."""
 
 
 class State(enum.Enum):
@@ -78,9 +83,11 @@ class WeightDecoder(wiring.Component):
     error: Value
     position: Value
 
-    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...], compact: bool = False) -> None:
-        """`compact`: as Accelerator's: CSR is decoded a byte a cycle."""
-        self._compact = compact
+    def __init__(self, *, channel_width: int, encodings: tuple[Encoding, ...], serial: bool = False) -> None:
+        """`serial`: CSR, the only encoding then, is decoded a byte per cycle."""
+        self._serial = serial
+        if serial and encodings != (Encoding.CSR,):
+            raise ValueError(f"a serial decoder decodes CSR alone, not {encodings}")
         if not 1 <= channel_width <= COLUMN_BITS:
             raise ValueError(f"channel_width must be from 1 to {COLUMN_BITS}, not {channel_width}")
         if not encodings or len(set(encodings)) != len(encodings):
@@ -113,6 +120,7 @@ class WeightDecoder(wiring.Component):
         rows = Signal(ROW_BITS, reset_less=True)
         reserved = Signal(9, reset_less=True)
         word = self.i_words.payload
+        header = data.View(HEADER, word.data)
         advance = Signal()
         m.d.comb += advance.eq(~self.o.valid | self.o.ready)
 
@@ -126,7 +134,7 @@ class WeightDecoder(wiring.Component):
         exhausted = Signal()
         words_ready = Signal()
         for kind in self._encodings:
-            serial = self._compact and kind is Encoding.CSR
+            serial = self._serial
             decoder = SerialCsrDecoder() if serial else DECODERS[kind]()
             m.submodules[kind.name.lower()] = decoder
             chosen = encoding == kind if len(self._encodings) > 1 else 1
@@ -236,10 +244,10 @@ class WeightDecoder(wiring.Component):
             m.d.sync += [words_ended.eq(1), decoding.eq(0)]
         with m.If(in_header):
             m.d.sync += [
-                rows.eq(word.data[:16]),
-                rice.eq(word.data[16:19]),
-                reserved.eq(word.data[19:28]),
-                encoding.eq(word.data[28:]),
+                rows.eq(header.rows),
+                rice.eq(header.rice),
+                reserved.eq(header.unused),
+                encoding.eq(header.encoding),
             ]
             with m.If(word_taken):
                 m.d.sync += state.eq(State.CHECK)

@@ -25,6 +25,8 @@ class WordQueue(wiring.Component):
         32 flip-flops for each word, and 32 LUTs for each but one.
     Limits
         No word comes while all places are in use: whoever asks for words counts them.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     i: Value

@@ -26,6 +26,8 @@ class WordRequests(wiring.Component):
         A place of two bits for each word that a decoder holds.
     Limits
         As many requests wait as there are places, at most.
+    Verified by
+        tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """
 
     stop: Value

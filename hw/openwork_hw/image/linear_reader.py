@@ -12,7 +12,7 @@ from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.image.program_reader import command_registers, connect_command, connect_tap, keep_word
 from openwork_hw.image.record_reader import record_fields
 from openwork_hw.primitives.block_queue import BlockQueue
-from openwork_hw.sequencer import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout
 
 COUNT_BITS = 20
 """Bits of the number of words of a weight stream."""
@@ -40,6 +40,8 @@ class LinearReader(wiring.Component):
         A register of what the array needs of a command; block memories for MOST_RECORDS records.
     Limits
         What a command says is not checked: the check sum has been, and the compiler made it.
+    Verified by
+        tests/openwork_hw/test_linear_runner.py::test_a_program_that_makes_no_sense_ends_and_the_next_one_is_right
     """
 
     i: stream.Interface

@@ -34,6 +34,8 @@ class MemoryReader(wiring.Component):
     Limits
         `ahead` is 3 or more: a queue of two places is for a cycle full with one word. `clear` is held until `idle`; no region
         comes before that.
+    Verified by
+        tests/formal/test_memory_reading.py::test_the_reader_asks_for_its_regions_and_keeps_order
     """
 
     i_regions: stream.Interface

@@ -6,13 +6,17 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
 from openwork_hw.arch.image import COMMAND_FIELDS, COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS, CommandOp
+from openwork_hw.arch.layouts import TAP_FIELDS
 from openwork_hw.array.payloads import TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.image.memory_reader import Region
-from openwork_hw.sequencer import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout
 
 FIELDS = data.StructLayout(dict(COMMAND_FIELDS))
 """A command as the image holds it."""
+
+TAP_LAYOUT = data.StructLayout(dict(TAP_FIELDS))
+"""A tap table entry as the image holds it."""
 
 
 def command_registers() -> tuple[list[Signal], data.View]:
@@ -36,14 +40,10 @@ def connect_command(m: Module, command: data.View, offered: data.View) -> None:
 
 
 def connect_tap(m: Module, word: Value, entry: data.View) -> None:
-    """A tap table entry out of its word, as `arch.image.encode_tap` writes it."""
-    m.d.comb += [
-        entry.address.eq(word[:16]),
-        Value.cast(entry.lane_shift).eq(word[16:18]),
-        Value.cast(entry.pe_shift).eq(word[18:20]),
-        entry.beyond_right.eq(word[20]),
-        entry.beyond_bottom.eq(word[21]),
-    ]
+    """A tap table entry out of its word."""
+    fields = data.View(TAP_LAYOUT, word[: TAP_LAYOUT.size])
+    for name in TAP_LAYOUT.members:
+        m.d.comb += Value.cast(entry[name]).eq(fields[name])
 
 
 class ProgramReader(wiring.Component):
@@ -67,6 +67,8 @@ class ProgramReader(wiring.Component):
         A register of a command.
     Limits
         What a command says is not checked: the check sum has been, and the compiler made it.
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i: stream.Interface

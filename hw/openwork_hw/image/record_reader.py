@@ -1,27 +1,24 @@
 """Reads row records from the image memory."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig
+from openwork_hw.arch.layouts import RECORD_FIELDS
 from openwork_hw.array.payloads import RowRecordLayout
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
 from openwork_hw.stream.short_queue import ShortQueue
 
 
 def record_fields(config: ArrayConfig, first: Value, second: Value, last: Value) -> Value:
-    """A RowRecordLayout(config) out of its two words, as `arch.image.encode_record` writes them.
+    """A RowRecordLayout(config) out of its two words.
 
     `last` comes from the count of records, and the bit of that name in the words is not read: a pass must end, whatever they hold.
     """
-    fields = {
-        "row": first[:16],
-        "shift": first[16:21],
-        "write": first[21],
-        "last": last,
-        "offset": second[: config.sum_bits],
-    }
+    written = data.View(data.StructLayout(dict(RECORD_FIELDS)), Cat(first, second))
+    fields = {name: written[name] for name in ("row", "shift", "write")}
+    fields |= {"last": last, "offset": written.offset[: config.sum_bits]}
     return Cat(fields[name] for name in RowRecordLayout(config).members)
 
 
@@ -41,6 +38,8 @@ class RecordReader(wiring.Component):
         A queue of `ahead` words, and one of two records.
     Limits
         -
+    Verified by
+        tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """
 
     i_regions: stream.Interface

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig, ConfigError, bits_for
 from openwork_hw.arch.image import ImageStatus
-from openwork_hw.sequencer import CYCLE_BITS, Report
+from openwork_hw.sequencing.payloads import CYCLE_BITS, Report
 
 WATCHDOG_BITS = 30
 """A run in which nothing moves for 2 ** 30 cycles, 11 s at 100 MHz, is over. No host that is there lets an array wait so long."""

@@ -1,4 +1,4 @@
-"""The accumulator of a lane, in plain Amaranth and in the carry cells of ECP5."""
+"""The accumulator of a lane, in plain Amaranth or in the carry cells of a device."""
 
 from amaranth.hdl import Module, Mux, Signal, ValueLike, signed
 from amaranth.lib import wiring
@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import Technology
 from openwork_hw.primitives.clearable_adder import ClearableAdder
+from openwork_hw.primitives.technologies import primitives_of
 
 
 class Accumulator(wiring.Component):
@@ -41,6 +42,7 @@ class Accumulator(wiring.Component):
         self._width = width
         self._max_pooling = max_pooling
         self._technology = technology
+        self._primitives = primitives_of(technology)
         super().__init__(
             {
                 "product": In(signed(16)),
@@ -55,7 +57,7 @@ class Accumulator(wiring.Component):
         m = Module()
         total = Signal(signed(self._width), reset_less=True)
         m.d.comb += self.sum.eq(total)
-        if self._technology is Technology.ECP5:
+        if self._primitives.clear_is_free:
             m.submodules.adder = adder = ClearableAdder(self._width, self._technology)
             m.d.comb += [adder.a.eq(self.product), adder.b.eq(total), adder.clear.eq(self.first)]
             following: ValueLike = adder.o

@@ -1,13 +1,12 @@
 """A PE's feature memory, a byte for each lane; with two ports, or with one as in the large memories of iCE40."""
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.arch.config import ArrayConfig, ConfigError, Technology
+from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.primitives.block_memory import BlockMemory
-
-_SPRAM_WORDS = 16384
+from openwork_hw.primitives.technologies import primitives_of
 
 
 class FeatureMemory(wiring.Component):
@@ -37,17 +36,22 @@ class FeatureMemory(wiring.Component):
     write_data: Signal
     read_address: Signal
     read_data: Signal
+    lanes: int
+    words: int
 
     latency_cycles = 2
 
     def __init__(self, config: ArrayConfig) -> None:
-        if config.technology is Technology.ICE40 and config.single_port and config.feature_words > _SPRAM_WORDS:
+        primitives = primitives_of(config.technology)
+        most = primitives.single_port_words
+        if config.single_port and most is not None and config.feature_words > most:
             raise ConfigError(
-                f"a single-port feature memory of ice40 holds at most {_SPRAM_WORDS} words, not {config.feature_words}"
+                f"a single-port feature memory of {config.technology} holds at most {most} words, not {config.feature_words}"
             )
-        self._config = config
+        self.lanes, self.words = config.lanes, config.feature_words
+        self._one_port = primitives.single_port_memory if config.single_port else None
         self._two_ports: BlockMemory | None = None
-        if not config.single_port or config.technology is Technology.ECP5:
+        if self._one_port is None:
             self._two_ports = BlockMemory(8 * config.lanes, config.feature_words, config.technology)
         super().__init__(
             {
@@ -65,57 +69,12 @@ class FeatureMemory(wiring.Component):
             m.submodules.memory = self._two_ports
             wiring.connect(m, wiring.flipped(self), self._two_ports)
             return m
-        address = Signal(range(self._config.feature_words))
-        output = Signal(8 * self._config.lanes, reset_less=True)
+        assert self._one_port is not None
+        address = Signal(range(self.words))
+        output = Signal(8 * self.lanes, reset_less=True)
         m.d.comb += [
             address.eq(Mux(self.write_enable, self.write_address, self.read_address)),
             self.read_data.eq(output),
         ]
-        if self._config.technology is Technology.ICE40:
-            read_data = self._spram(m, address)
-        else:
-            read_data = self._plain(m, address)
-        m.d.sync += output.eq(read_data)
+        m.d.sync += output.eq(self._one_port(m, self, address))
         return m
-
-    def _plain(self, m: Module, address: Signal) -> Signal:
-        m.submodules.words = words = memory.Memory(
-            shape=8 * self._config.lanes, depth=self._config.feature_words, init=[]
-        )
-        write = words.write_port()
-        read = words.read_port()
-        m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(address),
-            write.data.eq(self.write_data),
-            read.en.eq(~self.write_enable),
-            read.addr.eq(address),
-        ]
-        data: Signal = read.data
-        return data
-
-    def _spram(self, m: Module, address: Signal) -> Signal:
-        width = 8 * self._config.lanes
-        data = Signal(width)
-        for low in range(0, width, 16):
-            used = min(16, width - low)
-            write_data = Signal(16, name=f"write_data_{low}")
-            read_data = Signal(16, name=f"read_data_{low}")
-            m.d.comb += [
-                write_data.eq(self.write_data[low : low + used]),
-                data[low : low + used].eq(read_data),
-            ]
-            m.submodules[f"memory_{low}"] = Instance(
-                "SB_SPRAM256KA",
-                i_CLOCK=ClockSignal(),
-                i_ADDRESS=Cat(address, Const(0, 14 - len(address))),
-                i_DATAIN=write_data,
-                i_MASKWREN=Const(0b1111, 4),
-                i_WREN=self.write_enable,
-                i_CHIPSELECT=Const(1),
-                i_STANDBY=Const(0),
-                i_SLEEP=Const(0),
-                i_POWEROFF=Const(1),
-                o_DATAOUT=read_data,
-            )
-        return data

@@ -6,7 +6,8 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
 from openwork_hw.arch.config import Technology
-from openwork_hw.primitives.block_memory import MOST_WORDS, BlockMemory
+from openwork_hw.primitives.block_memory import BlockMemory
+from openwork_hw.primitives.technologies import primitives_of
 
 
 class RegisteredMemory(wiring.Component):
@@ -35,7 +36,8 @@ class RegisteredMemory(wiring.Component):
 
     def __init__(self, width: int, depth: int, technology: Technology, start: Sequence[int] = ()) -> None:
         """`start`: the first words after power-up."""
-        held = depth <= MOST_WORDS.get(technology, depth) and not (start and technology is Technology.ICE40)
+        primitives = primitives_of(technology)
+        held = depth <= (primitives.block_words or depth) and (primitives.block_start or not start)
         self._memory = BlockMemory(width, depth, technology if held else Technology.GENERIC, start)
         super().__init__(self._memory.signature)
 

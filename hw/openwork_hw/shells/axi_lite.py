@@ -71,6 +71,8 @@ class AxiLitePort(wiring.Component):
         Two registers for each channel.
     Limits
         awprot and arprot are not looked at.
+    Verified by
+        tests/cosim/test_bus_shell.py::test_registers_do_what_the_map_says
     """
 
     s_axi: wiring.PureInterface

@@ -37,6 +37,8 @@ class ImageLoader(wiring.Component):
         Two registers of a word, one counter.
     Limits
         -
+    Verified by
+        tests/cosim/test_bus_shell.py::test_every_output_and_every_cycle_is_right
     """
 
     s_axis: wiring.PureInterface
@@ -103,6 +105,8 @@ class FeaturePackets(wiring.Component):
         Three registers of a byte.
     Limits
         No byte comes together with `end`.
+    Verified by
+        tests/cosim/test_bus_shell.py::test_every_output_and_every_cycle_is_right
     """
 
     i: stream.Interface

@@ -22,6 +22,8 @@ class AxiTop(wiring.Component):
         None.
     Limits
         As BusShell's.
+    Verified by
+        tests/cosim/test_bus_shell.py::test_no_path_leads_from_an_input_to_an_output
     """
 
     aclk: Signal

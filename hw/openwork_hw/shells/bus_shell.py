@@ -4,8 +4,8 @@ from amaranth.hdl import Elaboratable, Module, ResetInserter, ResetSignal, Signa
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig, bits_for
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.registers import ADDRESS_BITS
 from openwork_hw.image_runner import ImageRunner
@@ -44,6 +44,8 @@ class BusShell(wiring.Component):
         the registers' read multiplexer.
     Limits
         As ImageRunner's. An image that is longer than the memory is found DAMAGED, or of a wrong LENGTH.
+    Verified by
+        tests/cosim/test_bus_shell.py::test_every_output_and_every_cycle_is_right
     """
 
     s_axi: wiring.PureInterface
@@ -52,11 +54,9 @@ class BusShell(wiring.Component):
     m_axis_features: wiring.PureInterface
     interrupt: Signal
 
-    def __init__(
-        self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] = ALL_ENCODINGS, image_words: int
-    ) -> None:
+    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] | None = None, image_words: int) -> None:
         self._config = config
-        self._encodings = encodings
+        self._encodings = chosen_encodings(config, encodings)
         self._image_words = image_words
         super().__init__(
             {

@@ -4,8 +4,8 @@ from amaranth.hdl import Elaboratable, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.link import Identity
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image_runner import ImageRunner
@@ -29,6 +29,8 @@ class ByteShell(wiring.Component):
         BoardLink, ImageRunner, an OutputBuffer of bytes.
     Limits
         -
+    Verified by
+        tests/system/test_board.py::test_digits_bit_for_bit
     """
 
     i_bytes: stream.Interface
@@ -42,7 +44,7 @@ class ByteShell(wiring.Component):
         self,
         config: ArrayConfig,
         *,
-        encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+        encodings: tuple[Encoding, ...] | None = None,
         memory_words: int,
         clock_hz: int,
         writable: bool = True,
@@ -50,7 +52,6 @@ class ByteShell(wiring.Component):
         result_bytes: int = 16384,
         reports: bool = True,
         peek: bool = True,
-        compact: bool = False,
     ) -> None:
         """What can be left out, and why one would.
 
@@ -60,11 +61,17 @@ class ByteShell(wiring.Component):
         result_bytes: of results on their way; a long line (USB: 16 ms) needs as much as it carries in its delay.
         reports: results hold a report for each command; without them, a run gives outputs and its cycles alone.
         peek: the host can read the memory, to find an image that is there already; one that cannot be written must have it.
-        compact: the array is; see ImageRunner.
         """
-        self._compact = compact
         self._identity = Identity(
-            config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek
+            config,
+            chosen_encodings(config, encodings),
+            memory_words,
+            receive_bytes,
+            result_bytes,
+            clock_hz,
+            writable,
+            reports,
+            peek,
         )
         super().__init__(
             {
@@ -79,9 +86,7 @@ class ByteShell(wiring.Component):
         identity = self._identity
         m.submodules.link = link = BoardLink(identity)
         address_bits = bits_for(identity.memory_words + 1)
-        runner = ImageRunner(
-            identity.config, encodings=identity.encodings, address_bits=address_bits, compact=self._compact
-        )
+        runner = ImageRunner(identity.config, encodings=identity.encodings, address_bits=address_bits)
         m.submodules.runner = runner
         # Each of the parts that fill the chip is stopped from a register of its own, a cycle late; the runner has its own, too.
         memory_stops = Signal(reset_less=True, attrs={"keep": 1})

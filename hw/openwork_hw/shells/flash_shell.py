@@ -6,8 +6,8 @@ from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.link import Identity
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.linear_runner import LinearRunner
@@ -30,6 +30,8 @@ class FlashShell(wiring.Component):
         Uart, BoardLink, LinearRunner, FlashReader.
     Limits
         A PEEK waits until the array is idle. Reports of commands are not given.
+    Verified by
+        tests/system/test_flash_board.py::test_digits_out_of_flash
     """
 
     rx: Signal
@@ -48,7 +50,7 @@ class FlashShell(wiring.Component):
         baud: int,
         memory_words: int,
         first_byte: int,
-        encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+        encodings: tuple[Encoding, ...] | None = None,
         receive_bytes: int = 512,
         result_bytes: int = 512,
     ) -> None:
@@ -57,7 +59,7 @@ class FlashShell(wiring.Component):
         self._clocks = clocks_per_bit(clock_hz, baud)
         self._identity = Identity(
             config,
-            encodings,
+            chosen_encodings(config, encodings),
             memory_words,
             receive_bytes,
             result_bytes,

@@ -22,6 +22,8 @@ class FrameSender(wiring.Component):
         A CRC-32 of a bit a cycle.
     Limits
         -
+    Verified by
+        tests/formal/test_framing.py::test_responses_leave_with_their_crc
     """
 
     i: stream.Interface

@@ -36,6 +36,8 @@ class RegisterFile(wiring.Component):
         A multiplexer of a word over all registers, seven flip-flops.
     Limits
         -
+    Verified by
+        tests/cosim/test_bus_shell.py::test_registers_do_what_the_map_says
     """
 
     s_axi: wiring.PureInterface

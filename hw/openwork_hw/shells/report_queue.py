@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch import registers
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.image.run_control import CommandReport
-from openwork_hw.sequencer import CYCLE_BITS
+from openwork_hw.sequencing.payloads import CYCLE_BITS
 from openwork_hw.shells.register_file import layout
 
 DEPTH = 64
@@ -32,6 +32,8 @@ class ReportQueue(wiring.Component):
         Block memory of DEPTH reports.
     Limits
         -
+    Verified by
+        tests/cosim/test_bus_shell.py::test_reports_that_nobody_reads_are_lost_and_hold_nothing_up
     """
 
     i: stream.Interface

@@ -31,6 +31,8 @@ class RequestGate(wiring.Component):
         A register of an answer.
     Limits
         -
+    Verified by
+        tests/cosim/test_bus_shell.py::test_bad_images_do_not_run
     """
 
     control: data.View

@@ -26,6 +26,8 @@ class SerialShell(wiring.Component):
         Uart, ByteShell, ImageMemory.
     Limits
         As theirs.
+    Verified by
+        tests/system/test_board.py::test_digits_bit_for_bit
     """
 
     rx: Signal

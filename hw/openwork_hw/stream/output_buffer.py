@@ -24,6 +24,8 @@ class OutputBuffer(wiring.Component):
         Two registers of the payload, one multiplexer.
     Limits
         No transfer on `i` while `flush` is high.
+    Verified by
+        tests/formal/test_buffers.py::test_buffers_keep_order_payload_and_offers
     """
 
     latency_cycles = 1

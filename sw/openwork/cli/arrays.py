@@ -7,6 +7,7 @@ import typer
 
 from openwork.cli.terminal import choose
 from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.nonzeros import Encoding
 
 Preset = Annotated[str, typer.Option(help=f"Array to start from: {', '.join(PRESETS)}.")]
@@ -36,10 +37,20 @@ GlobalPooling = Annotated[
     bool | None,
     typer.Option("--global-pooling/--no-global-pooling", help="Sums over all lanes and PEs.", show_default=False),
 ]
+Compact = Annotated[
+    bool | None,
+    typer.Option(
+        "--compact/--no-compact",
+        help="The form for small parts, which decodes csr, a byte per cycle.",
+        show_default=False,
+    ),
+]
 Encodings = Annotated[
     list[str] | None,
     typer.Option(
-        "--encoding", help="Weight encoding to decode, csr, triplet or packed; repeat it for more.", show_default="all"
+        "--encoding",
+        help="Weight encoding to decode, csr, triplet or packed; repeat it for more.",
+        show_default="all that the array can decode",
     ),
 ]
 
@@ -64,7 +75,12 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     return replace(base, **named)
 
 
-def chosen_encodings(names: list[str] | None) -> tuple[Encoding, ...]:
-    """The encodings of these names; all, if none is named."""
+def named_encodings(names: list[str] | None, config: ArrayConfig) -> tuple[Encoding, ...]:
+    """The encodings of these names; all that the array can decode, if none is named.
+
+    Raises:
+        ConfigError: the array cannot decode one of them.
+    """
     known = {kind.name.lower(): kind for kind in Encoding}
-    return tuple(sorted({choose("encoding", name, known) for name in names or known}))
+    named = tuple(sorted({choose("encoding", name, known) for name in names})) if names else None
+    return chosen_encodings(config, named)

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from openwork.cli.arrays import (
+    Compact,
     Encodings,
     FeatureWords,
     GlobalPooling,
@@ -24,7 +25,7 @@ from openwork.cli.arrays import (
     SumBits,
     TapEntries,
     array_config,
-    chosen_encodings,
+    named_encodings,
 )
 from openwork.cli.checks import check_record
 from openwork.cli.terminal import app, choose, messages, output, working
@@ -57,6 +58,7 @@ def verilog(
     replicas: Replicas = None,
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
+    compact: Compact = None,
     technology: Annotated[Technology | None, typer.Option(help="Primitives to instantiate.")] = None,
     encoding: Encodings = None,
     shell: Annotated[
@@ -111,9 +113,10 @@ def verilog(
         replicas=replicas,
         max_pooling=max_pooling,
         global_pooling=global_pooling,
+        compact=compact,
         technology=technology,
     )
-    encodings = chosen_encodings(encoding)
+    encodings = named_encodings(encoding, config)
     check_folder(out)
     if image_words is not None and shell is not Shell.AXI:
         raise ConfigError("--image-words is for --shell axi: no other shell has an image memory of its own")
@@ -152,6 +155,7 @@ def synth(
     replicas: Replicas = None,
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
+    compact: Compact = None,
     encoding: Annotated[
         list[str] | None,
         typer.Option(
@@ -198,9 +202,10 @@ def synth(
         replicas=replicas,
         max_pooling=max_pooling,
         global_pooling=global_pooling,
+        compact=compact,
         technology=part.family.technology,
     )
-    encodings = chosen_encodings(encoding) if encoding else part.encodings
+    encodings = named_encodings(encoding, config) if encoding else part.encodings
     folder = out / part.name
     check_folder(out)
     check_folder(folder)

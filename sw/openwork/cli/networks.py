@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from openwork.cli.arrays import (
+    Compact,
     FeatureWords,
     GlobalPooling,
     GroupSizes,
@@ -22,7 +23,7 @@ from openwork.cli.arrays import (
     SumBits,
     TapEntries,
     array_config,
-    chosen_encodings,
+    named_encodings,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
@@ -103,7 +104,13 @@ def compile_(
     replicas: Replicas = None,
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
-    encoding: Annotated[str, typer.Option(help="Of the weight streams: csr, triplet or packed.")] = "packed",
+    compact: Compact = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the weight streams: csr, triplet or packed.", show_default="packed, csr for a compact array"
+        ),
+    ] = None,
     stages: Annotated[
         bool, typer.Option("--stages", help="Also print what each stage of the compiler made (docs/compiler.md).")
     ] = False,
@@ -133,8 +140,9 @@ def compile_(
         replicas=replicas,
         max_pooling=max_pooling,
         global_pooling=global_pooling,
+        compact=compact,
     )
-    (chosen,) = chosen_encodings([encoding])
+    chosen = named_encodings([encoding] if encoding else None, config)[-1]
     check_files((model,), (out,))
     network = read_network(model)
 

@@ -241,6 +241,7 @@ def explore(
     from openwork.quantization.evaluation import accuracy
     from openwork.report.exploration import exploration_table, write_exploration
     from openwork.report.points import Point
+    from openwork_hw.arch.encodings import encodings_of
 
     network = _load(model, inputs, data)
     dense = network.network
@@ -261,7 +262,7 @@ def explore(
                 found = import_program(pruned.export(inputs))
                 level = sum(int(mask.sum()) for mask in pruned.masks.values()) / total
             quantized = quantize(found, inputs, progress=progress, error_aware=True)
-            image = compile_network(quantized, config)
+            image = compile_network(quantized, config, encodings_of(config)[-1])
             share = accuracy(quantized, values, truth, progress)
             points.append(Point(name, level, share, 4 * len(image.words), image.compute_cycles))
     what = "accuracy" if answers is not None else "agreement with the dense model"
@@ -325,11 +326,12 @@ def layer_cycles(inputs: "torch.Tensor", config: "ArrayConfig") -> "Callable[[An
     from openwork.compiler.network import compile_network
     from openwork.frontend import FloatJoin
     from openwork.quantization import decide, integer_network
+    from openwork_hw.arch.encodings import encodings_of
 
     def cycles(network: "TrainableNetwork") -> dict[str, float]:
         decided = decide(network.network, inputs[:CALIBRATION])
         layers = {step.output: step.layer.output for step in decided.network.steps if isinstance(step, FloatJoin)}
-        found = compile_network(integer_network(decided), config).step_cycles()
+        found = compile_network(integer_network(decided), config, encodings_of(config)[-1]).step_cycles()
         return {layers.get(step, step): float(count) for step, count in found.items()}
 
     return cycles

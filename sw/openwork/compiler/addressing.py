@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from openwork.compiler.buffers import Buffer, Shifted
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form, Tap
+from openwork.operations.form import Form, Tap
 from openwork_hw.arch.commands import TapEntry
 from openwork_hw.arch.config import bits_for
 

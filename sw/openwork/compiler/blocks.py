@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form, Nonzeros, Tap
 from openwork.compiler.rows import dummy_rows
 from openwork.network import MAX_TAPS
+from openwork.operations.form import Form, Nonzeros, Tap
 from openwork_hw.arch.config import bits_for
 from openwork_hw.arch.nonzeros import ColumnLayout, SparseRows
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from openwork.compiler.addressing import tap_entries
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form
 from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import row_records
 from openwork.image import CommandPlan, Image
+from openwork.operations.form import Form
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
 
@@ -139,8 +139,7 @@ class _Program:
             self._at(output) + output.first_channel + first_pixel * output.pixel_words,
             output.pixel_words,
             0 if form.pad is None else form.pad,
-            form.low,
-            form.high,
+            *form.activation.limits,
             form.operation,
             self._config.lanes if output.vector else width // output.block[1],
             self._config.pes if output.vector else height // output.block[0],

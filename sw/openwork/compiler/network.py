@@ -24,6 +24,7 @@ from openwork.compiler.segments import divisions
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 GATHERED_CHANNELS = (256, 64)
@@ -58,6 +59,10 @@ def best_plan(
     network: IntegerNetwork, config: ArrayConfig, encoding: Encoding = Encoding.PACKED, row_groups: int | None = None
 ) -> NetworkPlan:
     """What `compile_network` turns into an image; the arguments are the same."""
+    if encoding not in encodings_of(config):
+        raise CompileError(
+            f"a compact array decodes csr weight streams, not {encoding.name.lower()}: compile with --encoding csr"
+        )
     if row_groups is not None and row_groups not in config.row_groups:
         raise CompileError(f"row_groups must be one of {config.row_groups}, not {row_groups}")
     reasons: list[CompileError] = []

@@ -7,8 +7,8 @@ import numpy as np
 
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import COPY_SHIFT, COPY_WEIGHT, Form, Nonzeros, Tap
 from openwork.network import MAX_TAPS
+from openwork.operations.form import COPY_SHIFT, COPY_WEIGHT, Form, Nonzeros, Tap
 from openwork_hw.arch.timing import POOL_CYCLES
 
 

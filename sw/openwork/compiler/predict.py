@@ -2,35 +2,30 @@
 
 The array never stalls behind a feeder, so a pass is over a fixed time after the last nonzero of its slowest stream has
 left the row buffer. When that is follows from the lengths of the stream's rows alone, where nonzeros arrive as fast as they
-are replayed (`csr` and `packed`); `triplet` streams are followed nonzero by nonzero.
+are replayed (`csr` and `packed`). Slower streams (`triplet`, and `csr` of a compact array) are followed (`supply`).
 """
 
-from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.compiler.supply import decoder
+from openwork.compiler.supply import Replay, followed_end, slow_decoder
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import move_period
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import (
     DECODER_CYCLES,
-    FREED_CYCLES,
     HEADER_CYCLES,
-    LEFT_CYCLES,
     LOAD_CYCLES,
     LOADED_CYCLES,
-    QUEUED_ROWS,
     STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
+    held_cycles,
     pass_overhead,
-    row_spacing,
     way_cycles,
-    write_cycles,
 )
 
 MOVED_CYCLES = 4
@@ -61,8 +56,8 @@ def stream_end(
     config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
 ) -> int:
     """Cycle, counted from the feeder's start, in which a stream's last nonzero leaves the row buffer for the last time."""
-    if encoding is Encoding.TRIPLET:
-        return followed_end(config, encoding, hold, lengths, pooled=pooled)
+    if (decoder := slow_decoder(config, encoding, lengths)) is not None:
+        return followed_end(config, decoder, hold, lengths, pooled=pooled)
     first = 1 + WORD_CYCLES + HEADER_CYCLES + DECODER_CYCLES[encoding] + VISIBLE_CYCLES
     return first - 1 + steady_cycles(config, hold, lengths, pooled=pooled)
 
@@ -77,83 +72,25 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *,
     >>> steady_cycles(ArrayConfig(1, 4), hold=2, lengths=np.array([2, 9]))     # 2 + 4 + 9 + 9
     24
     """
-    spacing = row_spacing(config.lanes)
     if not config.single_port:
-        spaced = np.maximum(lengths, spacing)
+        spaced = np.maximum(lengths, config.row_spacing)
         return int(hold * spaced.sum() - spaced[0] + lengths[0])
-    last = -spacing
-    writes: deque[int] = deque()
+    replay = Replay(config, pooled=pooled)
     for length in np.repeat(lengths, hold).tolist():
-        unspaced, spaced_end = max(last + 1, 0) + length - 1, last + spacing
-        while writes and writes[0] <= max(unspaced, spaced_end):
-            write = writes.popleft()
-            unspaced += write <= unspaced
-            spaced_end += write == spaced_end
-        last = max(unspaced, spaced_end)
-        writes.append(last + write_cycles(config.lanes, pooled=pooled))
-    return last + 1
-
-
-def followed_end(
-    config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
-) -> int:
-    """`stream_end`, by following every nonzero from the decoder through the row buffer: always exact, and slow."""
-    spacing = row_spacing(config.lanes)
-    source = decoder(encoding, lengths)
-    freed: list[int] = []  # for each nonzero, the cycle in which it leaves the row buffer for the last time
-    finished: list[int] = []  # for each row, the same
-    writes: deque[int] = deque()
-    offer = next(source)
-    shown, accepted = 0, 0  # the nonzero before: cycle in which it reached the row buffer, and was taken
-    shown_before, accepted_before = 0, 0  # the one before that
-    entered = -1  # cycle in which the nonzero before moved into that first register
-    cycle = 0
-    last = -spacing
-    for row, length in enumerate(lengths.tolist()):
-        for pixel in range(hold):
-            for index in range(length):
-                if pixel == 0:
-                    # Out of the decoder and, at once or after a wait beside the way, into the first of two registers
-                    # that move together, unless the second one holds a nonzero that is not taken.
-                    left = max(offer, entered + 1)
-                    entered = left
-                    if shown_before <= entered < accepted_before:
-                        entered = accepted_before
-                    if shown <= entered < accepted:
-                        entered = accepted
-                    shown_before, accepted_before = shown, accepted
-                    shown = max(entered + 1, accepted) + 1
-                    accepted = shown
-                    entry = len(freed) + (0 if hold == 1 else index) - config.row_buffer_nonzeros
-                    if entry >= 0:
-                        accepted = max(accepted, freed[entry] + FREED_CYCLES)
-                    if row >= QUEUED_ROWS:
-                        accepted = max(accepted, finished[row - QUEUED_ROWS] + LEFT_CYCLES)
-                    if row + 1 < len(lengths) or index + 1 < length:
-                        offer = source.send(left)
-                    cycle = max(cycle, accepted + VISIBLE_CYCLES)
-                if index == length - 1:
-                    cycle = max(cycle, last + spacing)
-                while writes and writes[0] <= cycle:
-                    cycle += writes.popleft() == cycle
-                if pixel == hold - 1:
-                    freed.append(cycle)
-                cycle += 1
-            last = cycle - 1
-            if config.single_port:
-                writes.append(last + write_cycles(config.lanes, pooled=pooled))
-        finished.append(last)
-    return last
+        replay.pixel(length)
+    return replay.last + 1
 
 
 def load_cycles(config: ArrayConfig, load: LoadCommand) -> int:
     """Cycles of a LOAD's report: a byte a cycle."""
-    return LOAD_CYCLES + load.words * config.lanes
+    return LOAD_CYCLES + load.words * config.lanes + held_cycles(config)
 
 
 def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:
     """Cycles of a STORE's report: a word in `row_spacing` cycles, and the way of the last one."""
-    return STORE_CYCLES + (store.words - 1) * config.row_spacing + way_cycles(config) + config.lanes
+    return (
+        STORE_CYCLES + (store.words - 1) * config.row_spacing + way_cycles(config) + config.lanes + held_cycles(config)
+    )
 
 
 def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
@@ -165,4 +102,5 @@ def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
     period = move_period(config, move)
     last = config.lanes - move.lanes + move.lanes * config.lanes
     waits = config.single_port and period - LOADED_CYCLES >= way_cycles(config) + MOVED_CYCLES
-    return STORE_CYCLES + (move.words - 1) * period + way_cycles(config) + last + waits
+    way = way_cycles(config) + last + held_cycles(config)
+    return STORE_CYCLES + (move.words - 1) * period + way + waits

@@ -12,10 +12,11 @@ import numpy as np
 from openwork.compiler.addressing import far_shifts
 from openwork.compiler.buffers import Buffer, Shifted
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form, Forms, copies
+from openwork.compiler.forms import Forms
 from openwork.compiler.placed import closed_up, joined_blocks, laid_out, pool_taps, shifted_copies
 from openwork.compiler.segments import Division
 from openwork.network import NetworkError, Step
+from openwork.operations.form import Form, copies
 from openwork.places import fill_of
 from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import ArrayConfig

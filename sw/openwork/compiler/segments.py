@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from openwork.compiler.addressing import reaches
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form, Forms
+from openwork.compiler.forms import Forms
 from openwork.limits import MAX_BLOCK, check_limit
 from openwork.network import Shape
+from openwork.operations.form import Form
 from openwork_hw.arch.config import ArrayConfig
 
 MOST_CUTS = 4

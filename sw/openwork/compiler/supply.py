@@ -1,93 +1,174 @@
-"""When the decoders offer the nonzeros of a stream, if words come every cycle: the gateware's decoders, event by event.
+"""Cycles of a weight stream that gives fewer nonzeros than the array could replay: every nonzero is followed.
 
-A decoder here is a generator. It yields, for each nonzero, the first cycle in which its output register holds it, and is
-sent the cycle in which the nonzero leaves that register. Cycles count from a feeder's start; the header is taken in cycle 1.
+Two decoders are slower than one nonzero per cycle: the decoder of triplets (four nonzeros in five cycles), and the decoder of a
+compact array, which takes a byte of CSR per cycle (three nonzeros in some eleven). How much of this is seen depends on all that
+waits between decoder and replay, so no formula says it; what follows is the gateware's decoders, event by event.
+
+A decoder here is a generator. For each nonzero it yields the first cycle in which its output register holds the nonzero, and is
+sent the cycle in which the nonzero leaves that register. Cycles count from a feeder's start; all words come at once.
 """
 
+from collections import deque
 from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.timing import DECODER_CYCLES
+from openwork_hw.arch.timing import (
+    FREED_CYCLES,
+    LEFT_CYCLES,
+    QUEUED_ROWS,
+    VISIBLE_CYCLES,
+    first_word_cycle,
+    write_cycles,
+)
 
 Decoder = Generator[int, int, None]
 
-FIRST_WORD = 4
-"""Cycle in which the first word after the header is taken."""
-
 WORD_BYTES = 4
+LENGTH_BYTES = 2
+CSR_BYTES = 3
+TRIPLET_BYTES = 5
 
 
-def decoder(encoding: Encoding, lengths: NDArray[np.int64]) -> Decoder:
-    """The decoder of one stream, by the lengths of its rows, padding and fillers included."""
-    nonzeros = int(lengths.sum())
-    match encoding:
-        case Encoding.CSR:
-            return _csr(lengths)
-        case Encoding.TRIPLET:
-            return _triplet(nonzeros)
-        case Encoding.PACKED:
-            return _packed(nonzeros)
+class Replay:
+    """When nonzeros leave a row buffer: one per cycle, if nothing is in their way.
+
+    The last nonzero of a (row, pixel) leaves `row_spacing` cycles or more after the one before, since an element drains one lane
+    per cycle. With one memory port nothing leaves in the cycle of a write, `write_cycles` after a last nonzero.
+
+    Attributes:
+        last: cycle in which the last nonzero of the latest (row, pixel) left.
+    """
+
+    def __init__(self, config: ArrayConfig, *, pooled: bool) -> None:
+        self._spacing = config.row_spacing
+        self._write = write_cycles(config.lanes, pooled=pooled) if config.single_port else None
+        self._writes: deque[int] = deque()
+        self.last = -self._spacing
+        self._next = 0
+
+    def nonzero(self, there: int, *, ends: bool) -> int:
+        """The cycle in which the next nonzero leaves, which is there from cycle `there` on and may end its (row, pixel)."""
+        cycle = max(self._next, there, self.last + self._spacing if ends else 0)
+        while self._writes and self._writes[0] <= cycle:
+            cycle += self._writes.popleft() == cycle
+        self._next = cycle + 1
+        if ends:
+            self._end(cycle)
+        return cycle
+
+    def pixel(self, length: int) -> None:
+        """All nonzeros of a (row, pixel) leave, which are there."""
+        unspaced, spaced_end = self._next + length - 1, self.last + self._spacing
+        while self._writes and self._writes[0] <= max(unspaced, spaced_end):
+            write = self._writes.popleft()
+            unspaced += write <= unspaced
+            spaced_end += write == spaced_end
+        self._next = max(unspaced, spaced_end) + 1
+        self._end(self._next - 1)
+
+    def _end(self, cycle: int) -> None:
+        self.last = cycle
+        if self._write is not None:
+            self._writes.append(cycle + self._write)
 
 
-class _Gearbox:
-    """Words in, bytes out: a buffer of two words."""
+def followed_end(
+    config: ArrayConfig, decoder: Decoder, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
+) -> int:
+    """Cycle in which a stream's last nonzero leaves the row buffer for the last time.
 
-    def __init__(self) -> None:
-        self._taken = FIRST_WORD - 1  # cycle of the latest word
-        self._words = 0
-        self._uses: list[tuple[int, int]] = []  # end byte and cycle of what was used and may still hold up a word
-        self._ahead = 0
+    Args:
+        decoder: of the stream; it has been sent nothing yet.
+        hold: how often each row is replayed.
+        lengths: int64 [rows], nonzeros of each row.
+        pooled: sums are taken over lanes and PEs.
+    """
+    replay = Replay(config, pooled=pooled)
+    freed: list[int] = []  # for each nonzero, the cycle in which it leaves the row buffer for the last time
+    finished: list[int] = []  # for each row, the same
+    offer = next(decoder)
+    shown, accepted = 0, 0  # the nonzero before: cycle in which it reached the row buffer, and was taken
+    shown_before, accepted_before = 0, 0  # the one before that
+    entered = -1  # cycle in which the nonzero before moved into the first of two registers
+    for row, length in enumerate(lengths.tolist()):
+        first = len(freed)
+        left_over = config.row_buffer_nonzeros - first  # entries of the ring that no nonzero has had
+        for index in range(length):
+            # Out of the decoder, in a large array at once or after a wait beside the way, into the first of two registers that move
+            # together, unless the second one holds a nonzero that is not taken.
+            left = max(offer, entered + 1)
+            entered = left
+            if shown_before <= entered < accepted_before:
+                entered = accepted_before
+            if shown <= entered < accepted:
+                entered = accepted
+            shown_before, accepted_before = shown, accepted
+            shown = max(entered + 1, accepted) + 1
+            accepted = shown
+            if index >= left_over:
+                accepted = max(accepted, freed[index - left_over] + FREED_CYCLES)
+            if row >= QUEUED_ROWS:
+                accepted = max(accepted, finished[row - QUEUED_ROWS] + LEFT_CYCLES)
+            if row + 1 < len(lengths) or index + 1 < length:
+                offer = decoder.send(entered if config.compact else left)
+            cycle = replay.nonzero(accepted + VISIBLE_CYCLES, ends=index == length - 1)
+            if hold == 1:
+                freed.append(cycle)
+        for _ in range(hold - 2):
+            replay.pixel(length)
+        if hold > 1:
+            freed += [replay.nonzero(0, ends=index == length - 1) for index in range(length)]
+        finished.append(replay.last)
+    return replay.last
 
-    def ready(self, end: int) -> int:
-        """First cycle in which all bytes before `end` show."""
-        while self._words * WORD_BYTES < end:
-            room = 0
-            while self._ahead < len(self._uses) and room == 0 and self._words > 1:
-                used, cycle = self._uses[self._ahead]
-                if used >= (self._words - 1) * WORD_BYTES:
-                    room = cycle
-                else:
-                    self._ahead += 1
-            self._taken = max(self._taken + 1, room)
-            self._words += 1
-        return self._taken + 1
 
-    def use(self, end: int, cycle: int) -> None:
-        """Bytes before `end` leave."""
-        self._uses.append((end, cycle))
+def slow_decoder(config: ArrayConfig, encoding: Encoding, lengths: NDArray[np.int64]) -> Decoder | None:
+    """The decoder of a stream, by the lengths of its rows; None where it gives a nonzero each cycle."""
+    if config.compact:
+        return _serial_csr(first_word_cycle(config), lengths)
+    if encoding is Encoding.TRIPLET:
+        return _triplet(first_word_cycle(config), int(lengths.sum()))
+    return None
 
 
-def _csr(lengths: NDArray[np.int64]) -> Decoder:
-    gearbox = _Gearbox()
-    left = 0  # cycle in which the nonzero before left the output
-    end = 0
+def _serial_csr(first_word: int, lengths: NDArray[np.int64]) -> Decoder:
+    """A byte per cycle and a cycle for each word; nothing moves while a nonzero waits in the output register."""
+    end = steps_before = 0
+    cycle = left = first_word
     for length in lengths.tolist():
-        end += 2
+        end += LENGTH_BYTES
         for _ in range(length):
-            end += 3
-            cycle = max(left, gearbox.ready(end))
-            gearbox.use(end, cycle)
+            end += CSR_BYTES
+            steps = end + (end - 1) // WORD_BYTES  # to the nonzero's last byte; the first word is taken before them
+            cycle = max(cycle + 1, left) + steps - steps_before - 1
+            steps_before = steps
             left = yield cycle + 1
 
 
-def _triplet(nonzeros: int) -> Decoder:
-    gearbox = _Gearbox()
-    left = 0
-    cycle = gearbox.ready(5)
-    gearbox.use(5, cycle)
-    for index in range(1, nonzeros):  # each shows whether the one before, which is held, ends its row
-        end = 5 * (index + 1)
-        cycle = max(cycle + 1, left, gearbox.ready(end))
-        gearbox.use(end, cycle)
-        left = yield cycle + 1
+def _triplet(first_word: int, nonzeros: int) -> Decoder:
+    """Five bytes per nonzero out of a buffer of two words; a nonzero leaves when the next one shows whether it ends its row."""
+    taken = first_word - 1  # cycle of the latest word
+    words = 0
+    left = cycle = 0
+    uses: deque[tuple[int, int]] = deque()  # end byte and cycle of what was used and may still hold up a word
+    for index in range(nonzeros):
+        end = TRIPLET_BYTES * (index + 1)
+        while words * WORD_BYTES < end:
+            room = 0
+            while uses and room == 0 and words > 1:
+                used, at = uses[0]
+                if used >= (words - 1) * WORD_BYTES:
+                    room = at
+                else:
+                    uses.popleft()
+            taken = max(taken + 1, room)
+            words += 1
+        cycle = max(cycle + 1, left, taken + 1) if index else taken + 1
+        uses.append((end, cycle))
+        if index:
+            left = yield cycle + 1
     yield max(cycle + 1, left) + 1
-
-
-def _packed(nonzeros: int) -> Decoder:
-    cycle = FIRST_WORD + DECODER_CYCLES[Encoding.PACKED]
-    for _ in range(nonzeros):
-        left = yield cycle
-        cycle = left + 1

@@ -37,7 +37,7 @@ def encode_image(image: Image) -> bytes:
         "words": image.words,
     }
     plan = {
-        "config": asdict(image.config),
+        "config": {name: size for name, size in asdict(image.config).items() if name != "compact" or size},
         "encoding": image.encoding.name.lower(),
         "places": [asdict(place) for place in image.places],
         "commands": [[one.tensor, one.kind, one.predicted_cycles, one.table_entries] for one in image.commands],

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta, Struct, defstruct
 
-from openwork.files.graph import Activation, Shape, Size
+from openwork.operations.entry import Int8, Size, Sizes
 from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig
 
 Cycles = Annotated[int, Meta(ge=0, le=1 << 48)]
@@ -15,22 +15,25 @@ Words = Annotated[int, Meta(ge=1, le=1 << 32)]
 """Feature words of all PEs: more than the largest array has."""
 
 _types: dict[str, Any] = get_type_hints(ArrayConfig)
+_sizes = {field.name: _types[field.name] for field in fields(ArrayConfig)}
 ConfigEntry: Any = defstruct(
-    "ConfigEntry", [(field.name, _types[field.name]) for field in fields(ArrayConfig)], forbid_unknown_fields=True
+    "ConfigEntry",
+    [(name, kind) for name, kind in _sizes.items() if name != "compact"] + [("compact", bool, False)],
+    forbid_unknown_fields=True,
 )
-"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges."""
+"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges; `compact` only where it is set."""
 
 
 class PlaceEntry(Struct, forbid_unknown_fields=True, frozen=True):
     """Where a tensor lies."""
 
     tensor: str
-    shape: Shape
+    shape: Sizes
     row_groups: Annotated[int, Meta(ge=1, le=MAX_PES)]
     lanes: Annotated[int, Meta(ge=1, le=MAX_LANES)]
     block: tuple[Size, Size]
     base: Annotated[int, Meta(ge=0, le=(1 << 16) - 1)]
-    fill: Activation
+    fill: Int8
     vector: bool
     step: str
 

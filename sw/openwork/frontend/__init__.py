@@ -1,7 +1,9 @@
 """From a PyTorch model to a float network of the steps that an integer network has: `load`, `import_module`, `import_program`."""
 
-from openwork.frontend.float_network import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
-from openwork.frontend.importer import ImportingError, import_module, import_program
+from openwork.frontend.errors import ImportingError
+from openwork.frontend.float_network import FloatNetwork
+from openwork.frontend.float_steps import FloatAdd, FloatJoin, FloatLayer, FloatStep
+from openwork.frontend.importer import import_module, import_program
 from openwork.frontend.loading import LoadingError, load
 
 __all__ = [

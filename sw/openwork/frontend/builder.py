@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import fx
 
-from openwork.frontend.float_network import FloatAdd, FloatLayer, FloatStep
-from openwork.frontend.nodes import Unsupported, module_of, name_of
-from openwork.network import MAX_TAPS, MaxPool, Reshape, Shape, Upsample
+from openwork.frontend.float_steps import FloatLayer, FloatStep
+from openwork.frontend.limits import NO_LIMITS, Limits
+from openwork.frontend.node import Graph, Node, Result
+from openwork.network import MAX_TAPS
+from openwork.operations import Picking
+from openwork.operations.arguments import Unsupported
+from openwork.tensors import Shape
 from openwork_hw.arch.nonzeros import ColumnLayout
 
 Parts = tuple[str, ...]
@@ -26,73 +29,84 @@ def fits(taps: int, channels: int) -> bool:
     return taps <= MAX_TAPS
 
 
+def is_constant(value: Any) -> bool:
+    """Whether an argument is a node that does not depend on the input."""
+    return isinstance(value, Node) and value.is_constant
+
+
 class Builder:
     """The network so far.
 
     Attributes:
+        graph: that is lowered.
         batch: size of the first dimension of every tensor, as text, for it may be a symbol.
-        constants: tensors that do not depend on the input.
-        targets: names of the constants that are the model's own.
-        values: what the nodes that do stand for.
+        values: what the nodes that depend on the input stand for.
         steps, shapes: of the network, by the name of the tensor.
         padded: for tensors that are another one with zeros around it: that one, and the zeros at each side.
-        subsampled: nodes that hold every n-th row and m-th column of another node, while n and m differ.
+        several: of nodes that make a list of tensors, what each of them stands for.
+        chosen: for tensors that are copies of some channels of another one: that one, and its channels.
+        flattened: for vectors that are the pixels of maps in another shape: those.
         notes: of the network.
     """
 
-    def __init__(self, batch: str) -> None:
-        self.batch = batch
-        self.constants: dict[fx.Node, torch.Tensor] = {}
-        self.targets: dict[fx.Node, str] = {}
-        self.values: dict[fx.Node, Parts] = {}
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.batch = str(graph.input.shape[0])
         self.steps: dict[str, FloatStep] = {}
-        self.shapes: dict[str, Shape] = {}
+        self.shapes: dict[str, Shape] = {"input": self.shape(graph.input)}
+        self.values: dict[Node, Parts] = {graph.input: ("input",)}
         self.padded: dict[str, tuple[Parts, tuple[int, int, int, int]]] = {}
-        self.subsampled: dict[fx.Node, tuple[fx.Node, int, int]] = {}
+        self.several: dict[Node, tuple[Parts, ...]] = {}
+        self.chosen: dict[str, tuple[str, Sequence[int]]] = {}
+        self.flattened: dict[str, Parts] = {}
         self.notes: list[str] = []
 
-    def shape(self, node: fx.Node) -> Shape:
-        """Of the map that a node's tensor is."""
-        shape = node.meta["val"].shape
+    def shape(self, node: Node) -> Shape:
+        """Of the map that a node's tensor is, or the first of several."""
+        return self.shape_of(node.results[0])
+
+    def shape_of(self, result: Result) -> Shape:
+        """Of the map that a tensor is."""
+        shape = result.shape
         if not shape or str(shape[0]) != self.batch or len(shape) not in (2, 4):
             raise Unsupported(f"a tensor of {list(map(str, shape))} is neither a batch of maps nor of vectors")
         sizes = [int(size) for size in shape[1:]]
         return (sizes[0], 1, 1) if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 
     def parts(self, node: Any) -> Parts:
-        if not isinstance(node, fx.Node) or node not in self.values:
+        """The tensors that a node stands for."""
+        if not isinstance(node, Node) or node not in self.values:
             raise Unsupported("a constant or number in the place of a tensor that depends on the input")
         return self.values[node]
 
     def constant(self, node: Any) -> torch.Tensor:
-        if node not in self.constants:
+        """The numbers of a constant, float64."""
+        if not is_constant(node):
             raise Unsupported("weights that depend on the input")
-        value = self.constants[node]
-        if not isinstance(value, torch.Tensor):  # a number that was read out of a tensor
-            return torch.tensor(value, dtype=torch.float64)
-        return value.to(torch.float64, copy=True)
+        if not isinstance(node.value, torch.Tensor):  # a number that was read out of a tensor
+            return torch.tensor(node.value, dtype=torch.float64)
+        return node.value.to(torch.float64, copy=True)
 
-    def emit(self, node: fx.Node, step: FloatStep, shape: Shape) -> Parts:
+    def emit(self, node: Node, step: FloatStep, shape: Shape) -> Parts:
         """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""
-        module, is_leaf = module_of(node)
-        if weights := next((name for source in node.args if (name := self._target(source)).endswith(".weight")), ""):
-            module, is_leaf = weights.removesuffix(".weight"), True
-        operator_name = name_of(node)
-        name = base = module if module and is_leaf else f"{module}.{operator_name}".lstrip(".")
+        module, is_module = node.module, node.is_module
+        constants = (source.name for source in node.inputs if source.is_constant)
+        if weights := next((name for name in constants if name.endswith(".weight")), ""):
+            module, is_module = weights.removesuffix(".weight"), True
+        name = base = module if module and is_module else f"{module}.{node.operation}".lstrip(".")
         number = 2
         while name in self.shapes:
             name, number = f"{base}_{number}", number + 1
         self.steps[name], self.shapes[name] = replace(step, output=name), shape
         return (name,)
 
-    def _target(self, node: Any) -> str:
-        return self.targets.get(node, "") if isinstance(node, fx.Node) else ""
-
-    def emit_map(self, node: fx.Node, step: MaxPool | Upsample | Reshape, source: Parts) -> Parts:
+    def emit_map(self, node: Node, step: Picking, source: Parts) -> Parts:
         channels = sum(self.shapes[name][0] for name in source)
         return self.emit(node, step, step.output_shape((channels, *self.shapes[source[0]][1:])))
 
-    def emit_layer(self, node: fx.Node, layer: FloatLayer) -> Parts:
+    def emit_layer(self, node: Node, layer: FloatLayer) -> Parts:
+        """Add a layer. Where it reads copies of some channels, it reads what they are copies of."""
+        layer = self._over_all_channels(layer)
         _, height, width = self.shapes[layer.inputs[0]]
         top, left, bottom, right = layer.padding
         rows, _, kernel_h, kernel_w = layer.weights.shape
@@ -111,31 +125,35 @@ class Builder:
         )
         return self.emit(node, layer, shape)
 
-    def read_only_by(self, name: str, reader: fx.Node) -> bool:
+    def read_only_by(self, name: str, reader: Node) -> bool:
         """Whether no other node reads a tensor, by whatever node it is known."""
         holders = {node for node, parts in self.values.items() if name in parts}
-        return {user for node in holders for user in node.users} - holders <= {reader}
+        if not holders.isdisjoint(self.graph.outputs):
+            return False
+        return {one for node in holders for one in self.graph.readers(node)} - holders <= {reader}
 
-    def layer_to_change(self, parts: Parts, reader: fx.Node) -> FloatLayer | None:
+    def layer_to_change(self, parts: Parts, reader: Node) -> FloatLayer | None:
         """The layer without limits that makes a tensor which only `reader` reads, if there is one."""
         step = self.steps.get(parts[0]) if len(parts) == 1 else None
         if not isinstance(step, FloatLayer) or not self.read_only_by(parts[0], reader):
             return None
-        return step if (step.low, step.high) == (-math.inf, math.inf) and parts[0] not in self.padded else None
+        if not step.limits.are_none or parts[0] in self.padded:
+            return None
+        self.chosen.pop(parts[0], None)  # it will be more than a copy
+        return step
 
     def channels(self, parts: Parts) -> int:
         return sum(self.shapes[name][0] for name in parts)
 
     def low(self, parts: Parts) -> float:
         """A limit that no value of a map is below."""
-        steps = [self.steps.get(name) for name in parts]
-        lows = [
-            step.low if isinstance(step, FloatLayer | FloatAdd) else self.low(step.inputs) if step else -math.inf
-            for step in steps
-        ]
+        lows = []
+        for name in parts:
+            step = self.steps.get(name)
+            lows.append(step.lowest([self.low((one,)) for one in step.inputs]) if step else -math.inf)
         return min(lows)
 
-    def select(self, node: fx.Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
+    def select(self, node: Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
         """A layer whose rows each copy one channel, or are zero."""
         weights = torch.zeros(len(rows), self.channels(source), 1, 1, dtype=torch.float64)
         for row, channel in enumerate(rows):
@@ -144,14 +162,46 @@ class Builder:
         bias = torch.zeros(len(rows), dtype=torch.float64)
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, stride))
 
-    def copy(self, node: fx.Node, source: Parts, **changes: Any) -> Parts:
+    def take(self, node: Node, source: Parts, channels: Sequence[int]) -> Parts:
+        """Some channels of a map: whole tensors as they are, and of others copies, which are left out if only layers read them."""
+        first = 0
+        parts: Parts = ()
+        for name in source:
+            own = [channel - first for channel in channels if first <= channel < first + self.shapes[name][0]]
+            first += self.shapes[name][0]
+            if own == list(range(self.shapes[name][0])):
+                parts += (name,)
+            elif own:
+                whole, of_whole = self.chosen.get(name, (name, range(self.shapes[name][0])))
+                own = [of_whole[channel] for channel in own]
+                parts += (copy := self.select(node, (whole,), own))
+                self.chosen[copy[0]] = whole, own
+        return parts
+
+    def _over_all_channels(self, layer: FloatLayer) -> FloatLayer:
+        """A layer whose weights reach the channels that its inputs are copies of, if it can have so many."""
+        if layer.groups > 1 or not any(name in self.chosen for name in layer.inputs):
+            return layer
+        firsts: dict[str, int] = {}
+        columns: list[int] = []
+        for name in layer.inputs:
+            whole, channels = self.chosen.get(name, (name, range(self.shapes[name][0])))
+            first = firsts.setdefault(whole, sum(self.shapes[one][0] for one in firsts))
+            columns += [first + channel for channel in channels]
+        rows, _, *kernel = layer.weights.shape
+        weights = torch.zeros(rows, sum(self.shapes[one][0] for one in firsts), *kernel, dtype=torch.float64)
+        weights.index_add_(1, torch.tensor(columns), layer.weights)
+        reaching = replace(layer, inputs=tuple(firsts), weights=weights)
+        return reaching if fits(layer.taps, weights.shape[1]) else layer
+
+    def copy(self, node: Node, source: Parts, **changes: Any) -> Parts:
         """A layer that copies every channel."""
         channels = self.channels(source)
         weights = torch.ones(channels, 1, 1, 1, dtype=torch.float64)
         bias = torch.zeros(channels, dtype=torch.float64)
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, groups=channels, **changes))
 
-    def affine(self, node: fx.Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
+    def affine(self, node: Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
         """``factor * source + offset``, both float64 [channels]: folded into the layer before, or a layer of its own.
 
         A map of one channel becomes as many channels as there are numbers.
@@ -165,33 +215,34 @@ class Builder:
         layer = FloatLayer(source, "", factor[:, None, None, None], offset, groups=len(factor))
         return self.emit_layer(node, layer)
 
-    def limit(self, node: fx.Node, source: Parts, low: float, high: float) -> Parts:
+    def limit(self, node: Node, source: Parts, limits: Limits) -> Parts:
         """Limits, fused into the steps before where no one else sees them, or a layer that copies."""
         if all(self._can_limit(name, node) for name in source):
             for name in source:
-                self._limit_tensor(name, low, high)
+                self._limit_tensor(name, limits)
             return source
-        return self.copy(node, source, low=low, high=high)
+        return self.copy(node, source, limits=limits)
 
-    def _can_limit(self, name: str, reader: fx.Node) -> bool:
+    def _can_limit(self, name: str, reader: Node) -> bool:
         step = self.steps.get(name)
         if step is None or name in self.padded or not self.read_only_by(name, reader):
             return False
-        if isinstance(step, FloatLayer | FloatAdd):
+        if step.limited(NO_LIMITS) is not None:
             return True
         holder = next(node for node, parts in self.values.items() if name in parts)
         return all(self._can_limit(before, holder) for before in step.inputs)
 
-    def _limit_tensor(self, name: str, low: float, high: float) -> None:
+    def _limit_tensor(self, name: str, limits: Limits) -> None:
         step = self.steps[name]
-        if isinstance(step, FloatLayer | FloatAdd):
-            limits = [min(max(limit, low), high) for limit in (step.low, step.high)]
-            self.steps[name] = replace(step, low=limits[0], high=limits[1])
+        self.chosen.pop(name, None)  # it is more than a copy now
+        limited = step.limited(limits)
+        if limited is not None:
+            self.steps[name] = limited
         else:  # picking pixels and limiting them may change places
             for before in step.inputs:
-                self._limit_tensor(before, low, high)
+                self._limit_tensor(before, limits)
 
-    def per_channel(self, node: fx.Node, value: Any, other: Any) -> torch.Tensor | None:
+    def per_channel(self, node: Node, value: Any, other: Any) -> torch.Tensor | None:
         """A constant of an operator with two operands as float64 [channels of the result]; None if it is no constant.
 
         Args:
@@ -199,19 +250,15 @@ class Builder:
             value: its operand that may be a constant.
             other: its other operand; a map of one channel may become one of several.
         """
-        if not isinstance(value, int | float) and not (isinstance(value, fx.Node) and value in self.constants):
+        if not isinstance(value, int | float) and not is_constant(value):
             return None
         result, source = self.shape(node), self.channels(self.parts(other))
-        constant = self.constant(value) if isinstance(value, fx.Node) else torch.tensor(value, dtype=torch.float64)
-        shape = (1,) * (len(node.meta["val"].shape) - constant.ndim) + tuple(constant.shape)
+        constant = self.constant(value) if isinstance(value, Node) else torch.tensor(value, dtype=torch.float64)
+        shape = (1,) * (len(node.shape) - constant.ndim) + tuple(constant.shape)
         possible = constant.numel() == 1 or (constant.numel() == result[0] == shape[1] and source in (1, result[0]))
-        if (
-            not possible
-            or other.meta["val"].shape[2:] != node.meta["val"].shape[2:]
-            or self.shape(other)[1:] != result[1:]
-        ):
+        if not possible or other.shape[2:] != node.shape[2:] or self.shape(other)[1:] != result[1:]:
             raise Unsupported(
-                f"a constant of {list(constant.shape)} with a map of {list(map(str, other.meta['val'].shape))}; one number for "
+                f"a constant of {list(constant.shape)} with a map of {other.texts}; one number for "
                 "each channel is possible"
             )
         return constant.reshape(-1).expand(result[0]).clone()

@@ -4,108 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional
 
+from openwork.frontend.float_steps import FloatLayer, FloatStep, concatenated
 from openwork.graph import walk
-from openwork.network import MaxPool, Reshape, Shape, Upsample, by
-
-
-@dataclass(frozen=True, eq=False)
-class FloatLayer:
-    """A convolution and the limits of what follows it; whatever is linear in one map becomes one.
-
-    Attributes:
-        inputs: tensors, concatenated along channels.
-        output: name of the result.
-        weights: float64 [rows, channels / groups, kernel_h, kernel_w].
-        bias: float64 [rows].
-        stride, padding, dilation, groups: as in `IntegerLayer`.
-        low, high: limits of the output: a ReLU has low 0.0, a ReLU6 has high 6.0, too.
-    """
-
-    inputs: tuple[str, ...]
-    output: str
-    weights: torch.Tensor
-    bias: torch.Tensor
-    stride: int = 1
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: int = 1
-    groups: int = 1
-    low: float = float("-inf")
-    high: float = float("inf")
-
-    @property
-    def taps(self) -> int:
-        """Taps of the kernel."""
-        return self.weights.shape[2] * self.weights.shape[3]
-
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Outputs for float inputs [batch, channels, height, width], in their precision."""
-        top, left, bottom, right = self.padding
-        padded = functional.pad(inputs, (left, right, top, bottom)) if any(self.padding) else inputs
-        weights, bias = self.weights.to(inputs.dtype), self.bias.to(inputs.dtype)
-        sums = functional.conv2d(padded, weights, bias, self.stride, 0, self.dilation, self.groups)
-        return sums.clamp(self.low, self.high)
-
-
-@dataclass(frozen=True)
-class FloatAdd:
-    """The sum of two maps of one shape, each a concatenation, and the limits of what follows it.
-
-    Attributes:
-        inputs: tensors of both, those of the first map in front.
-        output: name of the result.
-        parts: how many of `inputs` are the first map.
-        signs: what the maps are multiplied by, 1 or -1.
-        low, high: as in `FloatLayer`.
-    """
-
-    inputs: tuple[str, ...]
-    output: str
-    parts: int = 1
-    signs: tuple[int, int] = (1, 1)
-    low: float = float("-inf")
-    high: float = float("inf")
-
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Outputs for float inputs: both maps, concatenated along channels."""
-        first, second = inputs.chunk(2, dim=1)
-        return (self.signs[0] * first + self.signs[1] * second).clamp(self.low, self.high)
-
-
-@dataclass(frozen=True, eq=False)
-class FloatJoin:
-    """A layer with another map added to its sums: a `FloatAdd` that joined the layer before it.
-
-    Attributes:
-        layer: has no limits, and its output is no tensor of the network.
-        skip: tensors of the other map, which has as many channels as `layer` has rows, and as many pixels as its inputs.
-        sign: what the other map is multiplied by, 1 or -1.
-        tap: row and column of the kernel's tap that reads, for each pixel of the output, the same pixel.
-        output: name of the result.
-        low, high: as in `FloatLayer`.
-    """
-
-    layer: FloatLayer
-    skip: tuple[str, ...]
-    sign: int
-    tap: tuple[int, int]
-    output: str
-    low: float = float("-inf")
-    high: float = float("inf")
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tensors of the layer, then those of the other map."""
-        return self.layer.inputs + self.skip
-
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Outputs for float inputs: the layer's and the other map, concatenated along channels."""
-        rows = len(self.layer.weights)
-        return (self.layer.run(inputs[:, :-rows]) + self.sign * inputs[:, -rows:]).clamp(self.low, self.high)
-
-
-FloatStep = FloatLayer | FloatAdd | FloatJoin | MaxPool | Upsample | Reshape
+from openwork.tensors import Shape, by
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +34,7 @@ class FloatNetwork:
     @property
     def layers(self) -> tuple[FloatLayer, ...]:
         """Of all steps that have weights."""
-        layers = (step.layer if isinstance(step, FloatJoin) else step for step in self.steps)
-        return tuple(layer for layer in layers if isinstance(layer, FloatLayer))
+        return tuple(layer for step in self.steps for layer in step.weighted)
 
     def tensors(self, inputs: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         """Every tensor when it is made, [batch, *shape]; it is dropped after its last reader.
@@ -153,25 +54,9 @@ class FloatNetwork:
     def __str__(self) -> str:
         lines = [f"{self.input:24} {by(self.shapes[self.input]):>16}  input"]
         for step in self.steps:
-            layer = step.layer if isinstance(step, FloatJoin) else step
-            what = by(layer.weights.shape) if isinstance(layer, FloatLayer) else type(step).__name__
-            what += f" + {' + '.join(step.skip)}" if isinstance(step, FloatJoin) else ""
-            lines.append(f"{step.output:24} {by(self.shapes[step.output]):>16}  {what}")
+            lines.append(f"{step.output:24} {by(self.shapes[step.output]):>16}  {step.description}")
         return "\n".join([*lines, *self.notes])
 
 
 def _run_on_parts(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
-    return run_step(step, parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
-
-
-def run_step(step: FloatStep, inputs: torch.Tensor) -> torch.Tensor:
-    """What a step makes of float inputs [batch, channels, height, width]."""
-    if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
-        return step.run(inputs)
-    if isinstance(step, MaxPool):
-        top, left, bottom, right = step.padding
-        padded = functional.pad(inputs, (left, right, top, bottom), value=float("-inf"))
-        return functional.max_pool2d(padded, step.kernel, step.stride)
-    if isinstance(step, Upsample):
-        return inputs.repeat_interleave(step.factor, dim=2).repeat_interleave(step.factor, dim=3)
-    return inputs.reshape(len(inputs), *step.shape)
+    return step.run_real(concatenated(parts))

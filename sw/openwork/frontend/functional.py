@@ -12,7 +12,7 @@ from torch import fx
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 
-from openwork.frontend.nodes import arguments_of, name_of, place_of
+from openwork.frontend.fx_nodes import arguments_of, name_of, place_of
 
 
 class NotFunctional(Exception):

@@ -3,28 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
-from openwork.golden.integer import run_layer
 from openwork.graph import walk
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, NetworkError, Step, Upsample
-from openwork_hw.arch.arithmetic import ACTIVATION_MIN
-
-
-def run_step(step: Step, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """What a step makes, int8 [batch, *shape]; `inputs`: what it reads, int8 [batch, channels, height, width]."""
-    if isinstance(step, LayerStep):
-        return run_layer(step.layer, inputs)
-    if isinstance(step, MaxPool):
-        top, left, bottom, right = step.padding
-        padded = functional.pad(torch.tensor(inputs), (left, right, top, bottom), value=ACTIVATION_MIN)
-        windows = padded.unfold(2, step.kernel[0], step.stride).unfold(3, step.kernel[1], step.stride)
-        return windows.amax(dim=(4, 5)).numpy()
-    if isinstance(step, Upsample):
-        return inputs.repeat(step.factor, axis=2).repeat(step.factor, axis=3)
-    return inputs.reshape(len(inputs), *step.shape)
+from openwork.network import IntegerNetwork, NetworkError
+from openwork.operations import Step
 
 
 def trace_network(network: IntegerNetwork, inputs: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
@@ -57,4 +40,4 @@ def _tensors(network: IntegerNetwork, inputs: NDArray[np.int8]) -> Iterator[tupl
 
 
 def _run_on_parts(step: Step, parts: list[NDArray[np.int8]]) -> NDArray[np.int8]:
-    return run_step(step, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
+    return step.run(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))

@@ -7,6 +7,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.host.board import Board, Progress
@@ -125,8 +126,7 @@ def random_network(channels: int, side: int, rng: np.random.Generator) -> Intege
         shift=np.full(channels, 9),
         input_zero_point=3,
         output_zero_point=-7,
-        low=-128,
-        high=127,
+        activation=Clip(),
         input_shape=shape,
         padding=(1, 1, 1, 1),
     )

@@ -2,24 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil, floor, frexp, ldexp
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork
+from openwork.frontend import FloatNetwork, FloatStep
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Range
-from openwork.quantization.scales import WEIGHT_MAX, ActivationScale, activation_scale
-
-LARGEST = WEIGHT_MAX - 1
-"""Of the weights that are planned here: one less than there is, so that no shift hangs on the last bit of a quotient."""
-
-TYPICAL = 32.0
-"""Integer size of an activation that a wrong factor is weighed with."""
-
-EXACT = 1e-9
-"""A weight this near to a whole number is one: what lies between is rounding of floating point numbers."""
-
-COARSER = 1.25
-"""So much coarser a scale may be to be exact."""
+from openwork.quantization.scales import ActivationScale, activation_scale
+from openwork.scales import WEIGHT_MAX, partner_scale
 
 RESTARTS = 50
 
@@ -42,16 +30,8 @@ def sharing_groups(network: FloatNetwork) -> dict[str, int]:
 
     join(network.outputs)
     for step in network.steps:
-        if isinstance(step, FloatAdd):
-            join(step.inputs[: step.parts])
-            join(step.inputs[step.parts :])
-        elif isinstance(step, FloatJoin):
-            join(step.layer.inputs)
-            join(step.skip)
-        elif isinstance(step, FloatLayer):
-            join(step.inputs)
-        else:
-            join((*step.inputs, step.output))
+        for names in step.sharing():
+            join(names)
     numbers: dict[str, int] = {}
     return {name: numbers.setdefault(root(name), len(numbers)) for name in network.shapes}
 
@@ -112,44 +92,37 @@ class _Agreement:
         self.scales = {}
         self._choose(self.groups[self.network.input], None)
         for step in self.network.steps:
-            if not isinstance(step, FloatLayer | FloatAdd | FloatJoin):
-                continue
             group = self.groups[step.output]
             if group not in self.scales:
                 self._choose(group, step)
-            needed = self._least(step)
+            needed = step.least_scale(self._scale)
             if self.scales[group] < needed * (1 - 1e-12):
                 self.floors[group] = max(needed, self.floors.get(group, 0.0))
                 return group
         return None
 
-    def _choose(self, group: int, step: FloatLayer | FloatAdd | FloatJoin | None) -> None:
+    def _scale(self, name: str) -> float:
+        """Of a tensor whose scale is chosen."""
+        return self.scales[self.groups[name]]
+
+    def _choose(self, group: int, step: FloatStep | None) -> None:
         base = self._base(group)
+        exact = None
         if step is not None:
-            base = max(base, self._least(step))
-        if isinstance(step, FloatAdd):
-            first, second = (self.scales[self.groups[name]] for name in (step.inputs[0], step.inputs[-1]))
-            self.scales[group] = adding_scale(first, second, base)
-            return
-        if isinstance(step, FloatJoin):
-            self.scales[group] = scaling_scale(self.scales[self.groups[step.skip[0]]], base)
-            return
-        if isinstance(step, FloatLayer) and (size := uniform_size(step)) is not None:
-            self.scales[group] = self._scaling(group, size, step)
-            return
-        self.scales[group] = self._for_adding(group, base)
+            base = max(base, step.least_scale(self._scale))
+            exact = step.exact_scale(base, self._scale)
+        self.scales[group] = self._for_adding(group, base) if exact is None else exact
 
     def _for_adding(self, group: int, base: float) -> float:
         """A scale of at least `base` that goes with the other side of the first sum that the group's tensors enter."""
         for step in self.network.steps:
-            if isinstance(step, FloatAdd):
-                sides = [self.groups[step.inputs[0]], self.groups[step.inputs[-1]]]
-                if group in sides and sides[0] != sides[1]:
-                    other = self._known(sides[1 - sides.index(group)])
-                    if other is None:
-                        continue
-                    result = self.group_ranges[self.groups[step.output]]
-                    return partner_scale(other, base, activation_scale(result.low, result.high).scale)
+            sides = [self.groups[name] for name in step.added]
+            if group in sides and sides[0] != sides[1]:
+                other = self._known(sides[1 - sides.index(group)])
+                if other is None:
+                    continue
+                result = self.group_ranges[self.groups[step.output]]
+                return partner_scale(other, base, activation_scale(result.low, result.high).scale)
         return base
 
     def _known(self, group: int) -> float | None:
@@ -157,85 +130,10 @@ class _Agreement:
         if group in self.scales:
             return self.scales[group]
         step = next(step for step in self.network.steps if self.groups[step.output] == group)
-        if not isinstance(step, FloatLayer) or self.groups[step.inputs[0]] not in self.scales:
+        if step.uniform_size is None or self.groups[step.inputs[0]] not in self.scales:
             return None
-        size = uniform_size(step)
-        return None if size is None else self._scaling(group, size, step)
-
-    def _scaling(self, group: int, size: float, step: FloatLayer) -> float:
-        return scaling_scale(size * self.scales[self.groups[step.inputs[0]]], max(self._base(group), self._least(step)))
+        return step.exact_scale(max(self._base(group), step.least_scale(self._scale)), self._scale)
 
     def _base(self, group: int) -> float:
         found = self.group_ranges[group]
         return activation_scale(found.low, found.high, self.floors.get(group, 0.0)).scale
-
-    def _least(self, step: FloatLayer | FloatAdd | FloatJoin) -> float:
-        """The finest output scale with which no shift of a step's rows is negative."""
-        if isinstance(step, FloatAdd):
-            return max(self.scales[self.groups[name]] for name in step.inputs) / LARGEST
-        if isinstance(step, FloatJoin):
-            return max(self._least(step.layer), self.scales[self.groups[step.skip[0]]] / LARGEST)
-        return self.scales[self.groups[step.inputs[0]]] * float(step.weights.abs().max()) / WEIGHT_MAX
-
-
-def uniform_size(step: FloatLayer) -> float | None:
-    """The size of all a layer's weights that are not 0, if that is one."""
-    sizes = step.weights[step.weights != 0].abs()
-    return float(sizes[0]) if sizes.numel() and bool((sizes == sizes[0]).all()) else None
-
-
-def scaling_scale(source: float, base: float) -> float:
-    """The finest scale of at least `base` for which `source` is a whole number of its 2 ** -shift, up to LARGEST.
-
-    >>> scaling_scale(1.0, 1.0), scaling_scale(1.0, 1.01)       # 64 / 64; 64 / 63
-    (1.0, 1.0158730158730158)
-    """
-    return min(_power_of_two_above(base * weight / source) * source / weight for weight in range(64, LARGEST + 1))
-
-
-def adding_scale(first: float, second: float, base: float) -> float:
-    """The scale of at least `base` for the sum of maps of two scales: the finest for which both weights are whole numbers,
-    or, if that is none or much coarser than others, the one that rounding the weights harms least.
-
-    >>> adding_scale(1.0, 0.75, 1.4), 128 / 88        # and 0.75 is 66 / 88
-    (1.4545454545454546, 1.4545454545454546)
-    """
-    large, small = max(first, second), min(first, second)
-    finest = exact = best = float("inf")
-    least = float("inf")
-    for weight in range(64, LARGEST + 1):
-        result = _power_of_two_above(base * weight / large) * large / weight
-        other = weight * small / large
-        wrong = abs(floor(other + 0.5) / other - 1)
-        finest = min(finest, result)
-        if wrong < EXACT:
-            exact = min(exact, result)
-        harm = result**2 / 12 + (wrong * TYPICAL * small) ** 2
-        if harm < least:
-            best, least = result, harm
-    return exact if exact <= COARSER * finest else best
-
-
-def partner_scale(other: float, base: float, result: float) -> float:
-    """The scale of at least `base` for one side of a sum, so that both weights are whole numbers and neither it nor the
-    result, of at least the scale `result`, is much coarser."""
-    best, least = base, float("inf")
-    for weight in range(1, LARGEST + 1):
-        mine = max(1, ceil(base / other * weight * (1 - 1e-12)))
-        if mine > LARGEST or max(mine, weight) < 64:
-            continue
-        scale = other * mine / weight
-        harm = scale**2 + (_power_of_two_above(result * weight / other) * other / weight) ** 2
-        if harm < least:
-            best, least = scale, harm
-    return best
-
-
-def _power_of_two_above(value: float) -> float:
-    """The least power of two of at least `value`, and of at least 1: shifts are not negative.
-
-    >>> [_power_of_two_above(value) for value in (0.3, 4.0, 4.1)]
-    [1.0, 4.0, 8.0]
-    """
-    mantissa, exponent = frexp(value * (1 - 1e-12))
-    return ldexp(1.0, max(0, exponent if mantissa > 0.5 else exponent - 1))

@@ -1,18 +1,13 @@
 """What an integer network answers to thousands of inputs: the golden model's integers, by way of exact floating point."""
 
-import numpy as np
 import torch
-from torch.nn import functional
 
-from openwork.frontend.float_network import run_step
 from openwork.graph import walk
-from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, Step
+from openwork.network import IntegerNetwork
+from openwork.operations import Step
 from openwork.progress import Progress, silent
 
 BATCH = 50
-FLOAT32_BITS = 22
-"""Accumulators and biases of so many bits are numbers that float32 adds without rounding, and their halves, too."""
 
 
 def scores(network: IntegerNetwork, inputs: torch.Tensor, progress: Progress = silent) -> torch.Tensor:
@@ -38,17 +33,4 @@ def accuracy(network: IntegerNetwork, inputs: torch.Tensor, labels: torch.Tensor
 
 
 def _run(step: Step, parts: list[torch.Tensor]) -> torch.Tensor:
-    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-    return run_layer(step.layer, joined) if isinstance(step, LayerStep) else run_step(step, joined)
-
-
-def run_layer(layer: IntegerLayer, integers: torch.Tensor) -> torch.Tensor:
-    """A layer's integers [batch, rows, ...] as float32, for those of its inputs."""
-    small = layer.sum_bits.max() <= FLOAT32_BITS and np.abs(layer.bias).max() < 1 << FLOAT32_BITS
-    dtype = torch.float32 if small else torch.float64
-    top, left, bottom, right = layer.padding
-    padded = functional.pad(integers.to(dtype), (left, right, top, bottom), value=float(layer.input_zero_point))
-    weights, bias = torch.tensor(layer.weights).to(dtype), torch.tensor(layer.bias).to(dtype)
-    sums = functional.conv2d(padded, weights, bias, layer.stride, 0, layer.dilation, layer.groups)
-    shifted = torch.floor(sums * torch.tensor(np.exp2(-layer.shift)).to(dtype)[:, None, None] + 0.5)
-    return (shifted + layer.output_zero_point).clamp(layer.low, layer.high).float()
+    return step.run_fast(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))

@@ -1,23 +1,20 @@
 """The one step that may lose accuracy: a float network becomes integers."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.layer import IntegerLayer, row_sum_bits
-from openwork.network import IntegerNetwork, LayerStep, Shape, Step, Tensor
+from openwork.network import IntegerNetwork, LayerStep, Step, Tensor
 from openwork.progress import Progress, silent
 from openwork.quantization.errors import QuantizationError
 from openwork.quantization.observers import Observer, observe
 from openwork.quantization.residuals import REPETITIONS, Plan, joined_weights, plan, skip_weights, weights_by_step
 from openwork.quantization.rounding import Rounding, error_aware_rounding, nearest
-from openwork.quantization.scales import ActivationScale, power_of_two_shifts
-from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork.quantization.scales import power_of_two_shifts
 
 BIAS_LIMIT = float(1 << 40)
 """Beyond every accumulator, and well within int64: a larger bias is refused like this one."""
@@ -87,11 +84,7 @@ def integer_network(decided: Plan, sum_bits: int = 28, rounding: Rounding = near
 
 def integer_step(decided: Plan, step: FloatStep, sum_bits: int, rounding: Rounding = nearest) -> Step:
     """One step of a plan's network in integers."""
-    if isinstance(step, FloatAdd):
-        step = adding_layer(step, decided.network.shapes)
-    if isinstance(step, FloatLayer | FloatJoin):
-        return _quantize_layer(step, decided, sum_bits, rounding)
-    return step
+    return step.quantized(decided.network.shapes, lambda layer: _quantize_layer(layer, decided, sum_bits, rounding))
 
 
 def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
@@ -121,18 +114,9 @@ def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None
         raise QuantizationError("calibration inputs are NaN or infinite")
 
 
-def adding_layer(step: FloatAdd, shapes: Mapping[str, Shape]) -> FloatLayer:
-    """A sum as a layer: each row has one weight for either map."""
-    channels = shapes[step.output][0]
-    one = torch.eye(channels, dtype=torch.float64)[:, :, None, None]
-    weights = torch.cat([step.signs[0] * one, step.signs[1] * one], dim=1)
-    bias = torch.zeros(channels, dtype=torch.float64)
-    return replace(FloatLayer(step.inputs, step.output, weights, bias), low=step.low, high=step.high)
-
-
 def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, rounding: Rounding) -> LayerStep:
     shapes, scales = decided.network.shapes, decided.scales
-    layer, after = step.layer if isinstance(step, FloatJoin) else step, scales[step.output]
+    layer, after = step.layer, scales[step.output]
     by_step = weights_by_step(layer, shapes, scales)
     shift = decided.shifts.get(step.output)  # of each row, to begin with
     if shift is None:
@@ -143,7 +127,7 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
         whole, whole_bias = rounding(layer, by_step / in_units[:, None, None, None], layer.bias / in_units)
         weights = whole.numpy().astype(np.int8)
         inputs, groups = layer.inputs, layer.groups
-        if isinstance(step, FloatJoin):
+        if step.skip:
             skip = step.sign * skip_weights(scales[step.skip[0]].scale / after.scale, shift)
             weights, copies = joined_weights(weights, groups, skip, step.tap)
             inputs, groups = layer.inputs + step.skip * copies, 1
@@ -171,8 +155,7 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
         shift=shift,
         input_zero_point=scales[layer.inputs[0]].zero_point,
         output_zero_point=after.zero_point,
-        low=_limit(step.low, after),
-        high=_limit(step.high, after),
+        activation=step.limits.quantized(after.scale, after.zero_point),
         input_shape=(len(zero_points), *shapes[inputs[0]][1:]),
         stride=layer.stride,
         padding=layer.padding,
@@ -180,9 +163,3 @@ def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, 
         groups=groups,
     )
     return LayerStep(inputs, step.output, integers)
-
-
-def _limit(limit: float, scale: ActivationScale) -> int:
-    """A limit of real numbers as an int8."""
-    integer = np.floor(limit / scale.scale + 0.5) + scale.zero_point  # infinite where there is no limit
-    return int(min(max(integer, ACTIVATION_MIN), ACTIVATION_MAX))

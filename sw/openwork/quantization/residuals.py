@@ -9,7 +9,7 @@ weights keep their precision.
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from math import frexp, inf
+from math import frexp
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.network import Shape
-from openwork.quantization.agreement import TYPICAL, agree
+from openwork.quantization.agreement import agree
 from openwork.quantization.observers import Range
-from openwork.quantization.scales import WEIGHT_MAX, ActivationScale, activation_scale, power_of_two_shifts
+from openwork.quantization.scales import ActivationScale, activation_scale, power_of_two_shifts
+from openwork.scales import TYPICAL, WEIGHT_MAX
 from openwork_hw.arch.nonzeros import ColumnLayout
 
 REPETITIONS = 8
@@ -95,10 +96,11 @@ def join_residuals(network: FloatNetwork, apart: Collection[tuple[str, str]] = (
             if layer is None or readers[layer.output] > 1 or (layer.output, step.output) in apart:
                 continue
             tap = same_pixel_tap(layer, network.shapes)
-            if (layer.low, layer.high) == (-inf, inf) and tap is not None:
+            if layer.limits.are_none and tap is not None:
                 signed = replace(layer, weights=signs[0] * layer.weights, bias=signs[0] * layer.bias)
                 del steps[layer.output]
-                steps[step.output] = FloatJoin(signed, skip, signs[1], tap, step.output, step.low, step.high)
+                inputs = layer.inputs + skip
+                steps[step.output] = FloatJoin(inputs, step.output, signed, *signs, tap, step.limits)
                 break
     shapes = {name: network.shapes[name] for name in (network.input, *steps)}
     return replace(network, shapes=shapes, steps=tuple(steps.values()))

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch.nn import functional
 
-from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork
+from openwork.frontend import FloatLayer, FloatNetwork
 from openwork.progress import Progress
 from openwork.pruning.solver import columns_of, rounded_rows
-from openwork.quantization.agreement import uniform_size
 from openwork.quantization.observers import BATCH
-from openwork.quantization.scales import WEIGHT_MAX, ActivationScale, round_to_int8
+from openwork.quantization.scales import ActivationScale, round_to_int8
+from openwork.scales import WEIGHT_MAX
 
 Rounding = Callable[[FloatLayer, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 """From a layer, its weights [rows, channels / groups, kernel_h, kernel_w] and bias [rows] in units of a sum, both float64: whole
@@ -63,9 +63,8 @@ def _columns(
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """What the rows of each layer multiply, in steps of the inputs' scales, and a column of ones."""
     tensors = dict(network.tensors(inputs))
-    for step in network.steps:
-        layer = step.layer if isinstance(step, FloatJoin) else step
-        if not isinstance(layer, FloatLayer) or uniform_size(layer) is not None:
+    for layer in network.layers:
+        if layer.uniform_size is not None:
             continue
         maps = torch.cat([tensors[name] / scales[name].scale for name in layer.inputs], dim=1)
         top, left, bottom, right = layer.padding

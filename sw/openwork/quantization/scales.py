@@ -6,10 +6,8 @@ from math import floor, frexp
 
 import torch
 
+from openwork.scales import WEIGHT_MAX
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
-
-WEIGHT_MAX = 127
-"""Largest magnitude of a quantized weight; -128 is not used, so that the scales are symmetric."""
 
 
 class ScaleKind(StrEnum):

@@ -9,14 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
-from openwork.frontend.float_network import run_step
+from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend.float_steps import concatenated
 from openwork.graph import walk
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Upsample
-from openwork.quantization.agreement import uniform_size
+from openwork.network import IntegerNetwork
 from openwork.quantization.errors import QuantizationError
-from openwork.quantization.quantizer import adding_layer, decide, integer_network, integer_step
+from openwork.quantization.quantizer import decide, integer_network, integer_step
 from openwork.quantization.residuals import Plan, skip_weights, weights_by_step
 from openwork.quantization.rounding import nearest
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
@@ -44,16 +43,12 @@ class TrainableNetwork(nn.Module):
     def __init__(self, network: FloatNetwork) -> None:
         super().__init__()
         self.source = network
-        self.learned = [layer.output for layer in network.layers if uniform_size(layer) is None]
+        self.learned = [layer.output for layer in network.layers if layer.uniform_size is None]
         self.plan: Plan | None = None
         self.sum_bits = 0
-        self._signs: dict[str, int] = {}
         self._lows = {network.input: -inf}  # what no value of a tensor is below
         for step in network.steps:
-            if isinstance(step, FloatLayer | FloatAdd | FloatJoin):
-                self._lows[step.output] = step.low
-            else:
-                self._lows[step.output] = min(self._lows[name] for name in step.inputs)
+            self._lows[step.output] = step.lowest([self._lows[name] for name in step.inputs])
         for layer in network.layers:
             _place(self, layer.output, _convolution(layer, layer.output not in self.learned))
 
@@ -70,8 +65,6 @@ class TrainableNetwork(nn.Module):
         """Decide the scales of activations, and compute in integers from now on; arguments as in `quantize`."""
         with torch.no_grad():
             plan = decide(self.network, calibration, sum_bits=sum_bits)
-        joins = [step for step in plan.network.steps if isinstance(step, FloatJoin)]
-        self._signs = {join.output: _own_sign(self.source, join) for join in joins}
         self.plan, self.sum_bits = plan, sum_bits
 
     def integers(self) -> IntegerNetwork:
@@ -89,16 +82,16 @@ class TrainableNetwork(nn.Module):
         return outputs.flatten(1) if outputs.shape[2:] == (1, 1) else outputs
 
     def _float_outputs(self, maps: torch.Tensor) -> torch.Tensor:
+        def convolved(layer: FloatLayer, inputs: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.get_submodule(layer.output)(_padded(layer, inputs))
+            return result
+
         def run(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
-            if isinstance(step, FloatAdd):
-                return _sum(step, parts)
-            joined = _concatenated(parts)
-            if isinstance(step, FloatLayer):
-                return _limited(self.get_submodule(step.output)(_padded(step, joined)), step.low, step.high)
-            return _without_weights(step, joined, all(self._lows[name] >= 0 for name in step.inputs))
+            never_negative = all(self._lows[name] >= 0 for name in step.inputs)
+            return step.run_traceable(parts, convolved, never_negative=never_negative)
 
         made = dict(walk(self.source.input, maps, self.source.steps, run))
-        return _concatenated([made[name] for name in self.source.outputs])
+        return concatenated([made[name] for name in self.source.outputs])
 
     def _integer_outputs(self, maps: torch.Tensor) -> torch.Tensor:
         plan = self._current_plan()
@@ -107,26 +100,23 @@ class TrainableNetwork(nn.Module):
         integers = rounded.clamp(ACTIVATION_MIN, ACTIVATION_MAX).to(maps.dtype)
 
         def run(step: FloatStep, parts: list[torch.Tensor]) -> torch.Tensor:
-            joined = _concatenated(parts)
-            made = integer_step(plan, step, self.sum_bits)
-            if not isinstance(made, LayerStep):
-                return run_step(step, joined)
-            if isinstance(step, FloatAdd):
-                step = adding_layer(step, plan.network.shapes)
-            assert isinstance(step, FloatLayer | FloatJoin)
-            return self._run_layer(plan, step, made.layer, joined)
+            joined = concatenated(parts)
+            layer = step.as_layer(plan.network.shapes)
+            if layer is None:
+                return step.run_real(joined)
+            (made,) = integer_step(plan, step, self.sum_bits).layers
+            return self._run_layer(plan, layer, made, joined)
 
         results = dict(walk(plan.network.input, integers, plan.network.steps, run))
         result = plan.scales[plan.network.outputs[0]]
-        outputs = _concatenated([results[name] for name in plan.network.outputs]).double()
+        outputs = concatenated([results[name] for name in plan.network.outputs]).double()
         return (result.scale * (outputs - result.zero_point)).to(maps.dtype)
 
     def _run_layer(
         self, plan: Plan, step: FloatLayer | FloatJoin, made: IntegerLayer, integers: torch.Tensor
     ) -> torch.Tensor:
         """A layer's integers [batch, rows, ...] for those of its inputs, as floats; `made` is the layer in integers."""
-        layer = step.layer if isinstance(step, FloatJoin) else step
-        shapes, scales, after = plan.network.shapes, plan.scales, plan.scales[step.output]
+        layer, shapes, scales, after = step.layer, plan.network.shapes, plan.scales, plan.scales[step.output]
         zero_points = [float(scales[name].zero_point) for name in step.inputs for _ in range(shapes[name][0])]
         centred = integers - torch.tensor(zero_points, device=integers.device)[:, None, None]
 
@@ -138,56 +128,45 @@ class TrainableNetwork(nn.Module):
         weights, bias = _straight(by_step, whole), _straight(bias_by_step, whole_bias)
         largest = 255 * weights.detach().abs().flatten(1).sum(dim=1) + bias.detach().abs()
         skip = torch.zeros(len(unit))
-        if isinstance(step, FloatJoin):
+        if step.skip:
             skip = torch.tensor(step.sign * skip_weights(scales[step.skip[0]].scale / after.scale, made.shift))
             largest = largest + 255 * skip.abs().to(largest.device)
         dtype = torch.float32 if float(largest.max()) < EXACT else torch.float64
 
-        channels = centred.shape[1] - (len(unit) if isinstance(step, FloatJoin) else 0)
+        channels = centred.shape[1] - (len(unit) if step.skip else 0)
         padded = _padded(layer, centred[:, :channels].to(dtype))
         sums = functional.conv2d(
             padded, weights.to(dtype), bias.to(dtype), layer.stride, 0, layer.dilation, layer.groups
         )
-        if isinstance(step, FloatJoin):
+        if step.skip:
             sums = sums + skip.to(sums)[:, None, None] * centred[:, channels:].to(dtype)
         real = sums * torch.tensor(np.exp2(-made.shift.astype(np.float64))).to(sums)[:, None, None]
         outputs = _straight(real, torch.floor(real.detach() + 0.5)) + made.output_zero_point
-        return outputs.clamp(made.low, made.high).to(integers.dtype)
+        return made.activation.apply(outputs.clamp(ACTIVATION_MIN, ACTIVATION_MAX)).to(integers.dtype)
 
     def _tensors(self, step: FloatLayer | FloatJoin) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and bias of a step, float64; an average's or copy's are exact only in the network."""
-        layer = step.layer if isinstance(step, FloatJoin) else step
+        layer = step.layer
         if layer.output not in self.learned:
             device = next(self.parameters()).device
             return layer.weights.to(device), layer.bias.to(device)
-        sign = self._signs[step.output] if isinstance(step, FloatJoin) else 1
+        sign = step.own_sign
         weights, bias = (self.get_parameter(f"{layer.output}.{name}").double() for name in ("weight", "bias"))
         return sign * weights, sign * bias
 
     def _renewed(self, network: FloatNetwork) -> FloatNetwork:
         """A network of the same layers with the weights as they are now."""
 
-        def renewed(step: FloatStep) -> FloatStep:
-            if not isinstance(step, FloatLayer | FloatJoin):
-                return step
-            weights, bias = (tensor.detach().cpu() for tensor in self._tensors(step))
-            if isinstance(step, FloatLayer):
-                return replace(step, weights=weights, bias=bias)
-            return replace(step, layer=replace(step.layer, weights=weights, bias=bias))
+        def tensors(step: FloatLayer | FloatJoin) -> tuple[torch.Tensor, torch.Tensor]:
+            weights, bias = self._tensors(step)
+            return weights.detach().cpu(), bias.detach().cpu()
 
-        return replace(network, steps=tuple(map(renewed, network.steps)))
+        return replace(network, steps=tuple(step.renewed(tensors) for step in network.steps))
 
     def _current_plan(self) -> Plan:
         if self.plan is None:
             raise QuantizationError("the scales are not decided: call make_integer first")
         return replace(self.plan, network=self._renewed(self.plan.network))
-
-
-def _own_sign(network: FloatNetwork, join: FloatJoin) -> int:
-    """What a sum that joined a layer multiplies the layer's own outputs by."""
-    add = next(step for step in network.steps if step.output == join.output)
-    assert isinstance(add, FloatAdd)
-    return add.signs[0 if join.layer.output in add.inputs[: add.parts] else 1]
 
 
 def _convolution(layer: FloatLayer, frozen: bool) -> nn.Conv2d:
@@ -197,7 +176,11 @@ def _convolution(layer: FloatLayer, frozen: bool) -> nn.Conv2d:
         module.weight.copy_(layer.weights)
         assert module.bias is not None
         module.bias.copy_(layer.bias)
-    return module.requires_grad_(not frozen)
+    module.requires_grad_(not frozen)
+    read = (layer.weights != 0).flatten(2).any(dim=2).any(dim=0)
+    if not frozen and not bool(read.all()):  # of a map whose other channels are for someone else, and stay so
+        module.weight.register_hook(lambda gradient: gradient * read.to(gradient)[:, None, None])  # type: ignore[no-untyped-call]  # torch has no types here
+    return module
 
 
 def _place(root: nn.Module, name: str, module: nn.Module) -> None:
@@ -212,36 +195,9 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
     root.add_module(last, module)
 
 
-def _concatenated(parts: list[torch.Tensor]) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def _sum(step: FloatAdd, parts: list[torch.Tensor]) -> torch.Tensor:
-    first, second = _concatenated(parts[: step.parts]), _concatenated(parts[step.parts :])
-    total = {(1, 1): first + second, (1, -1): first - second, (-1, 1): second - first}.get(step.signs)
-    return _limited(-first - second if total is None else total, step.low, step.high)
-
-
-def _without_weights(step: FloatStep, maps: torch.Tensor, never_negative: bool) -> torch.Tensor:
-    """What `run_step` makes of a step without weights, in operators that the front end takes again, where there are some."""
-    if isinstance(step, Upsample):
-        return functional.interpolate(maps, scale_factor=float(step.factor), mode="nearest")
-    # Zeros around a map that is never negative never are the largest.
-    if isinstance(step, MaxPool) and (never_negative or not any(step.padding)):
-        return functional.max_pool2d(_padded(step, maps), step.kernel, step.stride)
-    return run_step(step, maps)
-
-
-def _padded(layer: FloatLayer | MaxPool, maps: torch.Tensor) -> torch.Tensor:
+def _padded(layer: FloatLayer, maps: torch.Tensor) -> torch.Tensor:
     top, left, bottom, right = layer.padding
     return functional.pad(maps, (left, right, top, bottom)) if any(layer.padding) else maps
-
-
-def _limited(maps: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """The limits as `torch.export` writes them best: a ReLU, or a clamp, or nothing."""
-    if (low, high) == (0.0, inf):
-        return functional.relu(maps)
-    return maps if (low, high) == (-inf, inf) else maps.clamp(low, high)
 
 
 def _straight(real: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep
+from openwork.network import IntegerNetwork
 from openwork.report.layers import own_weights
 from openwork_hw.arch import encodings
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
@@ -53,26 +53,26 @@ def network_sizes(network: IntegerNetwork) -> Sizes:
     """Of all layers that have weights of the model's own; averages and copies are left out."""
     total = Sizes()
     for step in network.steps:
-        if isinstance(step, LayerStep) and (own := own_weights(network, step).size):
-            total += _layer_sizes(step, own)
+        own = own_weights(network, step).size
+        total = sum((_layer_sizes(layer, own) for layer in step.layers if own), total)
     return total
 
 
-def _layer_sizes(step: LayerStep, own: int) -> Sizes:
-    rows, layout = one_stream(step.layer)
+def _layer_sizes(layer: IntegerLayer, own: int) -> Sizes:
+    rows, layout = one_stream(layer)
     streams = {
         encoding: encodings.encode(encoding, encodings.prepare(encoding, rows, layout), layout).nbytes
         for encoding in Encoding
     }
-    values = step.layer.weights[step.layer.weights != 0]
-    bound = encodings.entropy_bound_bits(step.layer.density) if 0 < step.layer.density < 1 else 8.0
+    values = layer.weights[layer.weights != 0]
+    bound = encodings.entropy_bound_bits(layer.density) if 0 < layer.density < 1 else 8.0
     count = len(values)
 
     def codebook(bits: int) -> float:
         return streams[Encoding.PACKED] - count * (8 - bits) / 8 + (1 << bits)
 
     return Sizes(
-        weights=step.layer.weights.size,
+        weights=layer.weights.size,
         nonzeros=count,
         dense_float32=4 * own,
         dense_int8=own,

@@ -1,12 +1,14 @@
 """What a compiled image costs, step by step."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openwork.image import Image
-from openwork.network import IntegerNetwork, LayerStep, Shape, Step, describe
+from openwork.layer import IntegerLayer
+from openwork.network import IntegerNetwork, Shape, Step
 from openwork.report.memory import alive, memory_spans
 from openwork_hw.arch.commands import RunCommand
 from openwork_hw.arch.encodings import entropy_bound_bits
@@ -89,27 +91,25 @@ def layer_rows(image: Image) -> list[LayerRow]:
     total = image.compute_cycles
     rows = []
     for number, step in enumerate(image.network.steps, start=1):
-        layer = step.layer if isinstance(step, LayerStep) else None
         passes = runs.get(step.output, [])
-        macs = layer.macs if layer else 0
         own = own_weights(image.network, step)
         rows.append(
             LayerRow(
                 number=number,
                 step=step.output,
-                kind="layer" if isinstance(step, LayerStep) else describe(step),
+                kind=step.description,
                 shape=image.network.tensor(step.output).shape,
-                weights=layer.weights.size if layer else 0,
-                nonzeros=layer.nonzeros if layer else 0,
+                weights=sum(layer.weights.size for layer in step.layers),
+                nonzeros=sum(layer.nonzeros for layer in step.layers),
                 own_weights=own.size,
                 own_nonzeros=int(np.count_nonzero(own)),
                 row_groups=passes[0][0].row_groups if passes else 0,
                 streams=image.config.pes // passes[0][0].row_groups if passes else 0,
                 holds=tuple(run.hold for run, _ in passes),
                 stream_words=sum(words for run, words in passes if run.output_base == passes[0][0].output_base),
-                macs=macs,
+                macs=step.macs,
                 cycles=cycles[step.output],
-                bound_cycles=macs / image.config.macs,
+                bound_cycles=step.macs / image.config.macs,
                 share=cycles[step.output] / total,
                 memory_words=alive(spans, number),
             )
@@ -123,17 +123,19 @@ def own_weights(network: IntegerNetwork, step: Step) -> NDArray[np.int8]:
     A sum is an input of as many channels as there are rows, each row reading its own channel at one place; an average is a layer in
     which each row reads its own channel, and all weights are equal.
     """
-    none = np.zeros(0, np.int8)
-    if not isinstance(step, LayerStep):
-        return none
-    layer = step.layer
-    if layer.groups > 1 or len(step.inputs) == 1:
+    channels = [network.tensor(name).shape[0] for name in step.inputs]
+    return np.concatenate([np.zeros(0, np.int8), *(one for layer in step.layers for one in _own(layer, channels))])
+
+
+def _own(layer: IntegerLayer, channels: Sequence[int]) -> Iterator[NDArray[np.int8]]:
+    """Rows of weights of a layer whose inputs have so many channels each."""
+    if layer.groups > 1 or len(channels) == 1:
         by_channel = layer.groups == layer.rows == layer.channels
-        average = by_channel and layer.taps > 1 and (layer.weights == layer.weights.flat[0]).all()
-        return none if average else layer.weights.reshape(-1)
-    ends = np.cumsum([network.tensor(name).shape[0] for name in step.inputs])
-    blocks = np.split(layer.weights.reshape(layer.rows, layer.channels, layer.taps), ends[:-1], axis=1)
-    return np.concatenate([none, *(block.reshape(-1) for block in blocks if not _is_sum(block))])
+        if not (by_channel and layer.taps > 1 and (layer.weights == layer.weights.flat[0]).all()):
+            yield layer.weights.reshape(-1)
+        return
+    blocks = np.split(layer.weights.reshape(layer.rows, layer.channels, layer.taps), np.cumsum(channels)[:-1], axis=1)
+    yield from (block.reshape(-1) for block in blocks if not _is_sum(block))
 
 
 def _is_sum(block: NDArray[np.int8]) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from openwork.compiler.blocks import row_block, ways_to_cut
 from openwork.compiler.errors import CompileError
-from openwork.compiler.forms import Form, Nonzeros, Tap
+from openwork.operations.form import Form, Nonzeros, Tap
 
 
 def form(weights: NDArray[np.int8]) -> Form:

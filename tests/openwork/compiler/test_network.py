@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.openwork.networks import integer_networks
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.golden import run_network, trace_network
@@ -35,7 +36,7 @@ def layer(
     weights = rng.integers(-128, 128, (rows, shape[0], *kernel)).astype(np.int8)
     weights[rng.random(weights.shape) < 0.5] = 0
     zeros = np.zeros(rows, np.int64)
-    return IntegerLayer(name, weights, zeros, zeros + 8, 0, 0, -128, 127, shape, **options)  # type: ignore[arg-type]
+    return IntegerLayer(name, weights, zeros, zeros + 8, 0, 0, Clip(), shape, **options)  # type: ignore[arg-type]
 
 
 def average(name: str, shape: tuple[int, int, int]) -> IntegerLayer:
@@ -43,7 +44,7 @@ def average(name: str, shape: tuple[int, int, int]) -> IntegerLayer:
     channels = shape[0]
     weights = np.full((channels, 1, *shape[1:]), 5, np.int8)
     zeros = np.zeros(channels, np.int64)
-    return IntegerLayer(name, weights, zeros, zeros + 4, 0, 0, -128, 127, shape, groups=channels)
+    return IntegerLayer(name, weights, zeros, zeros + 4, 0, 0, Clip(), shape, groups=channels)
 
 
 def network(shape: tuple[int, int, int], *steps: Step) -> IntegerNetwork:
@@ -87,7 +88,7 @@ def residual() -> IntegerNetwork:
     for repetition in range(3):
         weights[np.arange(128), 64 + 128 * repetition + np.arange(128)] = 127
     zeros = np.zeros(128, np.int64)
-    both = IntegerLayer("b", weights, zeros, zeros + 8, 0, 0, -128, 127, (448, 5, 5))
+    both = IntegerLayer("b", weights, zeros, zeros + 8, 0, 0, Clip(), (448, 5, 5))
     return network(
         (128, 5, 5),
         LayerStep(("input",), "a", layer("a", (128, 5, 5), 64, (1, 1))),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.image import Image
@@ -29,8 +30,7 @@ def pointwise(
         shift=np.full(rows, shift, dtype=np.int64),
         input_zero_point=3,
         output_zero_point=zero_point,
-        low=-100,
-        high=100,
+        activation=Clip(-100, 100),
         input_shape=(channels, *size),
     )
 
@@ -103,7 +103,7 @@ def test_taps_by_hand() -> None:
     """A 1 x 3 map of 2 channels on 2 lanes, kernel 3, padding 1: blocks of 1 x 2 pixels, so words 0 and 2 of the map."""
     weights = np.ones((3, 2, 3, 3), np.int8)
     zeros = np.zeros(3, np.int64)
-    layer = IntegerLayer("conv", weights, zeros, zeros, 0, 0, -128, 127, (2, 1, 3), padding=(1,) * 4)
+    layer = IntegerLayer("conv", weights, zeros, zeros, 0, 0, Clip(), (2, 1, 3), padding=(1,) * 4)
     image = compiled(layer, ArrayConfig(1, 2))
     ((run, instruction),) = runs(image)
     base = image.place("input").base
@@ -131,7 +131,7 @@ def test_shift_is_limited_by_the_accumulator() -> None:
 
 def test_too_small_a_tap_table_is_refused() -> None:
     zeros = np.zeros(1, np.int64)
-    layer = IntegerLayer("wide", np.ones((1, 1, 5, 5), np.int8), zeros, zeros, 0, 0, -128, 127, (1, 6, 6))
+    layer = IntegerLayer("wide", np.ones((1, 1, 5, 5), np.int8), zeros, zeros, 0, 0, Clip(), (1, 6, 6))
     with pytest.raises(CompileError, match="'wide': 25 taps need 32 tap entries, and there is room for 16"):
         compiled(layer, ArrayConfig(1, 1, tap_entries=16))
 
@@ -141,7 +141,7 @@ def test_more_columns_than_a_stream_can_name_are_refused() -> None:
 
     def long(height: int, width: int) -> Image:
         weights, zeros = np.ones((1, 20_000, height, width), np.int8), np.zeros(1, np.int64)
-        layer = IntegerLayer("long", weights, zeros, zeros, 0, 0, -128, 127, (20_000, 3, 5))
+        layer = IntegerLayer("long", weights, zeros, zeros, 0, 0, Clip(), (20_000, 3, 5))
         return compiled(layer, ArrayConfig(3, 8, group_sizes=(3,), feature_words=65536, sum_bits=32))
 
     assert all(run.layout.taps > 3 for run, _ in runs(long(1, 3)))

@@ -12,8 +12,10 @@ from tests.openwork.compiler.test_network import classifier
 
 from openwork.compiler.network import compile_network
 from openwork.files import FileError, decode_image, encode_image, encode_network, read_image, write_image
+from openwork.host.selftest import random_network
 from openwork_hw.arch.config import PRESETS
 from openwork_hw.arch.image import ImageError
+from openwork_hw.arch.nonzeros import Encoding
 
 
 def test_an_image_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -21,14 +23,19 @@ def test_an_image_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_image(tmp_path / "a.image", image)
     found = read_image(tmp_path / "a.image")
     assert encode_image(found) == encode_image(image)
+    compact = compile_network(random_network(1, 4, np.random.default_rng(1)), PRESETS["gw1nr-9"], Encoding.CSR)
+    assert decode_image(encode_image(compact)).config.compact
     assert (found.config, found.places, found.commands) == (image.config, image.places, image.commands)
 
 
 def test_the_bytes_are_those_of_the_document() -> None:
     """Built here by hand, so that a file of version 1 never becomes another one."""
     image = compile_network(classifier(), PRESETS["demo"])
+    config = {
+        name: size for name, size in vars(image.config).items() if name != "compact"
+    }  # which stands there where it is set
     sizes = {
-        "encoding": "packed", "config": vars(image.config), "places": [vars(place) for place in image.places],
+        "encoding": "packed", "config": config, "places": [vars(place) for place in image.places],
         "commands": [[one.tensor, one.kind, one.predicted_cycles, one.table_entries] for one in image.commands],
         "stored": [["f", 7]], "orders": {},
     }  # fmt: skip

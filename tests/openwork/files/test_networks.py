@@ -16,6 +16,7 @@ from safetensors.numpy import load, save
 from tests.openwork.frontend.zoo import inputs, trained
 from tests.openwork.networks import integer_networks
 
+from openwork.activation import Clip
 from openwork.files import FileError, decode_network, encode_network, read_network, write_network, write_whole
 from openwork.files.networks import checksum
 from openwork.frontend import import_module
@@ -72,7 +73,7 @@ def a_sparse_network() -> IntegerNetwork:
     weights = np.zeros((2, 12, 1, 1), np.int8)
     weights[0, [3, 11], 0, 0] = 5, -6
     numbers = np.zeros(2, np.int64)
-    layer = IntegerLayer("sparse", weights, numbers, numbers, 0, 0, -128, 127, (12, 1, 1))
+    layer = IntegerLayer("sparse", weights, numbers, numbers, 0, 0, Clip(), (12, 1, 1))
     tensors = (Tensor("input", (12, 1, 1), 1.0, 0), Tensor("sparse", (2, 1, 1), 1.0, 0))
     return IntegerNetwork(tensors, (LayerStep(("input",), "sparse", layer),), ("sparse",))
 

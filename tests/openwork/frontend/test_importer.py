@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from openwork.frontend import FloatAdd, FloatLayer, ImportingError, import_module, import_program
+from openwork.frontend.limits import Limits
 from openwork.network import MAX_TAPS, MaxPool, Reshape, Upsample
 
 
@@ -48,7 +49,7 @@ def test_batch_norm_limits_padding_and_flatten_are_folded() -> None:
         import_module(trained(name), inputs(name, 1)) for name in ("chain", "residual", "pooled")
     )
     assert [layer.output for layer in chain.layers] == ["0", "4", "5.0", "8"]
-    assert [(layer.low, layer.high) for layer in chain.layers[:2]] == [(0, float("inf")), (-float("inf"), float("inf"))]
+    assert [layer.limits for layer in chain.layers[:2]] == [Limits(0.0), Limits()]
     assert chain.layers[-1].weights.shape == (10, 6, 6, 4)
     assert [type(step).__name__ for step in residual.steps] == [
         *["FloatLayer"] * 3, "FloatAdd", *["FloatLayer"] * 2, "FloatAdd", *["FloatLayer"] * 2
@@ -257,5 +258,5 @@ def test_operators_that_only_pick_pixels_and_limits_change_places() -> None:
     model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.MaxPool2d(2), nn.Upsample(scale_factor=3), nn.ReLU6())
     network = import_module(model, torch.zeros(1, 2, 8, 8))
     assert [type(step) for step in network.steps] == [FloatLayer, MaxPool, Upsample]
-    assert (network.layers[0].low, network.layers[0].high) == (0, 6)
+    assert network.layers[0].limits == Limits(0.0, 6.0)
     assert not any(isinstance(step, FloatAdd) for step in network.steps)

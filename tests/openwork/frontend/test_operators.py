@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from openwork.frontend import ImportingError, import_module
-from openwork.frontend.nodes import RENAMED, Unsupported, defaults_of, fitting
+from openwork.frontend.fx_nodes import RENAMED, defaults_of, needless
+from openwork.frontend.node import fitting
 from openwork.frontend.operators import OPERATORS
+from openwork.operations.arguments import Unsupported
 
 
 def overloads() -> Iterator[torch._ops.OpOverload]:
@@ -44,7 +46,8 @@ def test_a_handler_gets_every_argument_or_the_overload_is_refused_by_name(overlo
     handler = OPERATORS[overload._schema.name.partition("::")[2].strip("_")]
     strange = object()  # equal to no default
     try:
-        found = fitting(handler, dict.fromkeys(names, strange), defaults_of(overload))
+        arguments = dict.fromkeys(names, strange)
+        found = fitting(handler, arguments, needless(arguments, defaults_of(overload)))
     except Unsupported as reason:
         assert any(f"with {name} " in str(reason) for name in names) or "in a form without " in str(reason)
     else:
@@ -151,6 +154,14 @@ SAMPLES = {
     "contiguous": Sample({}, {"memory_format": [torch.channels_last]}),
     "softmax": LOST,
     "log_softmax": LOST,
+    "leaky_relu": Sample({}, {"negative_slope": [0.25, 0, 1, 1.5, -0.5, float("inf")]}),
+    "prelu": Sample({"weight": random(4) - 0.5}, {"weight": [random(1), random(4), random(4) + 1]}),
+    "chunk": Sample({"chunks": 2, "dim": 1}, {"chunks": [1, 3, 9], "dim": [-3, 0, 2]}),
+    "split": Sample({"split_size": 2, "split_sizes": [1, 3], "dim": 1}, {"split_size": [1, 4, [3, 1]], "dim": [-3, 2]}),
+    "split_with_sizes": Sample({"split_sizes": [1, 3], "dim": 1}, {"split_sizes": [[4], [2, 1, 1]], "dim": [0, 3]}),
+    "tensor_split": Sample({"sections": 2, "indices": [1], "dim": 1, "tensor_indices_or_sections": torch.tensor(2)},
+                           {"sections": [3], "indices": [[3], [1, 2]], "dim": [2]}),
+    "narrow": Sample({"dim": 1, "start": 1, "length": 2}, {"start": [0, -1, -4, torch.tensor(1)], "length": [1], "dim": [2, -3]}),
     "argmax": Sample({"dim": 1}, {"dim": [0, 2, None], "keepdim": [True]}),
 }  # fmt: skip
 PLAIN = {"relu", "relu6", "alias", "detach"}

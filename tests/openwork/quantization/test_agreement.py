@@ -9,8 +9,9 @@ from torch import nn
 
 from openwork.frontend import import_module
 from openwork.quantization import QuantizationError, quantize
-from openwork.quantization.agreement import adding_scale, agree, partner_scale, scaling_scale, sharing_groups
+from openwork.quantization.agreement import agree, sharing_groups
 from openwork.quantization.observers import Range
+from openwork.scales import adding_scale, partner_scale, scaling_scale
 
 sizes = st.floats(1e-6, 1e6)
 ratios = st.floats(0.125, 8)

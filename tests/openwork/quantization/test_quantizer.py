@@ -15,7 +15,6 @@ from openwork.golden import run_network, trace_network
 from openwork.network import IntegerNetwork, LayerStep, Shape
 from openwork.progress import silent
 from openwork.quantization import Observer, QuantizationError, observe, plan, quantize
-from openwork.quantization.quantizer import adding_layer
 
 
 def imported(name: str) -> FloatNetwork:
@@ -30,7 +29,7 @@ def real(network: IntegerNetwork, name: str, integers: np.ndarray) -> torch.Tens
 def as_layer(step: FloatStep, shapes: Mapping[str, Shape]) -> FloatLayer | None:
     """A linear step as one layer over all its inputs."""
     if isinstance(step, FloatAdd):
-        return adding_layer(step, shapes)
+        return step.as_layer(shapes)
     if not isinstance(step, FloatJoin):
         return step if isinstance(step, FloatLayer) else None
     layer, rows = step.layer, len(step.layer.weights)
@@ -41,7 +40,7 @@ def as_layer(step: FloatStep, shapes: Mapping[str, Shape]) -> FloatLayer | None:
     skip = torch.zeros(rows, rows, *layer.weights.shape[2:], dtype=torch.float64)
     skip[:, :, step.tap[0], step.tap[1]] = step.sign * torch.eye(rows, dtype=torch.float64)
     return replace(layer, inputs=step.inputs, output=step.output, weights=torch.cat([own, skip], dim=1), groups=1,
-                   low=step.low, high=step.high)  # fmt: skip
+                   limits=step.limits)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -59,8 +58,8 @@ def test_each_layer_is_within_its_rounding(name: str) -> None:
         assert float_layer is not None
         reals = torch.cat([real(network, source, traced[source]) for source in float_step.inputs], dim=1)
         after = network.tensor(step.output)
-        limits = [after.scale * (limit - layer.output_zero_point) for limit in (layer.low, layer.high)]
-        expected = float_layer.run(reals).clamp(*limits).numpy()
+        limits = [after.scale * (limit - layer.output_zero_point) for limit in layer.activation.limits]
+        expected = float_layer.run_real(reals).clamp(*limits).numpy()
         # half a step of: the output, each weight (times what it multiplies), the bias
         before = network.tensor(step.inputs[0]).scale
         smallest = min(network.tensor(source).scale for source in step.inputs)
@@ -103,13 +102,13 @@ def test_biases_are_the_nearest_integers() -> None:
 def test_limits_become_integers() -> None:
     network = quantize(imported("residual"), inputs("residual", 40))
     layers = {layer.name: layer for layer in network.layers}
-    assert layers["first"].low == layers["first"].output_zero_point == -128
-    assert layers["add"].low == layers["add"].output_zero_point == -128
-    assert layers["add"].high == min(127, round(6 / network.tensor("add").scale) - 128)
+    assert layers["first"].activation.limits[0] == layers["first"].output_zero_point == -128
+    assert layers["add"].activation.limits[0] == layers["add"].output_zero_point == -128
+    assert layers["add"].activation.limits[1] == min(127, round(6 / network.tensor("add").scale) - 128)
     network = quantize(imported("pooled"), inputs("pooled", 40))
     scale, zero_point = network.tensor("layers.6").scale, network.tensor("layers.6").zero_point
     (layer,) = (layer for layer in network.layers if layer.name == "layers.6")
-    assert (layer.low, layer.high) == (
+    assert layer.activation.limits == (
         max(-128, round(-0.5 / scale) + zero_point),
         min(127, round(0.25 / scale) + zero_point),
     )
@@ -130,8 +129,8 @@ def test_sums_averages_and_copies_round_once(name: str) -> None:
             continue
         reals = torch.cat([real(network, source, traced[source]) for source in step.inputs], dim=1)
         after = network.tensor(step.output)
-        expected = float_step.run(reals).numpy() / after.scale + after.zero_point
-        rounded = np.clip(expected, step.layer.low, step.layer.high)
+        expected = float_step.run_real(reals).numpy() / after.scale + after.zero_point
+        rounded = step.layer.activation.apply(np.clip(expected, -128, 127))
         assert np.abs(traced[step.output] - rounded).max() <= 0.5 + 1e-6, step.output
         checked.append(step.output)
     assert len(checked) >= 2
@@ -221,5 +220,5 @@ def test_limits_hold_inside_a_shared_range() -> None:
     batch = torch.randn(20, 1, 4, 4)
     network = quantize(import_module(HalfLimited(), batch), batch)
     layer, tensor = network.layers[0], network.tensor("limited")
-    assert (layer.low, layer.high) == tuple(round(limit / tensor.scale) + tensor.zero_point for limit in (-0.1, 0.2))
-    assert -128 < layer.low < layer.high < 127
+    assert layer.activation.limits == tuple(round(limit / tensor.scale) + tensor.zero_point for limit in (-0.1, 0.2))
+    assert -128 < layer.activation.limits[0] < layer.activation.limits[1] < 127

@@ -124,7 +124,7 @@ def noise_of_sums(network: IntegerNetwork, exact: FloatNetwork, batch: torch.Ten
         tensor = network.tensor(name)
         reals[name] = torch.tensor(tensor.scale * (integers.astype(np.float64) - tensor.zero_point))
     steps = [step for step in join_residuals(exact).steps if isinstance(step, FloatJoin)]
-    expected = [step.run(torch.cat([reals[name] for name in step.inputs], dim=1)) for step in steps]
+    expected = [step.run_real(torch.cat([reals[name] for name in step.inputs], dim=1)) for step in steps]
     return [
         float(((reals[step.output] - values) ** 2).mean()) / network.tensor(step.output).scale ** 2
         for step, values in zip(steps, expected, strict=True)

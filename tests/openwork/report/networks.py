@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from openwork.activation import Clip
 from openwork.compiler.network import compile_network
 from openwork.image import Image
 from openwork.layer import IntegerLayer
@@ -19,7 +20,7 @@ def layer(name: str, weights: np.ndarray, shape: tuple[int, int, int], pad: int 
     rows = np.zeros(len(weights), np.int64)
     padding = (pad, pad, pad, pad)
     return IntegerLayer(
-        name, weights.astype(np.int8), rows, rows + 6, 0, 0, -128, 127, shape, padding=padding, groups=groups
+        name, weights.astype(np.int8), rows, rows + 6, 0, 0, Clip(), shape, padding=padding, groups=groups
     )
 
 

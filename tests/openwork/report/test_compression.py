@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwork.activation import Clip
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, Tensor
 from openwork.report.compression import network_sizes, one_stream
@@ -21,7 +22,7 @@ def a_network(density: float, seed: int = 0) -> IntegerNetwork:
     random = np.random.default_rng(seed)
     weights = random.integers(1, 128, (20, 30, 3, 3)).astype(np.int8) * (random.random((20, 30, 3, 3)) < density)
     zeros = np.zeros(20, np.int64)
-    layer = IntegerLayer("layer", weights.astype(np.int8), zeros, zeros, 0, 0, -128, 127, (30, 5, 5))
+    layer = IntegerLayer("layer", weights.astype(np.int8), zeros, zeros, 0, 0, Clip(), (30, 5, 5))
     tensors = Tensor("input", (30, 5, 5), 1.0, 0), Tensor("layer", (20, 3, 3), 1.0, 0)
     return IntegerNetwork(tensors, (LayerStep(("input",), "layer", layer),), ("layer",))
 
@@ -56,7 +57,7 @@ def test_rows_of_groups_and_of_whole_maps_are_those_of_the_layer() -> None:
     zeros = np.zeros(3, np.int64)
 
     def stream(width: int, groups: int) -> list[list[tuple[int, int]]]:
-        layer = IntegerLayer("layer", weights, zeros, zeros, 0, 0, -128, 127, (2 * groups, 1, width), groups=groups)
+        layer = IntegerLayer("layer", weights, zeros, zeros, 0, 0, Clip(), (2 * groups, 1, width), groups=groups)
         rows, _ = one_stream(layer)
         columns, values = (np.split(part, np.cumsum(rows.lengths)[:-1]) for part in (rows.columns, rows.values))
         return [

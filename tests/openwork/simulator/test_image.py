@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.golden import run_layer
@@ -47,8 +48,7 @@ def random_layer(rng: np.random.Generator) -> IntegerLayer:
         shift=rng.integers(0, 14, rows),
         input_zero_point=zero_point,
         output_zero_point=int(rng.integers(-128, 128)),
-        low=low,
-        high=high,
+        activation=Clip(low, high),
         input_shape=(groups * group_channels, height, width),
         stride=stride,
         padding=(padding[0], padding[1], padding[2], padding[3]),
@@ -87,7 +87,7 @@ def test_a_gap_over_several_empty_channels_and_rows(encoding: Encoding) -> None:
     weights = np.zeros((6, 300, 1, 1), dtype=np.int8)
     weights[5, 299] = 77
     zeros = np.zeros(6, dtype=np.int64)
-    layer = IntegerLayer("gap", weights, zeros, zeros + 6, 0, 0, -128, 127, (300, 3, 3))
+    layer = IntegerLayer("gap", weights, zeros, zeros + 6, 0, 0, Clip(), (300, 3, 3))
     inputs = np.random.default_rng(0).integers(-128, 128, layer.input_shape).astype(np.int8)
     for row_groups in (1, 2, 4):
         image = compile_network(

@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.arch.timing import row_spacing, write_cycles
+from openwork_hw.arch.timing import write_cycles
 from openwork_hw.array.row_buffer import RowBuffer
 
 CONFIG = ArrayConfig(pes=1, lanes=3, feature_words=256, row_buffer_nonzeros=16, tap_entries=64)
@@ -157,7 +157,7 @@ def test_a_row_takes_its_nonzeros_or_the_lanes_without_a_bubble(lanes: int, hold
     _, cycles, _, _ = replay(rows, hold, config=config)
     segments = [len(row.nonzeros) for row in rows for _ in range(hold)]
     # The first segment has no one before it to keep distance from.
-    assert cycles[-1] - cycles[0] == segments[0] - 1 + sum(max(n, row_spacing(lanes)) for n in segments[1:])
+    assert cycles[-1] - cycles[0] == segments[0] - 1 + sum(max(n, config.row_spacing) for n in segments[1:])
 
 
 def test_one_port_leaves_a_hole_for_every_write() -> None:

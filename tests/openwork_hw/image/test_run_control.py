@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 from openwork_hw.arch.config import ConfigError
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.image.run_control import Request, RunControl
-from openwork_hw.sequencer import CYCLE_BITS
+from openwork_hw.sequencing.payloads import CYCLE_BITS
 
 WATCHDOG_BITS = 6
 PERIOD = 1 << WATCHDOG_BITS

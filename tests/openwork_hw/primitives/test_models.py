@@ -17,7 +17,7 @@ from openwork_dv.netlist.levels import ecp5_routed
 from openwork_hw.arch.config import ArrayConfig, Technology
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.block_memory import BlockMemory
-from openwork_hw.primitives.clearable_adder import _CLEARABLE_ADD
+from openwork_hw.primitives.ecp5 import CLEARABLE_ADD
 from openwork_hw.primitives.multipliers import Multipliers
 from openwork_hw.primitives.selector import Selector
 
@@ -246,7 +246,7 @@ def test_our_look_up_tables_and_multiplexers_select(
 def test_a_sum_that_is_cleared_forgets_what_was_undefined(tmp_path: Path, a: int) -> None:
     """As the part does: a LUT's output is defined where undefined inputs make no difference."""
     pins = ", ".join(f".A{half}({a >> half & 1}), .B{half}(1'bx), .C{half}(1'b1), .D{half}(1'b1)" for half in range(2))
-    cell = f"""CCU2C #(.INIT0({_CLEARABLE_ADD}), .INIT1({_CLEARABLE_ADD}), .INJECT1_0("NO"), .INJECT1_1("NO"))"""
+    cell = f"""CCU2C #(.INIT0({CLEARABLE_ADD}), .INIT1({CLEARABLE_ADD}), .INJECT1_0("NO"), .INJECT1_1("NO"))"""
     bench = f"""module bench;
       wire [1:0] sum;
       wire carry;

@@ -5,7 +5,6 @@ from amaranth.hdl import Mux, Signal, Value
 from openwork_dv.formal.properties import Properties, transfers
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import StreamErrorKind
-from openwork_hw.arch.timing import row_spacing
 from openwork_hw.array.row_buffer import RowBuffer
 
 
@@ -37,7 +36,7 @@ def row_buffer_properties(buffer: RowBuffer, config: ArrayConfig, *, patience: i
     m.d.sync += complete.eq(complete | (transfers(buffer.i) & buffer.i.payload.final & buffer.i.payload.last))
     properties.assume(~((complete | clear) & buffer.i.valid))
 
-    spacing = row_spacing(config.lanes)
+    spacing = config.row_spacing
     since_last = Signal(range(spacing + 1), init=spacing)
     last = buffer.o.valid & buffer.o.last
     m.d.sync += since_last.eq(Mux(last, 1, Mux(since_last == spacing, spacing, since_last + 1)))

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from openwork.activation import Clip
 from openwork.compiler.network import compile_network
 from openwork.image import Image
 from openwork.layer import IntegerLayer
@@ -39,7 +40,7 @@ def _classifier(*, pools: bool = True) -> IntegerNetwork:
         else LayerStep(("a",), "b", _layer("b", (4, 6, 5), 4, (3, 3), stride=2, padding=(1, 1, 1, 1), groups=4))
     )
     average = IntegerLayer(
-        "d", np.ones((6, 1, 3, 3), np.int8), np.zeros(6, np.int64), np.full(6, 3), 0, 0, -128, 127, (6, 3, 3), groups=6
+        "d", np.ones((6, 1, 3, 3), np.int8), np.zeros(6, np.int64), np.full(6, 3), 0, 0, Clip(), (6, 3, 3), groups=6
     )
     return _network(
         (2, 6, 5),
@@ -78,8 +79,7 @@ def _layer(
         np.full(rows, 8),
         0,
         0,
-        -128,
-        127,
+        Clip(),
         shape,
         **options,  # type: ignore[arg-type]
     )

@@ -18,7 +18,6 @@ from openwork_dv.building import BUILD_FOLDER, SimulationError, built, files_ver
 from openwork_dv.native.memories import PlainMemories
 from openwork_dv.native.simulation import NativeSimulation
 from openwork_fpga.yosys import run_script
-from openwork_hw.accelerator import ALL_ENCODINGS
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image.memory_reader import ADDRESS_BITS
@@ -68,7 +67,7 @@ def flat_verilog(top: wiring.Component, folder: Path) -> None:
 
 def build(
     config: ArrayConfig,
-    encodings: tuple[Encoding, ...] = ALL_ENCODINGS,
+    encodings: tuple[Encoding, ...] | None = None,
     folder: Path = BUILD_FOLDER,
     *,
     waves: bool = False,

@@ -6,14 +6,16 @@ A function says which tensors its node stands for, and adds steps that make them
 from collections.abc import Callable, Mapping
 
 from openwork.frontend.builder import Parts
-from openwork.frontend.operators import arithmetic, pooling, shapes, weights
+from openwork.frontend.operators import arithmetic, averages, shapes, weights
 from openwork.frontend.operators.shapes import HOST_OPERATORS
+from openwork.operations import LOWERINGS
 
 __all__ = ["HOST_OPERATORS", "OPERATORS"]
 
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
     **weights.OPERATORS,
     **arithmetic.OPERATORS,
-    **pooling.OPERATORS,
+    **averages.OPERATORS,
     **shapes.OPERATORS,
+    **LOWERINGS,
 }

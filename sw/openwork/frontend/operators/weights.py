@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import fx
 
-from openwork.frontend.builder import Builder, Parts, fits
-from openwork.frontend.float_network import FloatLayer
-from openwork.frontend.nodes import Unsupported, equal, pair, stride_of
-from openwork.network import Reshape
+from openwork.frontend.builder import Builder, Parts, fits, is_constant
+from openwork.frontend.float_steps import FloatLayer
+from openwork.frontend.node import Node
+from openwork.operations.arguments import Unsupported, equal, pair, stride_of
 
 
 def _conv2d(
     build: Builder,
-    node: fx.Node,
+    node: Node,
     self_: Any,
     weight: Any,
     bias: Any,
@@ -52,32 +51,30 @@ def _conv2d(
     return build.emit_layer(node, layer)
 
 
-def _linear(build: Builder, node: fx.Node, self_: Any, weight: Any, bias: Any) -> Parts:
+def _linear(build: Builder, node: Node, self_: Any, weight: Any, bias: Any) -> Parts:
     return _dense(build, node, self_, build.constant(weight), None if bias is None else build.constant(bias))
 
 
-def _addmm(build: Builder, node: fx.Node, self_: Any, mat1: Any, mat2: Any, beta: Any, alpha: Any) -> Parts:
+def _addmm(build: Builder, node: Node, self_: Any, mat1: Any, mat2: Any, beta: Any, alpha: Any) -> Parts:
     if beta != 1 or alpha != 1:
         raise Unsupported(f"with factors {beta} and {alpha}")
     return _dense(build, node, mat1, build.constant(mat2).t(), build.constant(self_))
 
 
-def _mm(build: Builder, node: fx.Node, self_: Any, mat2: Any) -> Parts:
+def _mm(build: Builder, node: Node, self_: Any, mat2: Any) -> Parts:
     return _dense(build, node, self_, build.constant(mat2).t(), None)
 
 
-def _dense(
-    build: Builder, node: fx.Node, source_node: fx.Node, weights: torch.Tensor, bias: torch.Tensor | None
-) -> Parts:
-    source, shape = build.parts(source_node), source_node.meta["val"].shape
+def _dense(build: Builder, node: Node, source_node: Node, weights: torch.Tensor, bias: torch.Tensor | None) -> Parts:
+    source, shape = build.parts(source_node), source_node.shape
     if len(shape) != 2 or weights.ndim != 2 or not weights.numel():
         raise Unsupported(f"weights of {list(weights.shape)} on {list(map(str, shape))}")
     channels, height, width = weights.shape[1], 1, 1
-    before = build.steps.get(source[0]) if len(source) == 1 else None
-    if isinstance(before, Reshape) and before.shape[1:] == (1, 1):
-        inner = (build.channels(before.inputs), *build.shapes[before.inputs[0]][1:])
+    before = build.flattened.get(source[0], ()) if len(source) == 1 else ()
+    if before:
+        inner = (build.channels(before), *build.shapes[before[0]][1:])
         if fits(inner[1] * inner[2], inner[0]):
-            source, (channels, height, width) = before.inputs, inner
+            source, (channels, height, width) = before, inner
     weights = weights.reshape(-1, channels, height, width)
     bias = torch.zeros(1, dtype=torch.float64) if bias is None else bias
     if bias.numel() not in (1, len(weights)) or bias.shape[-1:].numel() != bias.numel():
@@ -90,7 +87,7 @@ def _dense(
 
 def _batch_norm(
     build: Builder,
-    node: fx.Node,
+    node: Node,
     self_: Any,
     weight: Any,
     bias: Any,
@@ -101,7 +98,7 @@ def _batch_norm(
 ) -> Parts:
     if training:
         raise Unsupported("in training mode: export the model after model.eval()")
-    if running_mean not in build.constants or running_var not in build.constants:
+    if not is_constant(running_mean) or not is_constant(running_var):
         raise Unsupported("without running statistics")
     factor = 1 / torch.sqrt(build.constant(running_var) + eps)
     if weight is not None:

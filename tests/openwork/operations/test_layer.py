@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from openwork.activation import Clip
 from openwork.golden import partial_sums, run_layer
 from openwork.layer import IntegerLayer, LayerError
 
@@ -17,6 +18,7 @@ def slow_layer(layer: IntegerLayer, inputs: NDArray[np.int8]) -> list[list[list[
     """The layer by its definition, one Python integer at a time; rounding by exact fractions."""
     channels, height, width = layer.input_shape
     group_channels, group_rows = channels // layer.groups, layer.rows // layer.groups
+    low, high = layer.activation.limits
     outputs = []
     for row in range(layer.rows):
         plane = []
@@ -34,7 +36,7 @@ def slow_layer(layer: IntegerLayer, inputs: NDArray[np.int8]) -> list[list[list[
                             operand = inputs[source_channel, source_y, source_x] if inside else layer.input_zero_point
                             total += int(operand) * int(layer.weights[row, channel, ky, kx])
                 rounded = floor(Fraction(total, 2 ** int(layer.shift[row])) + Fraction(1, 2))
-                line.append(max(layer.low, min(layer.high, rounded + layer.output_zero_point)))
+                line.append(max(low, min(high, rounded + layer.output_zero_point)))
             plane.append(line)
         outputs.append(plane)
     return outputs
@@ -64,8 +66,7 @@ def layers(draw: st.DrawFn) -> IntegerLayer:
         shift=generator.integers(0, draw(st.sampled_from([2, 12, 23])), rows),
         input_zero_point=draw(st.sampled_from([-128, -3, 0, 127])),
         output_zero_point=draw(st.sampled_from([-128, 0, 5, 127])),
-        low=low,
-        high=high,
+        activation=Clip(low, high),
         input_shape=(channels, height, width),
         stride=draw(st.integers(1, 3)),
         padding=padding,
@@ -95,8 +96,7 @@ def one_by_one(value: int, channels: int, shift: int, **limits: int) -> IntegerL
         shift=np.array([shift]),
         input_zero_point=0,
         output_zero_point=0,
-        low=limits.get("low", -128),
-        high=limits.get("high", 127),
+        activation=Clip(**limits),
         input_shape=(channels, 1, 1),
     )
 

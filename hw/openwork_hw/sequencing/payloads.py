@@ -1,0 +1,61 @@
+"""What goes into the sequencer and what comes out, as wide as an array needs it."""
+
+from amaranth.hdl import signed
+from amaranth.lib import data
+
+from openwork_hw.arch.config import COLUMN_BITS, TAP_BITS, ArrayConfig
+from openwork_hw.array.payloads import StreamFault
+
+CYCLE_BITS = 32
+"""Bits of the cycle counter in a report."""
+
+
+def period_bits(config: ArrayConfig) -> int:
+    """Bits of a MOVE's cycles from word to word, which are the most where it takes all lanes (`arch.image.move_period`)."""
+    return max(config.row_spacing, 1 + config.single_port + config.lanes**2).bit_length()
+
+
+class CommandLayout(data.StructLayout):
+    """The fields of `arch.image.COMMAND_FIELDS`, as wide as this array needs them. `target` is LOAD's group.
+
+    RUN: turn_base = (hold - 2) << tap_bits, or single_pixel where hold is 1; `address` is the output's base. MOVE: output_stride
+    is its word_step, channels its lane_step.
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "op": 3,
+                "operation": 2,
+                "row_groups": range(config.pes + 1),
+                "target": range(config.pes),
+                "pe": range(config.pes),
+                "address": config.address_bits,
+                "words": config.address_bits + 1,
+                "table_entries": config.tap_index_bits + 1,
+                "tap_bits": range(TAP_BITS + 1),
+                "channels": config.address_bits + 1,
+                "channel_bits": range(COLUMN_BITS + 1),
+                "columns": COLUMN_BITS + 1,
+                "turn_base": config.tap_index_bits,
+                "single_pixel": 1,
+                "output_stride": config.address_bits + 1,
+                "pad": signed(8),
+                "low": signed(8),
+                "high": signed(8),
+                "fill": signed(8),
+                "full_lanes": range(config.lanes + 1),
+                "full_groups": range(config.pes + 1),
+                "first_lane": range(config.lanes),
+                "move_lanes": range(config.lanes + 1),
+                "move_target": config.address_bits,
+                "period": period_bits(config),
+            }
+        )
+
+
+class Report(data.StructLayout):
+    """The answer to a command: cycles it took, and the fault that has been kept since the last CLEAR."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__({"cycles": CYCLE_BITS, "fault": StreamFault(config)})

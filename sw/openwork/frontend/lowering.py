@@ -1,0 +1,102 @@
+"""A graph becomes a float network: batch norm folded, limits fused, padding folded, everything linear a layer."""
+
+import torch
+
+from openwork.frontend.builder import Builder, Parts
+from openwork.frontend.errors import ImportingError
+from openwork.frontend.float_network import FloatNetwork
+from openwork.frontend.float_steps import Computing, FloatStep
+from openwork.frontend.node import Graph, Node, fitting
+from openwork.frontend.operators import HOST_OPERATORS, OPERATORS
+from openwork.frontend.rewrites import rewrite
+from openwork.operations.arguments import Unsupported
+from openwork.tensors import NetworkError
+
+
+def lower(graph: Graph) -> FloatNetwork:
+    """The network of a graph.
+
+    Raises:
+        ImportingError: the input is no batch of maps or vectors; there are operators that are not supported, several
+            results, nothing to quantize, or weights that are NaN or infinite.
+    """
+    _check_input(graph.input)
+    graph = rewrite(graph)
+    try:
+        build = Builder(graph)
+    except (Unsupported, ValueError) as error:
+        raise ImportingError(f"the input: {error}") from None
+    complaints: list[str] = []
+    with torch.no_grad():
+        for node in graph.nodes:
+            _take(build, node, complaints)
+    if len(graph.outputs) != 1 or graph.outputs[0] is None:
+        raise ImportingError("the model returns several results or none, and one tensor is what an array gives")
+    if complaints:
+        count = len(complaints)
+        what = "an operator that is" if count == 1 else f"{count} operators that are"
+        raise ImportingError(f"the model has {what} not supported: " + "; ".join(complaints))
+    return _needed_part(build, build.values.get(graph.outputs[0], ()))
+
+
+def _check_input(node: Node) -> None:
+    (shape, dtype) = node.results[0]
+    if not dtype.is_floating_point:
+        raise ImportingError(f"the model takes inputs of {dtype}; floating point numbers are possible")
+    if len(shape) not in (2, 4):
+        raise ImportingError(f"an input is [batch, channels, height, width] or [batch, features], not {node.texts}")
+
+
+def _take(build: Builder, node: Node, complaints: list[str]) -> None:
+    """Give a node its value, or add a complaint; a node that reads one without a value gets none, quietly."""
+    try:
+        if node.refusal:
+            raise Unsupported(node.refusal)
+        if not node.results:
+            return  # a size, or a check of one
+        if node.operation not in OPERATORS:
+            raise Unsupported("")
+        if not all(source.is_constant or source in build.values for source in node.inputs if source.results):
+            return
+        lowering = OPERATORS[node.operation]
+        parts = lowering(build, node, **fitting(lowering, node.arguments, node.at_default))
+        _check(build, node, parts)
+        build.values[node] = parts
+    except Unsupported as reason:
+        complaints.append(_complaint(node, str(reason)))
+    except NetworkError as error:
+        complaints.append(_complaint(node, str(error).partition(": ")[2]))
+
+
+def _check(build: Builder, node: Node, parts: Parts) -> None:
+    """Make sure that what a lowering made is what the model says."""
+    if node.operation in HOST_OPERATORS or node.several:
+        return
+    if not parts:
+        raise Unsupported("to a map without channels")
+    if not node.results[0].dtype.is_floating_point:
+        raise Unsupported(f"whose result is {node.results[0].dtype}")
+    shape = (build.channels(parts), *build.shapes[parts[0]][1:])
+    if shape != build.shape(node):
+        raise Unsupported(f"to {node.texts}")
+
+
+def _complaint(node: Node, reason: str) -> str:
+    return f"{node.operation}{f' ({reason})' if reason else ''}{node.place}"
+
+
+def _needed_part(build: Builder, outputs: Parts) -> FloatNetwork:
+    """The network, without steps that nothing reads."""
+    needed = set(outputs)
+    steps: list[FloatStep] = []
+    for name, step in reversed(build.steps.items()):
+        if name in needed:
+            steps.insert(0, step)
+            needed.update(step.inputs)
+    if not any(isinstance(step, Computing) for step in steps):
+        raise ImportingError("the model has no layer with weights: there is nothing to quantize")
+    for layer in (layer for step in steps for layer in step.weighted):
+        if not (layer.weights.isfinite().all() and layer.bias.isfinite().all()):
+            raise ImportingError(f"layer {layer.output!r}: weights or bias are NaN or infinite: train again")
+    shapes = {name: build.shapes[name] for name in ("input", *(step.output for step in steps))}
+    return FloatNetwork(shapes, tuple(steps), outputs, tuple(build.notes))

@@ -1,0 +1,24 @@
+"""The operations of a network, each with everything that Openwork knows of it in a file of its own."""
+
+from collections.abc import Mapping
+
+from openwork.operations import channels, leaky_relu, max_pool, reshape, upsample
+from openwork.operations.layer import LayerStep
+from openwork.operations.max_pool import MaxPool
+from openwork.operations.operation import Lowering, Picking, Step
+from openwork.operations.reshape import Reshape
+from openwork.operations.upsample import Upsample
+
+__all__ = ["LOWERINGS", "STEPS", "LayerStep", "MaxPool", "Picking", "Reshape", "Step", "Upsample"]
+
+STEPS: tuple[type[Step], ...] = (LayerStep, MaxPool, Upsample, Reshape)
+"""All operations that a quantized network can have."""
+
+LOWERINGS: Mapping[str, Lowering] = {
+    **max_pool.LOWERINGS,
+    **upsample.LOWERINGS,
+    **reshape.LOWERINGS,
+    **leaky_relu.LOWERINGS,
+    **channels.LOWERINGS,
+}
+"""What the front end makes of the operators of a model, by their names; those that become layers are in `frontend.operators`."""

@@ -1,0 +1,65 @@
+"""What a step is in the JSON of a `.int8` file: the types of its keys, and what all operations have in common."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from openwork.tensors import Tensor
+from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
+from openwork_hw.arch.nonzeros import MAX_ROWS
+
+if TYPE_CHECKING:
+    from openwork.operations.operation import Step
+
+Int8 = Annotated[int, Meta(ge=ACTIVATION_MIN, le=ACTIVATION_MAX)]
+Size = Annotated[int, Meta(ge=1, le=1 << 24)]
+"""Of a map or of weights, along one axis."""
+
+Sizes = tuple[Size, Size, Size]
+"""Channels, height, width."""
+
+Count = Annotated[int, Meta(ge=1, le=MAX_ROWS)]
+"""A stride, dilation, factor or number of groups."""
+
+Side = Annotated[int, Meta(ge=0, le=1 << 16)]
+Padding = tuple[Side, Side, Side, Side]
+"""Pixels at top, left, bottom, right."""
+
+Inputs = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+Arrays = Mapping[str, NDArray[Any]]
+"""The tensors of a file by name."""
+
+
+class StepEntry(Struct, forbid_unknown_fields=True, frozen=True, tag_field="kind"):
+    """A step in the JSON. Each operation has a class below this one, tagged with the operation's `kind`.
+
+    `msgspec` decodes it strictly: it refuses a key more or less, another type, and a number out of its range. What the keys
+    must have in common with each other, the step itself checks.
+    """
+
+    inputs: Inputs
+    output: str
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """What the arrays of the step take when they are unpacked, known before they are."""
+        return 0
+
+    def stored(self, _found: Collection[str]) -> set[str]:
+        """Names of the arrays that belong to the step, of those that a file holds or should hold."""
+        return set()
+
+    def step(self, tensors: Mapping[str, Tensor], arrays: Arrays) -> "Step":
+        """The step.
+
+        Args:
+            tensors: of the network, by name; the step's own are among them.
+            arrays: of the file; those that `stored` names are among them.
+
+        Raises:
+            NetworkError, LayerError: the entry or its arrays mean nothing.
+        """
+        raise NotImplementedError

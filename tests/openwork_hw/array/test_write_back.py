@@ -1,0 +1,69 @@
+"""WriteBack: words of outputs, loaded words and copies, each once and at its address."""
+
+from typing import Any
+
+import pytest
+from tests.openwork_hw.simulated import simulated
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.timing import LOADED_CYCLES, SUM_CYCLES, write_cycles
+from openwork_hw.array.lane_control import gathered_cycles, last_cycles
+from openwork_hw.array.payloads import BeatOp
+from openwork_hw.array.write_back import WriteBack
+
+CONFIG = ArrayConfig(pes=2, lanes=3, replicas=2)
+OUTPUTS = [5, -6, 7]
+
+
+async def written(ctx: Any, dut: WriteBack) -> tuple[int, list[int]] | None:
+    """The word that is written in this cycle."""
+    if not ctx.get(dut.o.valid):
+        return None
+    return ctx.get(dut.o.address), [ctx.get(dut.o.word[lane]) for lane in range(CONFIG.lanes)]
+
+
+@pytest.mark.parametrize("write", [0, 1])
+def test_a_row_is_written_when_its_lanes_have_come(write: int) -> None:
+    dut = WriteBack(CONFIG)
+    found: dict[int, tuple[int, list[int]]] = {}
+
+    async def bench(ctx: Any) -> None:
+        await ctx.tick().repeat(last_cycles(CONFIG) + 2)
+        for cycle in range(write_cycles(CONFIG.lanes) + 4):
+            ctx.set(dut.lasts, (1 << cycle) & ((2 << last_cycles(CONFIG)) - 1))
+            ctx.set(dut.end, {"address": 40, "write": write} if cycle >= SUM_CYCLES + 2 else {"address": 1, "write": 1})
+            lane = cycle - (gathered_cycles(CONFIG) - CONFIG.lanes)
+            ctx.set(dut.activation, OUTPUTS[lane] if 0 <= lane < CONFIG.lanes else -99)
+            word = await written(ctx, dut)
+            if word is not None:
+                found[cycle] = word
+            await ctx.tick()
+
+    simulated(dut, bench)
+    assert found == ({write_cycles(CONFIG.lanes): (40, OUTPUTS)} if write else {})
+
+
+@pytest.mark.parametrize("is_target", [0, 1])
+def test_a_loaded_word_and_a_copy_are_both_written(is_target: int) -> None:
+    """The copy comes in the very cycle in which the loaded word wants the memory, and waits for it."""
+    dut = WriteBack(CONFIG)
+    found: list[tuple[int, tuple[int, list[int]]]] = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.settings, {"loading": 1})
+        ctx.set(dut.is_target, is_target)
+        await ctx.tick().repeat(last_cycles(CONFIG) + 2)
+        last_byte = 2
+        for cycle in range(last_byte + LOADED_CYCLES + 4):
+            beat = {"op": BeatOp.LOAD, "weight": 10 + cycle, "last": cycle == last_byte, "address": 60}
+            ctx.set(dut.beat, beat if cycle <= last_byte else {"op": BeatOp.IDLE, "weight": 99, "last": 1})
+            ctx.set(dut.i_copies[0], {"byte": 20 + cycle, "write": cycle == last_byte + 1, "address": 61})
+            word = await written(ctx, dut)
+            if word is not None:
+                found.append((cycle - last_byte, word))
+            await ctx.tick()
+
+    simulated(dut, bench)
+    loaded = [(LOADED_CYCLES, (60, [10, 11, 12]))] if is_target else []
+    copied = [(LOADED_CYCLES + is_target, (61, [21, 22, 23]))]
+    assert found == loaded + copied
