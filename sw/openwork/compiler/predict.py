@@ -102,5 +102,5 @@ def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
     period = move_period(config, move)
     last = config.lanes - move.lanes + move.lanes * config.lanes
     waits = config.single_port and period - LOADED_CYCLES >= way_cycles(config) + MOVED_CYCLES
-    moved = STORE_CYCLES + (move.words - 1) * period + way_cycles(config) + last + waits
-    return moved + held_cycles(config)
+    way = way_cycles(config) + last + held_cycles(config)
+    return STORE_CYCLES + (move.words - 1) * period + way + waits
