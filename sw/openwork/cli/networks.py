@@ -142,7 +142,7 @@ def compile_(
         global_pooling=global_pooling,
         compact=compact,
     )
-    chosen = named_encodings([encoding] if encoding else None, config)[-1]
+    chosen = named_encodings(None if encoding is None else [encoding], config)[-1]
     check_files((model,), (out,))
     network = read_network(model)
 
