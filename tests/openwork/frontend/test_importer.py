@@ -181,6 +181,25 @@ def test_one_error_lists_all_operators_with_their_place() -> None:
         assert f"{what} at {__file__}:{number}: {lines[number - 1].strip()}" in message
 
 
+class Repeated(nn.Module):
+    """The same operator several times, and two results."""
+
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        for _ in range(3):
+            batch = functional.gelu(batch)
+        return torch.sinh(batch), batch
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (1, 3, 8)])
+def test_complaints_are_grouped_and_structure_is_said_beside_operators(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImportingError) as caught:
+        import_module(Repeated(), torch.zeros(shape))
+    message = str(caught.value)
+    assert message.count("gelu x3, first at ") == 1 and "4 operators that are not supported" in message
+    assert "sinh at " in message and "the model returns several results or none" in message
+    assert ("an input is [batch, channels, height, width] or" in message) == (len(shape) == 3)
+
+
 class Expression(nn.Module):
     """A model that is one expression, after a convolution."""
 
