@@ -52,7 +52,10 @@ def _structure_faults(graph: Graph) -> Iterator[str]:
     if not dtype.is_floating_point:
         yield f"the model takes inputs of {dtype}; floating point numbers are possible"
     if len(shape) not in (2, 4):
-        yield f"an input is [batch, channels, height, width] or [batch, features], not {graph.input.texts}"
+        yield (
+            "an input is [batch, channels, height, width], [batch, channels, time] or [batch, features], not "
+            f"{graph.input.texts}"
+        )
     if len(graph.outputs) != 1 or graph.outputs[0] is None:
         yield "the model returns several results or none, and one tensor is what an array gives"
 
