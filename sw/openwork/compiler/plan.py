@@ -61,7 +61,8 @@ class StepPlan:
     Attributes:
         schedule: the moves and runs of the step.
         row_groups: how many PEs share a weight stream.
-        spread: the input vectors that are copied to all PEs before the runs, as pairs (buffer, row_groups of the step that made it).
+        spread: the input vectors that are copied to all PEs before the runs, as pairs (buffer, row_groups
+            of the step that made it).
         runs: the plan of each run, in order.
         move_cycles: predicted cycles of all moves.
         orders: for each stream, the row that each word of its part of the output holds. Empty if the streams copy every output
