@@ -17,6 +17,9 @@ from openwork_hw.sequencing.payloads import CommandLayout, Report
 class Accelerator(wiring.Component):
     """Run layers of a sparse network, pass by pass, on features that stay in the array.
 
+    Role
+        The array without an image memory, for designs that make commands and streams themselves. `ImageRunner` and
+        `LinearRunner` drive it.
     Function
         As `Sequencer`'s; the weights and records of a RUN command come through the streams of the PEs that lead a group:
         PE s * row_groups for stream s, at its place in config.feeders.

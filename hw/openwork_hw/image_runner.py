@@ -24,6 +24,9 @@ RECORD_WORDS_AHEAD = 16
 class ImageRunner(wiring.Component):
     """Check and run the image that lies in a memory.
 
+    Role
+        The array that runs a whole network by itself. `ByteShell` and `BusShell` connect it to a host; a design with a memory
+        of its own uses it directly.
     Function
         CHECK: `arch.image.check_image`. RUN: the commands of the image's program, one after the other, each answered by a
         report; LOAD takes its bytes from i_features, STORE gives them to o_features. RUN is refused before a CHECK that found

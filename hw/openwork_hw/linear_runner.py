@@ -19,6 +19,8 @@ MOST_CYCLES_BITS = 31
 class LinearRunner(wiring.Component):
     """Check and run the linear image that lies in a memory.
 
+    Role
+        The array that runs a whole network by itself on a small board. `FlashShell` connects it to a host.
     Function
         As ImageRunner, with `arch.linear_image`; commands give no reports. A request of more than 2 ** 31 cycles is answered
         TIMED_OUT, whatever moves: the memory gives words without end, and so may a program that has none.

@@ -17,6 +17,8 @@ _WINDOW_BITS = 15
 class Requantizer(wiring.Component):
     """One sum a cycle to one int8 activation.
 
+    Role
+        Part of a `Drain`, once per PE: the lanes take turns.
     Function
         o = clip((i_sum + i_offset) >> i_shift, i_low, i_high), as `arch.arithmetic.requantize_folded`; the addition wraps at
         sum_bits, which the compiler excludes.

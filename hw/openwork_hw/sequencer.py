@@ -23,6 +23,8 @@ from openwork_hw.sequencing.word_asker import WordAsker
 class Sequencer(wiring.Component):
     """Carry out commands one after the other.
 
+    Role
+        The head of the `Chain` in an `Accelerator`: it turns commands into beats and settings.
     Function
         LOAD: `words` x lanes bytes of i_features go to `address` .. of every PE of group `target`, as LOAD beats.
         RUN: `table_entries` entries of i_taps become TABLE beats; then settings.running is high until the chain is done.

@@ -17,6 +17,8 @@ from openwork_hw.decoder.payloads import WeightWord
 class Chain(wiring.Component):
     """`pes` PEs in a row; everything moves from one to the next, one a cycle.
 
+    Role
+        The whole array but for the `Sequencer`: an `Accelerator` consists of these two.
     Function
         PE i has number i mod row_groups in its group. While settings.running, the first PE of each group takes the beats of
         its own feeder, every other PE those of the PE before; else all pass on what comes in.

@@ -20,6 +20,8 @@ from openwork_hw.primitives.multipliers import Multipliers
 class Element(wiring.Component):
     """Carry out beats on the block of the map that this PE owns.
 
+    Role
+        The part of a `ProcessingElement` that computes: it holds the PE's blocks of all maps.
     Function
         MAC: for each lane, sum = (first ? 0 : sum) + weight * operand. The operand is the byte at `address` of the lane and PE
         that lane_shift and pe_shift name; `pad` beyond the first and last lane, beyond the group's first and last PE, and where a

@@ -33,6 +33,8 @@ FEEDER_SETTINGS = (
 class Feeder(wiring.Component):
     """Decode one weight stream, replay its rows and look up where each operand is.
 
+    Role
+        Part of a `ProcessingElement` that can lead a group: it turns the group's weight stream into beats.
     Function
         For each replayed nonzero: a MAC beat with address = table[table_base | tap].address + channel, the table's shifts, the
         value as weight. TABLE beats of the chain go into the table.

@@ -12,6 +12,8 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 class PassBuffer(wiring.Component):
     """Pass a stream on, from a pass's beginning to the payload that is its last.
 
+    Role
+        The input of a `Feeder` for words and for records: the stream goes on with the next pass.
     Function
         `o` repeats the payloads of `i` in order. What follows one with `last` waits at `i` for the next pass.
     Ports

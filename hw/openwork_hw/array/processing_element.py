@@ -16,6 +16,8 @@ from openwork_hw.primitives.registers import without_reset
 class ProcessingElement(wiring.Component):
     """One station of the chain.
 
+    Role
+        One station of the `Chain`.
     Function
         Takes beats from the chain, or from its own feeder while settings.running if it is the first PE of its group; carries
         them out and passes them on. Counts the group number on, adds what it emits, its done and its fault.

@@ -41,6 +41,8 @@ class Replayed(data.StructLayout):
 class RowBuffer(wiring.Component):
     """Replay each row of a weight stream for every local pixel while the next row is loaded behind it.
 
+    Role
+        Part of a `Feeder`, between the `WeightDecoder` and the tap table: every nonzero is decoded once and used per pixel.
     Function
         For each row in stream order, for pixel in 0 .. hold-1, for each nonzero of the row: one replayed nonzero with
         table_base = pixel << tap_bits and end.address = output_base + pixel * output_stride + record.row.

@@ -12,6 +12,8 @@ from openwork_hw.array.payloads import WordWrite
 class WritePort(wiring.Component):
     """Hand on one word a cycle: that of the first source that has one.
 
+    Role
+        Part of a `WriteBack`: the only way into the feature memory of a PE.
     Function
         o[t+1] = the first valid one of i[t]; the others wait. What `o` holds while it is not valid is 0.
     Ports

@@ -13,6 +13,8 @@ BUFFER_BYTES = 8
 class ByteGearbox(wiring.Component):
     """Show the next five bytes of a stream of words and drop as many as the consumer says.
 
+    Role
+        Part of a `CsrDecoder` or a `TripletDecoder`, whose fields do not begin at the edges of words.
     Function
         `o` holds the next bytes, the first lowest; bytes that are not there yet are 0. `take` bytes leave.
     Ports

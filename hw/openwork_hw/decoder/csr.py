@@ -17,6 +17,8 @@ NONZERO_BYTES = 3
 class CsrDecoder(wiring.Component):
     """Turn the words of a CSR stream, after its header, into nonzeros.
 
+    Role
+        One of the decoders that a `WeightDecoder` is built with: the one for `csr` in arrays that are not compact.
     Function
         As `openwork_hw.arch.csr`: a row's length (u16), then as many times column (u16) and value (i8).
     Ports

@@ -16,6 +16,8 @@ OFFSET_BITS = bits_for(HALF_BITS)
 class FieldShifter(wiring.Component):
     """Shift right, a bit of the distance a stage.
 
+    Role
+        Part of a `PackedDecoder`, behind a `FieldString`: it moves each field to bit 0.
     Function
         o = (window >> offset)[:FIELD_BITS], latency_cycles advances later.
     Ports

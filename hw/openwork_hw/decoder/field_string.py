@@ -23,6 +23,8 @@ FieldPlace = data.StructLayout({"window": WINDOW_BITS, "offset": OFFSET_BITS, "c
 class FieldString(wiring.Component):
     """Keep FIELD_WORDS words of the field string and find the next field of 8 + rice bits.
 
+    Role
+        Part of a `PackedDecoder`: it finds the value and the remainder of each nonzero.
     Function
         The string passes through a window of two halves of 16 bits. The field is the window from `offset` on; taking it
         moves the offset on by 8 + rice, and the window by a half where that leaves its lower half.

@@ -28,6 +28,8 @@ TOKEN = data.StructLayout({"nonzero": 1, "end": 1, "tail": 1, "over": 1, "code":
 class PackedDecoder(wiring.Component):
     """Turn the words of a packed stream, after its header, into nonzeros, one a cycle.
 
+    Role
+        One of the decoders that a `WeightDecoder` is built with: the one for `packed`, which most boards use.
     Function
         As `openwork_hw.arch.packed`: gap = quotient << rice | remainder; column' = column + 1 + gap, less `columns` where
         that crosses the row's end. One nonzero is held back until the next one, or the stream's end, tells whether it

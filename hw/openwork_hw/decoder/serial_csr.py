@@ -24,6 +24,8 @@ class Expects(enum.Enum):
 class SerialCsrDecoder(wiring.Component):
     """Turn the words of a CSR stream, after its header, into nonzeros, a byte at a time.
 
+    Role
+        The only decoder of a `WeightDecoder` in a compact array: for parts where words come slowly and logic is scarce.
     Function
         As CsrDecoder's.
     Ports

@@ -24,6 +24,8 @@ Stop = data.StructLayout({"place": range(BYTE_BITS), "frees": 1})
 class StopString(wiring.Component):
     """Keep STOP_WORDS words of the stop string and find its next stop: the lowest 1.
 
+    Role
+        Part of a `PackedDecoder`: it finds the quotient of each nonzero.
     Function
         The string is worked off in bytes. A byte `u` gives the stop ``u & -u`` and becomes ``u & (u - 1)``; with its last
         stop, the next byte takes its place.

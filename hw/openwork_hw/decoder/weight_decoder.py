@@ -43,6 +43,8 @@ class State(enum.Enum):
 class WeightDecoder(wiring.Component):
     """Read a weight stream's header, decode the rest, check and count; report the first error, swallow what follows.
 
+    Role
+        The front of a `Feeder`: it turns a weight stream of any encoding into checked nonzeros for the `RowBuffer`.
     Function
         Each beat of the encoding's decoder is checked in the order of `openwork_hw.arch.weight_stream.collect`; a good
         one leaves with column = tap << channel_bits | channel taken apart. After an error nothing leaves, and words are

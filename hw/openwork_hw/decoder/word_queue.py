@@ -10,6 +10,8 @@ from openwork_hw.arch.config import WORD_BITS
 class WordQueue(wiring.Component):
     """Keep up to `depth` words in the order in which they came.
 
+    Role
+        Part of a `StopString` and of a `FieldString`: it holds the words that wait there.
     Function
         A word goes to the first free place; when the first one is taken, the others move up.
     Ports

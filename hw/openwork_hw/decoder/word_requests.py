@@ -10,6 +10,8 @@ from openwork_hw.arch.packed import FIRST_WORDS
 class WordRequests(wiring.Component):
     """Queue the requests for words in the order in which room for them came up.
 
+    Role
+        Part of a `PackedDecoder`: the words of two bit strings come in one stream, in the order of these requests.
     Function
         Starts with the requests of an empty decoder, FIRST_WORDS. `stop` and `field` ask for one more word each; where
         both do, the stop word comes first.

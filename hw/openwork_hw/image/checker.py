@@ -14,6 +14,8 @@ from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
 class ImageChecker(wiring.Component):
     """Read a whole image once: its header, then all words for the check sum.
 
+    Role
+        Part of an `ImageRunner`: it answers CHECK.
     Function
         status = the first rule of `arch.image.check_image` that the words break, or GOOD; LENGTH also where the words are more
         than `address_bits` can number.

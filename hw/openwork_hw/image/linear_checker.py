@@ -13,6 +13,8 @@ from openwork_hw.arch.linear_image import MAGIC, VERSION
 class LinearChecker(wiring.Component):
     """Read a whole linear image once, in order.
 
+    Role
+        Part of a `LinearRunner`: it answers CHECK.
     Function
         status = the first rule of `arch.linear_image.check_linear_words` that the words break, or GOOD; LENGTH also where there are
         more than `most_words`.

@@ -21,6 +21,8 @@ COUNT_BITS = 20
 class LinearReader(wiring.Component):
     """Follow the program of a linear image, a command at a time.
 
+    Role
+        Part of a `LinearRunner`: it takes the place of the program, word and record readers of an `ImageRunner`.
     Function
         For each instruction of `arch.linear_image`: its command, its tap table entries, its row records, its weight stream. The
         next one is read when `reported` says that the command has been carried out: until then its payload stays. At END `done` is

@@ -17,6 +17,8 @@ Region = data.StructLayout({"address": ADDRESS_BITS, "words": ADDRESS_BITS})
 class MemoryReader(wiring.Component):
     """Ask a memory for the words of a region and hand them on, ahead of who takes them.
 
+    Role
+        Part of an `ImageRunner`, once per weight stream and once for the program, and part of a `RecordReader`.
     Function
         For each region: its words in order, `last` with its last one. `clear` drops the region, what waits and what is on its way.
     Ports

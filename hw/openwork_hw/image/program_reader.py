@@ -49,6 +49,8 @@ def connect_tap(m: Module, word: Value, entry: data.View) -> None:
 class ProgramReader(wiring.Component):
     """Follow a program, one instruction ahead of the sequencer.
 
+    Role
+        Part of an `ImageRunner`: it gives the `Accelerator` its commands, and each reader its regions.
     Function
         For each instruction: the regions of its feeders (words, then records, where there are any), then the command, then its
         tap table entries. At END `done` is high until `restart`.

@@ -25,6 +25,8 @@ def record_fields(config: ArrayConfig, first: Value, second: Value, last: Value)
 class RecordReader(wiring.Component):
     """Ask a memory for a region of row records and hand them on, ahead of who takes them.
 
+    Role
+        Part of an `ImageRunner`, once per feeder.
     Function
         For each two words of a region one record, as `arch.image.encode_record` writes it; `last` with the region's last.
     Ports

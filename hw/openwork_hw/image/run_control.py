@@ -37,6 +37,8 @@ class CommandReport(data.StructLayout):
 class RunControl(wiring.Component):
     """Take requests one after the other, and say what is to be done for each.
 
+    Role
+        Part of an `ImageRunner` and of a `LinearRunner`: the state machine that answers a host's requests.
     Function
         CHECK: `check`, then `checking` until `checked`, when `found` says what came of it. RUN, after a CHECK that found the image
         good: `clear` until the array has taken a CLEAR; `rewind` until it has reported it; `start` until `started`; `running` until

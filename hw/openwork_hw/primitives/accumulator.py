@@ -12,6 +12,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class Accumulator(wiring.Component):
     """Add up products, or keep the largest one; `first` starts anew.
 
+    Role
+        The end of each lane of an `Element`: it adds up the products of a row.
     Function
         sum[t+1] = product[t] if first[t] else sum[t] + product[t], every cycle: a bubble carries product 0 and first 0.
         With `max_pooling`, where not `enable`: product[t] if compare[t] and product[t] > sum[t], else sum[t].

@@ -13,6 +13,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class BlockMemory(wiring.Component):
     """Hold `depth` words of `width` bits; write one and read one each cycle.
 
+    Role
+        The memory behind row buffers, tap tables, feature memories with two ports, queues and images.
     Function
         read_data[t+2] = memory[read_address[t]]; where write_enable, memory[write_address] = write_data from the next
         cycle on.

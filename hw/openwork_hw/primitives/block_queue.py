@@ -13,6 +13,8 @@ from openwork_hw.primitives.block_memory import BlockMemory
 class BlockQueue(wiring.Component):
     """Keep up to `depth` payloads in the order in which they came, for one who takes them slowly.
 
+    Role
+        Part of a `LinearReader`: the row records of a pass wait there.
     Function
         `o` repeats the payloads of `i`.
     Ports

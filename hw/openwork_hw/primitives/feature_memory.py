@@ -12,6 +12,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class FeatureMemory(wiring.Component):
     """Hold the activations of a PE: `feature_words` words of a byte for each lane.
 
+    Role
+        Part of an `Element`: layers read their inputs from it and write their outputs into it.
     Function
         read_data[t+2] = memory[read_address[t]]; where write_enable, memory[write_address] = write_data from the next
         cycle on.

@@ -11,6 +11,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class Multipliers(wiring.Component):
     """Multiply one weight with the operand of each lane.
 
+    Role
+        Part of an `Element`: all lanes of a PE multiply with the same weight.
     Function
         products[lane][t+4] = x[lane][t] * w[t]
     Ports

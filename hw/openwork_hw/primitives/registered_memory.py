@@ -13,6 +13,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class RegisteredMemory(wiring.Component):
     """Hold `depth` words of `width` bits behind registers: the way there is a cycle of its own, and so is the way back.
 
+    Role
+        The memory of images, requests and results: it may lie far from its users and does not slow the clock.
     Function
         read_data[t + latency_cycles] = what was written to read_address[t] last before t, where write_enable was high.
     Ports

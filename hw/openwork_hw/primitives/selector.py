@@ -11,6 +11,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class Selector(wiring.Component):
     """Hand on the word that `select` names.
 
+    Role
+        Part of the `Drain`, the `OperandShift` and the `Requantizer`, where most of the multiplexers of an array are.
     Function
         o = i[select]; undefined for a select beyond the last word.
     Ports

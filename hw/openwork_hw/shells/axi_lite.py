@@ -53,6 +53,8 @@ ReadWord = data.StructLayout({"data": DATA_BITS, "response": Response})
 class AxiLitePort(wiring.Component):
     """Turn the channels of AXI4-Lite into single accesses that are answered in the cycle in which they are made.
 
+    Role
+        Part of a `RegisterFile`: the registers know nothing of channels and their order.
     Function
         A write is made when its address and its data have both come, in whatever order; a read when its address has. The
         answer is kept until the manager takes it. The lowest two bits of an address say nothing, as all accesses are words.

@@ -21,6 +21,8 @@ class AxiStream(wiring.Signature):
 class ImageLoader(wiring.Component):
     """Write each packet of words to the image memory, from its first word on.
 
+    Role
+        Part of a `BusShell`: a DMA engine writes an image through it.
     Function
         Word k of a packet goes to address k; words from `words` on are dropped.
     Ports
@@ -93,6 +95,8 @@ class ImageLoader(wiring.Component):
 class FeaturePackets(wiring.Component):
     """Give the bytes of a run as one packet.
 
+    Role
+        Part of a `BusShell`: a DMA engine gets the outputs of a run as one packet.
     Function
         o_axis repeats `i`; the last byte before `end` has tlast. A run without bytes gives no packet.
     Ports

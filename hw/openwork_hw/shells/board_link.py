@@ -21,6 +21,8 @@ RESET_CYCLES = 16
 class BoardLink(wiring.Component):
     """Receive, carry out and answer requests.
 
+    Role
+        Part of a `ByteShell` and of a `FlashShell`: between the serial line and the array.
     Function
         `arch.link`, for a board that says `identity` of itself.
     Ports

@@ -25,6 +25,8 @@ RESET_CYCLES = 16
 class BusShell(wiring.Component):
     """Run images that come over a bus, on a memory of the block's own.
 
+    Role
+        The array as a block for systems with a processor and DMA engines. `AxiTop` gives it the port names of the standard.
     Function
         A packet of s_axis_image goes to the image memory. CONTROL has it checked and run; the run takes the features of its
         LOAD commands from s_axis_features and gives those of all its STORE commands as one packet of m_axis_features.

@@ -17,6 +17,8 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 class ByteShell(wiring.Component):
     """Let a host run images over any line that carries bytes.
 
+    Role
+        The array for boards whose host is at the other end of a line of bytes. `SerialShell` puts it on a UART.
     Function
         An ImageRunner, with `BoardLink` as its host.
     Ports

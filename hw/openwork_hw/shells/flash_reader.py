@@ -26,6 +26,8 @@ GAP_CYCLES = 8
 class FlashReader(wiring.Component):
     """Read words from where it is told on.
 
+    Role
+        Part of a `FlashShell`: the image memory of a board with little memory on the chip.
     Function
         After each start, the words from that address on, the first byte highest; it never ends. While the next start is offered,
         no more words are.

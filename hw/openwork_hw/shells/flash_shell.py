@@ -19,6 +19,8 @@ from openwork_hw.shells.uart import Uart, clocks_per_bit
 class FlashShell(wiring.Component):
     """Run the linear image of a flash memory for a host on a serial line.
 
+    Role
+        The chip of the boards iCEBreaker and UPduino.
     Function
         A LinearRunner, with `BoardLink` as its host. The memory cannot be written over the link; PEEK reads it.
     Ports

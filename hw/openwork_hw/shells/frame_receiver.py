@@ -21,6 +21,8 @@ def missing_bits(bytes: int) -> int:
 class FrameReceiver(wiring.Component):
     """Undo the stuffing of requests, check them, and queue those that are whole and in order.
 
+    Role
+        Part of a `BoardLink`: behind it, every request is right and comes once.
     Function
         Each byte of a request goes into the queue as it comes; the zero behind it keeps all of them, or drops them where the CRC
         is wrong, the payload is not as long as the header says (`exact`), the sequence number is not `expected` or the queue is

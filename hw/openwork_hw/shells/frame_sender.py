@@ -13,6 +13,8 @@ CRC_BYTES = 4
 class FrameSender(wiring.Component):
     """Hand on the bytes of responses, and behind the last one of each its CRC-32.
 
+    Role
+        Part of a `BoardLink`: the host trusts only responses with a right CRC.
     Ports
         i : in, stream of FrameByte
         o : out, stream of 8

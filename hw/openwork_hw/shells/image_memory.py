@@ -22,6 +22,8 @@ MOST_WORDS = 1 << 20
 class ImageMemory(wiring.Component):
     """Hold an image in block memory, and serve many readers through one port.
 
+    Role
+        The image memory of a `BusShell` and of a `SerialShell`.
     Function
         Requests are taken one a cycle, from the readers in turn, and answered. Addresses beyond `words` wrap around.
     Ports

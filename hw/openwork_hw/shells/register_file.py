@@ -19,6 +19,8 @@ def layout(register: Register) -> data.Layout:
 class RegisterFile(wiring.Component):
     """Answer register accesses with what the array is and does, and hand on what is written.
 
+    Role
+        Part of a `BusShell`: all that a processor sees of the block.
     Function
         As `docs/registers.md`. A strobe that is low leaves its byte as it is, and its bits trigger nothing.
     Ports

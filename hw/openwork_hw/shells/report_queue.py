@@ -17,6 +17,8 @@ DEPTH = 64
 class ReportQueue(wiring.Component):
     """Number the reports of a run, and show the oldest in registers.
 
+    Role
+        Part of a `BusShell`: reports wait for a processor, and the array does not.
     Function
         A report that finds the queue full is lost, which `lost` keeps until the next run begins.
     Ports

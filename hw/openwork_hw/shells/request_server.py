@@ -19,6 +19,8 @@ from openwork_hw.shells.responder import Responder
 class RequestServer(wiring.Component):
     """Carry out requests in order, and make the responses of those that have one.
 
+    Role
+        Part of a `BoardLink`, between `FrameReceiver` and `FrameSender`.
     Function
         `arch.link` says what each kind of request asks for. A WRITE that reaches beyond the memory is dropped, a PEEK beyond it
         answered without words.

@@ -13,6 +13,8 @@ from openwork_hw.shells.register_file import layout
 class RequestGate(wiring.Component):
     """Ask the runner what a register says, and keep what it answers.
 
+    Role
+        Part of a `BusShell`, between its registers and the `ImageRunner`.
     Function
         While not busy, control.check asks for a CHECK, otherwise control.run for a RUN. A RUN after the image has changed is
         answered NOT_CHECKED without asking: the runner may rely on a memory that does not change between the two.

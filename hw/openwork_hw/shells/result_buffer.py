@@ -13,6 +13,8 @@ from openwork_hw.primitives.registered_memory import RegisteredMemory
 class ResultBuffer(wiring.Component):
     """Turn results into one string of bytes, and keep the last `bytes` of it.
 
+    Role
+        Part of a `BoardLink`: results wait until a READ asks for them, also for a second time.
     Function
         A feature is a byte; a report is `arch.link.REPORT`, or nothing without `reports`; an answer is `arch.link.ANSWER`.
         data[t + latency_cycles] = byte number read[t] of the string, if it is from `released` to before `given`. All positions are

@@ -17,6 +17,8 @@ from openwork_hw.shells.uart import Uart, clocks_per_bit
 class SerialShell(wiring.Component):
     """Run images for a host on a serial line.
 
+    Role
+        The chip of the boards that have room for an image: ULX3S, ECPIX-5, OrangeCrab, Colorlight i5, Tang Nano 9K.
     Ports
         rx : in, 1, asynchronous
         tx : out, 1

@@ -34,6 +34,8 @@ def clocks_per_bit(clock_hz: float, baud: int) -> int:
 class Uart(wiring.Component):
     """Send and receive bytes: a start bit, eight bits, lowest first, a stop bit.
 
+    Role
+        The serial line of a `SerialShell` and of a `FlashShell`.
     Function
         What `i` is given goes out on `tx`; what comes in on `rx` is offered on `o`. A byte whose stop bit is missing is dropped.
     Ports

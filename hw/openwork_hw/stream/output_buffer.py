@@ -12,6 +12,8 @@ from openwork_hw.primitives.registers import without_reset
 class OutputBuffer(wiring.Component):
     """Pass a stream on through two places, so that no path leads from its output to its input.
 
+    Role
+        The end of a pipeline, such as a decoder: the consumer's logic begins at a register.
     Function
         `o` repeats the payloads of `i` in order.
     Ports

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 class ShortQueue(wiring.Component):
     """Pass a stream on through two registers that are filled in turn.
 
+    Role
+        Between two parts that lie far apart, such as the readers and the image memory.
     Function
         `o` repeats the payloads of `i` in order.
     Ports

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 class SkidBuffer(wiring.Component):
     """Pass a stream on with a registered `ready`: what comes in while the consumer stalls waits in one register.
 
+    Role
+        Part of a `WeightDecoder`: it cuts the path of `ready` without a cycle of latency.
     Function
         `o` repeats the payloads of `i` in order.
     Ports
