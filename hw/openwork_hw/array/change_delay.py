@@ -38,7 +38,7 @@ class ChangeDelay(wiring.Component):
     Timing
         Latency `use` cycles. No combinational path.
     Cost
-        len(copy_cycles(...)) registers of the layout and one flag a cycle.
+        len(copy_cycles(...)) registers of the layout and one flag per cycle.
     Limits
         window <= spacing.
     Verified by

@@ -1,4 +1,4 @@
-"""Takes in the outputs of a PE that computes other rows of the same part of the map."""
+"""Receives the outputs of a PE that computes other rows of the same part of the map."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import data, wiring

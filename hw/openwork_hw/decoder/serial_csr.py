@@ -1,4 +1,4 @@
-"""Decodes CSR weight streams a byte a cycle, for parts where words come slowly and logic is dear."""
+"""Decodes CSR weight streams one byte per cycle, for parts where words come slowly and logic is scarce."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.lib import enum, stream, wiring
@@ -31,7 +31,7 @@ class SerialCsrDecoder(wiring.Component):
     Ports
         As CsrDecoder's.
     Timing
-        A nonzero in three cycles and a row's length in two, and one for each word. Combinational path: o.ready to i_words.ready.
+        Three cycles per nonzero, two per row length, and one per word. Combinational path: o.ready to i_words.ready.
     Cost
         A quarter of CsrDecoder's: a word, a nonzero, a 16-bit counter, no shifter.
     Limits

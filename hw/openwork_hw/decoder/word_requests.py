@@ -13,8 +13,8 @@ class WordRequests(wiring.Component):
     Role
         Part of a `PackedDecoder`: the words of two bit strings come in one stream, in the order of these requests.
     Function
-        Starts with the requests of an empty decoder, FIRST_WORDS. `stop` and `field` ask for one more word each; where
-        both do, the stop word comes first.
+        It starts with the requests of an empty decoder, FIRST_WORDS. `stop` and `field` ask for one more word each. If both
+        ask, the stop word comes first.
     Ports
         stop, field : in; ask for a word. Not in the cycle after both did
         taken : in; the word that was asked for first has come

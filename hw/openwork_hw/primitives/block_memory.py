@@ -25,7 +25,7 @@ class BlockMemory(wiring.Component):
         read_address : in, range(depth); read every cycle
         read_data : out, width bits
     Timing
-        Latency 2 (the memory's own register and its output register), a word each cycle. No combinational path.
+        Latency 2 (the memory's own register and its output register), one word per cycle. No combinational path.
     Cost
         ECP5: ceil(width / w) DP16KD, output register included, w = 36, 18, 9, 4, 2, 1 for up to 512, 1024 to 16,384
         words.

@@ -9,7 +9,7 @@ from openwork_hw.primitives.technologies import primitives_of
 
 
 class ClearableAdder(wiring.Component):
-    """Add two numbers, or hand on the first.
+    """Add two numbers, or hand on the first number alone.
 
     Role
         Part of an `Accumulator` and of a `PooledSum`: a sum that begins anew costs no multiplexer on ECP5.

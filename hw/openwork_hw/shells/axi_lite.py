@@ -1,4 +1,4 @@
-"""AXI4-Lite, as a subordinate sees it: one register access a cycle for whoever knows the registers."""
+"""AXI4-Lite, as a subordinate sees it: one register access per cycle for whoever knows the registers."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, enum, wiring
@@ -67,10 +67,10 @@ class AxiLitePort(wiring.Component):
         o_read_address : out; number of the word
         i_read, i_read_known : in; the answer in the same cycle: the word, and whether there is such a register to read
     Timing
-        A write and a read each cycle. An access is made one cycle after its last channel was taken, and answered in the next.
+        One write and one read per cycle. An access is made one cycle after its last channel was taken, and answered in the next.
         No combinational path from an input of s_axi to any of its outputs.
     Cost
-        Two registers for each channel.
+        Two registers per channel.
     Limits
         awprot and arprot are not looked at.
     Verified by

@@ -33,16 +33,16 @@ class BusShell(wiring.Component):
         Registers: `docs/registers.md`.
     Ports
         s_axi : in, AxiLite(12): registers
-        s_axis_image : in, AxiStream(32, last): an image a packet
+        s_axis_image : in, AxiStream(32, last): one image per packet
         s_axis_features : in, AxiStream(8): as many bytes as the image's header says for each run; more wait for the next run
         m_axis_features : out, AxiStream(8, last)
         interrupt : out; high while an event is pending that INTERRUPT_ENABLE names
     Timing
         One clock. No combinational path from any input to any output. The cycles of reports are what `openwork.compiler` predicts,
         those of an answer ImageMemory.latency_cycles - 1 more, as long as features come and go and the memory keeps up: it serves a
-        word a cycle to all ports together.
+        word per cycle to all ports together.
     Cost
-        `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers for each channel of the bus, and
+        `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers per channel of the bus, and
         the registers' read multiplexer.
     Limits
         As ImageRunner's. An image that is longer than the memory is found DAMAGED, or of a wrong LENGTH.

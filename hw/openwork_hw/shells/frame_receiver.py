@@ -36,7 +36,7 @@ class FrameReceiver(wiring.Component):
     Timing
         A byte of `i` in 9 cycles, of `o` in 4. No combinational path but from o.ready.
     Cost
-        A CRC-32 of a bit a cycle, `bytes` x 9 bits of block memory.
+        A CRC-32 of one bit per cycle, `bytes` x 9 bits of block memory.
     Limits
         `bytes` is a power of two. A request as long as that, header and CRC included, never gets in; a RESET or a HELLO whose
         payload is a multiple of 4 x bytes too long counts.

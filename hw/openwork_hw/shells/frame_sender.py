@@ -21,7 +21,7 @@ class FrameSender(wiring.Component):
     Timing
         A byte in 10 cycles. No combinational path.
     Cost
-        A CRC-32 of a bit a cycle.
+        A CRC-32 of one bit per cycle.
     Limits
         -
     Verified by

@@ -25,11 +25,11 @@ class ImageMemory(wiring.Component):
     Role
         The image memory of a `BusShell` and of a `SerialShell`.
     Function
-        Requests are taken one a cycle, from the readers in turn, and answered. Addresses beyond `words` wrap around.
+        Requests are taken one per cycle, from the readers in turn, and answered. Addresses beyond `words` wrap around.
     Ports
         as `shells.memory` says
     Timing
-        latency_cycles from a request that is taken to its word; a word each cycle, a write each cycle. Combinational paths:
+        latency_cycles from a request that is taken to its word; one word per cycle, a write each cycle. Combinational paths:
         from the `valid` of all readers to the `ready` of each.
     Cost
         words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it; for each slice of

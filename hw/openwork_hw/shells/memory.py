@@ -2,8 +2,8 @@
 
 A memory is a component with these ports:
 
-    i_requests : in, streams of word addresses, one for each reader
-    o_words : out, streams of words, one for each reader: the answers to its requests in their order, as late as the memory likes.
+    i_requests : in, streams of word addresses, one per reader
+    o_words : out, streams of words, one per reader: the answers to its requests in their order, as late as the memory likes.
         A reader takes a word in the cycle in which it is offered, because it asks for no more than it has room for
     i_writes : in, stream of WordWrite; a memory that cannot be written takes and drops them
     forget : in, 1; while it is high, 16 cycles at least, requests that have not been answered are forgotten. What is stored stays

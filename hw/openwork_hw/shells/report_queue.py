@@ -29,7 +29,7 @@ class ReportQueue(wiring.Component):
         lost : out
         comes : out; high for one cycle when a report comes
     Timing
-        A report each cycle; it is shown two cycles later.
+        One report per cycle; it is shown two cycles later.
     Cost
         Block memory of DEPTH reports.
     Limits

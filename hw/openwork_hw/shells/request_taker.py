@@ -32,7 +32,7 @@ class RequestTaker(wiring.Component):
         respond : out; responded : in
         released : out; of the latest READ
     Timing
-        A byte each cycle, but for a cycle for each word, and where somebody makes it wait.
+        One byte per cycle, but for a cycle for each word, and where somebody makes it wait.
     Cost
         A state machine.
     Limits

@@ -26,7 +26,7 @@ class ResultBuffer(wiring.Component):
         read : in, position; data : out, 8
         answered : out, 1; high in the cycle after that in which an answer's last byte is written
     Timing
-        A byte each cycle as long as `given` - `released` < bytes, and a cycle more for each report and answer. No combinational
+        One byte per cycle as long as `given` - `released` < bytes, and a cycle more for each report and answer. No combinational
         path.
     Cost
         `bytes` of block memory.

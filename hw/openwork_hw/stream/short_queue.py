@@ -19,7 +19,7 @@ class ShortQueue(wiring.Component):
         o : out, stream of `payload`
         flush : in; drop what waits
     Timing
-        latency_cycles = 1, one payload a cycle, no bubble. No combinational path. Neither o.ready nor i.valid reaches more than
+        latency_cycles = 1, one payload per cycle, no bubble. No combinational path. Neither o.ready nor i.valid reaches more than
         a few flip-flops; o.payload comes out of a multiplexer.
     Cost
         Two registers of the payload, one multiplexer.
