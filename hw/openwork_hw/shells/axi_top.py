@@ -1,4 +1,4 @@
-"""The bus shell with the port names that other people's tools know."""
+"""The bus shell with the port names of the AXI standard, which other tools know."""
 
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""A whole chip but for clock, reset and pins: the byte shell on a UART, its image in memory on the chip."""
+"""A whole chip but for clock, reset and pins: the byte shell on a UART, with the image in a memory on the chip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ class SerialShell(wiring.Component):
     Cost
         Uart, ByteShell, ImageMemory.
     Limits
-        As theirs.
+        Those of its parts.
     Verified by
         tests/system/test_board.py::test_digits_bit_for_bit
     """
