@@ -50,7 +50,7 @@ class Results:
         return self._asked - length, length
 
     def lost(self, position: int, length: int) -> None:
-        """The response to a READ is lost, so its results must be asked for again."""
+        """Note results that must be asked for again, because a response is lost or was too short."""
         if length > 0:
             insort(self._again, (position, length))
 
