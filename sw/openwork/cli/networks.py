@@ -26,6 +26,7 @@ from openwork.cli.arrays import (
     named_encodings,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
+from openwork.cli.on_board import board_named, check_fits, speed_line
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
@@ -93,6 +94,12 @@ def compile_(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .image file to write.")],
     preset: Preset = "demo",
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="Compile for a board's own array, and say how many inputs per second it gives.", show_default=False
+        ),
+    ] = None,
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
@@ -120,6 +127,8 @@ def compile_(
 
     The preset gives every size without an option of its own. For example:
 
+      openwork compile model.int8 --board ulx3s-85f -o model.image
+
       openwork compile model.int8 --preset ecp5-85k -o model.image
 
       openwork compile model.int8 --preset ecp5-85k --feature-words 65536 -o model.image
@@ -128,6 +137,12 @@ def compile_(
     """
     from openwork.files import read_network, write_image
 
+    place = None if board is None else board_named(board)
+    if place is not None:
+        if preset not in ("demo", place.preset):
+            raise OptionError(f"{board} has the array of the preset {place.preset}: leave --preset out, or the board")
+        preset = place.preset
+        encoding = place.encodings[0].name.lower() if encoding is None else encoding
     config = array_config(
         preset,
         pes=pes,
@@ -143,7 +158,9 @@ def compile_(
         global_pooling=global_pooling,
         compact=compact,
     )
-    chosen = named_encodings([encoding] if encoding else None, config)[-1]
+    chosen = named_encodings(None if encoding is None else [encoding], config)[-1]
+    if place is not None and config != place.config:
+        raise OptionError(f"{board} has the array of the preset {place.preset}: leave the sizes out, or the board")
     check_files((model,), (out,))
     network = read_network(model)
 
@@ -155,10 +172,14 @@ def compile_(
     with counting() as progress:
         plan = best_plan(network, config, chosen)
         image = emit(plan, watch=False, progress=progress)
+    if place is not None:
+        check_fits(place, image)
     write_image(out, image)
     if stages:
         output.print(stages_text(plan), highlight=False, markup=False)
     output.print(layer_table(image))
+    if place is not None:
+        output.print(speed_line(place, image), highlight=False, markup=False, soft_wrap=True)
     output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -19,6 +19,7 @@ from openwork_hw.arch.timing import (
     DECODER_CYCLES,
     HEADER_CYCLES,
     LOAD_CYCLES,
+    LOADED_CYCLES,
     STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
@@ -26,6 +27,9 @@ from openwork_hw.arch.timing import (
     pass_overhead,
     way_cycles,
 )
+
+MOVED_CYCLES = 4
+"""From asking for a word to its beat, and from the sequencer's queue to its first byte's: besides `way_cycles`."""
 
 
 def pass_cycles(
@@ -90,6 +94,13 @@ def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:
 
 
 def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
-    """Cycles that a MOVE reports: `move_period` per word, and the way of the last word and of its bytes."""
+    """Cycles that a MOVE reports: `move_period` per word, and the way of the last word and of its bytes.
+
+    A memory with one port writes no byte in the cycle in which the next word would be read, LOADED_CYCLES before the end of a
+    period. After the last word no word is read, but a byte that is due in this cycle still waits.
+    """
+    period = move_period(config, move)
     last = config.lanes - move.lanes + move.lanes * config.lanes
-    return STORE_CYCLES + (move.words - 1) * move_period(config, move) + way_cycles(config) + last + held_cycles(config)
+    waits = config.single_port and period - LOADED_CYCLES >= way_cycles(config) + MOVED_CYCLES
+    way = way_cycles(config) + last + held_cycles(config)
+    return STORE_CYCLES + (move.words - 1) * period + way + waits

@@ -69,7 +69,7 @@ class Builder:
         """The shape of the map that a tensor holds."""
         shape = result.shape
         if not shape or str(shape[0]) != self.batch or len(shape) not in (2, 4):
-            raise Unsupported(f"a tensor of {list(map(str, shape))} is neither a batch of maps nor of vectors")
+            raise Unsupported(f"a tensor of {list(map(str, shape))} is no batch of maps, sequences or vectors")
         sizes = [int(size) for size in shape[1:]]
         return (sizes[0], 1, 1) if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 

@@ -1,4 +1,4 @@
-"""LeakyReLU and PReLU: a sum of the map and of what its negative values are to change by."""
+"""LeakyReLU, PReLU and the absolute value: a sum of the map and of what its negative values are to change by."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +23,11 @@ def lower_leaky_relu(build: "Builder", node: "Node", self_: Any, negative_slope:
         raise Unsupported(f"with a slope of {negative_slope}; a finite number is possible")
     channels = build.channels(build.parts(self_))
     return _leaky(build, node, build.parts(self_), torch.full((channels,), float(negative_slope), dtype=torch.float64))
+
+
+def lower_abs(build: "Builder", node: "Node", self_: Any) -> "Parts":
+    """Of `abs`: a slope of -1."""
+    return lower_leaky_relu(build, node, self_, -1.0)
 
 
 def lower_prelu(build: "Builder", node: "Node", self_: Any, weight: Any) -> "Parts":
@@ -61,4 +66,4 @@ def _leaky(build: "Builder", node: "Node", source: "Parts", slopes: "torch.Tenso
     return build.emit(node, FloatAdd((*source, *added), "", len(source), (1, sign)), build.shape(node))
 
 
-LOWERINGS: Mapping[str, Lowering] = {"leaky_relu": lower_leaky_relu, "prelu": lower_prelu}
+LOWERINGS: Mapping[str, Lowering] = {"abs": lower_abs, "leaky_relu": lower_leaky_relu, "prelu": lower_prelu}
