@@ -1,4 +1,4 @@
-"""A graph becomes a float network: batch norm folded, limits fused, padding folded, everything linear a layer."""
+"""Lowers a graph to a float network: folds batch norm and padding, fuses limits, and turns linear operations into layers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -74,7 +74,7 @@ def _grouped(complaints: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _take(build: Builder, node: Node, complaints: list[tuple[str, str]]) -> None:
-    """Give a node its value, or add a complaint; a node that reads one without a value gets none, quietly."""
+    """Give a node its value, or add a complaint. A node that reads a node without a value gets no value and no complaint."""
     try:
         if node.refusal:
             raise Unsupported(node.refusal)
@@ -95,7 +95,7 @@ def _take(build: Builder, node: Node, complaints: list[tuple[str, str]]) -> None
 
 
 def _check(build: Builder, node: Node, parts: Parts) -> None:
-    """Make sure that what a lowering made is what the model says."""
+    """Make sure that the result of a lowering has the shape that the model says."""
     if node.operation in HOST_OPERATORS or node.several:
         return
     if not parts:
@@ -112,7 +112,7 @@ def _complaint(node: Node, reason: str) -> tuple[str, str]:
 
 
 def _needed_part(build: Builder, outputs: Parts) -> FloatNetwork:
-    """The network, without steps that nothing reads."""
+    """The network without the steps whose outputs are never read."""
     needed = set(outputs)
     steps: list[FloatStep] = []
     for name, step in reversed(build.steps.items()):
