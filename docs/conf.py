@@ -29,6 +29,7 @@ apidoc_modules = [
 ]
 
 default_role = "code"
+autodoc_default_options = {"ignore-module-all": True}  # each name once, where it is defined
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
