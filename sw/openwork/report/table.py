@@ -25,7 +25,7 @@ HEAD = (
     "utilization",
     "memory",
 )
-"""Units of the columns. Density counts the weights of the model; nonzeros count all stored ones. Memory is in words per PE."""
+"""Titles of the columns. Density counts the weights of the model; nonzeros count all stored ones. Memory is in words per PE."""
 
 SHORT = {
     "density": "den-\nsity",
