@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def lower_leaky_relu(build: "Builder", node: "Node", self_: Any, negative_slope: Any = 0.01) -> "Parts":
-    """Of `leaky_relu`: one slope for all channels."""
+    """Lower `leaky_relu`, which has one slope for all channels."""
     import torch
 
     if not isinstance(negative_slope, int | float) or not isfinite(negative_slope):
@@ -31,7 +31,7 @@ def lower_abs(build: "Builder", node: "Node", self_: Any) -> "Parts":
 
 
 def lower_prelu(build: "Builder", node: "Node", self_: Any, weight: Any) -> "Parts":
-    """Of `prelu`: one slope, or one for each channel."""
+    """Lower `prelu`, which has one slope, or one slope per channel."""
     parts, slopes = build.parts(self_), build.constant(weight).reshape(-1)
     return _leaky(build, node, parts, slopes.expand(build.channels(parts)).clone())
 
