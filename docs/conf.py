@@ -29,6 +29,7 @@ apidoc_modules = [
 ]
 
 default_role = "code"
+autodoc_default_options = {"ignore-module-all": True}  # each name once, where it is defined
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
@@ -38,6 +39,7 @@ napoleon_use_ivar = True
 myst_heading_anchors = 4
 suppress_warnings = [
     "docutils",  # docstrings are written for people who read the source; their lists need no blank lines
+    "misc.highlighting_failure",  # mermaid: a picture where the repository is looked at, its text here
     "myst.header",
     "myst.xref_missing",  # links to folders of the repository; `tests/test_documents.py` checks that these are there
     "ref.python",  # a name that a package exports has two homes

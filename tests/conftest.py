@@ -1,7 +1,9 @@
 """What all tests share: one seed for random stimulus; in CI (`CI=true`) nothing may be skipped, so a missing tool fails by name."""
 
 import os
+import re
 from collections.abc import Generator
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,14 +31,33 @@ def seed() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--waves FOLDER` is the environment variable that every cocotb bench reads."""
-    parser.addoption("--waves", metavar="FOLDER", help="write the waves of every cocotb bench into a folder")
+    """`--waves FOLDER` is the environment variable that every cocotb bench and every Amaranth unit test reads."""
+    parser.addoption("--waves", metavar="FOLDER", help="write the waves of every simulation into a folder")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Workers of xdist get the same arguments."""
     if folder := config.getoption("--waves"):
         os.environ["OPENWORK_WAVES"] = str(Path(folder).absolute())
+    if folder := os.environ.get("OPENWORK_WAVES"):
+        _record_simulators(Path(folder))
+
+
+def _record_simulators(folder: Path) -> None:
+    """Let Amaranth's simulator write the waves of every run, in files that are called after the test."""
+    from amaranth.sim import Simulator
+
+    numbers = count(1)
+    run = Simulator.run
+
+    def recorded(simulator: Simulator) -> None:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "simulation").rpartition("::")[2].partition(" ")[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', test)}-{next(numbers)}.vcd"
+        with simulator.write_vcd(str(path), str(path.with_suffix(".gtkw"))):
+            run(simulator)
+
+    Simulator.run = recorded
 
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

@@ -1,4 +1,4 @@
-"""The top: commands and streams in, outputs and reports out. Wiring only, in the order of the data."""
+"""The array: commands and streams come in, outputs and reports go out. Wiring only, in the order of the data."""
 
 from amaranth.hdl import Elaboratable, Module, signed
 from amaranth.lib import stream, wiring
@@ -17,23 +17,26 @@ from openwork_hw.sequencing.payloads import CommandLayout, Report
 class Accelerator(wiring.Component):
     """Run layers of a sparse network, pass by pass, on features that stay in the array.
 
+    Role
+        The array without an image memory, for designs that make commands and streams themselves. `ImageRunner` and
+        `LinearRunner` drive it.
     Function
-        As `Sequencer`'s; the weights and records of a RUN command come through the streams of the PEs that lead a group:
-        PE s * row_groups for stream s, at its place in config.feeders.
+        Commands do what `Sequencer` says. The weights and records of a RUN come through the ports of the PEs that lead a group:
+        stream s goes to PE s * row_groups, and its port has the index of this PE in config.feeders.
     Ports
         i_commands : in, stream of CommandLayout(config)
         i_taps : in, stream of TapEntryLayout(config)
         i_features : in, stream of signed 8
-        i_words : in, one stream of WeightWord for each PE of config.feeders
-        i_records : in, one stream of RowRecordLayout(config) for each PE of config.feeders
+        i_words : in, one stream of WeightWord per PE of config.feeders
+        i_records : in, one stream of RowRecordLayout(config) per PE of config.feeders
         o_features : out, stream of signed 8
         o_reports : out, stream of Report(config)
     Timing
-        One clock. A RUN's cycles are predicted exactly by `openwork.compiler.predict` when no input stalls.
+        One clock. `openwork.compiler.predict` predicts the cycles of a RUN exactly, if no input stalls.
     Cost
         config.macs multipliers; see `openwork synth`.
     Limits
-        As the parts'. A command of a compact array stays at i_commands until its report is taken.
+        Those of its parts. A command of a compact array stays at i_commands until its report is taken.
     Verified by
         tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """

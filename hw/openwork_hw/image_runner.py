@@ -1,4 +1,4 @@
-"""The top for whole networks: an image in a memory runs by itself. Wiring."""
+"""The top for whole networks: it runs an image from a memory by itself. Wiring only."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
@@ -22,30 +22,34 @@ RECORD_WORDS_AHEAD = 16
 
 
 class ImageRunner(wiring.Component):
-    """Check and run the image that lies in a memory.
+    """Check and run the image in a memory.
 
+    Role
+        The array that runs a whole network by itself. `ByteShell` and `BusShell` connect it to a host; a design with a memory
+        of its own uses it directly.
     Function
-        CHECK: `arch.image.check_image`. RUN: the commands of the image's program, one after the other, each answered by a
-        report; LOAD takes its bytes from i_features, STORE gives them to o_features. RUN is refused before a CHECK that found
-        the image good; the memory must not change in between. Every request ends, whatever the words of the image are: one in
-        which nothing moves for 2 ** watchdog_bits cycles, or at most twice as many, is answered TIMED_OUT. A run that waits for
-        features counts as one in which nothing moves; one whose outputs or reports wait to be taken does not. The next request
-        finds the array as after a reset, and only the features that this run did not take are left to whoever gives them.
-        A malformed stream is read to the end that its command names, which `address_bits` bounds.
+        CHECK does what `arch.image.check_image` does. RUN carries out the commands of the image's program, one after the other,
+        and answers each with a report. LOAD takes its bytes from i_features, and STORE gives them to o_features. RUN is refused
+        before a CHECK has found the image good; the memory must not change in between.
+        Every request ends, whatever the words of the image are. If nothing moves for 2 ** watchdog_bits cycles, or at most twice
+        as many, the answer is TIMED_OUT. Nothing moves while a run waits for features; outputs and reports that wait to be taken
+        count as moving. The next request finds the array as after a reset. Features that the run did not take stay in their
+        stream. A malformed stream is read to the end that its command names, which `address_bits` bounds.
     Ports
         i_requests : in, stream of Request
-        o_answers : out, stream of Answer; one for each request
-        o_reports : out, stream of CommandReport(config); one for each command of the image, in order
+        o_answers : out, stream of Answer; one per request
+        o_reports : out, stream of CommandReport(config); one per command of the image, in order
         i_features : in, stream of signed 8
         o_features : out, stream of signed 8
         o_memory_requests, i_memory_words : out, in, memory ports: streams of word addresses, and of 32-bit words in the same
-            order. Port 0 is the program's, 1 + 2 f is for the weights and 2 + 2 f for the records of feeder f
-        stop : in, 1; for 16 cycles or more: be as after a reset, and forget what the memory was asked for, as the memory must do
+            order. Port 0 is for the program, port 1 + 2 f for the weights and port 2 + 2 f for the records of feeder f
+        stop : in, 1; high for 16 cycles or more: return to the state after a reset, and drop all requests to the memory. The
+            memory must drop them, too
     Timing
-        One clock. With a memory that takes a request a cycle on each port and answers within seven, and a host that does not stall,
-        the cycles of each report and of the answer are what `openwork.compiler` predicts.
+        One clock. The cycles of each report and of the answer are those that `openwork.compiler` predicts, if the memory takes
+        one request per cycle on each port and answers within seven cycles, and if the host does not stall.
     Cost
-        The accelerator, and a reader for each memory port.
+        The accelerator, and one reader per memory port.
     Limits
         As the accelerator's.
     Verified by

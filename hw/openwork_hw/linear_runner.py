@@ -1,4 +1,4 @@
-"""The top for small parts: a linear image runs by itself, out of a memory that gives one word after the other. Wiring."""
+"""The top for small parts: it runs a linear image by itself, from a memory that gives one word after the other. Wiring only."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
@@ -17,21 +17,23 @@ MOST_CYCLES_BITS = 31
 
 
 class LinearRunner(wiring.Component):
-    """Check and run the linear image that lies in a memory.
+    """Check and run the linear image in a memory.
 
+    Role
+        The array that runs a whole network by itself on a small board. `FlashShell` connects it to a host.
     Function
-        As ImageRunner, with `arch.linear_image`; commands give no reports. A request of more than 2 ** 31 cycles is answered
-        TIMED_OUT, whatever moves: the memory gives words without end, and so may a program that has none.
+        As ImageRunner, with `arch.linear_image`, but without reports of commands. A request that takes more than 2 ** 31 cycles
+        is answered TIMED_OUT, even if something moves: the memory gives words without end, and a wrong program may have no end.
     Ports
         i_requests, o_answers, i_features, o_features : as ImageRunner's
-        o_starts : out, stream of word addresses: from where the memory is to give words from now on
-        i_words : in, stream of 32: its words, those after the newest start
+        o_starts : out, stream of word addresses: from now on, the memory gives words from this address on
+        i_words : in, stream of 32: the words of the memory after the newest start
         i_bits, i_bits_valid : in; as LinearChecker's
         idle : out; no request is being carried out, and the memory is free
     Timing
-        As slow as the memory is; the next command is read when the one before has been carried out.
+        The memory sets the pace. The next command is read when the command before has been carried out.
     Cost
-        The accelerator; on the parts that this is for, a compact one.
+        The accelerator, which is compact on small parts.
     Limits
         One feeder.
     """

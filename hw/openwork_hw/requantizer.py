@@ -15,18 +15,20 @@ _WINDOW_BITS = 15
 
 
 class Requantizer(wiring.Component):
-    """One sum a cycle to one int8 activation.
+    """Turn one sum per cycle into an int8 activation.
 
+    Role
+        Part of a `Drain`, once per PE: the lanes take turns.
     Function
-        o = clip((i_sum + i_offset) >> i_shift, i_low, i_high), as `arch.arithmetic.requantize_folded`; the addition wraps at
-        sum_bits, which the compiler excludes.
+        o = clip((i_sum + i_offset) >> i_shift, i_low, i_high), as `arch.arithmetic.requantize_folded`. The addition would wrap at
+        sum_bits, but the compiler proves that it never does.
     Ports
         i_sum, i_offset : in, signed sum_bits
         i_shift : in, SHIFT_BITS; any value
         i_low, i_high : in, signed 8; steady while sums are on their way
         o : out, signed 8
     Timing
-        latency_cycles, one result a cycle, no stall. No combinational path.
+        latency_cycles, one result per cycle, no stall. No combinational path.
     Cost
         One adder, one arithmetic shifter of sum_bits, two 8-bit comparators. No multiplier, no memory.
     Limits

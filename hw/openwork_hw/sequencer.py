@@ -1,4 +1,4 @@
-"""Turns commands into what happens on the chain."""
+"""Turns commands into beats and settings for the chain."""
 
 from typing import Any
 
@@ -23,12 +23,16 @@ from openwork_hw.sequencing.word_asker import WordAsker
 class Sequencer(wiring.Component):
     """Carry out commands one after the other.
 
+    Role
+        The head of the `Chain` in an `Accelerator`: it turns commands into beats and settings.
     Function
-        LOAD: `words` x lanes bytes of i_features go to `address` .. of every PE of group `target`, as LOAD beats.
-        RUN: `table_entries` entries of i_taps become TABLE beats; then settings.running is high until the chain is done.
-        STORE: one MAC beat by 1 for each word of PE `pe`, with an identity requantization; the bytes that it emits go to
-        o_features. MOVE: likewise, and those of the lanes asked for come back as LOAD beats, once for each lane. CLEAR: the sticky
-        fault is forgotten. Each command is answered by one report.
+        LOAD: `words` x lanes bytes of i_features become LOAD beats for every PE of group `target`, from `address` on.
+        RUN: `table_entries` entries of i_taps become TABLE beats. Then settings.running is high until the chain is done.
+        STORE: every word of PE `pe` is read by one MAC beat with weight 1 and an identity requantization. The bytes that the PE
+        emits go to o_features.
+        MOVE: words are read as for STORE. The bytes of the wanted lanes come back as LOAD beats, once per lane.
+        CLEAR: the fault of earlier commands is forgotten.
+        Each command is answered with one report.
     Ports
         i_commands : in, stream of CommandLayout(config)
         i_taps : in, stream of TapEntryLayout(config)
@@ -38,14 +42,14 @@ class Sequencer(wiring.Component):
         o_chain : out, Link(config), to the first PE
         i_chain : in, Link(config), from the last PE
     Timing
-        LOAD and STORE move at most one byte a cycle. The cycles of a report are counted from the cycle in which the command is
+        LOAD and STORE move at most one byte per cycle. The cycles of a report are counted from the cycle in which the command is
         taken to the cycle before the report is offered. The first command is taken when a reset has passed along the chain. No
         combinational path.
     Cost
-        A queue as long as the chain's way there and back.
+        A queue as long as the way along the chain and back.
     Limits
-        Commands are not checked: software does it (`arch.commands.check_command`). A reset lasts two cycles or more. A command of a
-        compact array stays at i_commands until its report is taken: it is not kept here again.
+        Commands are not checked: software checks them (`arch.commands.check_command`). A reset lasts two cycles or more. A
+        compact array keeps no copy of a command, so the command stays at i_commands until its report is taken.
     """
 
     i_commands: stream.Interface

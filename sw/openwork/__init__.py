@@ -10,12 +10,13 @@ Packages are imported when their names are used, so `import openwork` takes no t
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from openwork.api import compile, load_image, load_network, quantize, save_image, save_network
+from openwork.api import TYPE_CHECKING, compile, load_image, load_network, quantize, save_image, save_network
 from openwork_hw.arch.refusal import Refusal
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from openwork_hw.arch.config import PRESETS, ArrayConfig
 
 _LATER = {
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     if name in _PACKAGES:

@@ -94,7 +94,7 @@ def save_network(network: "IntegerNetwork", path: "str | Path") -> None:
 
 
 def compile(
-    network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", encoding: str = "packed"
+    network: "IntegerNetwork", array: "str | ArrayConfig" = "demo", encoding: str | None = None
 ) -> "RunnableImage":
     """Compile a quantized network for an array, as `openwork compile` does.
 
@@ -108,7 +108,7 @@ def compile(
     Args:
         network: quantized.
         array: the name of a preset, or sizes of one's own.
-        encoding: of the weight streams: csr, triplet or packed.
+        encoding: of the weight streams: csr, triplet or packed; where it is left out, packed, and csr for a compact array.
 
     Raises:
         CompileError, ConfigError: what does not fit, in a sentence; both are `openwork.Refusal`, a ValueError.
@@ -116,6 +116,7 @@ def compile(
     from openwork.compiler.network import compile_network
     from openwork.runnable import RunnableImage
     from openwork_hw.arch.config import PRESETS, ConfigError
+    from openwork_hw.arch.encodings import encodings_of
     from openwork_hw.arch.nonzeros import Encoding
 
     if isinstance(array, str):
@@ -123,9 +124,10 @@ def compile(
             raise ConfigError(f"there is no preset {array}: there are {', '.join(PRESETS)}")
         array = PRESETS[array]
     known = {kind.name.lower(): kind for kind in Encoding}
-    if encoding not in known:
+    if encoding is not None and encoding not in known:
         raise ConfigError(f"there is no encoding {encoding}: there are {', '.join(known)}")
-    return RunnableImage.of(compile_network(network, array, known[encoding]))
+    chosen = encodings_of(array)[-1] if encoding is None else known[encoding]
+    return RunnableImage.of(compile_network(network, array, chosen))
 
 
 def load_image(path: "str | Path") -> "RunnableImage":

@@ -40,7 +40,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Port:
-    """Where a board is: the name of its serial port, and bits a second."""
+    """Where a board is: the name of its serial port, and bits per second."""
 
     name: str
     baud: int

@@ -1,4 +1,4 @@
-"""Which extra of the package brings a module that not everybody needs."""
+"""Which extra of the package installs a module that not every user needs."""
 
 EXTRAS = {
     "matplotlib": "compiler",
@@ -13,11 +13,11 @@ EXTRAS = {
     "pyosys": "sim",
     "amaranth_boards": "fpga",
 }
-"""By the module's name; `pyproject.toml` says what each extra holds and why."""
+"""The extra of each module; `pyproject.toml` says what each extra holds and why."""
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """What to do about a module that is missing, in a sentence; None if no extra brings it.
+    """The sentence about a missing module; None if no extra installs this module.
 
     >>> missing_extra(ModuleNotFoundError(name="torch.nn"))
     "this needs torch, which is not installed: pip install 'openwork[torch]'"

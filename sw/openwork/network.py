@@ -132,7 +132,10 @@ class IntegerNetwork:
         return sum(shape[0] for shape in shapes), *shapes[0][1:]
 
     def quantize_inputs(self, inputs: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.int8]:
-        """Real inputs [batch, channels, height, width] or [batch, features] as int8 maps, clipped to what int8 can say.
+        """Real inputs as int8 maps, clipped to what int8 can say.
+
+        Args:
+            inputs: [batch, channels, height, width], [batch, channels, time] or [batch, features].
 
         Raises:
             NetworkError: the shape is another one, or a value is NaN.
@@ -167,6 +170,8 @@ class IntegerNetwork:
 
     def _maps(self, inputs: NDArray[Any]) -> NDArray[Any]:
         maps = inputs.reshape(*inputs.shape, 1, 1) if inputs.ndim == 2 else inputs
+        if inputs.ndim == 3 and self.input.shape[1] == 1:
+            maps = inputs[:, :, None, :]
         if maps.ndim != 4 or maps.shape[1:] != self.input.shape:
             raise NetworkError(f"the network takes inputs {_batch_of(self.input.shape)}, not {list(inputs.shape)}")
         return maps
@@ -225,8 +230,10 @@ class _Needs:
 
 
 def _batch_of(shape: Shape) -> str:
-    features = f" or [batch, {shape[0]}]" if shape[1:] == (1, 1) else ""
-    return f"[batch, {', '.join(map(str, shape))}]{features}"
+    short = f" or [batch, {shape[0]}]" if shape[1:] == (1, 1) else ""
+    if shape[1] == 1 < shape[2]:
+        short = f" or [batch, {shape[0]}, {shape[2]}]"
+    return f"[batch, {', '.join(map(str, shape))}]{short}"
 
 
 def one_layer_network(layer: IntegerLayer) -> IntegerNetwork:

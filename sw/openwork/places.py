@@ -1,4 +1,4 @@
-"""How tensors are divided among the PEs and lanes of an array, and where they lie in every feature memory."""
+"""How a tensor is divided among the PEs and lanes of an array, and where it lies in the feature memories."""
 
 from dataclasses import dataclass, field
 
@@ -10,20 +10,23 @@ from openwork.network import IntegerNetwork, NetworkError
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """How a tensor is divided among the PEs and lanes of an array.
+    """How a tensor, either a map or a vector, is divided among the PEs and lanes of an array.
 
-    A map: lane l of a PE in row group g owns pixels (g * block[0] + y, l * block[1] + x); the words of a local pixel are its
-    channels; pixels of blocks outside the map hold `fill`. A vector: its words are its channels; they are right in the last lane of
-    the last PE of each group, at least.
+    A map is cut into blocks of pixels. Lane l of each PE in row group g owns the pixels (g * block[0] + y, l * block[1] + x).
+    Every local pixel has one word per channel. Where a block reaches beyond the map, its pixels hold `fill`.
+
+    A vector has one word per channel. The last lane of the last PE of each group always holds the right value; other lanes
+    and PEs may not.
 
     Attributes:
-        tensor: its name; of what a step makes for itself, what it holds.
+        tensor: name of the tensor. For a tensor that a step makes only for itself, what the tensor holds.
         shape: channels, height, width.
-        row_groups, lanes: blocks down and across.
-        block: pixels of a block, down and across.
-        fill: int8 for what is outside the map.
-        vector: whether it is a vector.
-        step: the step that alone makes and reads it; empty for a tensor of the network.
+        row_groups: number of blocks down.
+        lanes: number of blocks across.
+        block: pixels per block, down and across.
+        fill: int8 that pixels outside the map hold.
+        vector: whether the tensor is a vector.
+        step: the step that makes the tensor only for itself; empty for a tensor of the network.
     """
 
     tensor: str
@@ -37,36 +40,36 @@ class Blocks:
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """The name of the tensor in tables and messages."""
         return f"{self.tensor} of {self.step}" if self.step else self.tensor
 
     @property
     def words(self) -> int:
-        """Feature words in every PE."""
+        """Feature words per PE."""
         return self.shape[0] * self.block[0] * self.block[1]
 
     @property
     def used_groups(self) -> int:
-        """Row groups that own a pixel of the map."""
+        """How many row groups own a pixel of the map."""
         return -(-self.shape[1] // self.block[0])
 
     @property
     def outside_pixels(self) -> int:
-        """Pixels of all blocks of a stream that are not part of the map."""
+        """How many pixels of all blocks are outside the map."""
         _, height, width = self.shape
         return self.row_groups * self.block[0] * self.lanes * self.block[1] - height * width
 
     def holds(self, y: int, x: int) -> bool:
-        """Whether that local pixel is part of the map in any block; blocks may be larger than the map."""
+        """Whether local pixel (y, x) is inside the map in at least one block. Blocks may be larger than the map."""
         return y < self.shape[1] and x < self.shape[2]
 
 
 @dataclass(frozen=True)
 class Place(Blocks):
-    """Where a tensor lies in the feature memory of every PE.
+    """A tensor with its word address, which is the same in the feature memory of every PE.
 
     Attributes:
-        base: address of its first word.
+        base: word address of the first word.
     """
 
     base: int = field(kw_only=True)
@@ -83,7 +86,7 @@ class Place(Blocks):
         return blocks.transpose(1, 2, 4, 0, 3).reshape(self.row_groups, self.words, self.lanes)
 
     def unpack(self, words: NDArray[np.int8]) -> NDArray[np.int8]:
-        """The tensor that words int8 [used groups, words, lanes] hold; of a vector int8 [1, words, lanes]."""
+        """The tensor that words hold: int8 [used groups, words, lanes] for a map, int8 [1, words, lanes] for a vector."""
         channels, height, width = self.shape
         if self.vector:
             return np.ascontiguousarray(words[0, :, -1]).reshape(self.shape)
@@ -93,10 +96,10 @@ class Place(Blocks):
 
 
 def fill_of(network: IntegerNetwork, name: str) -> int:
-    """What padding reads beside a map: what all steps that pad the map say.
+    """The value that padding reads beside a map: the pad value of every step that pads the map, else its zero point.
 
     Raises:
-        NetworkError: two steps say different values.
+        NetworkError: two steps pad the map with different values.
     """
     pads = {}
     for step in network.steps:

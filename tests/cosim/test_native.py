@@ -10,7 +10,7 @@ import pytest
 from amaranth.hdl import Const
 from numpy.typing import NDArray
 
-from openwork.compiler.predict import store_cycles
+from openwork.compiler.predict import move_cycles, store_cycles
 from openwork.faults import fault_sentence
 from openwork_dv.building import SimulationError
 from openwork_dv.jobs import ImageJob, ImageResult
@@ -29,7 +29,7 @@ from openwork_dv.network_runs import network_complaints, run_complaints
 from openwork_dv.packing import unpack
 from openwork_dv.runner import image_runner
 from openwork_dv.stimulus import Case, random_case
-from openwork_hw.arch.commands import StoreCommand
+from openwork_hw.arch.commands import LoadCommand, MoveCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import ImageStatus, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
@@ -80,6 +80,32 @@ def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) ->
     image = assemble([Instruction(store) for store in stores], config)
     (result,) = build(config).run(image, [np.zeros(0, dtype=np.int8)])
     assert [report.cycles for report in result.reports] == [store_cycles(config, store) for store in stores]
+
+
+@pytest.mark.parametrize(
+    ("pes", "lanes"),
+    [(1, 8), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 10), (1, 14), (2, 10), (2, 15), (4, 11)])],
+)
+def test_moves_take_the_cycles_predicted_where_memories_have_one_port(pes: int, lanes: int) -> None:
+    """A byte waits while a word is read; of the last word, after which none is read, if it is long enough."""
+    config = replace(CONFIG, pes=pes, lanes=lanes, single_port=True)
+    moves = [
+        MoveCommand(0, 0, words, first, count, 500, 20, 2)
+        for words in (1, 3)
+        for first in (0, 1)
+        for count in range(1, lanes - first + 1)
+    ]
+    image = assemble(
+        [
+            *(Instruction(LoadCommand(pes, pe, 0, 8)) for pe in range(pes)),
+            *map(Instruction, moves),
+            Instruction(StoreCommand(0, 500, 1)),
+        ],
+        config,
+    )
+    features = np.zeros(pes * 8 * lanes, dtype=np.int8)
+    (result,) = build(config, (Encoding.CSR,), short_runs=True).run(image, [features])
+    assert [report.cycles for report in result.reports[pes:-1]] == [move_cycles(config, move) for move in moves]
 
 
 @pytest.mark.parametrize("probability", [0.3, 0.9])

@@ -1,6 +1,8 @@
 """Waves of what is right: of one step of a network, and of every cocotb bench; and the saved view beside them."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +110,13 @@ def test_benches_in_verilator_do_so_too(tmp_path: Path, monkeypatch: pytest.Monk
     (waves,) = tmp_path.glob("*.vcd")
     assert all(view_of(waves).values())
     assert len(re.findall(r"^#\d+$", waves.read_text(), re.MULTILINE)) > case.cycles
+
+
+def test_every_unit_test_of_a_component_writes_its_waves_when_asked(tmp_path: Path) -> None:
+    test = Path(__file__).parents[1] / "openwork_hw" / "stream" / "test_skid_buffer.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(test), "--waves", str(tmp_path)]
+    done = subprocess.run(command, cwd=test.parents[3], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    waves = sorted(tmp_path.glob("test_order_and_rate-*.vcd"))
+    assert len(waves) == 4
+    assert all("$enddefinitions" in one.read_text() and one.with_suffix(".gtkw").exists() for one in waves)

@@ -25,6 +25,7 @@ from openwork_dv.scoreboard import image_complaints
 from openwork_dv.transactions import image_steps
 from openwork_fpga.verilog import write_bus_shell, write_image_runner, write_verilog
 from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.image.run_control import Answer, Request
@@ -109,13 +110,14 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Write:
     def write(preset: str, kind: str) -> Path:
         config = PRESETS[preset]
         path = tmp_path_factory.mktemp(kind) / f"written_{kind}.v"
+        encodings = (encodings_of(config)[-1],)
         match kind:
             case "array":
-                write_verilog(config, path, (ENCODING,))
+                write_verilog(config, path, encodings)
             case "memory":
-                write_image_runner(config, path, (ENCODING,))
+                write_image_runner(config, path, encodings)
             case _:
-                write_bus_shell(config, path, (ENCODING,), IMAGE_WORDS)
+                write_bus_shell(config, path, encodings, IMAGE_WORDS)
         return path
 
     return write

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.openwork.compiler.test_network import classifier
+from tests.openwork.compiler.test_network import classifier, layer, network
 
 from openwork.backends import BackendError, compare
 from openwork.cli import main
 from openwork.compiler.network import compile_network
 from openwork.files import read_image, write_network
 from openwork.golden import run_network
+from openwork.network import LayerStep
+from openwork.report.speed import board_speed
+from openwork_fpga.boards.catalogue import BOARDS
 from openwork_hw.arch.config import PRESETS
 
 
@@ -25,6 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(path / "x.npy", np.random.default_rng(1).integers(-128, 128, (3, 3, 13, 11)).astype(np.int8))
     np.save(path / "wide.npy", np.zeros((1, 3, 13, 12), np.int8))
     assert openwork("compile", path / "a.int8", "-o", path / "a.image")[0] == 0
+    large = layer("a", (90, 1, 1), 900, (1, 1)), layer("b", (900, 1, 1), 9, (1, 1))
+    steps = LayerStep(("input",), "a", large[0]), LayerStep(("a",), "b", large[1])
+    write_network(path / "large.int8", network((90, 1, 1), *steps))
     return path
 
 
@@ -45,6 +51,19 @@ def openwork(*arguments: object) -> tuple[int, str]:
 def test_compile_writes_what_the_compiler_makes(folder: Path) -> None:
     image = read_image(folder / "a.image")
     assert (image.words == compile_network(classifier(), PRESETS["demo"]).words).all()
+
+
+def test_compile_for_a_board_says_how_many_inputs_per_second_it_gives(folder: Path) -> None:
+    board = BOARDS["ulx3s-85f"]
+    status, said = openwork("compile", folder / "a.int8", "--board", board.name, "-o", folder / "board.image")
+    image = read_image(folder / "board.image")
+    assert status == 0 and image.config == board.config and image.encoding in board.encodings
+    speed = board_speed(image, 100e6, 3_000_000)
+    loaded = image.load_bytes(np.zeros(image.network.input.shape, np.int8))
+    assert speed.input_s == 10 * loaded.nbytes / 3e6 and speed.bound == "the serial line"
+    assert speed.inputs_per_second == pytest.approx(1 / speed.input_s)
+    text = " ".join(said.split())
+    assert f"ulx3s-85f at 100 MHz, predicted: {speed};" in text and "of 64.0 KiB of image memory" in text
 
 
 @pytest.mark.parametrize("backend", ["golden", "model"])
@@ -75,6 +94,16 @@ def test_report_is_written(folder: Path) -> None:
     [
         (("compile", "a.int8", "--preset", "huge", "-o", "b.image"), "there is no preset huge"),
         (("compile", "a.int8", "--feature-words", 64, "-o", "b.image"), "feature words per PE"),
+        (("compile", "a.int8", "--board", "pynq", "-o", "b.image"), "there is no board pynq: there are ulx3s-85f"),
+        (
+            ("compile", "a.int8", "--board", "ulx3s-85f", "--lanes", 4, "-o", "b.image"),
+            "has the array of the preset ecp5-85k",
+        ),
+        (("compile", "a.int8", "--board", "ulx3s-85f", "--preset", "tiny", "-o", "b.image"), "leave --preset out"),
+        (
+            ("compile", "large.int8", "--board", "tang-nano-9k", "-o", "b.image"),
+            "the image memory of tang-nano-9k holds 16.0 KiB",
+        ),
         (("compile", "a.image", "-o", "b.image"), "not a whole .int8 file"),
         (("run", "a.int8", "--inputs", "x.npy", "--backend", "rtl", "-o", "y.npy"), "is not compiled"),
         (("run", "a.image", "--inputs", "wide.npy", "-o", "y.npy"), "the network takes inputs"),

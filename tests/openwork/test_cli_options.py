@@ -24,6 +24,7 @@ from openwork_hw.arch.config import PRESETS
 COMMANDS: dict[str, list[str]] = {
     "quantize": ["m:small", "--calibrate", "x.npy", "-o", "out"],
     "compile": ["a.int8", "-o", "out"],
+    "fit": ["a.int8"],
     "run": ["a.image", "--inputs", "x.npy", "-o", "out"],
     "compare": ["a.image", "--inputs", "x.npy", "--trace", "first-difference"],
     "report": ["a.image", "-o", "out"],

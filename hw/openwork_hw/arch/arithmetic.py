@@ -1,7 +1,8 @@
-"""The one integer formula that turns a finished sum into an activation.
+"""Requantization: the one integer formula that turns a finished sum into an activation.
 
-Scales are powers of two for each row: the quantizer puts the rest of the real scale into the per-channel weight scale, so
-that ``scale_x * scale_w[row] / scale_y == 2 ** -shift[row]`` (why: `docs/decisions/0002-power-of-two-scales.md`).
+Every row has a scale that is a power of two. The quantizer puts the rest of the real scale into the weight scale of the
+row's channel, so ``scale_x * scale_w[row] / scale_y == 2 ** -shift[row]``. The reason is in
+`docs/decisions/0002-power-of-two-scales.md`.
 
 Worked examples, which run as tests:
 
@@ -34,13 +35,16 @@ IntOrArray = TypeVar("IntOrArray", int, NDArray[np.int64])
 def requantize(
     sums: IntOrArray, bias: IntOrArray, shift: IntOrArray, zero_point: int, low: int, high: int
 ) -> IntOrArray:
-    """``clip(((sums + bias + half) >> shift) + zero_point, low, high)`` with ``half = (1 << shift) >> 1``: rounds half up, once.
+    """Turn finished sums into activations: ``clip(((sums + bias + half) >> shift) + zero_point, low, high)``.
+
+    ``half = (1 << shift) >> 1``. The formula rounds once, and half up.
 
     Args:
-        sums: partial sums over raw int8 activations; int or int64 array.
-        bias: per row, already holding ``-zero_point_x * sum(weights)``.
-        shift: per row, 0 or more.
-        zero_point, low, high: of the output, within int8.
+        sums: sums of products over raw int8 activations, an int or an int64 array.
+        bias: bias per row, which includes ``-zero_point_x * sum(weights)``.
+        shift: shift per row, 0 or more.
+        zero_point: zero point of the output, an int8.
+        low, high: limits of the output, int8.
     """
     half = (1 << shift) >> 1
     result = ((sums + bias + half) >> shift) + zero_point
@@ -48,7 +52,7 @@ def requantize(
 
 
 def fold_offset(bias: IntOrArray, shift: IntOrArray, zero_point: int) -> IntOrArray:
-    """The single addend that carries bias, rounding and zero point: ``bias + half + (zero_point << shift)``."""
+    """The offset of a row, which holds bias, rounding and zero point: ``bias + half + (zero_point << shift)``."""
     return bias + ((1 << shift) >> 1) + zero_point * (1 << shift)
 
 
@@ -58,7 +62,7 @@ def requantize_folded(sums: IntOrArray, offset: IntOrArray, shift: IntOrArray, l
 
 
 def wrap(sums: IntOrArray, bits: int) -> IntOrArray:
-    """Reduce to a two's complement number of `bits` bits, as an accumulator of that width does.
+    """Reduce sums to two's complement numbers of `bits` bits, as an accumulator of that width does.
 
     >>> wrap(130, 8), wrap(-129, 8)
     (-126, 127)

@@ -1,4 +1,4 @@
-"""What the sequencer is told: load features, run one pass of a layer, move or store features; and the tap table of a pass."""
+"""The commands of a program, which the sequencer carries out: load, run a pass, move, store; and the tap table of a pass."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,30 +10,30 @@ from openwork_hw.arch.refusal import Refusal
 
 
 class CommandError(Refusal):
-    """A command that this array cannot carry out; the message holds the need and the limit."""
+    """A command that this array cannot carry out. The message gives the need and the limit."""
 
 
 class Operation(IntEnum):
-    """What becomes of a row's products."""
+    """What a pass does with the products of a row."""
 
     SUM = 0
-    """They are added up: one sum a lane."""
+    """Add them up. Every lane has a sum of its own."""
     MAX = 1
-    """The largest one is kept: max pooling, with weights of 1. Nonzeros of value 0 have no part."""
+    """Keep the largest product: max pooling, with weights of 1. Nonzeros of value 0 are ignored."""
     POOL = 2
-    """They are added up over all lanes and PEs of a group; the sum is written in the group's last PE, last lane."""
+    """Add them up over all lanes and PEs of a group. The sum is written in the last lane of the group's last PE."""
 
 
 @dataclass(frozen=True)
 class TapEntry:
-    """Where one tap of one local pixel finds its operand, and where that pixel is not part of the map.
+    """An entry of the tap table: where one tap of one local pixel finds its operand.
 
     Attributes:
         address: word address of channel 0 of the operand's local pixel.
-        lane_shift: -1, 0 or 1: the operand is in the lane to the left, here, to the right.
-        pe_shift: -1, 0 or 1: the operand is in the PE above (index - 1), here, below (index + 1).
-        beyond_right: in lane `full_lanes` of the command the pixel lies right of the map.
-        beyond_bottom: in PE `full_groups` of a group it lies below the map.
+        lane_shift: the lane that holds the operand: -1 for the lane to the left, 0 for the same lane, 1 for the lane to the right.
+        pe_shift: the PE that holds the operand: -1 for the PE above (index - 1), 0 for the same PE, 1 for the PE below.
+        beyond_right: whether the output pixel lies right of the map in lane `full_lanes` of the command.
+        beyond_bottom: whether the output pixel lies below the map in PE `full_groups` of a group.
     """
 
     address: int
@@ -45,9 +45,9 @@ class TapEntry:
 
 @dataclass(frozen=True)
 class LoadCommand:
-    """Write `words` feature words from address `address` on into every PE of row group `group`.
+    """Write `words` feature words into every PE of row group `group`, from address `address` on.
 
-    `row_groups` says how the chain is divided (PE i belongs to group i mod row_groups). The words follow as bytes, lane 0 first.
+    `row_groups` says how the chain is divided: PE i belongs to row group i mod row_groups. The words come as bytes, lane 0 first.
     """
 
     row_groups: int
@@ -58,7 +58,7 @@ class LoadCommand:
 
 @dataclass(frozen=True)
 class StoreCommand:
-    """Send `words` feature words of PE `pe`, from address `address` on, to the output, lane 0 first."""
+    """Send `words` feature words of PE `pe` to the output, from address `address` on, lane 0 first."""
 
     pe: int
     address: int
@@ -67,14 +67,16 @@ class StoreCommand:
 
 @dataclass(frozen=True)
 class MoveCommand:
-    """Write bytes of PE `pe` into all lanes of all PEs: what one pixel a lane was becomes part of a vector.
+    """Write bytes of PE `pe` into all lanes of all PEs. The compiler uses moves to turn a map into a vector.
 
-    Byte of word ``address + k`` in lane ``first_lane + n`` goes to word ``target + k * word_step + n * lane_step``.
+    The byte in lane ``first_lane + n`` of word ``address + k`` goes to word ``target + k * word_step + n * lane_step``.
 
     Attributes:
-        pe, address, words: what is read.
-        first_lane, lanes: which of its bytes are taken.
-        target, word_step, lane_step: where they go.
+        pe: the PE that is read.
+        address, words: the first word that is read, and how many words are read.
+        first_lane, lanes: the first lane whose bytes are taken, and from how many lanes they are taken.
+        target: the word that gets the first byte.
+        word_step, lane_step: words between the targets of two words, and of two lanes.
     """
 
     pe: int
@@ -87,28 +89,28 @@ class MoveCommand:
     lane_step: int
 
     def last_target(self) -> int:
-        """The highest word that is written."""
+        """Address of the highest word that the move writes."""
         return self.target + (self.words - 1) * self.word_step + (self.lanes - 1) * self.lane_step
 
 
 @dataclass(frozen=True)
 class RunCommand:
-    """One pass of a layer: every row over `hold` local pixels.
+    """Run one pass of a step: compute every row of its streams for `hold` local pixels.
 
-    Outputs of pixels outside the map are replaced by `fill`: those of lanes after `full_lanes` and of PEs of a group after
-    `full_groups`, and those of that lane and that PE where the tap table says so.
+    The array writes `fill` instead of a result for every pixel outside the map. Lanes after `full_lanes`, and PEs of a group
+    after `full_groups`, have only such pixels. In lane `full_lanes` and in PE `full_groups`, the tap table marks them.
 
     Attributes:
-        row_groups: PEs that share a stream; divides `pes`. Streams: pes / row_groups.
-        layout: taps and channels of a column.
-        hold: local pixels of the pass, so how often a row is replayed.
+        row_groups: how many PEs share a weight stream; divides `pes`. The number of streams is pes / row_groups.
+        layout: how column numbers hold taps and channels.
+        hold: local pixels of the pass. Every row is replayed once per local pixel.
         output_base: word address of row 0 of the pass's first local pixel.
         output_stride: words from one local pixel of the output to the next.
         pad: int8 operand for a tap outside the map.
         low, high: int8 limits of the outputs.
-        operation: what becomes of a row's products.
-        full_lanes, full_groups: lanes, and PEs of a group, that lie inside the map with all their pixels.
-        fill: int8 written for pixels outside the map.
+        operation: what the pass does with the products of a row.
+        full_lanes, full_groups: how many lanes, and how many PEs per group, have only pixels inside the map.
+        fill: int8 that is written for pixels outside the map.
 
     The tap table of a pass holds ``hold << tap_bits`` entries: entry ``pixel << tap_bits | tap``.
     """
@@ -128,7 +130,7 @@ class RunCommand:
 
     @property
     def tap_bits(self) -> int:
-        """Bits of a tap number."""
+        """Bits per tap number."""
         return bits_for(self.layout.taps)
 
     @property
@@ -138,7 +140,7 @@ class RunCommand:
 
     @property
     def turn_base(self) -> int:
-        """First tap table entry of the last pixel but one; 0 where hold is 1."""
+        """The first tap table entry of the last local pixel but one; 0 if hold is 1."""
         return max(self.hold - 2, 0) << self.tap_bits
 
 
@@ -146,10 +148,10 @@ Command = LoadCommand | StoreCommand | MoveCommand | RunCommand
 
 
 def check_command(command: Command, config: ArrayConfig) -> None:
-    """Refuse a command that does not fit an array.
+    """Refuse a command that an array cannot carry out.
 
     Raises:
-        CommandError: with the need and the limit.
+        CommandError: the array cannot. The message gives the need and the limit.
     """
     if isinstance(command, RunCommand) and command.row_groups not in config.row_groups:
         raise CommandError(f"row_groups must be one of {config.row_groups}, not {command.row_groups}")

@@ -1,4 +1,4 @@
-"""The sizes of one array, and the presets that fit real parts."""
+"""The configuration of an array, which gateware and compiler share, and the presets that fit real parts."""
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -7,22 +7,22 @@ from zlib import crc32
 from openwork_hw.arch.refusal import Refusal
 
 COLUMN_BITS = 16
-"""Bits of a column number in every weight stream."""
+"""Bits per column number, in every weight stream."""
 
 ROW_BITS = 16
-"""Bits of a row number in every weight stream and row record."""
+"""Bits per row number, in every weight stream and row record."""
 
 TAP_BITS = 6
-"""Bits of a tap number in a column of a weight stream."""
+"""Bits of the tap number in a column of a weight stream."""
 
 MAX_TAPS = 1 << TAP_BITS
-"""Taps of a row, at most."""
+"""Most taps that a row can have."""
 
 WORD_BITS = 32
-"""Bits of a word of a weight stream."""
+"""Bits per word of a weight stream."""
 
 MULTIPLIER_CYCLES = 4
-"""Latency of a multiplier, equal on every device so that cycle counts are."""
+"""Latency of a multiplier. It is the same on every device, so cycle counts are the same on every device, too."""
 
 
 MAX_PES = 255
@@ -39,11 +39,11 @@ class Technology(StrEnum):
 
 
 class ConfigError(Refusal):
-    """A size that no array can have; the message holds the value and the rule."""
+    """A size that no array can have. The message gives the value and the rule that it breaks."""
 
 
 def bits_for(count: int) -> int:
-    """Bits that number `count` things from 0; 0 for a single thing.
+    """How many bits number `count` things from 0. A single thing needs 0 bits.
 
     >>> [bits_for(n) for n in (1, 2, 3, 64, 65)]
     [0, 1, 2, 6, 7]
@@ -53,28 +53,35 @@ def bits_for(count: int) -> int:
 
 @dataclass(frozen=True)
 class ArrayConfig:
-    """Sizes of one array of `pes` processing elements x `lanes` lanes.
+    """The configuration of one array: `pes` processing elements (PEs) of `lanes` lanes each.
+
+    The generator builds the gateware from the configuration, and the compiler makes images for it. An image runs only on
+    arrays with the `fingerprint` of the configuration that it was compiled for.
 
     Attributes:
-        pes: processing elements in the chain, 1 to 255.
-        lanes: multiply-accumulators that work side by side in a PE, 1 to 64.
-        feature_words: words of a PE's feature memory (a word is one byte for each lane); a power of two, 64 to 65,536.
-        row_buffer_nonzeros: entries of a feeder's ring, so the longest row that can be replayed; a power of two, 16 to 4,096.
-        tap_entries: entries of a feeder's tap table; a power of two, 16 to 4,096.
-        sum_bits: width of an accumulator, 20 to 32.
-        single_port: the feature memory has one port, so that a write costs a beat; with one replica alone.
-        group_sizes: the values of row_groups (PEs that share a stream) that the array can be asked for; divisors of `pes`. Only
-            PEs that lead a group of such a size have a feeder. Empty for all divisors: then every PE has one.
-        replicas: as many streams can write their outputs into each other's PEs, so that each of these holds the whole map; 1 to 8.
-        max_pooling: the accumulators can keep the largest product instead of the sum.
-        global_pooling: a sum can be taken over all lanes and PEs of a group.
-        compact: the form for small, full parts. Settings are held once, in the command, instead of in registers on their way;
-            weight streams are CSR alone (`arch.encodings.encodings_of`), which is decoded a byte per cycle; the next command is
-            read after the report of the one before. Tang Nano 9K, iCEBreaker and UPduino have compact arrays.
-        technology: which primitives are instantiated.
+        pes: number of PEs in the chain, 1 to 255.
+        lanes: lanes per PE, 1 to 64. The lanes of a PE multiply and accumulate side by side.
+        feature_words: words per PE of feature memory, a power of two from 64 to 65,536. A word holds one byte per lane.
+        row_buffer_nonzeros: nonzeros per row buffer, a power of two from 16 to 4,096. A row that is replayed must fit.
+        tap_entries: entries per tap table, a power of two from 16 to 4,096.
+        sum_bits: bits per accumulator, 20 to 32.
+        single_port: whether the feature memory has only one port. Each write then delays a beat by one cycle, and `replicas`
+            must be 1.
+        group_sizes: the values of row_groups that the array supports: how many PEs share one weight stream. Each must divide
+            `pes`. A PE has a feeder only if a group of one of these sizes begins with it. Empty means all divisors of `pes`;
+            then every PE has a feeder.
+        replicas: how many weight streams may share one map. Their PEs copy every output to each other, so the PEs of each
+            stream always hold the whole map. 1 (no copying) to 8.
+        max_pooling: whether an accumulator can keep the largest product of a row instead of the sum.
+        global_pooling: whether the array can add a row's sums over all lanes and PEs of a group.
+        compact: whether the array is built for a small part that it nearly fills. A compact array keeps the settings of a
+            command in one place, instead of in registers along the chain. It decodes only CSR, one byte per cycle
+            (`arch.encodings.encodings_of`). It reads a command only after the report of the command before. Tang Nano 9K,
+            iCEBreaker and UPduino have compact arrays.
+        technology: the device family whose primitives the generator instantiates.
 
     Raises:
-        ConfigError: a size is outside its range.
+        ConfigError: a size is outside its range, or two sizes contradict each other.
     """
 
     pes: int
@@ -125,7 +132,10 @@ class ArrayConfig:
 
     @property
     def row_spacing(self) -> int:
-        """Least cycles from a row's end to the next one's: an element drains a lane a cycle, and a row follows another in three."""
+        """Least cycles from the end of a row to the end of the next row.
+
+        A PE drains one lane per cycle, and no row can follow another in fewer than three cycles.
+        """
         return max(self.lanes, 3)
 
     @property
@@ -135,7 +145,7 @@ class ArrayConfig:
 
     @property
     def row_groups(self) -> tuple[int, ...]:
-        """Legal values of row_groups, ascending.
+        """All values of row_groups that the array supports, ascending.
 
         >>> ArrayConfig(pes=6, lanes=1).row_groups
         (1, 2, 3, 6)
@@ -144,7 +154,9 @@ class ArrayConfig:
 
     @property
     def feeders(self) -> tuple[int, ...]:
-        """PEs that have a feeder, and with it a weight and a record stream: those that lead a group of a legal size.
+        """The PEs that have a feeder: each PE with which a group of a supported size begins.
+
+        Every feeder has a weight stream and a stream of row records.
 
         >>> ArrayConfig(pes=21, lanes=7, group_sizes=(3, 7, 21)).feeders
         (0, 3, 6, 7, 9, 12, 14, 15, 18)
@@ -153,7 +165,7 @@ class ArrayConfig:
 
     @property
     def copied_groups(self) -> tuple[int, ...]:
-        """Values of row_groups that divide the PEs into several streams, few enough to write into each other's PEs.
+        """The values of row_groups with which several streams can share a map: no more streams than `replicas`.
 
         >>> ArrayConfig(pes=12, lanes=1, replicas=3).copied_groups
         (4, 6)
@@ -162,31 +174,34 @@ class ArrayConfig:
 
     @property
     def fingerprint(self) -> int:
-        """A number that images for this array carry: the CRC-32 of all sizes that software sees, `compact` only where it is set."""
+        """The number by which an image and an array know that they fit: the CRC-32 of all sizes that software sees.
+
+        `compact` is part of the CRC only if it is set.
+        """
         unseen = {"technology"} if self.compact else {"technology", "compact"}
         seen = (field.name for field in fields(self) if field.name not in unseen)
         return crc32(" ".join(f"{name}={getattr(self, name)!r}" for name in seen).encode())
 
     @property
     def address_bits(self) -> int:
-        """Bits of a word address in a PE's feature memory."""
+        """Bits per word address of the feature memory."""
         return bits_for(self.feature_words)
 
     @property
     def tap_index_bits(self) -> int:
-        """Bits of an index of the tap table."""
+        """Bits per index of the tap table."""
         return bits_for(self.tap_entries)
 
     @property
     def max_shift(self) -> int:
-        """Largest requantization shift: above it `zero_point << shift` could leave the accumulator."""
+        """The largest requantization shift. With a larger shift, `zero_point << shift` may not fit the accumulator."""
         return self.sum_bits - 10
 
     def __str__(self) -> str:
         return f"{self.pes} x {self.lanes} = {self.macs} MACs"
 
     def table(self) -> str:
-        """The configuration, one `name value` line a field."""
+        """The configuration as text: one line `name value` per field."""
         return "\n".join(f"{field.name:20} {getattr(self, field.name)}" for field in fields(self))
 
 
@@ -231,5 +246,5 @@ PRESETS: dict[str, ArrayConfig] = {
         technology=Technology.GOWIN,
     ),
 }
-"""Arrays by name: `tiny` is the smallest legal one, `demo` simulates fast, the others fit the part they are named for,
-`ice40-up5k-flash` with a link and a reader of flash memory."""
+"""Arrays by name. `tiny` is the smallest legal array, and `demo` simulates fast. Every other array fits the part that it is
+named for; `ice40-up5k-flash` leaves room for a link and a reader of flash memory."""

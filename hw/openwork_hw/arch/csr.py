@@ -1,7 +1,7 @@
-"""CSR weight streams: each row's length, then a column and a value for each nonzero.
+"""CSR weight streams: the length of each row, then a column and a value per nonzero.
 
-Bytes, little endian: for each row its length (u16), then for each nonzero its column (u16) and value (i8); zero padded
-to a word.
+A stream is a string of bytes, little endian. For each row, it holds the length (u16), and then for each nonzero of the
+row the column (u16) and the value (i8). Zeros fill the last word.
 
 >>> import numpy as np
 >>> layout = ColumnLayout(taps=1, channels=300)
@@ -30,14 +30,14 @@ from openwork_hw.arch.weight_stream import (
 )
 
 MAX_LENGTH = (1 << 16) - 1
-"""Longest row that the format can hold."""
+"""Most nonzeros that a row can have in this format."""
 
 
 def encode(rows: SparseRows, layout: ColumnLayout) -> NDArray[np.uint32]:
     """Write rows as CSR words.
 
     Raises:
-        ValueError: a row is longer than its length field.
+        ValueError: the length of a row does not fit its field.
     """
     if int(rows.lengths.max()) > MAX_LENGTH:
         raise ValueError(f"a CSR row holds up to {MAX_LENGTH} nonzeros, not {int(rows.lengths.max())}")
@@ -55,7 +55,7 @@ def decode(words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequenc
     """Read CSR words.
 
     Raises:
-        StreamError: the words are no legal stream of these rows.
+        StreamError: the words are not a legal stream of these rows.
     """
     header = parse_header(words, Encoding.CSR)
     return collect(_beats(bytes_from_words(words)), header.rows, layout, row_numbers)

@@ -1,8 +1,8 @@
-"""Reads the program of an image, and refuses whatever the array would not carry out as it stands there.
+"""The disassembler reads the program of an image, and refuses every program that breaks a rule.
 
-This is the one place that decides whether a program means something: files, hosts and the simulator call it before they use a word.
-The gateware checks an image's header and check sum, and ends every run. What a wrong program does until then is undefined, so none
-that is refused here may reach an array.
+Files, hosts and the simulator call the disassembler before they use an image. The gateware itself checks only the header
+and the check sum of an image, and it ends every run. What a wrong program does before that end is undefined, so a program
+that is refused here must never reach an array.
 """
 
 from dataclasses import dataclass
@@ -42,10 +42,10 @@ from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout, RowRecord
 
 
 def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruction, ...]:
-    """The instructions of an image: undoes `arch.image.assemble`, and verifies all that it reads.
+    """The instructions of an image, each verified. Undoes `arch.image.assemble`.
 
     Raises:
-        ImageError: it is no image for this array, or a command of its program breaks a rule; with the command and the rule.
+        ImageError: the words are not an image for this array, or a command breaks a rule. The message names both.
     """
     check_image(words, config)
     program = int(words[4])
@@ -70,11 +70,13 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
 
 @dataclass
 class _Reader:
-    """Follows a program from front to back.
+    """Reads a program from front to back.
 
     Attributes:
-        program: word address of its begin: streams and records lie before it.
-        at: word address of what is read next.
+        words: the whole image.
+        config: the array that the image is for.
+        program: word address where the program begins. Streams and records lie before the program.
+        at: word address of the next word.
     """
 
     words: NDArray[np.uint32]
@@ -93,7 +95,7 @@ class _Reader:
         return self.words[self.at - count : self.at]
 
     def data(self, address: int, count: int, what: str) -> NDArray[np.uint32]:
-        """Words of a stream or of records, which a command names by their address."""
+        """The words of a stream or of row records that a command names by address. `what` names them in the message."""
         if address < HEADER_WORDS or address + count > self.program:
             raise ImageError(
                 f"{what} are said to be words {address} to {address + count - 1}, and streams and records lie in words "
@@ -102,7 +104,7 @@ class _Reader:
         return self.words[address : address + count]
 
     def instruction(self) -> Instruction:
-        """The next command and all that belongs to it."""
+        """The next command, with its tap table and the inputs of its feeders."""
         stands = self.take(COMMAND_WORDS)
         command = _command(decode_fields(stands))
         check_command(command, self.config)
@@ -169,7 +171,7 @@ def _command(fields: dict[str, int]) -> Command:
 
 
 def _records(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig) -> tuple[RowRecord, ...]:
-    """The row records of one stream."""
+    """Verify the row records of one stream and decode them."""
     pairs = words.reshape(-1, RECORD_WORDS).astype(np.uint64)
     fields = unpack(RECORD_FIELDS, pairs[:, 0] | pairs[:, 1] << 32)
     rows, shifts, lasts = fields["row"], fields["shift"], fields["last"].astype(bool)
@@ -201,13 +203,13 @@ def _records(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig
 
 
 def _check_targets(feeders: list[FeederInput], command: RunCommand, config: ArrayConfig) -> None:
-    """Every output has a word of its own in each memory that it is written to."""
+    """Refuse a pass that writes two outputs into the same word of a memory, or an output beyond a memory."""
     pixels = command.output_base + command.output_stride * np.arange(command.hold)
     targets = [
         np.add.outer(pixels, [record.row for record in feeder.records if record.write]).reshape(-1)
         for feeder in feeders
     ]
-    if 1 < len(feeders) <= config.replicas:  # each stream's outputs are copied to the PEs of all
+    if 1 < len(feeders) <= config.replicas:  # the outputs of every stream are copied to the PEs of all streams
         targets = [np.concatenate(targets)]
     for one in targets:
         if len(one) and one.max() >= config.feature_words:
@@ -219,7 +221,7 @@ def _check_targets(feeders: list[FeederInput], command: RunCommand, config: Arra
 
 
 def _taps(words: NDArray[np.uint32], command: RunCommand, config: ArrayConfig) -> tuple[TapEntry, ...]:
-    """The tap table of a pass."""
+    """Verify the tap table of a pass and decode it."""
     fields = unpack(TAP_FIELDS, words.astype(np.uint64))
     addresses, lane, pe = fields["address"], fields["lane_shift"], fields["pe_shift"]
     if (words >> size(TAP_FIELDS)).any() or (lane == len(SHIFTS)).any() or (pe == len(SHIFTS)).any():

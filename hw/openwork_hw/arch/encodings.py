@@ -1,4 +1,4 @@
-"""The three encodings of weight streams under one name each, and what they cost."""
+"""The three encodings of weight streams behind one interface, and what each of them costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ def encodings_of(config: ArrayConfig) -> tuple[Encoding, ...]:
 
 
 def chosen_encodings(config: ArrayConfig, encodings: Sequence[Encoding] | None) -> tuple[Encoding, ...]:
-    """The encodings that an array is built for: these, or all that it can decode.
+    """The encodings that an array is built for: the given encodings, or, for None, all that the array can decode.
 
     Raises:
-        ConfigError: the array cannot decode one of them.
+        ConfigError: the array cannot decode one of the given encodings.
     """
     for encoding in encodings or ():
         check_encoding(config, encoding)
@@ -43,7 +43,7 @@ def check_encoding(config: ArrayConfig, encoding: int) -> None:
         encoding: an `Encoding`, or the number in a stream's header.
 
     Raises:
-        ConfigError: a compact array, and another encoding than CSR.
+        ConfigError: the array is compact, and the encoding is not CSR.
     """
     if encoding not in encodings_of(config):
         name = Encoding(encoding).name.lower() if encoding in ALL_ENCODINGS else f"number {encoding}"
@@ -55,14 +55,16 @@ def check_encoding(config: ArrayConfig, encoding: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class PreparedRows:
-    """Rows that only have to be written: how they are written is decided once.
+    """Rows whose encoding is decided, so that only their words have to be written.
+
+    The compiler predicts cycles and sizes from prepared rows, and encodes only the rows of the plan that it chooses.
 
     Attributes:
-        encoding: of the stream.
-        rows: as the array will see them: with the fillers that `packed` needs for long gaps.
-        layout: of their columns.
-        words: words of `encode`, the header included; of `packed` up to a few less.
-        rice: the parameter of `packed`; else 0.
+        encoding: encoding of the stream.
+        rows: the rows as the array sees them, with the fillers that `packed` needs for long gaps.
+        layout: how their column numbers hold taps and channels.
+        words: number of words that `encode` writes, with the header. For `packed`, it may be a few words too low.
+        rice: the Rice parameter of `packed`; 0 for other encodings.
     """
 
     encoding: Encoding
@@ -75,7 +77,7 @@ class PreparedRows:
         """The rows as words, the header first.
 
         Raises:
-            ValueError: the encoding cannot write them.
+            ValueError: the encoding cannot write these rows.
         """
         if self.encoding is Encoding.PACKED:
             return packed.encode(self.rows, self.layout, self.rice)
@@ -83,7 +85,7 @@ class PreparedRows:
 
 
 def prepared(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> PreparedRows:
-    """Rows prepared for an encoding.
+    """Prepare rows for an encoding.
 
     Raises:
         ValueError: the encoding cannot write these rows.
@@ -95,7 +97,7 @@ def prepared(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> Prep
 
 
 def prepare(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> SparseRows:
-    """The rows of `prepared`, as the array will see them.
+    """The rows of `prepared`: as the array sees them.
 
     Raises:
         ValueError: the encoding cannot write these rows.
@@ -118,13 +120,13 @@ def decode(
     """Read words that must be a stream of this encoding.
 
     Raises:
-        StreamError: the words are no legal stream of these rows.
+        StreamError: the words are not a legal stream of these rows.
     """
     return _CODECS[encoding].decode(words, layout, row_numbers)
 
 
 def bits_per_nonzero(words: NDArray[np.uint32], nonzeros: int) -> float:
-    """Bits of a whole stream, header and padding included, for each real nonzero.
+    """Bits per nonzero of a whole stream. Header and padding count as bits, fillers do not count as nonzeros.
 
     >>> bits_per_nonzero(np.zeros(5, np.uint32), nonzeros=10)
     16.0
@@ -133,7 +135,7 @@ def bits_per_nonzero(words: NDArray[np.uint32], nonzeros: int) -> float:
 
 
 def entropy_bound_bits(density: float) -> float:
-    """Fewest bits a nonzero for random int8 values at random positions: 8 for the value, H(density) / density more.
+    """Fewest bits per nonzero for random int8 values at random positions: 8 for the value, plus H(density) / density.
 
     >>> [round(entropy_bound_bits(density), 2) for density in (0.2, 0.1, 0.05)]
     [11.61, 12.69, 13.73]

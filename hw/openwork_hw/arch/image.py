@@ -1,8 +1,10 @@
-"""The image: one array of 32-bit words that holds the program of a whole network and its weights.
+"""The image: all that an array needs to run one network, as an array of 32-bit words.
 
-A header of `HEADER_WORDS`, the weight streams and row records, the program, and a CRC. The program is a sequence of
-instructions that is read from front to back: `COMMAND_WORDS` of the command, then, for RUN, `FEEDER_WORDS` for each feeder of
-the array (which words and records it gets; none where the count is 0), then a word for each entry of the tap table.
+An image holds, in this order, a header of `HEADER_WORDS` words, the weight streams and row records, the program, and a CRC.
+The program is a sequence of instructions, which the array reads from front to back. An instruction begins with the
+`COMMAND_WORDS` words of its command. After a RUN follow `FEEDER_WORDS` words per feeder of the array, and then one word
+per entry of the tap table. The words of a feeder say which words and records the feeder gets; a feeder whose counts are
+0 gets none.
 
     word                    holds
     0                       MAGIC
@@ -51,11 +53,11 @@ RECORD_WORDS = 2
 
 
 class ImageError(Refusal):
-    """Words that are not an image, or not one for this array; the message says which rule they break."""
+    """Words that are not an image, or not an image for this array. The message says which rule they break."""
 
 
 class CommandOp(IntEnum):
-    """What a command asks for; CLEAR forgets the sticky fault, END ends the program."""
+    """The number of each command. CLEAR forgets the fault of an earlier run, and END ends the program."""
 
     CLEAR = 0
     LOAD = 1
@@ -66,21 +68,21 @@ class CommandOp(IntEnum):
 
 
 class ImageStatus(IntEnum):
-    """What came of a request to check or run an image."""
+    """The answer to a request to check or to run an image."""
 
     GOOD = 0
     NOT_CHECKED = 1
-    """It was to run before a check that found it good."""
+    """The request was to run an image that no check has found good."""
     MAGIC = 2
     VERSION = 3
     CONFIGURATION = 4
     LENGTH = 5
     DAMAGED = 6
     FAULT = 7
-    """A weight stream was malformed; the report of its command says how."""
+    """A weight stream was malformed. The report of the RUN that read the stream says how."""
     TIMED_OUT = 8
-    """Nothing moved for so long that nothing will: the program waits for something that does not come. Reports and outputs end with
-    the command that it waits in."""
+    """Nothing moved for so long that the run was ended: a command waits for something that does not come. Reports and outputs
+    end with that command."""
 
 
 COMMAND_FIELDS = (
@@ -110,17 +112,17 @@ COMMAND_FIELDS = (
     ("move_target", 16),
     ("period", 13),
 )
-"""Names and bits of the fields of a command, lowest first. MOVE: output_stride is its word_step, channels its lane_step, and
-`period` the cycles from one word to the next (`move_period`)."""
+"""Names and bits of the fields of a command, lowest first. In a MOVE, `output_stride` holds the word_step, `channels` the
+lane_step, and `period` the cycles from one word to the next (`move_period`)."""
 
 
 @dataclass(frozen=True)
 class FeederInput:
-    """What one feeder gets for a pass.
+    """The inputs of one feeder for one pass.
 
     Attributes:
-        words: uint32, its weight stream.
-        records: one for each row.
+        words: uint32 [words], the weight stream.
+        records: one row record per row.
     """
 
     words: NDArray[np.uint32]
@@ -129,12 +131,12 @@ class FeederInput:
 
 @dataclass(frozen=True)
 class Instruction:
-    """A command and, for RUN, what belongs to it.
+    """A command and, for a RUN, its tap table and weight streams.
 
     Attributes:
-        command: what to do.
-        taps: the tap table, command.tap_entries entries.
-        feeders: for each stream, what it gets.
+        command: the command.
+        taps: the tap table, command.tap_entries entries; empty if the command is not a RUN.
+        feeders: the inputs of each feeder that the pass uses, one per stream; empty if the command is not a RUN.
     """
 
     command: Command
@@ -143,15 +145,16 @@ class Instruction:
 
 
 def move_period(config: ArrayConfig, move: MoveCommand) -> int:
-    """Cycles from one word of a MOVE to the next: one to read it, one for each byte that is dropped, `lanes` for each taken.
+    """Cycles from one word of a MOVE to the next word.
 
-    A memory with one port takes one more, in which nothing is written: then the next word is read.
+    Reading the word takes one cycle. Every byte that is dropped takes one cycle, and every byte that is taken `lanes`
+    cycles. A memory with one port needs one more cycle without a write, in which the next word is read.
     """
     return max(config.row_spacing, 1 + config.single_port + config.lanes - move.lanes + move.lanes * config.lanes)
 
 
 def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
-    """The fields of a command by the names of `COMMAND_FIELDS`; those left out are 0."""
+    """The fields of a command by the names of `COMMAND_FIELDS`. A field that is not given is 0."""
     match command:
         case LoadCommand():
             return {
@@ -208,10 +211,10 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
 
 
 def check_stream(words: NDArray[np.uint32], config: ArrayConfig) -> None:
-    """Refuse a weight stream that a compact array cannot decode; any other array says itself what is wrong with a stream.
+    """Refuse a weight stream that a compact array cannot decode. Any other array reports a malformed stream itself.
 
     Raises:
-        ConfigError: with the encoding.
+        ConfigError: the stream has an encoding that the array cannot decode.
     """
     if config.compact and len(words):
         check_encoding(config, Header.encoding_of(int(words[0])))
@@ -228,7 +231,7 @@ def encode_fields(fields: dict[str, int]) -> list[int]:
 
 
 def encode_tap(entry: TapEntry) -> int:
-    """A tap table entry, as `layouts.TAP_FIELDS` says.
+    """The word of a tap table entry, with the fields of `layouts.TAP_FIELDS`.
 
     >>> hex(encode_tap(TapEntry(5, -1, 1, beyond_right=True)))
     '0x190005'
@@ -238,7 +241,7 @@ def encode_tap(entry: TapEntry) -> int:
 
 
 def encode_record(record: RowRecord) -> tuple[int, int]:
-    """A row record, as `layouts.RECORD_FIELDS` says.
+    """The two words of a row record, with the fields of `layouts.RECORD_FIELDS`.
 
     >>> [hex(word) for word in encode_record(RowRecord(row=3, offset=-1, shift=2, write=True, last=False))]
     ['0x220003', '0xffffffff']
@@ -248,7 +251,7 @@ def encode_record(record: RowRecord) -> tuple[int, int]:
 
 
 def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArray[np.uint32]:
-    """The words of an image. Equal streams are kept once.
+    """The words of an image. Streams that are equal are stored once.
 
     Raises:
         CommandError: a command does not fit the array.
@@ -303,10 +306,10 @@ def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArra
 
 
 def check_image(words: NDArray[np.uint32], config: ArrayConfig) -> None:
-    """What the gateware checks before it runs an image, in its order.
+    """Check what the gateware checks before it runs an image, in the same order.
 
     Raises:
-        ImageError: with the rule that is broken.
+        ImageError: a rule is broken. The message says which.
     """
     if len(words) < HEADER_WORDS + COMMAND_WORDS + 1 or words[0] != MAGIC:
         raise ImageError("these words are not an image: they do not begin as one")
@@ -323,7 +326,7 @@ def check_image(words: NDArray[np.uint32], config: ArrayConfig) -> None:
 
 
 def stored_words(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[int]:
-    """For each command of a checked image the feature words that it stores; 0 for all but STORE."""
+    """How many feature words each command of a checked image stores: 0 for every command but STORE."""
     at = int(words[4])
     for _ in range(int(words[5])):
         fields = decode_fields(words[at : at + COMMAND_WORDS])
@@ -334,7 +337,7 @@ def stored_words(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[int
 
 
 def decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:
-    """The fields of a command: undoes `encode_fields`.
+    """The fields of a command. Undoes `encode_fields`.
 
     Args:
         words: uint32 [COMMAND_WORDS].

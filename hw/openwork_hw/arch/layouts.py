@@ -1,6 +1,7 @@
-"""Where the fields of a word lie: one table for each kind of word, which encoder, verifier and gateware share.
+"""The bit layout of every kind of word: one table per kind, which encoder, disassembler and gateware share.
 
-A table is a sequence of names and bits, the lowest first. Of more than 32 bits, an image holds the lowest word first.
+A table is a sequence of field names with their bits, the lowest field first. If a layout has more than 32 bits, an image
+holds its lowest word first.
 """
 
 from collections.abc import Mapping
@@ -13,23 +14,23 @@ from openwork_hw.arch.config import ROW_BITS
 Bits = TypeVar("Bits", int, NDArray[Any])
 
 SHIFT_BITS = 5
-"""Bits of a requantization shift."""
+"""Bits per requantization shift."""
 
 TAP_FIELDS = (("address", 16), ("lane_shift", 2), ("pe_shift", 2), ("beyond_right", 1), ("beyond_bottom", 1))
-"""A tap table entry. A shift is a place in `SHIFTS`."""
+"""The fields of a tap table entry. Both shifts are indices into `SHIFTS`."""
 
 SHIFTS = (0, -1, 1)
-"""What the numbers of a lane or PE shift stand for; 3, which reads the pad value in every lane, is not written by any compiler."""
+"""The shift that each number stands for. The number 3 makes every lane read the pad value; the compiler never writes it."""
 
 RECORD_FIELDS = (("row", ROW_BITS), ("shift", SHIFT_BITS), ("write", 1), ("last", 1), ("unused", 9), ("offset", 32))
-"""A row record, two words; `offset` is a two's complement number."""
+"""The fields of a row record, which has two words. `offset` is a two's complement number."""
 
 HEADER_FIELDS = (("rows", ROW_BITS), ("rice", 3), ("unused", 9), ("encoding", 4))
-"""The first word of a weight stream."""
+"""The fields of the header, the first word of a weight stream."""
 
 
 def size(fields: tuple[tuple[str, int], ...]) -> int:
-    """Bits of all fields together.
+    """How many bits all fields have together.
 
     >>> size(TAP_FIELDS), size(RECORD_FIELDS), size(HEADER_FIELDS)
     (22, 64, 32)
@@ -38,7 +39,7 @@ def size(fields: tuple[tuple[str, int], ...]) -> int:
 
 
 def pack(fields: tuple[tuple[str, int], ...], values: Mapping[str, int]) -> int:
-    """The fields as one number; those that are not given are 0, negative ones two's complement.
+    """Pack fields into one number. A field without a value is 0; a negative value becomes two's complement.
 
     >>> hex(pack(TAP_FIELDS, {"address": 5, "beyond_right": 1}))
     '0x100005'
@@ -51,7 +52,7 @@ def pack(fields: tuple[tuple[str, int], ...], values: Mapping[str, int]) -> int:
 
 
 def unpack(fields: tuple[tuple[str, int], ...], bits: Bits) -> dict[str, Bits]:
-    """The fields, all as unsigned numbers, of one number or of many: undoes `pack`.
+    """The fields of one number or of an array of numbers, all as unsigned numbers. Undoes `pack`.
 
     >>> unpack(HEADER_FIELDS, 0x30020005)
     {'rows': 5, 'rice': 2, 'unused': 0, 'encoding': 3}

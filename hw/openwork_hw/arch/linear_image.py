@@ -1,8 +1,8 @@
-"""The linear image: an image whose program holds every word where it is needed, so that it is read from front to back.
+"""The linear image: an image in the order in which the array reads it, for boards that read it from flash.
 
-An image names its weight streams and row records by address, each is there once, and several readers fetch them side by side. That
-takes a memory that answers at random, and gateware for each reader. A linear image is for memories that give one word after
-the other, such as the flash of a board: one reader, no addresses, and streams that several passes use are there once for each.
+An image names its weight streams and row records by address. It holds each of them once, and several readers fetch them side
+by side. This needs a memory with random access, and gateware for each reader. A linear image is for a memory that gives one
+word after the other: it has no addresses and needs only one reader. It holds a stream once per pass that uses the stream.
 
     word                    holds
     0                       MAGIC
@@ -15,14 +15,15 @@ the other, such as the flash of a board: one reader, no addresses, and streams t
     8 ..                    the program
     last                    check sum of all words before it
 
-The program is a sequence of instructions: the words of the command as in an image, and, for RUN,
+The program is a sequence of instructions. An instruction begins with the words of its command, as in an image. After a RUN
+follow
 
-    as many words as the tap table has entries: the entries
-    the number of row records, then two words for each
-    the number of words of the weight stream, at least one, then these
+    the entries of the tap table, one word per entry
+    the number of row records, then two words per record
+    the number of words of the weight stream, at least one, then these words
 
-A memory gives a word's highest bit first, and so the check sum is CRC-32 in that order (CRC-32/BZIP2 in the catalogues), over
-bytes from the highest on; a file holds words likewise, big endian.
+A flash memory gives the highest bit of a word first. The check sum is therefore the CRC-32 in that order (CRC-32/BZIP2 in the
+catalogues), over the bytes of each word from the highest on. A file holds the words in the same order: big endian.
 """
 
 from zlib import crc32
@@ -47,16 +48,16 @@ MAGIC = 0x4F574C31
 """'OWL1', the highest byte first."""
 
 VERSION = 1
-"""Of linear images."""
+"""Version of the format of linear images."""
 
 MOST_RECORDS = 1024
-"""Row records of a pass: they come before its weights, and wait in a block memory."""
+"""Most row records per pass. The records come before the weights of the pass, and wait in a block memory."""
 
 _REVERSED = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], np.uint8)
 
 
 def check_sum(words: NDArray[np.uint32]) -> int:
-    """CRC-32 with the highest bit of each word first.
+    """The CRC-32 of words, with the highest bit of each word first.
 
     >>> hex(check_sum(np.frombuffer(b"12345678", ">u4")))
     '0xb61c3d04'
@@ -69,11 +70,11 @@ def linear_words(words: NDArray[np.uint32], config: ArrayConfig) -> NDArray[np.u
     """The linear image of an image.
 
     Args:
-        words: uint32, the image.
-        config: an array with one feeder.
+        words: uint32 [words], the image.
+        config: the array of the image, with one feeder.
 
     Raises:
-        ImageError: it is not an image for this array, the array has several feeders, or a pass has too many rows.
+        ImageError: the words are not an image for this array, the array has several feeders, or a pass has too many rows.
     """
     if len(config.feeders) != 1:
         raise ImageError(f"a linear image is for an array with one weight stream, not {len(config.feeders)}")
@@ -98,10 +99,10 @@ def linear_words(words: NDArray[np.uint32], config: ArrayConfig) -> NDArray[np.u
 
 
 def check_linear_words(words: NDArray[np.uint32], config: ArrayConfig) -> None:
-    """What the gateware checks before it runs a linear image, in its order.
+    """Check what the gateware checks before it runs a linear image, in the same order.
 
     Raises:
-        ImageError: with the rule that is broken.
+        ImageError: a rule is broken. The message says which.
     """
     if len(words) < HEADER_WORDS + COMMAND_WORDS + 1 or words[0] != MAGIC:
         raise ImageError("these words are not a linear image: they do not begin as one")

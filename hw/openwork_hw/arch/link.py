@@ -1,53 +1,55 @@
-"""The link: how a host and a board with the byte shell talk over any line that carries bytes.
+"""The link: the protocol between a host and a board with the byte shell, over any line that carries bytes.
 
-The host asks and the board answers, never unasked. A *request* is a header, a payload and the CRC-32 of both, wrapped in COBS
-(consistent overhead byte stuffing), so that a zero byte ends it and is nowhere else:
+The host sends requests, and the board sends a response only when it is asked. A *request* is a header, a payload and the
+CRC-32 of both. COBS (consistent overhead byte stuffing) wraps the request, so the only zero byte is the zero that ends it:
 
     byte     request holds
     0        kind
     1        sequence number; RESET: number of the new session, 1 to 255; HELLO: 0
-    2, 3     length: bytes that are asked for, or of the payload
+    2, 3     length: bytes of the payload, or bytes that are asked for
     4 .. 7   address
-    8 ..     payload: of WRITE, whole words, and of FEED
-    last 4   CRC-32 (zlib's) of all before it
+    8 ..     payload: whole words for WRITE, bytes for FEED
+    last 4   CRC-32 (zlib's) of all bytes before it
 
-A *response* is not stuffed: the board would have to look ahead, and the host can look back.
+A *response* is not stuffed: to stuff it, the board would have to look ahead.
 
     byte     response holds
     0        MARKER
     1        number of the session
-    2        sequence number that the board expects next: all before it have been received
+    2        sequence number that the board expects next: it has received all requests before this one
     3        kind of the request [3:0], BUSY [4]
     4, 5     lower half of the request's address
     6, 7     bytes of the payload
     8 ..     payload
-    last 4   CRC-32 of all before it
+    last 4   CRC-32 of all bytes before it
 
-All numbers are little endian. What each kind asks for:
+All numbers are little endian. The kinds of request are:
 
-    HELLO    who are you: the response holds an `Identity`. May come at any time; its address is returned as it is
-    RESET    begin a session: forget what has not been carried out, stop the array, expect sequence number 0. No response
-    WRITE    put words into the image memory from word `address` on. No response
-    PEEK     words of the image memory from word `address` on
-    START    give the array a request when it has finished the one before: `address` 0 is CHECK, 1 is RUN. No response
-    FEED     give the array input bytes. No response
-    READ     results from byte `address[15:0]` on, when `length` of them are there, or the array is idle, or a HELLO waits
-             behind: then as many as there are. Those before byte `address[31:16]` are forgotten
+    HELLO    asks who the board is. The response holds an `Identity`, and the address of the request. Allowed at any time
+    RESET    begins a session: the board drops waiting requests, stops the array, expects sequence number 0. No response
+    WRITE    puts words into the image memory from word `address` on. No response
+    PEEK     asks for words of the image memory from word `address` on
+    START    gives the array a request when it has finished the one before: `address` 0 is CHECK, 1 is RUN. No response
+    FEED     gives the array input bytes. No response
+    READ     asks for `length` bytes of results from byte `address[15:0]` on. The board waits until it has that many. If
+             the array is idle or a HELLO follows, the board sends as many as it has. It forgets the results before byte
+             `address[31:16]`
 
-The payload of WRITE and FEED is as long as `length` says, and the other requests have none. A board whose memory can be written
-takes a request for damaged where that is not so. Other boards give the array what a FEED carries, but no more than `length`
-bytes. A WRITE that reaches beyond the memory is received and not carried out; a PEEK beyond it is answered without words, and on a
-board whose memory cannot be written the address alone decides.
+The payload of WRITE and FEED has `length` bytes, and the other requests have no payload. If the payload has another length, a
+board whose memory can be written drops the request as damaged. Other boards give the array what a FEED carries, but at most
+`length` bytes. A WRITE that reaches beyond the memory is received and not carried out. A PEEK that reaches beyond the memory
+is answered without words; on a board whose memory cannot be written, only the address decides this.
 
-All but HELLO and RESET are carried out once and in order: the board drops one whose sequence number is not the one that it
-expects, and the host sends again from there on. Results are one string of bytes, counted from the session's begin, modulo 65,536:
-for each command of the program its STORE's bytes, then its report; at the end the answer.
+All requests but HELLO and RESET are carried out once and in order. The board drops a request whose sequence number it does not
+expect, and the host sends again from the expected number on. Results are one string of bytes, counted from the begin of the
+session, modulo 65,536. For each command of the program, the string holds the bytes of a STORE and then the report. After the
+last command follows the answer.
 
     report   cycles, stalls (32 bits each), kind of the fault (8), its PE (8), its position (16)
     answer   status (32), cycles (32)
 
-A conversation, byte by byte; it runs as a test. The host begins session 9 and greets the board, writes a word to address 16, asks
-for a check, and for the first 8 bytes of results; the board answers that it has received three sequenced requests, and that the
+This conversation runs as a test. The host begins session 9 and greets the board. It writes a word to address 16, and asks for
+a check and for the first 8 bytes of results. The board answers that it has received three sequenced requests, and that the
 image is damaged (status 6):
 
 >>> encode_request(Request(Kind.RESET, sequence=9)).hex(" ")
@@ -80,7 +82,7 @@ LINK_VERSION = 1
 DEFAULT_BAUD = 3_000_000
 
 MARKER = 0xA5
-"""A byte that seldom begins anything else in int8 results."""
+"""The first byte of a response. It is rare in int8 results, so the host seldom takes another byte for the marker."""
 
 HEADER = struct.Struct("<BBHI")
 RESPONSE_HEADER = struct.Struct("<BBBBHH")
@@ -90,21 +92,22 @@ ANSWER = struct.Struct("<II")
 
 BUSY = 1 << 4
 SEQUENCED = 1 << 3
-"""The bit of a kind that says: once and in order."""
+"""The bit of a kind that says that the request is carried out once and in order."""
 
 SEQUENCES = 256
 WINDOW = 127
-"""Requests that may be on their way without a word from the board: fewer than half of all numbers, so that old and new differ."""
+"""Most requests that the host sends without a response. They are fewer than half of all sequence numbers, so the board can
+tell an old request from a new one."""
 
 RESULT_POSITIONS = 1 << 16
 
 
 class LinkError(Refusal):
-    """Bytes that break the protocol."""
+    """Bytes that break the protocol. The message says how."""
 
 
 class Kind(IntEnum):
-    """Of a request."""
+    """The kind of a request. The module's text says what each kind asks for."""
 
     HELLO = 0
     RESET = 1
@@ -128,7 +131,7 @@ class Order(IntEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What the host asks for; the module's text says what the fields mean for each kind."""
+    """A request of the host. The module's text says what the fields mean for each kind."""
 
     kind: Kind
     sequence: int = 0
@@ -139,12 +142,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What the board answers.
+    """A response of the board.
 
     Attributes:
-        session, expected: of the board, when it answered.
-        kind, echo: of the request: its kind and the lower half of its address.
-        busy: the array has something to do, or its answer has not been put to the results yet.
+        session: number of the session that the board is in.
+        expected: sequence number that the board expects next.
+        kind: kind of the request.
+        busy: whether the array works, or its answer is not among the results yet.
+        echo: lower half of the request's address.
         payload: identity, words or results.
     """
 
@@ -157,7 +162,7 @@ class Response:
 
 
 def stuff(content: bytes) -> bytes:
-    """COBS: the content without zeros, each run of up to 254 bytes behind its length + 1, then the zero that ends it.
+    """Wrap content in COBS: each run of up to 254 bytes without a zero follows its length + 1, and a zero ends the content.
 
     >>> stuff(bytes([1, 0, 0, 2])).hex(" ")
     '02 01 01 02 02 00'
@@ -172,7 +177,7 @@ def stuff(content: bytes) -> bytes:
 
 
 def unstuff(stuffed: bytes) -> bytes:
-    """Undo `stuff`, the ending zero left out.
+    """The content of stuffed bytes, given without the zero that ends them. Undoes `stuff`.
 
     >>> unstuff(bytes([2, 1, 1, 2, 2])).hex(" ")
     '01 00 00 02'
@@ -194,20 +199,20 @@ def unstuff(stuffed: bytes) -> bytes:
 
 
 def encode_request(request: Request) -> bytes:
-    """The bytes on the line, the ending zero included."""
+    """The bytes of a request on the line, with the zero that ends it."""
     header = HEADER.pack(request.kind, request.sequence, request.length, request.address)
     content = header + request.payload
     return stuff(content + CRC.pack(crc32(content)))
 
 
 def decode_request(stuffed: bytes, *, exact: bool = True) -> Request:
-    """The request in what stands before a zero.
+    """The request in stuffed bytes, given without the zero that ends them.
 
     Args:
-        exact: the payload must be as long as the request says.
+        exact: whether to refuse a payload that is not as long as the request says.
 
     Raises:
-        LinkError: it is damaged, of no kind, or its payload is not as long as it says.
+        LinkError: the request is damaged, its kind does not exist, or its payload is not as long as it says.
     """
     content = unstuff(stuffed)
     if len(content) < HEADER.size + CRC.size or CRC.unpack(content[-4:])[0] != crc32(content[:-4]):
@@ -223,7 +228,7 @@ def decode_request(stuffed: bytes, *, exact: bool = True) -> Request:
 
 
 def encode_response(response: Response) -> bytes:
-    """The bytes on the line."""
+    """The bytes of a response on the line."""
     flags = response.kind | BUSY * response.busy
     header = RESPONSE_HEADER.pack(
         MARKER, response.session, response.expected, flags, response.echo, len(response.payload)
@@ -233,10 +238,10 @@ def encode_response(response: Response) -> bytes:
 
 
 def decode_response(content: bytes) -> tuple[Response, int] | None:
-    """The response that these bytes begin with, and how many bytes it has; None where they end too early.
+    """The response at the begin of these bytes, and its length in bytes; None if the response is not complete.
 
     Raises:
-        LinkError: they do not begin with a response.
+        LinkError: the bytes do not begin with a response.
     """
     if content and content[0] != MARKER:
         raise LinkError("no response begins here")
@@ -258,22 +263,22 @@ def decode_response(content: bytes) -> tuple[Response, int] | None:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a board says about itself.
+    """What a board says about itself. The host learns from it which images fit, and how many bytes it may send.
 
     Attributes:
-        config: its array; `technology` is not told and stays generic.
-        encodings: weight streams that it decodes.
-        memory_words: of its image memory.
-        receive_bytes: of its receive buffer, in which requests lie until they are carried out, stuffing undone.
-        result_bytes: of its result buffer.
-        clock_hz: its clock.
-        writable: the image memory can be written over the link.
-        reports: the results hold a report for each command; else only what STORE commands give, and answers.
-        peek: the board knows PEEK.
-        linear: what the memory holds is a linear image (`arch.linear_image`).
+        config: configuration of the array. `technology` is not sent and stays generic.
+        encodings: the encodings that the array decodes.
+        memory_words: words of the image memory.
+        receive_bytes: bytes of the receive buffer, which keeps requests until they are carried out, without the stuffing.
+        result_bytes: bytes of the result buffer.
+        clock_hz: frequency of the clock.
+        writable: whether the host can write the image memory over the link.
+        reports: whether the results hold a report per command. If not, they hold only the bytes of STORE commands and answers.
+        peek: whether the board knows PEEK.
+        linear: whether the memory holds a linear image (`arch.linear_image`).
 
     Raises:
-        ConfigError: the memory can neither be written nor read, so that no host can know what image it runs.
+        ConfigError: the host can neither write nor read the memory, so it cannot know which image the board runs.
     """
 
     config: ArrayConfig
@@ -295,11 +300,11 @@ class Identity:
 
 
 def encode_identity(identity: Identity) -> bytes:
-    """LINK_VERSION, then the fingerprint (32 bits), then numbers as LEB128: those of the identity, then those of the array.
+    """The bytes of an identity: LINK_VERSION, the fingerprint (32 bits), then the fields as LEB128 numbers.
 
-    Numbers are in the order of the fields of `Identity` and `ArrayConfig`, `technology` left out; a tuple is its length and
-    its items, a truth value 0 or 1. Last come whether the image is linear and whether the array is compact; zeros at the end are
-    left out.
+    The numbers come in the order of the fields of `Identity`, and then of `ArrayConfig` without `technology`. A tuple is its
+    length and then its items; a truth value is 0 or 1. The last two numbers say whether the image is linear and whether the
+    array is compact. Zeros at the end are left out.
     """
     encodings = [encoding.value for encoding in identity.encodings]
     numbers = [len(encodings), *encodings]
@@ -317,10 +322,10 @@ def encode_identity(identity: Identity) -> bytes:
 
 
 def decode_identity(content: bytes) -> Identity:
-    """Undo `encode_identity`.
+    """The identity in the payload of a HELLO's response. Undoes `encode_identity`.
 
     Raises:
-        LinkError: the board speaks another version, or describes no array.
+        LinkError: the board speaks another version of the link, or describes an array that does not exist.
     """
     if not content or content[0] != LINK_VERSION:
         version = content[0] if content else "none"
@@ -349,14 +354,14 @@ def decode_identity(content: bytes) -> Identity:
 
 
 def _seen() -> dict[str, Any]:
-    """The sizes of an array that a host sees in any identity, and what they are."""
+    """Names and types of the sizes that every identity holds."""
     example = ArrayConfig(pes=1, lanes=1)
     names = (field.name for field in fields(example) if field.name not in ("technology", "compact"))
     return {name: type(getattr(example, name)) for name in names}
 
 
 def _leb128(number: int) -> bytes:
-    """Seven bits a byte, lowest first; the upper bit says that more follow."""
+    """A number as LEB128: seven bits per byte, lowest first. The upper bit of a byte says that another byte follows."""
     content = bytearray()
     while number > 127:
         content.append(number & 127 | 128)

@@ -1,4 +1,4 @@
-"""The rows of one weight stream, before encoding and after decoding, and the row records that go with them."""
+"""The rows of one weight stream before encoding and after decoding, and the record that belongs to each row."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,7 +13,7 @@ MAX_ROWS = (1 << ROW_BITS) - 1
 
 
 class Encoding(IntEnum):
-    """How nonzeros are written as words; the number stands in the stream's header."""
+    """How a weight stream writes nonzeros as words. The number stands in the header of the stream."""
 
     CSR = 1
     TRIPLET = 2
@@ -21,25 +21,25 @@ class Encoding(IntEnum):
 
 
 class StreamErrorKind(IntEnum):
-    """What can be wrong with a weight stream or its row records."""
+    """What can be wrong with a weight stream or its row records. `arch.report.MEANINGS` says the same to users."""
 
     NONE = 0
     HEADER = 1
-    """Unknown encoding, no rows, or reserved bits set."""
+    """The encoding is unknown, the stream has no rows, or a reserved bit is set."""
     COLUMN = 2
-    """Tap or channel outside the layer."""
+    """The tap or the channel of a nonzero is outside the layer."""
     ROW = 3
-    """A triplet's row is not the row its record names: revisited, skipped or out of range."""
+    """The row of a triplet is not the row of its record: the row was there before, was skipped, or does not exist."""
     LENGTH = 4
-    """A row of length 0, words after the last row, or padding that is not zero."""
+    """A row has length 0, words follow the last row, or the padding is not zero."""
     TRUNCATED = 5
-    """The stream ended before its last row did."""
+    """The stream ends before its last row ends."""
     CODE = 6
-    """Packed only: eight stop bits without a stop, a gap over a whole row, or a count of nonzeros that cannot be."""
+    """Only in packed streams: eight bits without a stop, a gap longer than a row, or an impossible count of nonzeros."""
     ROW_TOO_LONG = 7
-    """A row that is replayed does not fit into the row buffer."""
+    """A row that is replayed does not fit the row buffer."""
     RECORDS = 8
-    """The row records end before or after the rows do."""
+    """There are fewer or more row records than rows."""
 
 
 class StreamError(Refusal):
@@ -47,7 +47,7 @@ class StreamError(Refusal):
 
     Attributes:
         kind: what is wrong.
-        position: rows of the stream that were complete before the error.
+        position: number of complete rows before the error.
     """
 
     def __init__(self, kind: StreamErrorKind, position: int) -> None:
@@ -79,28 +79,28 @@ class ColumnLayout:
 
     @property
     def channel_bits(self) -> int:
-        """Bits of the channel number."""
+        """Bits per channel number."""
         return bits_for(self.channels)
 
     @property
     def columns(self) -> int:
-        """Columns of the matrix, the unused channel numbers between two taps included."""
+        """Columns of the matrix. The channel numbers that no channel uses, between two taps, count as columns, too."""
         return (self.taps - 1 << self.channel_bits) + self.channels
 
     def column(self, tap: int, channel: int) -> int:
-        """The column of one tap and channel."""
+        """The column number of a channel under a tap."""
         return tap << self.channel_bits | channel
 
 
 @dataclass(frozen=True)
 class SparseRows:
-    """The rows of one stream, in stream order.
+    """The rows of one weight stream, in the order of the stream.
 
     Attributes:
-        rows: int64 [rows], the row number (output channel) of each row; all different.
-        lengths: int64 [rows], nonzeros of each row, at least 1 (an empty row holds one padding nonzero of value 0).
-        columns: int64 [nonzeros], ascending within a row where the encoding is packed.
-        values: int8 [nonzeros].
+        rows: int64 [rows], the row number (output channel) of each row. No two are equal.
+        lengths: int64 [rows], nonzeros per row, at least 1. An empty row holds one padding nonzero of value 0.
+        columns: int64 [nonzeros], the column of each nonzero. For the packed encoding, columns ascend within a row.
+        values: int8 [nonzeros], the value of each nonzero.
     """
 
     rows: NDArray[np.int64]
@@ -118,20 +118,20 @@ class SparseRows:
 
     @property
     def nonzeros(self) -> int:
-        """Stored nonzeros, padding included."""
+        """Number of stored nonzeros, padding included."""
         return len(self.values)
 
 
 @dataclass(frozen=True)
 class RowRecord:
-    """What a row needs besides its nonzeros.
+    """What the requantizer and the writer of outputs need to know about a row, besides its nonzeros.
 
     Attributes:
-        row: row number: the output channel, and the word's place within a pixel of the output.
-        offset: signed, `sum_bits` wide: bias, rounding and zero point in one (`arithmetic.fold_offset`).
-        shift: requantization shift.
-        write: False for a dummy row, whose result is dropped.
-        last: the stream's last row.
+        row: row number: the output channel, which is also the index of the word within a local pixel of the output.
+        offset: offset of the requantization, signed, `sum_bits` wide (`arithmetic.fold_offset`).
+        shift: shift of the requantization.
+        write: whether the result is written. The result of a dummy row is dropped.
+        last: whether the row is the last row of its stream.
     """
 
     row: int

@@ -1,19 +1,20 @@
 """Packed weight streams: Rice-coded gaps and values, within a few percent of the entropy of random positions.
 
-Positions count over the rows of the stream: ``position = k * columns + column`` for the k-th row. Each nonzero stores
-``gap = position - previous - 1`` (previous = -1 at the start) as ``quotient << rice | remainder`` with quotient <= 7;
-a longer gap is broken by *fillers*: nonzeros of value 0. Two bit strings, lowest bit first:
+Positions count over all rows of the stream: ``position = k * columns + column`` in the k-th row. Each nonzero stores
+``gap = position - previous - 1`` (previous = -1 at the start) as ``quotient << rice | remainder``, with a quotient of at
+most 7. Nonzeros of value 0, called *fillers*, break a longer gap. A stream consists of two bit strings, lowest bit first:
 
-- stops: for each nonzero, quotient zeros, then a one; so each byte of the string holds a stop;
-- fields: for each nonzero, its value (8 bits), then its remainder (rice bits).
+- The stops hold, for each nonzero, as many zeros as its quotient, and then a one. Every byte of the stops holds a one.
+- The fields hold, for each nonzero, its value (8 bits) and then its remainder (`rice` bits).
 
-After the header comes the number of nonzeros, fillers included (24 bits; the word's upper byte is 0). Each string is cut
-into words S0, S1, .. and F0, F1, .., zero padded, and the words are interleaved in the order in which a decoder with room
-for three stop words and five field words asks for them: S0 F0 F1 S1 F2 F3 S2 F4, then S(i+3) when the last stop of S(i) is
-taken and F(i+5) when the last bit of F(i) is; S first, where one nonzero does both. A string that is over gives zero words
-as long as the other goes on. (Why two strings, and why this much room: `docs/decisions/0004-packed-streams-never-starve.md`.)
+After the header comes the number of nonzeros, fillers included (24 bits; the upper byte of the word is 0). The stops are cut
+into words S0, S1, .. and the fields into words F0, F1, .., and zeros fill the last words. The words stand in the order in
+which a decoder asks for them that has room for three stop words and five field words. This is first S0 F0 F1 S1 F2 F3 S2 F4.
+Then S(i+3) follows when the last stop of S(i) is taken, and F(i+5) when the last bit of F(i) is taken. If one nonzero takes
+both, S(i+3) comes first. When a string is over and the other goes on, zero words take its place. The reasons for two strings
+and for this much room are in `docs/decisions/0004-packed-streams-never-starve.md`.
 
-A row ends where the next position lies in the next row, or the stream ends.
+A row ends where the next position lies in the next row, or where the stream ends.
 
 >>> import numpy as np
 >>> layout = ColumnLayout(taps=1, channels=16)
@@ -37,21 +38,21 @@ MAX_QUOTIENT = 7
 MAX_RICE = 7
 VALUE_BITS = 8
 COUNT_BITS = 24
-"""Bits of the number of nonzeros."""
+"""Bits of the field that holds the number of nonzeros."""
 MAX_COUNT = (1 << COUNT_BITS) - 1
 STOP_WORDS = 3
 """Stop words that a decoder holds."""
 FIELD_WORDS = 5
 """Field words that a decoder holds."""
 FIRST_WORDS = (True, False, False, True, False, False, True, False)
-"""Which of the words that an empty decoder asks for are stop words."""
+"""Which of the first words are stop words: the words that an empty decoder asks for."""
 
 
 def pad_gaps(rows: SparseRows, layout: ColumnLayout, rice: int) -> SparseRows:
-    """Break every gap whose quotient exceeds 7 by fillers: nonzeros of value 0 in legal columns, as far on as can be.
+    """Break every gap whose quotient exceeds 7 with fillers: nonzeros of value 0 in legal columns, as few as possible.
 
     Raises:
-        ValueError: a gap between legal columns is longer than the code can say with this `rice`.
+        ValueError: a gap between two legal columns is too long for a code with this `rice`.
     """
     positions = _positions(rows, layout)
     span = (MAX_QUOTIENT + 1) << rice
@@ -84,16 +85,16 @@ def pad_gaps(rows: SparseRows, layout: ColumnLayout, rice: int) -> SparseRows:
 
 
 def choose_rice(rows: SparseRows, layout: ColumnLayout) -> int:
-    """The smallest `rice` that needs the fewest words.
+    """The smallest of the `rice` parameters that need the fewest words.
 
     Raises:
-        ValueError: columns are not ascending, or no `rice` can say the gaps between this layout's columns.
+        ValueError: columns do not ascend within a row, or no `rice` can write the gaps between this layout's columns.
     """
     return cheapest(rows, layout)[1]
 
 
 def cheapest(rows: SparseRows, layout: ColumnLayout) -> tuple[int, int]:
-    """The fewest words of stops and fields, without what pads one string to the other's end, and their `rice`.
+    """The fewest words of stops and fields, and the `rice` that needs them. Words that fill up the shorter string do not count.
 
     Raises:
         ValueError: as `choose_rice`.
@@ -110,7 +111,7 @@ def cheapest(rows: SparseRows, layout: ColumnLayout) -> tuple[int, int]:
         if int(steps.max()) > span:
             if unused >= span:
                 break
-            nonzeros = len(steps) + int(((steps - 1) // span).sum())  # or more, where fillers have to avoid columns
+            nonzeros = len(steps) + int(((steps - 1) // span).sum())  # more if fillers have to avoid columns
             if best and _words(nonzeros) + _words(nonzeros * (VALUE_BITS + rice)) > best[0]:
                 continue
             padded = np.diff(_positions(pad_gaps(rows, layout, rice), layout), prepend=-1)
@@ -124,15 +125,15 @@ def cheapest(rows: SparseRows, layout: ColumnLayout) -> tuple[int, int]:
 
 
 def prepare(rows: SparseRows, layout: ColumnLayout) -> SparseRows:
-    """The rows as `encode` writes them, fillers included. Preparing twice changes nothing."""
+    """The rows as `encode` writes them, fillers included. To prepare them twice changes nothing."""
     return pad_gaps(rows, layout, choose_rice(rows, layout))
 
 
 def encode(rows: SparseRows, layout: ColumnLayout, rice: int | None = None) -> NDArray[np.uint32]:
-    """Write rows as packed words, with the `rice` of `choose_rice` unless another one is given.
+    """Write rows as packed words, with the `rice` of `choose_rice` unless another `rice` is given.
 
     Raises:
-        ValueError: columns are not ascending within a row, gaps cannot be written, or there are too many nonzeros.
+        ValueError: columns do not ascend within a row, a gap cannot be written, or there are too many nonzeros.
     """
     rice = choose_rice(rows, layout) if rice is None else rice
     rows = pad_gaps(rows, layout, rice)
@@ -167,14 +168,14 @@ def decode(words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequenc
     """Read packed words.
 
     Raises:
-        StreamError: the words are no legal stream of these rows.
+        StreamError: the words are not a legal stream of these rows.
     """
     header = parse_header(words, Encoding.PACKED)
     return collect(_beats(words[1:].tolist(), header.rice, layout.columns), header.rows, layout, row_numbers)
 
 
 def _beats(words: list[int], rice: int, columns: int) -> Iterator[Beat]:
-    """The decoder as the gateware has it: a request that finds no word left is answered by nothing."""
+    """Decode as the gateware does: it asks for a word when it has room for one, and gets none after the last word."""
     stop_bytes: list[int] = []
     fields: list[int] = []
     taken = 1
@@ -197,8 +198,8 @@ def _beats(words: list[int], rice: int, columns: int) -> Iterator[Beat]:
         request(stop=kind)
     held: Beat | None = None
     field_bits = VALUE_BITS + rice
-    place = -1  # of the byte of stops
-    stops = 0  # what is left of it
+    place = -1  # index of the current byte of stops
+    stops = 0  # the bits of that byte that are not taken yet
     previous_stop = -1
     column = -1
     offset = 0
@@ -242,7 +243,11 @@ def _beats(words: list[int], rice: int, columns: int) -> Iterator[Beat]:
 
 
 def _word_order(stops: NDArray[np.int64], field_bits: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """For each word of a stream whose stops are at bits `stops`: whether it is a stop word, and which of its string."""
+    """The order of the words of a stream whose stops are at bits `stops`.
+
+    Returns:
+        For each word, whether it is a stop word, and its index within its string.
+    """
     stop_count = int(stops[-1]) // 32 + 1
     field_count = _words(len(stops) * field_bits)
     last_stops = np.searchsorted(stops >> 5, np.arange(stop_count), side="right") - 1

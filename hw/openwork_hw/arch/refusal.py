@@ -1,11 +1,11 @@
-"""The one base class of every refusal: of what a user gave, in one sentence that the user can act on."""
+"""`Refusal`, the base class of every error about what a user gave: one sentence that the user can act on."""
 
 
 class Refusal(ValueError):
-    """Something of the user's that cannot be taken: a file, a model, data, an option, an array, a board, a tool.
+    """Something that the user gave cannot be used: a file, a model, data, an option, an array, a board, a tool.
 
     The message is one sentence about that thing: what was needed, what there is, what to do. The command line prints the
-    sentence and ends with status 2. Every other exception is a bug of ours and keeps its traceback.
+    sentence and ends with status 2. Every other exception is a bug in Openwork and keeps its traceback.
 
     >>> from openwork_hw.arch.config import ArrayConfig
     >>> try:

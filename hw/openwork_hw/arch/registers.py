@@ -1,7 +1,7 @@
-"""The register map of the bus shell: what a processor reads and writes. The gateware, the driver and the document import it.
+"""The register map of the bus shell: what a processor reads and writes. Gateware, driver and document import this one table.
 
-Every register has 32 bits and an address of its own, a multiple of 4. Bits that no field names read as 0 and may be written
-with anything.
+Every register has 32 bits and an address of its own, a multiple of 4. Bits that no field names read as 0, and a write
+ignores them.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from enum import StrEnum
 from openwork_hw.arch.image import ImageStatus
 
 ADDRESS_BITS = 12
-"""Bits of a byte address: the map is given one page of 4 KiB, and what it does not use is refused."""
+"""Bits per byte address. The map has one page of 4 KiB, and an access to an address without a register is refused."""
 
 MAP_VERSION = 1
 IDENTITY_MARK = 0x4F57
-"""'WO' in memory, so that IDENTITY reads OW at its upper end: a bus that answers something else is not this block."""
+"""'OW' in the upper half of IDENTITY. A block that answers something else is not this block."""
 
 
 class Access(StrEnum):
-    """What a bus may do with a register; anything else is answered by SLVERR."""
+    """What a bus may do with a register. Any other access is answered with SLVERR."""
 
     READ = "read"
     TRIGGER = "write: a 1 does what the field says, once"
@@ -29,7 +29,7 @@ class Access(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """Bits `low` .. `low + bits - 1` of a register; after a reset they are 0, unless they say what the block is."""
+    """Bits `low` .. `low + bits - 1` of a register. After a reset they are 0, unless they say what the block is."""
 
     name: str
     low: int
@@ -42,11 +42,11 @@ class Register:
     """One word of the map.
 
     Attributes:
-        name: as documents and drivers spell it.
-        address: in bytes.
-        access: what a bus may do.
-        meaning: in one sentence.
-        fields: lowest first.
+        name: the name that documents and drivers use.
+        address: byte address.
+        access: what a bus may do with the register.
+        meaning: what the register is for, in one sentence.
+        fields: its fields, lowest first.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Register:
 
     @property
     def readable(self) -> bool:
-        """A read is answered with OKAY."""
+        """Whether a read is answered with OKAY."""
         return self.access is not Access.TRIGGER
 
     @property
     def writable(self) -> bool:
-        """A write is answered with OKAY."""
+        """Whether a write is answered with OKAY."""
         return self.access is not Access.READ
 
     @property
@@ -71,13 +71,13 @@ class Register:
         return sum((1 << field.bits) - 1 << field.low for field in self.fields)
 
     def pack(self, **values: int) -> int:
-        """The word with these fields, the others 0.
+        """The word that holds these fields; all other fields are 0.
 
         >>> INTERRUPT_ENABLE.pack(answer=1, loaded=1)
         5
 
         Raises:
-            ValueError: there is no such field, or the value does not fit.
+            ValueError: a field does not exist, or a value does not fit its field.
         """
         places = {field.name: field for field in self.fields}
         word = 0
@@ -97,7 +97,7 @@ class Register:
 
 
 def _number(name: str, meaning: str) -> tuple[Field, ...]:
-    """A register that is one number."""
+    """The field of a register that holds one number."""
     return (Field(name, 0, 32, meaning),)
 
 

@@ -1,4 +1,4 @@
-"""What the array says about a run: a report per command, and what came of the whole run."""
+"""What the array says about a run: one report per command, and the result of the whole run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ MEANINGS = {
     StreamErrorKind.ROW_TOO_LONG: "a row that is replayed is longer than the row buffer",
     StreamErrorKind.RECORDS: "its row records end before or after its rows do",
 }
-"""What each kind of error says about a weight stream, in words."""
+"""Each kind of error in words, for messages about a weight stream."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class CommandReport:
 
     Attributes:
         cycles: clock cycles that the command took.
-        stalls: cycles of these in which the array waited for something outside. 0 where nobody counts them.
-        kind, pe, position: the first error since the run began: what is wrong, the PE that the weight stream goes to, and
-            how many rows of the stream were complete before the error. NONE, 0 and 0 while there is no error.
+        stalls: how many of these cycles the array waited for something outside. 0 if stalls are not counted.
+        kind: what is wrong: the first error since the run began, or NONE.
+        pe: the PE that the malformed weight stream goes to; 0 if there is no error.
+        position: how many rows of that stream were complete before the error; 0 if there is no error.
     """
 
     cycles: int
@@ -54,21 +55,21 @@ class CommandReport:
         return self.malformed(f"after {self.position} complete rows")
 
     def malformed(self, place: str) -> str:
-        """The sentence about the error, with a place in the stream that says more than `position` alone."""
+        """The sentence about the error. `place` says where in the stream it is, more precisely than `position` can."""
         return f"the weight stream of PE {self.pe} is malformed {place}: {MEANINGS[self.kind]}"
 
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """One run of one input, whatever ran it; or the answer to a request to check an image.
+    """The result of one run of one input on any backend, or of a request to check an image.
 
     Attributes:
-        status: what came of the run.
-        cycles: clock cycles from the request to its answer. 0 where there is no clock.
-        reports: one per command that was carried out. Empty where there is no clock, or nobody kept the reports.
-        outputs: int8 [bytes], what the STORE commands gave. Empty where nothing is stored as bytes.
-        tensors: int8 [channels, height, width] by name, the same outputs as the network has them. Empty until somebody
-            who knows the network reads the bytes.
+        status: the answer to the request.
+        cycles: clock cycles from the request to its answer. 0 if the backend has no clock.
+        reports: one report per command that was carried out. Empty if the backend has no clock or keeps no reports.
+        outputs: int8 [bytes], the bytes that the STORE commands gave. Empty if the backend stores no bytes.
+        tensors: int8 [channels, height, width] by name, the same outputs as tensors of the network. Empty until they are
+            read from the bytes, which only a caller who knows the network can do.
     """
 
     status: ImageStatus = ImageStatus.GOOD
@@ -79,16 +80,16 @@ class RunResult:
 
     @property
     def fault(self) -> int | None:
-        """The number of the first command whose report holds an error; None where there is no such command."""
+        """The number of the first command whose report holds an error; None if there is no such command."""
         return next((number for number, report in enumerate(self.reports) if report.kind), None)
 
 
 class PassError(StreamError):
-    """A malformed weight stream of a RUN, found without a clock.
+    """A malformed weight stream of a RUN, found by the image simulator, which has no clock.
 
     Attributes:
-        report: what the array would report; `cycles` are 0.
-        command: number of the RUN in its program; 0 where the RUN is alone.
+        report: the report that the array would give, with 0 cycles.
+        command: number of the RUN in its program; 0 if the RUN has no program.
     """
 
     command = 0
@@ -102,7 +103,7 @@ class PassError(StreamError):
 
 
 def command_report(fields: Mapping[str, Any]) -> CommandReport:
-    """The report in the fields of the gateware's payload, with or without stalls around it."""
+    """The report in a payload of the gateware, given as its fields. The payload may hold stalls, too."""
     report = fields.get("report", fields)
     fault = report["fault"]
     return CommandReport(report["cycles"], fields.get("stalls", 0), fault["kind"], fault["pe"], fault["position"])

@@ -1,4 +1,4 @@
-"""Latencies of the gateware that software has to know to predict cycles; the components take them from here."""
+"""Latencies of the gateware in cycles. The compiler predicts cycles from them, and the components take them from here."""
 
 from collections.abc import Sequence
 
@@ -6,40 +6,40 @@ from openwork_hw.arch.config import MULTIPLIER_CYCLES, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
 WORD_CYCLES = 1
-"""From a feeder's word input to its decoder."""
+"""From the word input of a feeder to its decoder."""
 
 HEADER_WORD_CYCLES = 2
-"""From when a weight decoder takes a stream's header to when it takes the next word."""
+"""From the cycle in which a weight decoder takes the header of a stream to the cycle in which it takes the next word."""
 
 HEADER_CYCLES = 4
-"""Of a weight decoder, besides those of the encoding's own: taking and checking the header, splitting and counting."""
+"""What a weight decoder takes besides the decoder of the encoding: it takes and checks the header, splits and counts."""
 
 DECODER_CYCLES = {Encoding.CSR: 3, Encoding.TRIPLET: 4, Encoding.PACKED: 17}
-"""From an encoding's first word to its first nonzero."""
+"""From the first word after the header to the first nonzero, per encoding."""
 
 RING_CYCLES = 2
-"""From a row buffer's pointer to the nonzero that it names."""
+"""From the pointer of a row buffer to the nonzero that it points to."""
 
 TABLE_CYCLES = 2
 """From a tap number to its entry of the tap table."""
 
 BEAT_CYCLES = RING_CYCLES + TABLE_CYCLES + 1
-"""From the decision to replay a nonzero to its beat."""
+"""From the decision to replay a nonzero to the beat of this nonzero."""
 
 QUEUED_ROWS = 3
-"""Complete rows that wait in a row buffer, the one that is replayed included."""
+"""Most complete rows in a row buffer. The row that is being replayed counts, too."""
 
 FREED_CYCLES = 3
-"""From a nonzero's last replay to the first one that can take its place in the row buffer."""
+"""From the last replay of a nonzero to the arrival of the first nonzero that can take its place in the row buffer."""
 
 LEFT_CYCLES = 2
-"""From a row's last replay to the first row end that can take its place among those that wait."""
+"""From the last replay of a row to the first row end that can take its place among the complete rows."""
 
 VISIBLE_CYCLES = QUEUED_ROWS + 1
-"""From a nonzero's arrival in the row buffer to the first cycle in which it can be replayed."""
+"""From the arrival of a nonzero in the row buffer to the first cycle in which it can be replayed."""
 
 OPERAND_CYCLES = 4
-"""From a beat to its operands at the multipliers: memory 2, waiting for the PE below 1, shift between PEs 1."""
+"""From a beat to its operands at the multipliers: memory 2, wait for the PE below 1, shift between PEs 1."""
 
 SUM_CYCLES = OPERAND_CYCLES + MULTIPLIER_CYCLES + 1
 """From a beat to the sum that contains it."""
@@ -48,102 +48,104 @@ REQUANTIZER_CYCLES = 6
 """From a sum to its activation."""
 
 FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
-"""From a row's last beat to lane 0's output: capture 1, choice of the lane 1, requantizer."""
+"""From the last beat of a row to the output of lane 0: capture 1, choice of the lane 1, then the requantizer."""
 
 POOL_CYCLES = 3
-"""What a pooled sum takes longer than that of the last lane: the sum over lanes, over PEs, and the way back to the choice."""
+"""What a pooled sum takes longer than the sum of the last lane: add over lanes, add over PEs, way back to the choice."""
 
 COPY_HOPS = 4
-"""Registers between a PE that writes and those that get a copy."""
+"""Registers between a PE that writes an output and the PEs that get a copy of it."""
 
 BACK_HOPS = 4
 """Registers from the last PE back to the sequencer."""
 
 COMMAND_CYCLES = 5 + 2 * BACK_HOPS
-"""Of a RUN, besides its tap table, its feeders and the way along the chain: taking the command, starting, stopping."""
+"""What a RUN takes besides its tap table, its feeders and the way along the chain: take the command, start, stop."""
 
 
 WRITE_CYCLES = 1
-"""From a whole word to its write: the choice among the words that are to be written."""
+"""From a complete word to its write: the choice among all words that wait to be written."""
 
 
 def write_cycles(lanes: int, *, pooled: bool = False) -> int:
-    """From a row's last beat to the write of its outputs, or of its pooled sum."""
+    """Cycles from the last beat of a row to the write of its outputs, or of its pooled sum."""
     return FIRST_LANE_CYCLES + lanes + WRITE_CYCLES + (POOL_CYCLES if pooled else 0)
 
 
 LOADED_CYCLES = 3
-"""From the last byte of a word that is loaded to its write."""
+"""From the last byte of a loaded word to the write of the word."""
 
 LOAD_CYCLES = 1
-"""Of a LOAD, besides its bytes."""
+"""What a LOAD takes besides its bytes."""
 
 STORE_CYCLES = 9
-"""Of a STORE or MOVE, besides the way of its words: starting, the queue, stopping."""
+"""What a STORE or a MOVE takes besides the way of its words: start, queue, stop."""
 
 BETWEEN_CYCLES = 2
-"""From the cycles of one command's report to the next command, in a program that has been read so far."""
+"""From the end of the cycles that a command reports to the next command, if that has been read from the program."""
 
 READ_CYCLES = 9
-"""Reading a command from a program: its words, and deciding what it is."""
+"""To read a command from a program: read its words and decide which command it is."""
 
 FEEDER_CYCLES = 7
-"""Reading what one feeder gets: its words, and handing it on."""
+"""To read the inputs of one feeder from a program: read their words and hand them on."""
 
 PROGRAM_CYCLES = 10
-"""Of a run besides its commands."""
+"""What a run takes besides its commands."""
 
 
 def first_word_cycle(config: ArrayConfig) -> int:
-    """The cycle, counted from a feeder's start, in which its decoder takes the first word after the header, where none is late.
+    """The cycle in which a decoder takes the first word after the header, counted from the start of its feeder.
 
-    Words of a compact array go to the decoder at once.
+    No word may be late. In a compact array, words go to the decoder at once.
     """
     return 1 + (0 if config.compact else WORD_CYCLES) + HEADER_WORD_CYCLES
 
 
 def held_cycles(config: ArrayConfig) -> int:
-    """How long the report of a LOAD, STORE or MOVE waits in a compact array: until its last byte has passed all PEs with the
-    settings, which are held in the command alone."""
+    """How many cycles the report of a LOAD, STORE or MOVE waits in a compact array; 0 in other arrays.
+
+    A compact array holds settings only in the command, so the command has to stay until its last byte has passed all PEs.
+    """
     return config.pes + 3 if config.compact else 0
 
 
 def way_cycles(config: ArrayConfig) -> int:
-    """From a beat that reads a word to the word's first byte in the sequencer's queue: along the whole chain."""
+    """Cycles from a beat that reads a word to the first byte of this word in the sequencer's queue, along the whole chain."""
     return config.pes + FIRST_LANE_CYCLES + 1 + BACK_HOPS
 
 
 def promised_bytes(config: ArrayConfig) -> int:
-    """Bytes of a STORE that are on their way or just taken, at most.
+    """Most bytes of a STORE that are on their way or just taken.
 
-    A byte for each cycle of the way, and those of the queue behind it and of the counters on both sides.
+    There is one byte per cycle of the way; the other bytes are in the queue behind it and in the counters on both sides.
     """
     return way_cycles(config) + 7
 
 
 def settle_cycles(config: ArrayConfig) -> int:
-    """From the write of a pass's last outputs to when nothing of it is on its way any more, copies and pooled sums included."""
+    """Cycles from the write of the last outputs of a pass until its copies and pooled sums have arrived, too."""
     pool = POOL_CYCLES if config.global_pooling else 0
     copies = COPY_HOPS + 1 + config.replicas if config.replicas > 1 else 0
     return pool + copies
 
 
 def pass_overhead(config: ArrayConfig) -> int:
-    """Cycles of a RUN besides its tap table and what its slowest feeder takes up to its last replayed nonzero.
+    """Cycles of a RUN besides its tap table and the time that its slowest feeder takes until its last replay.
 
-    The chain is passed twice: by what starts the feeders and reports them done, and by what stops them.
+    Signals pass the chain twice: first to start the feeders and to report that they are done, then to stop them.
     """
     return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config) + 2 * config.pes
 
 
 def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> int:
-    """Cycles from a RUN request to its answer.
+    """Cycles from the request to run an image to its answer.
 
-    A command follows the one before at once, if it has been read from the program by then; that begins when the one before has
-    got all of its tap table. A compact array reads a command after the report of the one before.
+    The array begins to read a command as soon as the command before has its whole tap table. A command that has been read
+    starts as soon as the command before ends. A compact array reads a command only after the report of the command before.
 
     Args:
-        commands: for each its report's cycles, and the entries of its tap table; 0 where it is no RUN.
+        commands: per command, the cycles that it reports and the entries of its tap table; 0 entries if it is not a RUN.
     """
     taken = free = read = 0
     for cycles, entries in commands:

@@ -1,7 +1,8 @@
-"""Triplet weight streams: a row, a column and a value for each nonzero.
+"""Triplet weight streams: a row, a column and a value per nonzero.
 
-Bytes, little endian: for each nonzero its row (u16), column (u16) and value (i8); zero padded to a word. The nonzeros
-of a row stand together; a row ends where another row's nonzero or the end of the stream follows.
+A stream is a string of bytes, little endian. For each nonzero, it holds the row (u16), the column (u16) and the value
+(i8). Zeros fill the last word. The nonzeros of a row stand together: a row ends where a nonzero of another row follows,
+or where the stream ends.
 
 >>> import numpy as np
 >>> layout = ColumnLayout(taps=1, channels=300)
@@ -44,14 +45,14 @@ def decode(words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequenc
     """Read triplet words.
 
     Raises:
-        StreamError: the words are no legal stream of these rows.
+        StreamError: the words are not a legal stream of these rows.
     """
     header = parse_header(words, Encoding.TRIPLET)
     return collect(_beats(bytes_from_words(words)), header.rows, layout, row_numbers, named_rows=True)
 
 
 def _beats(body: bytes) -> Iterator[Beat]:
-    held: Beat | None = None  # whether it ends its row is known with the next
+    held: Beat | None = None  # only the next nonzero tells whether this nonzero ends its row
     at = 0
     while len(body) - at >= 5:
         row = body[at] | body[at + 1] << 8

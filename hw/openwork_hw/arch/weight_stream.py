@@ -1,4 +1,4 @@
-"""What the three encodings share: the header word, and the order in which a decoder, here or in gateware, checks."""
+"""What the three encodings share: the header word, and the order in which every decoder checks a stream."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows, Stream
 
 @dataclass(frozen=True)
 class Header:
-    """The first word of a weight stream, as `layouts.HEADER_FIELDS` says.
+    """The first word of a weight stream, with the fields of `layouts.HEADER_FIELDS`.
 
     >>> hex(Header(Encoding.PACKED, rows=5, rice=2).word)
     '0x30020005'
@@ -25,17 +25,17 @@ class Header:
 
     @property
     def word(self) -> int:
-        """The header as the stream's first word."""
+        """The first word of the stream."""
         return pack(HEADER_FIELDS, vars(self))
 
     @staticmethod
     def encoding_of(word: int) -> int:
-        """The number of the encoding in a stream's first word, whatever else is wrong with that."""
+        """The number of the encoding in a stream's first word. Nothing else of the word is checked."""
         return unpack(HEADER_FIELDS, word)["encoding"]
 
 
 class Beat(NamedTuple):
-    """A nonzero as a decoder hands it on: `last` ends its row. With an `error` it is the decoder's final beat."""
+    """A nonzero as a decoder hands it on. `last` says that its row ends. After a beat with an `error` no beat follows."""
 
     row: int = 0
     column: int = 0
@@ -45,10 +45,10 @@ class Beat(NamedTuple):
 
 
 def parse_header(words: NDArray[np.uint32], encoding: Encoding) -> Header:
-    """Check the first word of a stream.
+    """Check the first word of a stream and decode it.
 
     Raises:
-        StreamError: HEADER, or TRUNCATED where there is nothing besides the header.
+        StreamError: HEADER, or TRUNCATED if no word follows the header.
     """
     if len(words) == 0:
         raise StreamError(StreamErrorKind.TRUNCATED, 0)
@@ -67,19 +67,19 @@ def collect(
 ) -> SparseRows:
     """Check nonzeros in the order in which the gateware does, and put them together.
 
-    For each beat: after the last row anything is LENGTH; then the decoder's own error; then COLUMN; then ROW (only
-    where the encoding names its rows). A row that ends must be the stream's last exactly if it is the records' last:
-    else RECORDS. The end of the beats before the last row is TRUNCATED.
+    Each beat is checked in this order. A beat after the last row is LENGTH. Then come the decoder's own error, COLUMN, and
+    ROW (only if the encoding names its rows). When a row ends, it must be the last row of the stream if and only if its
+    record is the last record; if not, the error is RECORDS. If the beats end before the last row does, the error is TRUNCATED.
 
     Args:
-        beats: what a decoder emits.
-        rows: rows that the header promises.
-        layout: taps and channels of a legal column.
+        beats: the beats of a decoder.
+        rows: number of rows that the header promises.
+        layout: how column numbers hold taps and channels.
         row_numbers: row number of each row record.
-        named_rows: beats hold a row number, which must be the record's.
+        named_rows: whether each beat holds a row number, which must be the number of the row record.
 
     Raises:
-        StreamError: the first thing that is wrong, with the rows completed before it.
+        StreamError: the first error, with the number of complete rows before it.
     """
     columns: list[int] = []
     values: list[int] = []
@@ -114,7 +114,7 @@ def collect(
 
 
 def words_from_bytes(header: Header, body: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """The header, then the bytes, little endian, zero padded to a word."""
+    """The words of a stream: the header, then the bytes, little endian. Zeros fill the last word."""
     padded = np.zeros(-(-len(body) // 4) * 4, dtype=np.uint8)
     padded[: len(body)] = body
     return np.concatenate([np.array([header.word], dtype=np.uint32), padded.view("<u4").astype(np.uint32)])

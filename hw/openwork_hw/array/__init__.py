@@ -1,1 +1,1 @@
-"""From nonzeros to activations: row buffer, feeder, element, chain."""
+"""The array itself, from nonzeros to activations: row buffer, feeder, element, chain."""

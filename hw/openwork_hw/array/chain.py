@@ -15,20 +15,23 @@ from openwork_hw.decoder.payloads import WeightWord
 
 
 class Chain(wiring.Component):
-    """`pes` PEs in a row; everything moves from one to the next, one a cycle.
+    """Connect `pes` PEs in a row. Everything moves on by one PE per cycle.
 
+    Role
+        The whole array but for the `Sequencer`: an `Accelerator` consists of these two.
     Function
-        PE i has number i mod row_groups in its group. While settings.running, the first PE of each group takes the beats of
-        its own feeder, every other PE those of the PE before; else all pass on what comes in.
+        PE i has number i mod row_groups in its group. While settings.running is high, the first PE of each group takes the
+        beats of its own feeder, and every other PE takes the beats of the PE before. Otherwise all PEs take what comes in at `i`
+        and pass it on.
     Ports
         i : in, Link(config); group is 0
         o : out, Link(config)
-        i_words : in, one stream of WeightWord for each PE of config.feeders; only those of groups' first PEs are read
-        i_records : in, one stream of RowRecordLayout(config) for each PE of config.feeders, likewise
+        i_words : in, one stream of WeightWord per PE of config.feeders; only those of groups' first PEs are read
+        i_records : in, one stream of RowRecordLayout(config) per PE of config.feeders, likewise
     Timing
-        A beat is in PE i's registers i + 1 cycles after it was offered; what PEs have to tell takes the same way.
+        A beat is in the registers of PE i i + 1 cycles after it was offered. Bytes, `done` and faults go the same way.
     Cost
-        An element for each PE, a feeder for each of config.feeders.
+        One element per PE, one feeder per PE of config.feeders.
     Limits
         None.
     Verified by

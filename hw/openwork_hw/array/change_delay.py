@@ -27,6 +27,8 @@ def copy_cycles(*, use: int, window: int, spacing: int) -> list[int]:
 class ChangeDelay(wiring.Component):
     """Hand on a value that changes at most every `spacing` cycles.
 
+    Role
+        Brings settings and row ends to where they are needed, for several parts of a PE. A shift register would cost more.
     Function
         o in cycles t+use .. t+use+window-1 = i in cycle t, for every t with i_change high.
     Ports
@@ -36,7 +38,7 @@ class ChangeDelay(wiring.Component):
     Timing
         Latency `use` cycles. No combinational path.
     Cost
-        len(copy_cycles(...)) registers of the layout and one flag a cycle.
+        len(copy_cycles(...)) registers of the layout and one flag per cycle.
     Limits
         window <= spacing.
     Verified by

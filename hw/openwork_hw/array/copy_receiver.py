@@ -1,4 +1,4 @@
-"""Takes in the outputs of a PE that computes other rows of the same part of the map."""
+"""Receives the outputs of a PE that computes other rows of the same part of the map."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import data, wiring
@@ -12,6 +12,8 @@ from openwork_hw.primitives.registers import without_reset
 class CopyReceiver(wiring.Component):
     """Gather the bytes of another PE's outputs to words, and hold each word until the feature memory has time for it.
 
+    Role
+        Part of a `WriteBack`, once per other stream: with it, the PEs of all streams hold the whole map.
     Function
         When i.write is high, the `lanes` newest bytes of `i` are a word for i.address: it is offered from the next cycle on
         until it is taken.

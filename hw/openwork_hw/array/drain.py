@@ -14,36 +14,38 @@ from openwork_hw.requantizer import Requantizer
 
 
 class Finish(data.StructLayout):
-    """What a row's last beat says of its outputs: `outside`, they are below the map; `beyond_right`, those of lane full_lanes are
-    right of it."""
+    """What the last beat of a row says about its outputs.
+
+    `outside`: the outputs are below the map. `beyond_right`: the output of lane full_lanes is right of the map.
+    """
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__({"end": RowEnd(config), "beyond_right": 1, "outside": 1})
 
 
 class Drain(wiring.Component):
-    """Keep the sums of a row, and send a lane each cycle through the requantizer.
+    """Keep the sums of a row, and send one lane per cycle through the requantizer.
 
     Role
         Between the accumulators and the write-back of an `Element`: the lanes begin the next row meanwhile.
     Function
-        In a cycle after capture[n], the sum of lane n is kept. From `begins` on, lane after lane:
-        o = requantize(sum, i.end.offset, i.end.shift, settings.low, settings.high), or settings.fill where the lane's pixel is
-        outside the map. With settings.pool the choice rests behind the last lane on the sum over all lanes and PEs of the group.
+        In the cycle after capture[n], the sum of lane n is kept. From `begins` on, for one lane after the other:
+        o = requantize(sum, i.end.offset, i.end.shift, settings.low, settings.high), or settings.fill if the pixel of the lane
+        is outside the map. With settings.pool, the sum over all lanes and PEs of the group follows the last lane.
     Ports
         i_sums : in, `lanes` x signed sum_bits
-        capture : in, a bit for each lane
+        capture : in, one bit per lane
         begins : in; the row's sums have been captured in the cycle before
-        i : in, Finish(config); i_change : in; `i` is that of a row whose sums are captured SUM_CYCLES after
+        i : in, Finish(config); i_change : in; `i` belongs to a row whose sums are captured SUM_CYCLES later
         settings : in, Settings(config)
         is_first : in; the PE is the first of its group
         i_total, o_total : in, out, signed sum_bits; pooled sums
         o : out, signed 8; an activation
-        o_end : out, RowEnd(config); that of the row whose lane 0 enters the requantizer, for `lanes` cycles
+        o_end : out, RowEnd(config); belongs to the row whose lane 0 enters the requantizer, for `lanes` cycles
     Timing
-        Lane 0's activation 2 + REQUANTIZER_CYCLES after its sum is captured, then a lane each cycle. No combinational path.
+        Lane 0's activation 2 + REQUANTIZER_CYCLES after its sum is captured, then one lane per cycle. No combinational path.
     Cost
-        A register of sum_bits for each lane, a choice among them, one requantizer.
+        A register of sum_bits per lane, a choice among them, one requantizer.
     Limits
         Rows end `lanes` cycles apart or more.
     """

@@ -20,27 +20,30 @@ from openwork_hw.primitives.multipliers import Multipliers
 class Element(wiring.Component):
     """Carry out beats on the block of the map that this PE owns.
 
+    Role
+        The part of a `ProcessingElement` that computes: it holds the PE's blocks of all maps.
     Function
         MAC: for each lane, sum = (first ? 0 : sum) + weight * operand. The operand is the byte at `address` of the lane and PE
-        that lane_shift and pe_shift name; `pad` beyond the first and last lane, beyond the group's first and last PE, and where a
-        shift says PAD. After `last`, each lane's sum is requantized and the word of all lanes written at end.address
-        (end.write), or sent out (end.emit, if this PE is settings.emitter). Lanes and PEs whose pixel is outside the map give
-        settings.fill. With settings.maximum a lane keeps its largest product in the place of the sum, those by 0 left out. With
-        settings.pool the sums of all lanes, and of the PEs before in the group, are added up, and the last PE of a group writes
-        the result in the last lane. Words that other PEs with the same part of the map write are written here, too, when the
-        memory has time.
-        LOAD: bytes are gathered to a word, written at `address` with the last one, if this PE's group is settings.target.
+        that lane_shift and pe_shift name. It is `pad` beyond the first and last lane, beyond the first and last PE of the group,
+        and where a shift says PAD. After `last`, the sum of each lane is requantized. The word of all lanes is written at
+        end.address (end.write), or sent out (end.emit, if this PE is settings.emitter). A lane whose pixel is outside the map
+        gives settings.fill. With settings.maximum, a lane keeps its largest product instead of the sum, and ignores products
+        with a weight of 0. With settings.pool, the sums of all lanes and of the PEs before in the group are added up, and the
+        last PE of a group writes the result in the last lane. Words that other PEs with the same part of the map write are
+        written here, too, when the memory is free.
+        LOAD: bytes are gathered to a word. With its last byte, the word is written at `address`, if the PE's group is
+        settings.target.
     Ports
         beat : in, Beat(config)
-        settings : in, Settings(config); steady from the cycle before a beat until its last effect, as is `group`
+        settings : in, Settings(config); steady from the cycle before a beat until its last effect. So is `group`
         index, group : in, range(pes); this PE's number and its number in its group
         is_first, is_last : in; this PE is the first or last of its group
-        o_word_own, o_word_old : out, words this PE read, for the PE above (early) and the PE below (late)
-        i_word_above, i_word_below : in, the same of the neighbours, whose beats come one cycle earlier and later
+        o_word_own, o_word_old : out, words that this PE read, for the PE above (early) and the PE below (late)
+        i_word_above, i_word_below : in, the same words of the neighbours, whose beats come one cycle earlier and later
         o_byte, o_byte_valid : out, emitted outputs, lane 0 first
         o_total, i_total : out, in, signed sum_bits; pooled sums to the PE below, from the PE above
         o_copy : out, Copy(config); what this PE writes
-        i_copies : in, one Copy(config) for each other stream
+        i_copies : in, one Copy(config) per other stream
     Timing
         Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
         written write_cycles(lanes) after it; with config.single_port no beat may be there in that cycle. No combinational path.

@@ -33,22 +33,24 @@ FEEDER_SETTINGS = (
 class Feeder(wiring.Component):
     """Decode one weight stream, replay its rows and look up where each operand is.
 
+    Role
+        Part of a `ProcessingElement` that can lead a group: it turns the group's weight stream into beats.
     Function
-        For each replayed nonzero: a MAC beat with address = table[table_base | tap].address + channel, the table's shifts, the
-        value as weight. TABLE beats of the chain go into the table.
+        Each replayed nonzero becomes a MAC beat with address = table[table_base | tap].address + channel, the shifts of the
+        table, and its value as weight. TABLE beats of the chain are written into the table.
     Ports
         i_words : in, stream of WeightWord
-        i_records : in, stream of RowRecordLayout(config), one for each row
-        chain : in, Beat(config); what passes by: TABLE beats are taken
+        i_records : in, stream of RowRecordLayout(config), one per row
+        chain : in, Beat(config); the beat that passes by on the chain: TABLE beats are taken
         settings : in, Settings(config); steady from two cycles before `clear` falls
         index : in, range(pes); this PE's number, for the error report
-        clear : in; be as before a pass, which begins when it falls
+        clear : in; return to the state before a pass; the pass begins when `clear` falls
         o : out, Beat(config)
-        done : out; stream and records are consumed and the last beat's outputs written, in this PE and, as seen from a signal that
-            travels along the chain, in all that follow it; so are their copies
-        fault : out, StreamFault(config); kind 0 while there is none; kept until the next clear
+        done : out; stream and records are consumed, and the outputs of the last beat are written. So are their copies. For the PEs
+            that follow, this holds as seen from a signal that travels along the chain
+        fault : out, StreamFault(config); kind 0 while there is no fault; kept until the next clear
     Timing
-        From a decoded nonzero to its beat: latency_cycles. One beat a cycle. No stall after `o`.
+        From a decoded nonzero to its beat: latency_cycles. One beat per cycle. No stall after `o`.
     Cost
         Two block memories: row buffer and tap table.
     Limits

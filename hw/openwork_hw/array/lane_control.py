@@ -1,4 +1,4 @@
-"""What a beat says to the lanes of a PE, each part of it when the lanes need it."""
+"""Brings each part of a beat to the lanes of a PE in the cycle in which they need it."""
 
 from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -26,22 +26,23 @@ class LaneControl(wiring.Component):
     Role
         The front of an `Element`: what steers operands, multipliers and accumulators comes from here.
     Function
-        For a MAC beat: `weight` OPERAND_CYCLES late; pe_shift and lane_shift in the cycles in which a word passes the two choices
-        of `OperandShift`, pe_shift turned to PAD where it leaves the group; first, enable and compare with the sum, capture behind
-        it. Bit n of `lasts` says n cycles late that a MAC beat was a row's last. For other beats weight, first and lasts are 0.
+        For a MAC beat: `weight` comes OPERAND_CYCLES late. pe_shift and lane_shift come in the cycles in which a word passes the
+        two choices of `OperandShift`; pe_shift becomes PAD where it leaves the group. first, enable and compare come with the
+        sum, and capture after it. Bit n of `lasts` says n cycles late that a MAC beat was the last of a row. For other beats
+        weight, first and lasts are 0.
     Ports
         beat : in, Beat(config)
         maximum : in; settings.maximum
         is_first, is_last : in; the PE is the first or last of its group
         weight : out, signed 8
-        lane_shift, pe_shift : out, a Neighbour for each lane
-        first, enable, compare, capture : out, a bit for each lane; the first three as `Accumulator` takes them
+        lane_shift, pe_shift : out, one Neighbour per lane
+        first, enable, compare, capture : out, one bit per lane; the first three as `Accumulator` takes them
         lasts : out, last_cycles(config) + 1 bits
     Timing
-        As said; a beat each cycle. Combinational path: beat to lasts[0].
+        As in Function; one beat per cycle. Combinational path: beat to lasts[0].
     Cost
-        Flip-flops: a register in each lane for each signal, since one alone would reach some hundred inputs all over the PE. In a
-        compact array nothing is far away, and all lanes have one.
+        One register per lane and signal, because a single register would reach a hundred inputs all over the PE. In a compact
+        array nothing is far away, and all lanes share one register per signal.
     Limits
         None.
     """

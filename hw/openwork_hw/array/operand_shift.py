@@ -1,4 +1,4 @@
-"""Takes each lane's operand from where a tap says."""
+"""Takes the operand of each lane from the lane and PE that a tap names."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -17,14 +17,15 @@ class OperandShift(wiring.Component):
         Between the feature memory and the multipliers of an `Element`: it makes aligned reads out of taps that leave a lane or a
         PE.
     Function
-        operand of lane n = the byte of the lane that lane_shift names, of the word that pe_shift names; `pad` beyond the first and
-        the last lane, and where a shift says PAD. pe_shift of a lane is that of the byte's own lane, a cycle before lane_shift.
+        The operand of lane n is the byte of the lane that lane_shift names, in the word that pe_shift names. It is `pad` beyond the
+        first and the last lane, and where a shift says PAD. pe_shift belongs to the lane of the byte, and comes a cycle before
+        lane_shift.
     Ports
         i_word : in, word of this PE's feature memory
         i_word_above, i_word_below : in, words of the neighbours, whose beats come one cycle earlier and later
         o_word_own, o_word_old : out; i_word for the PE above, and two cycles later for the PE below
         pad : in, signed 8
-        pe_shift, lane_shift : in, a Neighbour for each lane; a cycle and two after the word
+        pe_shift, lane_shift : in, one Neighbour per lane; a cycle and two after the word
         o : out, word; the operands
     Timing
         Two cycles from i_word to `o`, an operand each cycle. Combinational paths: i_word to o_word_own; lane_shift to `o`.

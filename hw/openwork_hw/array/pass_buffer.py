@@ -1,4 +1,4 @@
-"""Takes in what belongs to a pass from a stream that goes on behind it."""
+"""Takes the part of a stream that belongs to one pass, and leaves the rest for later passes."""
 
 from typing import Any
 
@@ -10,16 +10,18 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 
 
 class PassBuffer(wiring.Component):
-    """Pass a stream on, from a pass's beginning to the payload that is its last.
+    """Pass a stream on, from the beginning of a pass to the payload marked `last`.
 
+    Role
+        The input of a `Feeder` for words and for records: the stream goes on with the next pass.
     Function
-        `o` repeats the payloads of `i` in order. What follows one with `last` waits at `i` for the next pass.
+        `o` repeats the payloads of `i` in order. The payloads after a `last` wait at `i` for the next pass.
     Ports
         i : in, stream of `payload`, a layout with a field `last`
         o : out, stream of `payload`
-        clear : in; be as before a pass, which begins when it falls
+        clear : in; return to the state before a pass; the pass begins when `clear` falls
     Timing
-        latency_cycles = 1, one payload a cycle, no bubble. Combinational paths: clear to i.ready. Without `registers` the latency
+        latency_cycles = 1, one payload per cycle, no bubble. Combinational paths: clear to i.ready. Without `registers` the latency
         is 0, and there are combinational paths between `i` and `o`, both ways.
     Cost
         Two registers of the payload, one multiplexer; without `registers` a flip-flop.

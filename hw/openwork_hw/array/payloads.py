@@ -1,4 +1,4 @@
-"""What travels inside the array: layouts built from the configuration."""
+"""The payloads inside the array: layouts built from the configuration."""
 
 from enum import unique
 
@@ -13,7 +13,7 @@ _RECORD = dict(RECORD_FIELDS)
 
 
 def word_layout(lanes: int) -> data.ArrayLayout:
-    """A feature word: one int8 for each lane."""
+    """A feature word: one int8 per lane."""
     return data.ArrayLayout(signed(8), lanes)
 
 
@@ -67,9 +67,9 @@ class TapEntryLayout(data.StructLayout):
 
 
 class RowEnd(data.StructLayout):
-    """What an element needs to turn a finished sum into an output; means something only in the row's last beat.
+    """What an element needs to turn a finished sum into an output. Valid only in the last beat of a row.
 
-    `write` puts the outputs into the feature memory at `address`, `emit` sends them to the array's output.
+    `write` puts the outputs into the feature memory at `address`. `emit` sends them to the array's output.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -85,12 +85,13 @@ class RowEnd(data.StructLayout):
 
 
 class Beat(data.StructLayout):
-    """One step of the chain; moves on one PE a cycle.
+    """One step of work for the PEs. A beat moves on by one PE per cycle.
 
-    MAC: every lane multiplies its operand at `address`, taken from where the shifts say, by `weight`; `first` starts a
-    new sum, `last` ends it; then beyond_right and beyond_bottom are those of its pixel. TABLE: the fields of a TapEntryLayout are
-    entry end.offset of the tap table. LOAD: `weight` is the next byte of a feature word, `last` its last lane's, and `address` says
-    where the word goes.
+    MAC: every lane multiplies its operand by `weight`. The operand is at `address`, in the lane and PE that the shifts name.
+    `first` begins a sum, and `last` ends it; in the last beat, beyond_right and beyond_bottom belong to the sum's pixel.
+    TABLE: the fields of a TapEntryLayout are written to entry end.offset of the tap table.
+    LOAD: `weight` is the next byte of a feature word, `last` marks the byte of the last lane, and `address` says where the word
+    goes.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -111,13 +112,13 @@ class Beat(data.StructLayout):
 
 
 class Settings(data.StructLayout):
-    """What holds for a whole command; moves along the chain like a beat, so that each PE sees it in step with its beats.
+    """The settings of a whole command. They move along the chain like a beat, so each PE sees them in step with its beats.
 
-    `running` is high while the feeders feed; when it is low, they are as before a pass. `last_but_one` is row_groups - 2, the
-    number in its group of the PE before a group's last; single_group says that there is none. `target` is the group that a LOAD
-    writes, `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products, full_lanes, full_groups and
-    fill where the map ends. `turn_base` is the tap table's base of the pass's last pixel but one, (hold - 2) << tap_bits;
-    `single_pixel` says that hold is 1 and there is none.
+    `running` is high while the feeders feed; when it is low, the feeders are in the state before a pass. `last_but_one` is
+    row_groups - 2, the number of the last PE but one in each group; single_group says that a group has a single PE. `target` is
+    the group that a LOAD writes, and `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products.
+    full_lanes, full_groups and fill say where the map ends. `turn_base` is the tap table's base of the pass's last pixel but
+    one, (hold - 2) << tap_bits; `single_pixel` says that hold is 1, so there is no such pixel.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -158,28 +159,28 @@ class WordWrite(data.StructLayout):
 
 
 class Copy(data.StructLayout):
-    """What a PE tells those that copy its outputs: `byte` is the newest of the word; with `write` the word is whole."""
+    """What a PE sends to the PEs that copy its outputs: `byte` is the newest byte of a word, and with `write` the word is whole."""
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__({"byte": signed(8), "write": 1, "address": config.address_bits})
 
 
 class StreamFault(data.StructLayout):
-    """The first error of a pass: its kind (`StreamErrorKind`), the PE whose stream it is, complete rows before it."""
+    """The first error of a pass: its kind (`StreamErrorKind`), the PE of the stream, and the complete rows before the error."""
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__({"kind": 4, "pe": range(config.pes), "position": ROW_BITS})
 
 
 class Link(wiring.Signature):
-    """What goes from one PE to the next: the work, and what earlier PEs have to tell.
+    """The connection from one PE to the next: the work, and what earlier PEs report.
 
     beat, settings : the work
-    group : number in its group of the PE that tells it; the sequencer's means nothing
-    ends_group : that PE is the last of its group, or it is the sequencer
-    byte, byte_valid : what a PE emits
-    done : settings.running, and every PE so far that leads a group is done
-    fault : that of the first PE so far that has one
+    group : number of the sending PE in its group; from the sequencer, the number has no meaning
+    ends_group : the sending PE is the last of its group, or the sender is the sequencer
+    byte, byte_valid : the byte that a PE emits
+    done : settings.running is high, and every PE so far that leads a group is done
+    fault : the fault of the first PE so far that has one
     """
 
     def __init__(self, config: ArrayConfig) -> None:

@@ -1,4 +1,4 @@
-"""Where the local pixel that is replayed has its taps and its output."""
+"""Counts the addresses of the local pixel that is replayed: of its taps and of its output."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.lib import data, wiring

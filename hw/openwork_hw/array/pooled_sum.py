@@ -14,14 +14,14 @@ class PooledSum(wiring.Component):
     Role
         The part of a `Drain` that global pooling needs.
     Function
-        Over lanes: total[t+2] = i[t] + i[t-1] + .. back to the one with `first`, and i_total[t+1], unless is_first.
+        total[t+2] = i[t] + i[t-1] + .., back to the cycle with `first`, plus i_total[t+1] unless is_first.
     Ports
         i : in, signed sum_bits; a lane's sum
         first : in; `i` is lane 0's
         is_first : in; the PE is the first of its group
         i_total, o_total : in, out, signed sum_bits; from the PE above, to the PE below, which takes it a cycle later
     Timing
-        A sum each cycle. No combinational path.
+        One sum per cycle. No combinational path.
     Cost
         Two adders and two registers of sum_bits.
     Limits

@@ -14,19 +14,22 @@ from openwork_hw.primitives.registers import without_reset
 
 
 class ProcessingElement(wiring.Component):
-    """One station of the chain.
+    """Take beats, carry them out and pass them on.
 
+    Role
+        One station of the `Chain`.
     Function
-        Takes beats from the chain, or from its own feeder while settings.running if it is the first PE of its group; carries
-        them out and passes them on. Counts the group number on, adds what it emits, its done and its fault.
+        The PE takes beats from the chain. If it is the first PE of its group, it takes beats from its own feeder while
+        settings.running is high. It carries the beats out and passes them on. It counts the group number on, and adds the byte
+        that it emits, its `done` and its fault to the link.
     Ports
         i : in, Link(config), from the PE before
         o : out, Link(config), to the PE after
         i_words, i_records : in, the feeder's streams; only where `number` is one of config.feeders
         o_word_own, o_word_old, i_word_above, i_word_below, o_total, i_total, o_copy : as Element's
-        i_copies : in, for each value of config.copied_groups one Copy(config) for each other stream
+        i_copies : in, for each value of config.copied_groups one Copy(config) per other stream
     Timing
-        What comes in at `i` is at `o` a cycle later. done and fault of this PE are in `o` with the settings that they belong to.
+        A value at `i` is at `o` a cycle later. `done` and fault of this PE are in `o` together with the settings they belong to.
     Cost
         An element, and a feeder where `number` is one of config.feeders.
     Limits

@@ -11,28 +11,29 @@ from openwork_hw.array.row_queue import RowBounds, pointer_bits
 
 
 class ReplayPointer(wiring.Component):
-    """Walk through the row at the queue's head once for each local pixel: pixel outer, nonzero inner.
+    """Walk through the row at the head of the queue once per local pixel.
 
     Role
         The read side of a `RowBuffer`.
     Function
-        With `issue` the nonzero at `pointer` is replayed: the next one of its row or, with `last`, the row's first again, until
-        the row has been replayed for all pixels: then `pop`, and on to the next row. A nonzero is replayed only when it is there,
-        and a row's last one only if the one before was row_spacing cycles ago; with config.single_port nothing is replayed
-        write_cycles after a last one.
+        With `issue`, the nonzero at `pointer` is replayed. Then the pointer moves to the next nonzero of the row or, after
+        `last`, back to the row's first nonzero. When the row has been replayed for all pixels, it leaves the queue with `pop`,
+        and the next row follows. A nonzero is replayed only when it is in the ring. The last nonzero of a row is replayed only
+        row_spacing cycles or more after the last nonzero before. With config.single_port, nothing is replayed write_cycles after
+        a last nonzero.
     Ports
         seen, before_seen : in; the ring's write pointer, as late as a row's end needs to the head, and the pointer before it
         head, occupied, second_single : in; the RowQueue's
         settings : in, Settings(config)
         table_base : in, tap_index_bits; of the pixel that is replayed
-        stopped : in; replay nothing any more
+        stopped : in; no further nonzero is replayed
         clear : in; begin at the ring's first entry
-        pointer : out; issue, first, last : out; the nonzero there is replayed, as a row's first, as its last
+        pointer : out; issue : out; the nonzero at the pointer is replayed; first, last : out; it is the row's first, its last
         ended : out; a cycle after last
-        free : out; it is replayed for the last time; pop : out; and it is the row's last
+        free : out; the nonzero is replayed for the last time; pop : out; it is also the row's last nonzero
         finished : out; the final row has left
     Timing
-        A nonzero each cycle. Whether the next one is there and whether it is a row's last is worked out a cycle ahead, for each
+        One nonzero per cycle. Whether the next one is there and whether it is a row's last is worked out a cycle ahead, for each
         place that the pointer may go to; that leaves one gate for issue. Combinational paths: none but the gates behind those
         registers.
     Cost

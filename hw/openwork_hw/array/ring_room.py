@@ -1,4 +1,4 @@
-"""Counts what a row buffer's ring holds."""
+"""Counts the nonzeros in the ring of a row buffer."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring

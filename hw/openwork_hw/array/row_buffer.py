@@ -1,4 +1,4 @@
-"""Keeps the current row's nonzeros and replays them for every local pixel."""
+"""Keeps the nonzeros of a row and replays them once per local pixel."""
 
 from itertools import pairwise
 
@@ -41,26 +41,28 @@ class Replayed(data.StructLayout):
 class RowBuffer(wiring.Component):
     """Replay each row of a weight stream for every local pixel while the next row is loaded behind it.
 
+    Role
+        Part of a `Feeder`, between the `WeightDecoder` and the tap table: every nonzero is decoded once and used per pixel.
     Function
         For each row in stream order, for pixel in 0 .. hold-1, for each nonzero of the row: one replayed nonzero with
         table_base = pixel << tap_bits and end.address = output_base + pixel * output_stride + record.row.
         An entry of the ring is free once the last pixel has read it.
     Ports
         i : in, stream of WeightNonzero(config.address_bits)
-        i_records : in, stream of RowRecordLayout(config); one for each row
+        i_records : in, stream of RowRecordLayout(config); one per row
         i_check_rows : in; the stream names its rows: they must be the records'
         i_position : in, rows of the stream that are complete, those before the nonzero at `i`
         settings : in, Settings(config); steady until done
-        clear : in; be as before a pass, which begins when it falls
-        upstream_fault : in, StreamErrorKind; unless NONE nothing more will come from `i`: drop what is incomplete
+        clear : in; return to the state before a pass; the pass begins when `clear` falls
+        upstream_fault : in, StreamErrorKind; unless it is NONE, nothing more comes from `i`, and an incomplete row is dropped
         o : out, Replayed(config); valid says whether it is one
         done : out; every record is taken and every replay has left (or a fault stopped them)
         error : out, StreamErrorKind: ROW, RECORDS, ROW_TOO_LONG, or the kind of the upstream fault
         position : out, i_position at the error
     Timing
-        A nonzero that is accepted leaves latency_cycles later at the earliest, then one a cycle. The last beats of two
-        (row, pixel) are at least row_spacing cycles apart, since an element drains one lane a cycle. No stall after `o`.
-        With config.single_port no beat leaves write_cycles after a last one: then the elements write, a pooled sum later.
+        A nonzero that is accepted leaves latency_cycles later at the earliest, then one per cycle. The last beats of two rows,
+        or of a row on two pixels, are at least row_spacing cycles apart, because an element drains one lane per cycle. No stall
+        after `o`. With config.single_port, no beat leaves write_cycles after a last beat, because the elements then write.
         Combinational path: i_records.valid to i.ready.
     Cost
         One block memory of row_buffer_nonzeros entries, registers for QUEUED_ROWS rows.

@@ -14,10 +14,11 @@ class RowFaults(wiring.Component):
     """Compare nonzeros with their records, and keep the first fault.
 
     Role
-        The judge of a `RowBuffer`; with `stopped` the rest of nonzeros and records is dropped.
+        Part of a `RowBuffer`, which drops all further nonzeros and records when `stopped` is high.
     Function
-        ROW: an accepted nonzero names another row than its record. RECORDS: a row's end is the stream's last, or the records',
-        alone. ROW_TOO_LONG: a row is replayed and too long for it. Else the fault from upstream.
+        ROW: an accepted nonzero names another row than its record. RECORDS: a row is the last of the stream but not of the
+        records, or of the records but not of the stream. ROW_TOO_LONG: a row that is replayed does not fit the ring. Otherwise
+        the fault from upstream.
     Ports
         accept : in; nonzero : in, WeightNonzero(config.address_bits); record : in, RowRecordLayout(config); what is accepted
         check_rows : in; the stream names its rows

@@ -1,4 +1,4 @@
-"""The complete rows that wait in a row buffer, with their records."""
+"""A queue of the complete rows that wait in a row buffer, with their records."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
@@ -15,8 +15,10 @@ def pointer_bits(config: ArrayConfig) -> int:
 
 
 class RowBounds(data.StructLayout):
-    """Where a row ends in the ring: the pointer to its last nonzero and the one before; `single`, it has no other; `final`, its
-    record is the pass's last."""
+    """Where a row ends in the ring: the pointers to its last nonzero and to the nonzero before.
+
+    `single` says that the row has a single nonzero, and `final` that its record is the last of the pass.
+    """
 
     def __init__(self, config: ArrayConfig) -> None:
         bits = pointer_bits(config)
@@ -29,12 +31,12 @@ class RowQueue(wiring.Component):
     Role
         Between the write side and the read side of a `RowBuffer`.
     Function
-        With push a row enters, with pop the head leaves.
+        With `push`, a row enters the queue. With `pop`, the row at the head leaves.
     Ports
         push : in; i : in, RowBounds(config); i_record : in, RowRecordLayout(config), which counts in the same cycle
         pop : in; the head leaves; the next row is at the head a cycle later
         clear : in; forget all rows
-        occupied : out, a bit for each place, the head's lowest
+        occupied : out, one bit per place, the head's lowest
         head : out, RowBounds(config); head_record : out, RowRecordLayout(config), a cycle later than `head`
         second_single : out; the row behind the head has a single nonzero
         full : out; no row may come in the next cycle

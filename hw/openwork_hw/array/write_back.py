@@ -15,15 +15,15 @@ from openwork_hw.primitives.registers import without_reset
 
 
 class WriteBack(wiring.Component):
-    """Gather bytes to words, the first one lowest, and hand on the words with their addresses.
+    """Gather bytes to words, the first byte lowest, and hand on the words with their addresses.
 
     Role
-        The end of an `Element`: everything that is written into its feature memory comes from here.
+        The end of an `Element`: every word that is written into its feature memory comes from here.
     Function
-        The word of a row's activations is written at end.address, if end.write; with settings.pool only by the last PE of a group,
-        a pooled sum later. LOAD: the word of the last `lanes` bytes is written at beat.address with the last one, if is_target.
-        What this PE writes goes out as a copy, too; a word that other PEs copy to this one waits for a cycle in which nothing else
-        is written.
+        If end.write is high, the word of a row's activations is written at end.address. With settings.pool, only the last PE of a
+        group writes, after the pooled sum. LOAD: if is_target is high, the word of the last `lanes` bytes is written at
+        beat.address with its last byte. Every word that this PE writes also goes out as a copy. A word that another PE copies to
+        this PE waits for a cycle in which nothing else is written.
     Ports
         beat : in, Beat(config)
         settings : in, Settings(config)
@@ -33,7 +33,7 @@ class WriteBack(wiring.Component):
         end : in, RowEnd(config); of the row whose lane 0 enters the requantizer
         o : out, WordWrite(config)
         o_copy : out, Copy(config)
-        i_copies : in, one Copy(config) for each other stream
+        i_copies : in, one Copy(config) per other stream
     Timing
         A row's word at write_cycles(lanes) after its last beat; a loaded one 3 cycles after its last byte. No combinational path.
     Cost

@@ -1,4 +1,4 @@
-"""The way into a feature memory, which several words may want at once."""
+"""The way into a feature memory, for several sources that may have a word at the same time."""
 
 from amaranth.hdl import Const, Elaboratable, Module, Signal, Value
 from amaranth.lib import data, wiring
@@ -10,18 +10,20 @@ from openwork_hw.array.payloads import WordWrite
 
 
 class WritePort(wiring.Component):
-    """Hand on one word a cycle: that of the first source that has one.
+    """Hand on one word per cycle: the word of the first source that has one.
 
+    Role
+        Part of a `WriteBack`: the only way into the feature memory of a PE.
     Function
-        o[t+1] = the first valid one of i[t]; the others wait. What `o` holds while it is not valid is 0.
+        o[t+1] = the first valid word of i[t]; the others wait. While `o` is not valid, all its fields are 0.
     Ports
         i : in, `sources` x WordWrite(config); source 0 never waits
-        taken : out, one bit for each source: its word leaves in this cycle
+        taken : out, one bit per source: its word leaves in this cycle
         o : out, WordWrite(config)
     Timing
-        latency_cycles = 1, a word each cycle. Combinational path: valid to taken.
+        latency_cycles = 1, one word per cycle. Combinational path: valid to taken.
     Cost
-        A register of a word for each source, zero but for the chosen word: so a bit of `o` is one LUT, and no choice.
+        A register of a word per source, zero but for the chosen word: so a bit of `o` is one LUT, and no choice.
     Limits
         None.
     """

@@ -1,1 +1,1 @@
-"""Weight words in, nonzeros out."""
+"""Weight decoders: they turn the words of a weight stream into nonzeros."""

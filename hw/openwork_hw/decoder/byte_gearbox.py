@@ -1,4 +1,4 @@
-"""Words in, as many bytes a cycle as are asked for out."""
+"""Turns words into bytes: as many bytes per cycle as the consumer asks for."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -13,8 +13,10 @@ BUFFER_BYTES = 8
 class ByteGearbox(wiring.Component):
     """Show the next five bytes of a stream of words and drop as many as the consumer says.
 
+    Role
+        Part of a `CsrDecoder` or a `TripletDecoder`, whose fields do not begin at the edges of words.
     Function
-        `o` holds the next bytes, the first lowest; bytes that are not there yet are 0. `take` bytes leave.
+        `o` holds the next bytes, the first byte lowest. Bytes that have not come yet are 0. `take` bytes leave.
     Ports
         i_words : in, stream of WeightWord
         take : in, 4 bits; bytes to drop, one of `takes`, at most `level`
@@ -23,7 +25,7 @@ class ByteGearbox(wiring.Component):
         ended : out; the stream's last word is in the buffer: nothing will follow
         restart : in; forget everything
     Timing
-        A word's bytes show the cycle after it is taken. Words are taken at one a cycle as long as the bytes left after
+        A word's bytes show the cycle after it is taken. Words are taken at one per cycle as long as the bytes left after
         `take` are at most 4. Combinational path: take to i_words.ready.
     Cost
         64 bits of buffer; no multiplier, no memory.

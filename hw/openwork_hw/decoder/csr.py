@@ -17,8 +17,10 @@ NONZERO_BYTES = 3
 class CsrDecoder(wiring.Component):
     """Turn the words of a CSR stream, after its header, into nonzeros.
 
+    Role
+        One of the decoders that a `WeightDecoder` is built with: the one for `csr` in arrays that are not compact.
     Function
-        As `openwork_hw.arch.csr`: a row's length (u16), then as many times column (u16) and value (i8).
+        The format is that of `openwork_hw.arch.csr`: per row its length (u16), then per nonzero column (u16) and value (i8).
     Ports
         i_words : in, stream of WeightWord
         o : out, stream of DecodedNonzero; errors are LENGTH (a row of length 0) and TRUNCATED
@@ -26,7 +28,7 @@ class CsrDecoder(wiring.Component):
         restart : in; return to the start
     Timing
         A row's length and first nonzero take one cycle, every other nonzero one: no bubble as long as words come fast
-        enough (3 bytes a nonzero and 2 a row, from one word a cycle). The first nonzero is offered latency_cycles
+        enough (3 bytes per nonzero and 2 per row, from one word per cycle). The first nonzero is offered latency_cycles
         after its first word is taken. Combinational path: o.ready to i_words.ready.
     Cost
         One ByteGearbox, one 16-bit counter.

@@ -14,8 +14,10 @@ OFFSET_BITS = bits_for(HALF_BITS)
 
 
 class FieldShifter(wiring.Component):
-    """Shift right, a bit of the distance a stage.
+    """Shift right in stages: each stage works on one bit of the distance.
 
+    Role
+        Part of a `PackedDecoder`, behind a `FieldString`: it moves each field to bit 0.
     Function
         o = (window >> offset)[:FIELD_BITS], latency_cycles advances later.
     Ports
@@ -26,7 +28,7 @@ class FieldShifter(wiring.Component):
     Timing
         latency_cycles = 4 advances, one field each. No combinational path.
     Cost
-        A shifter in four stages of 22, 18, 16 and 15 bits: each keeps the bits that the rest can still reach.
+        A shifter in four stages of 22, 18, 16 and 15 bits: each stage keeps the bits that the later stages can still reach.
     Limits
         None.
     Verified by

@@ -1,4 +1,4 @@
-"""Finds the fields of a packed stream, one a cycle."""
+"""Finds the fields of a packed stream, one per cycle."""
 
 from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -23,23 +23,25 @@ FieldPlace = data.StructLayout({"window": WINDOW_BITS, "offset": OFFSET_BITS, "c
 class FieldString(wiring.Component):
     """Keep FIELD_WORDS words of the field string and find the next field of 8 + rice bits.
 
+    Role
+        Part of a `PackedDecoder`: it finds the value and the remainder of each nonzero.
     Function
-        The string passes through a window of two halves of 16 bits. The field is the window from `offset` on; taking it
-        moves the offset on by 8 + rice, and the window by a half where that leaves its lower half.
+        The string passes through a window of two halves of 16 bits. The field is the window from `offset` on. When the field
+        is taken, the offset grows by 8 + rice. If it leaves the lower half, the window moves on by one half.
     Ports
         i : in, 32 bits; a word
         i_valid : in; take it in
         ended : in; no word will follow
         rice : in, 3 bits; steady
-        o : out, stream of FieldPlace; where the string has ended, zeros follow
+        o : out, stream of FieldPlace; after the end of the string, zeros follow
         restart : in; return to the start
     Timing
-        A field a cycle. The first field is offered 5 cycles after the first word came, once its last bit is there. No combinational
-        path.
+        One field per cycle. The first field is offered 5 cycles after the first word came, once its last bit is there.
+        No combinational path.
     Cost
         Flip-flops for FIELD_WORDS words; an adder of 5 bits.
     Limits
-        No word comes but for one that was freed, after the first FIELD_WORDS.
+        After the first FIELD_WORDS words, a word may come only when a word has been freed.
     Verified by
         tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """

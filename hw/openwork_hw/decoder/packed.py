@@ -26,12 +26,14 @@ TOKEN = data.StructLayout({"nonzero": 1, "end": 1, "tail": 1, "over": 1, "code":
 
 
 class PackedDecoder(wiring.Component):
-    """Turn the words of a packed stream, after its header, into nonzeros, one a cycle.
+    """Turn the words of a packed stream, after its header, into nonzeros, one per cycle.
 
+    Role
+        One of the decoders that a `WeightDecoder` is built with: the one for `packed`, which most boards use.
     Function
-        As `openwork_hw.arch.packed`: gap = quotient << rice | remainder; column' = column + 1 + gap, less `columns` where
-        that crosses the row's end. One nonzero is held back until the next one, or the stream's end, tells whether it
-        ends its row; it is dropped where an error follows.
+        The format is that of `openwork_hw.arch.packed`: gap = quotient << rice | remainder, and column' = column + 1 + gap,
+        minus `columns` if this crosses the end of the row. A nonzero is held back until the next nonzero, or the end of the
+        stream, tells whether it ends its row. It is dropped if an error follows.
     Ports
         i_words : in, stream of WeightWord
         rice : in, 3 bits, and
@@ -42,7 +44,7 @@ class PackedDecoder(wiring.Component):
         exhausted : out; the last word is taken, and nothing but zero padding is left; level until `restart`
         restart : in; return to the start
     Timing
-        The first nonzero is offered latency_cycles after the first word is taken, and then one a cycle to the last, if a word
+        The first nonzero is offered latency_cycles after the first word is taken, and then one per cycle to the last, if a word
         comes every cycle. `exhausted` follows within 30 cycles. No combinational path.
     Cost
         StopString, FieldString, WordRequests, a counter of 25 bits, adders of 16 and twice 18 bits, a comparison of 11 bits.

@@ -1,4 +1,4 @@
-"""What goes into a decoder and what comes out."""
+"""The payloads of weight decoders: words, decoded nonzeros, checked nonzeros."""
 
 from amaranth.hdl import signed
 from amaranth.lib import data

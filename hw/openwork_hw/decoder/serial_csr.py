@@ -1,4 +1,4 @@
-"""Decodes CSR weight streams a byte a cycle, for parts where words come slowly and logic is dear."""
+"""Decodes CSR weight streams one byte per cycle, for parts where words come slowly and logic is scarce."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.lib import enum, stream, wiring
@@ -24,12 +24,14 @@ class Expects(enum.Enum):
 class SerialCsrDecoder(wiring.Component):
     """Turn the words of a CSR stream, after its header, into nonzeros, a byte at a time.
 
+    Role
+        The only decoder of a `WeightDecoder` in a compact array: for parts where words come slowly and logic is scarce.
     Function
         As CsrDecoder's.
     Ports
         As CsrDecoder's.
     Timing
-        A nonzero in three cycles and a row's length in two, and one for each word. Combinational path: o.ready to i_words.ready.
+        Three cycles per nonzero, two per row length, and one per word. Combinational path: o.ready to i_words.ready.
     Cost
         A quarter of CsrDecoder's: a word, a nonzero, a 16-bit counter, no shifter.
     Limits

@@ -1,4 +1,4 @@
-"""Takes the stops of a packed stream, one a cycle."""
+"""Takes the stops of a packed stream, one per cycle."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -24,23 +24,26 @@ Stop = data.StructLayout({"place": range(BYTE_BITS), "frees": 1})
 class StopString(wiring.Component):
     """Keep STOP_WORDS words of the stop string and find its next stop: the lowest 1.
 
+    Role
+        Part of a `PackedDecoder`: it finds the quotient of each nonzero.
     Function
-        The string is worked off in bytes. A byte `u` gives the stop ``u & -u`` and becomes ``u & (u - 1)``; with its last
+        The string is taken byte by byte. A byte `u` gives the stop ``u & -u`` and becomes ``u & (u - 1)``. After its last
         stop, the next byte takes its place.
     Ports
         i : in, 32 bits; a word
         i_valid : in; take it in
         o : out, stream of Stop
-        dry : out; a byte was all 0: no stop will follow those offered
-        stray : out; a stop came after that
-        empty : out; neither stop nor byte is left
+        dry : out; a byte was all 0, so no further stop will be offered
+        stray : out; a stop came after that byte
+        empty : out; neither a stop nor a byte is left
         restart : in; return to the start
     Timing
-        A stop a cycle. A word's first stop is offered 4 cycles after it came where nothing waits before it. No combinational path.
+        One stop per cycle. The first stop of a word is offered 4 cycles after the word came, if nothing waits before it.
+        No combinational path.
     Cost
-        32 flip-flops for each word.
+        32 flip-flops per word.
     Limits
-        No word comes but for one that was freed, after the first STOP_WORDS.
+        After the first STOP_WORDS words, a word may come only when a word has been freed.
     Verified by
         tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """

@@ -16,9 +16,11 @@ TRIPLET_BYTES = 5
 class TripletDecoder(wiring.Component):
     """Turn the words of a triplet stream, after its header, into nonzeros.
 
+    Role
+        One of the decoders that a `WeightDecoder` is built with: the one for `triplet`.
     Function
-        As `openwork_hw.arch.triplet`: row (u16), column (u16) and value (i8) of each nonzero. One nonzero is held back
-        until the next one, or the stream's end, tells whether it ends its row; it is dropped where an error follows.
+        The format is that of `openwork_hw.arch.triplet`: per nonzero row (u16), column (u16) and value (i8). A nonzero is held
+        back until the next nonzero, or the end of the stream, tells whether it ends its row. It is dropped if an error follows.
     Ports
         i_words : in, stream of WeightWord
         o : out, stream of DecodedNonzero; the error is TRUNCATED: the stream ends within a nonzero

@@ -31,7 +31,7 @@ HEADER = data.StructLayout(dict(HEADER_FIELDS))
 
 
 class State(enum.Enum):
-    """What the decoder does with words: a bit for each state."""
+    """What the decoder does with words. Every state has a bit."""
 
     DONE = 1
     HEADER = 2
@@ -41,20 +41,22 @@ class State(enum.Enum):
 
 
 class WeightDecoder(wiring.Component):
-    """Read a weight stream's header, decode the rest, check and count; report the first error, swallow what follows.
+    """Read the header of a weight stream, decode its nonzeros, check and count them, and report the first error.
 
+    Role
+        The front of a `Feeder`: it turns a weight stream of any encoding into checked nonzeros for the `RowBuffer`.
     Function
-        Each beat of the encoding's decoder is checked in the order of `openwork_hw.arch.weight_stream.collect`; a good
-        one leaves with column = tap << channel_bits | channel taken apart. After an error nothing leaves, and words are
-        taken and dropped up to the stream's last.
+        Each beat of the encoding's decoder is checked in the order of `openwork_hw.arch.weight_stream.collect`. A good beat
+        leaves, with its column = tap << channel_bits | channel taken apart. After an error nothing leaves, and the words of
+        the stream are taken and dropped up to the last word.
     Ports
         i_words : in, stream of WeightWord
         channels : in, 17 bits,
         channel_bits : in, 0 to 16, and
         columns : in, 17 bits: as in `ColumnLayout`; steady until done
-        clear : in; be as before a stream, which begins when it falls
+        clear : in; return to the state before a stream; the stream begins when `clear` falls
         o : out, stream of WeightNonzero(channel_width)
-        names_rows : out; the stream is of triplets: `o.row` means something
+        names_rows : out; the stream consists of triplets, so `o.row` is valid
         done : out; the stream's last word is taken and its last nonzero accepted, or an error found; level until clear
         error : out, StreamErrorKind of the first error, 0 while there is none
         position : out, rows accepted from `o` so far

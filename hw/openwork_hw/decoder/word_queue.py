@@ -1,4 +1,4 @@
-"""Words that wait, in registers."""
+"""A queue of words in registers."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -10,8 +10,10 @@ from openwork_hw.arch.config import WORD_BITS
 class WordQueue(wiring.Component):
     """Keep up to `depth` words in the order in which they came.
 
+    Role
+        Part of a `StopString` and of a `FieldString`: it holds the words that wait there.
     Function
-        A word goes to the first free place; when the first one is taken, the others move up.
+        A word goes to the first free place. When the first word is taken, the others move up.
     Ports
         i : in, 32 bits; a word
         i_valid : in; take it in
@@ -20,11 +22,11 @@ class WordQueue(wiring.Component):
         taken : in; drop it
         restart : in; forget all
     Timing
-        A word shows the cycle after it came where nothing waits before it, and one a cycle. No combinational path.
+        A word shows in the cycle after it came, if nothing waits before it. One word per cycle. No combinational path.
     Cost
-        32 flip-flops for each word, and 32 LUTs for each but one.
+        32 flip-flops per word, and 32 LUTs per word but one.
     Limits
-        No word comes while all places are in use: whoever asks for words counts them.
+        No word may come while all places are in use: the component that asks for words counts them.
     Verified by
         tests/cosim/test_decoder.py::test_streams_decode_to_their_rows_at_every_stall_rate
     """

@@ -10,9 +10,11 @@ from openwork_hw.arch.packed import FIRST_WORDS
 class WordRequests(wiring.Component):
     """Queue the requests for words in the order in which room for them came up.
 
+    Role
+        Part of a `PackedDecoder`: the words of two bit strings come in one stream, in the order of these requests.
     Function
-        Starts with the requests of an empty decoder, FIRST_WORDS. `stop` and `field` ask for one more word each; where
-        both do, the stop word comes first.
+        It starts with the requests of an empty decoder, FIRST_WORDS. `stop` and `field` ask for one more word each. If both
+        ask, the stop word comes first.
     Ports
         stop, field : in; ask for a word. Not in the cycle after both did
         taken : in; the word that was asked for first has come

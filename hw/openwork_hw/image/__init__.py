@@ -1,1 +1,1 @@
-"""From an image in memory to commands and streams: what makes the array run a whole network by itself."""
+"""From an image in memory to commands and streams: with these parts, the array runs a whole network by itself."""

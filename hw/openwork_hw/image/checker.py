@@ -1,4 +1,4 @@
-"""Decides whether what lies in the image memory may run."""
+"""Decides whether the image in the memory may run."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import crc, stream, wiring
@@ -14,9 +14,11 @@ from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
 class ImageChecker(wiring.Component):
     """Read a whole image once: its header, then all words for the check sum.
 
+    Role
+        Part of an `ImageRunner`: it answers CHECK.
     Function
-        status = the first rule of `arch.image.check_image` that the words break, or GOOD; LENGTH also where the words are more
-        than `address_bits` can number.
+        status = the first rule of `arch.image.check_image` that the words break, or GOOD. The status is also LENGTH if there are
+        more words than `address_bits` can number.
     Ports
         start : in; high for one cycle: begin
         o_regions, i : the memory reader's regions and words
@@ -24,9 +26,9 @@ class ImageChecker(wiring.Component):
         status : out, ImageStatus
         program, program_words : out; the program's region, kept until the next start
     Timing
-        A word in four cycles.
+        Four cycles per word.
     Cost
-        One CRC-32 of a byte a cycle.
+        One CRC-32 of one byte per cycle.
     Limits
         -
     """

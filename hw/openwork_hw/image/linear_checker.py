@@ -13,9 +13,11 @@ from openwork_hw.arch.linear_image import MAGIC, VERSION
 class LinearChecker(wiring.Component):
     """Read a whole linear image once, in order.
 
+    Role
+        Part of a `LinearRunner`: it answers CHECK.
     Function
-        status = the first rule of `arch.linear_image.check_linear_words` that the words break, or GOOD; LENGTH also where there are
-        more than `most_words`.
+        status = the first rule of `arch.linear_image.check_linear_words` that the words break, or GOOD. The status is also LENGTH
+        if there are more than `most_words` words.
     Ports
         start : in; high for one cycle: begin
         i : in, stream of 32: the words from the first one on; taken until `done`
@@ -23,9 +25,9 @@ class LinearChecker(wiring.Component):
         done : out; high for one cycle, with `status`
         status : out, ImageStatus
     Timing
-        A word each cycle.
+        One word per cycle.
     Cost
-        One CRC-32 of two bits a cycle, a counter of words.
+        One CRC-32 of two bits per cycle, a counter of words.
     Limits
         -
     """

@@ -1,4 +1,4 @@
-"""Hands the words of a linear image to those that they are for."""
+"""Hands the words of a linear image to the parts that need them."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.lib import stream, wiring
@@ -19,12 +19,14 @@ COUNT_BITS = 20
 
 
 class LinearReader(wiring.Component):
-    """Follow the program of a linear image, a command at a time.
+    """Follow the program of a linear image, one command at a time.
 
+    Role
+        Part of a `LinearRunner`: it takes the place of the program, word and record readers of an `ImageRunner`.
     Function
-        For each instruction of `arch.linear_image`: its command, its tap table entries, its row records, its weight stream. The
-        next one is read when `reported` says that the command has been carried out: until then its payload stays. At END `done` is
-        high until `restart`.
+        Each instruction of `arch.linear_image` gives its command, its tap table entries, its row records and its weight stream. The
+        next instruction is read when `reported` says that the command has been carried out; until then, the command's payload
+        stays. At END, `done` is high until `restart`.
     Ports
         i : in, stream of 32: the words of the program
         o_commands : out, stream of CommandLayout(config); the payload holds until `reported`
@@ -35,11 +37,11 @@ class LinearReader(wiring.Component):
         restart : in; a program begins
         done : out
     Timing
-        A word each cycle. Combinational paths: from o_taps.ready and o_words.ready to i.ready.
+        One word per cycle. Combinational paths: from o_taps.ready and o_words.ready to i.ready.
     Cost
-        A register of what the array needs of a command; block memories for MOST_RECORDS records.
+        A register for the fields of a command that the array needs; block memories for MOST_RECORDS records.
     Limits
-        What a command says is not checked: the check sum has been, and the compiler made it.
+        Commands are not checked: the check sum is right, and the compiler made the commands.
     Verified by
         tests/openwork_hw/test_linear_runner.py::test_a_program_that_makes_no_sense_ends_and_the_next_one_is_right
     """

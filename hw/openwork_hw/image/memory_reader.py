@@ -15,25 +15,28 @@ Region = data.StructLayout({"address": ADDRESS_BITS, "words": ADDRESS_BITS})
 
 
 class MemoryReader(wiring.Component):
-    """Ask a memory for the words of a region and hand them on, ahead of who takes them.
+    """Ask a memory for the words of a region ahead of time, and hand them on.
 
+    Role
+        Part of an `ImageRunner`, once per weight stream and once for the program, and part of a `RecordReader`.
     Function
-        For each region: its words in order, `last` with its last one. `clear` drops the region, what waits and what is on its way.
+        Each region gives its words in order, with `last` at its last word. `clear` drops the region, and all words that wait or are
+        on their way.
     Ports
         i_regions : in, stream of Region
         o_requests : out, stream of word addresses, to the memory
-        i_words : in, stream of words: the memory's answers, in the order of the requests, as late as it likes
+        i_words : in, stream of words: the memory's answers, in the order of the requests, after any time
         o : out, stream of WeightWord
         clear : in, 1; forget every region; a request that is offered stays until the memory takes it
-        idle : out, 1; no region waits, nothing is asked for, and every word that was asked for has come and gone
+        idle : out, 1; no region waits, no request waits, and every word that was asked for has come and gone
     Timing
-        A word each cycle from a memory that answers each cycle, within `ahead` - 2 cycles. One more region waits until all words
-        of the one before have come from the memory. Combinational path: none from `o` to the memory.
+        One word per cycle, if the memory answers every cycle, each request within `ahead` - 2 cycles. A further region waits
+        until all words of the region before have come from the memory. Combinational path: none from `o` to the memory.
     Cost
         A queue of `ahead` words.
     Limits
-        `ahead` is 3 or more: a queue of two places is for a cycle full with one word. `clear` is held until `idle`; no region
-        comes before that.
+        `ahead` is 3 or more, because a queue of two places is full for a cycle when it holds one word. `clear` is held until
+        `idle`, and no region comes before that.
     Verified by
         tests/formal/test_memory_reading.py::test_the_reader_asks_for_its_regions_and_keeps_order
     """

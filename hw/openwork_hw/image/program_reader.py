@@ -49,15 +49,17 @@ def connect_tap(m: Module, word: Value, entry: data.View) -> None:
 class ProgramReader(wiring.Component):
     """Follow a program, one instruction ahead of the sequencer.
 
+    Role
+        Part of an `ImageRunner`: it gives the `Accelerator` its commands, and each reader its regions.
     Function
-        For each instruction: the regions of its feeders (words, then records, where there are any), then the command, then its
-        tap table entries. At END `done` is high until `restart`.
+        Each instruction gives the regions of its feeders (words, then records, if there are any), then the command, then its
+        tap table entries. At END, `done` is high until `restart`.
     Ports
         i : in, stream of WeightWord: the program
         o_commands : out, stream of CommandLayout(config)
         o_taps : out, stream of TapEntryLayout(config)
-        o_words, o_records : out, one stream of Region for each feeder
-        reported : in; the report of the command is taken; for one that is kept
+        o_words, o_records : out, one stream of Region per feeder
+        reported : in; the report of the command is taken, so a command that is kept may go
         restart : in; a program begins
         done : out
     Timing
@@ -66,7 +68,7 @@ class ProgramReader(wiring.Component):
     Cost
         A register of a command.
     Limits
-        What a command says is not checked: the check sum has been, and the compiler made it.
+        Commands are not checked: the check sum is right, and the compiler made the commands.
     Verified by
         tests/system/test_quick_networks.py::test_every_tensor_and_every_cycle_is_right
     """

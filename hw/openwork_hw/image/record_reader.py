@@ -23,17 +23,19 @@ def record_fields(config: ArrayConfig, first: Value, second: Value, last: Value)
 
 
 class RecordReader(wiring.Component):
-    """Ask a memory for a region of row records and hand them on, ahead of who takes them.
+    """Ask a memory for a region of row records ahead of time, and hand them on.
 
+    Role
+        Part of an `ImageRunner`, once per feeder.
     Function
-        For each two words of a region one record, as `arch.image.encode_record` writes it; `last` with the region's last.
+        Two words of a region are one record, as `arch.image.encode_record` writes it. `last` comes with the region's last record.
     Ports
         i_regions : in, stream of Region, in words
         o_requests, i_words : as MemoryReader's
         o : out, stream of RowRecordLayout(config)
         clear, idle : in, out; as MemoryReader's
     Timing
-        A record in two cycles; the next one follows at once where its words have come. No combinational path.
+        Two cycles per record. The next record follows at once if its words have come. No combinational path.
     Cost
         A queue of `ahead` words, and one of two records.
     Limits

@@ -1,4 +1,4 @@
-"""Requests to check or run an image, and their answers; what a host and whoever runs images say to each other."""
+"""Requests to check or run an image, and their answers: what a host and an image runner say to each other."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
@@ -35,30 +35,32 @@ class CommandReport(data.StructLayout):
 
 
 class RunControl(wiring.Component):
-    """Take requests one after the other, and say what is to be done for each.
+    """Take requests one after the other, and lead each request through its steps.
 
+    Role
+        Part of an `ImageRunner` and of a `LinearRunner`: the state machine that answers a host's requests.
     Function
-        CHECK: `check`, then `checking` until `checked`, when `found` says what came of it. RUN, after a CHECK that found the image
-        good: `clear` until the array has taken a CLEAR; `rewind` until it has reported it; `start` until `started`; `running` until
-        `ended` and the last command is reported. Then the answer. A request in which nothing has `moved` for
-        2 ** watchdog_bits cycles, or at most twice as many, ends with TIMED_OUT, after `abort`.
+        CHECK: `check`, then `checking` until `checked`, when `found` gives the result. RUN, after a CHECK that found the image
+        good: `clear` until the array has taken a CLEAR; `rewind` until the array has reported the CLEAR; `start` until `started`;
+        `running` until `ended` and the last command is reported. Then comes the answer. If nothing has `moved` for
+        2 ** watchdog_bits cycles, or at most twice as many, the request ends with TIMED_OUT, after `abort`.
     Ports
         i_requests : in, stream of Request
-        o_answers : out, stream of Answer; one for each request
-        idle : out; no request is being carried out: readers forget what nobody took
-        quiet : in; they have: the next request is taken
+        o_answers : out, stream of Answer; one per request
+        idle : out; no request is being carried out: readers drop the words that were not taken
+        quiet : in; the readers have dropped them: the next request is taken
         check, checking : out; checked : in, found : in, ImageStatus
         clear, rewind, start, running, abort : out; one of them at a time, or none. With `abort` the array is reset
         started, ended : in
         commanded, reported : in; the array takes a command, its report is taken
         faulty : in; the report says a fault
-        moved : in; something moves, or waits for somebody outside to take it
+        moved : in; something moves, or waits to be taken from outside
     Timing
-        A cycle for each step.
+        One cycle per step.
     Cost
-        A counter of cycles, which is the watchdog's, too.
+        A counter of cycles, which is also the watchdog.
     Limits
-        A watchdog must be longer than a row is replayed: tap_entries x row_buffer_nonzeros cycles.
+        The watchdog must wait longer than the replay of a row takes: tap_entries x row_buffer_nonzeros cycles.
     """
 
     i_requests: stream.Interface

@@ -10,8 +10,10 @@ from openwork_hw.primitives.technologies import primitives_of
 
 
 class Accumulator(wiring.Component):
-    """Add up products, or keep the largest one; `first` starts anew.
+    """Add up products, or keep the largest product. `first` begins a new sum.
 
+    Role
+        The end of each lane of an `Element`: it adds up the products of a row.
     Function
         sum[t+1] = product[t] if first[t] else sum[t] + product[t], every cycle: a bubble carries product 0 and first 0.
         With `max_pooling`, where not `enable`: product[t] if compare[t] and product[t] > sum[t], else sum[t].
@@ -22,7 +24,7 @@ class Accumulator(wiring.Component):
         enable : in, 1; take what `first` says. Without `max_pooling` it is not looked at, nor is `compare`
         compare : in, 1; there is a product
     Timing
-        Latency 1, a product each cycle. No combinational path.
+        Latency 1, one product per cycle. No combinational path.
     Cost
         width flip-flops; ECP5: ceil(width / 2) CCU2C, the clear folded into them; elsewhere an adder of width bits.
         With `max_pooling` a comparator of 9 bits, and a clock enable.

@@ -13,6 +13,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class BlockMemory(wiring.Component):
     """Hold `depth` words of `width` bits; write one and read one each cycle.
 
+    Role
+        The memory behind row buffers, tap tables, feature memories with two ports, queues and images.
     Function
         read_data[t+2] = memory[read_address[t]]; where write_enable, memory[write_address] = write_data from the next
         cycle on.
@@ -23,7 +25,7 @@ class BlockMemory(wiring.Component):
         read_address : in, range(depth); read every cycle
         read_data : out, width bits
     Timing
-        Latency 2 (the memory's own register and its output register), a word each cycle. No combinational path.
+        Latency 2 (the memory's own register and its output register), one word per cycle. No combinational path.
     Cost
         ECP5: ceil(width / w) DP16KD, output register included, w = 36, 18, 9, 4, 2, 1 for up to 512, 1024 to 16,384
         words.

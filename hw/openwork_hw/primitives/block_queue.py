@@ -11,17 +11,19 @@ from openwork_hw.primitives.block_memory import BlockMemory
 
 
 class BlockQueue(wiring.Component):
-    """Keep up to `depth` payloads in the order in which they came, for one who takes them slowly.
+    """Keep up to `depth` payloads in the order in which they came, for a slow consumer.
 
+    Role
+        Part of a `LinearReader`: the row records of a pass wait there.
     Function
         `o` repeats the payloads of `i`.
     Ports
         i, o : in, out, streams of `payload`
     Timing
-        A payload each cycle at `i`, one in four at `o`. No combinational path.
+        One payload per cycle at `i`, one per four cycles at `o`. No combinational path.
     Cost
-        A BlockMemory, two pointers. A queue of the library on a memory that synthesis infers costs twice the payload in flip-flops,
-        which keep what is read from what is written in the same cycle: here nothing is.
+        A BlockMemory, two pointers. A queue of Amaranth's library costs two payloads of flip-flops more: it can read a word in
+        the cycle in which it is written, which never happens here.
     Limits
         `depth` is a power of two.
     """

@@ -1,4 +1,4 @@
-"""A PE's feature memory, a byte for each lane; with two ports, or with one as in the large memories of iCE40."""
+"""A PE's feature memory, one byte per lane; with two ports, or with one as in the large memories of iCE40."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -10,8 +10,10 @@ from openwork_hw.primitives.technologies import primitives_of
 
 
 class FeatureMemory(wiring.Component):
-    """Hold the activations of a PE: `feature_words` words of a byte for each lane.
+    """Hold the activations of a PE: `feature_words` words of one byte per lane.
 
+    Role
+        Part of an `Element`: layers read their inputs from it and write their outputs into it.
     Function
         read_data[t+2] = memory[read_address[t]]; where write_enable, memory[write_address] = write_data from the next
         cycle on.
@@ -22,10 +24,10 @@ class FeatureMemory(wiring.Component):
         read_address : in, range(feature_words); read every cycle
         read_data : out, 8 * lanes bits
     Timing
-        Latency 2, a word each cycle. No combinational path.
+        Latency 2, one word per cycle. No combinational path.
         Where `single_port`, a cycle that writes does not read: read_data two cycles later is undefined.
     Cost
-        Two ports: those of BlockMemory. One port on iCE40: an SB_SPRAM256KA for each two lanes, 8 * lanes flip-flops.
+        Two ports: those of BlockMemory. One port on iCE40: one SB_SPRAM256KA per two lanes, 8 * lanes flip-flops.
     Limits
         Two ports: reading the address that is written in the same cycle gives an undefined word.
         iCE40 with one port holds up to 16,384 words; its contents are undefined after power-up.

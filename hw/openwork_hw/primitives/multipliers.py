@@ -11,6 +11,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class Multipliers(wiring.Component):
     """Multiply one weight with the operand of each lane.
 
+    Role
+        Part of an `Element`: all lanes of a PE multiply with the same weight.
     Function
         products[lane][t+4] = x[lane][t] * w[t]
     Ports
@@ -18,13 +20,13 @@ class Multipliers(wiring.Component):
         w : in, signed(8)
         products : out, lanes x signed(16)
     Timing
-        Latency 4 in every technology, a product each cycle. No combinational path.
+        Latency 4 in every technology, one product per cycle. No combinational path.
     Cost
-        ECP5: a MULT18X18D for each lane with input, pipeline and output registers, and 16 flip-flops after it, because
+        ECP5: one MULT18X18D per lane with input, pipeline and output registers, and 16 flip-flops after it, because
         its route to the adder is long.
-        iCE40: an SB_MAC16 for each two lanes with input, product and output registers, and 8 flip-flops a lane before
+        iCE40: one SB_MAC16 per two lanes with input, product and output registers, and 8 flip-flops per lane before
         it, 8 for the weight.
-        Gowin: a MULT9X9 for each lane with input and output registers, 8 flip-flops before it, 8 for the weight, and 16 after
+        Gowin: one MULT9X9 per lane with input and output registers, 8 flip-flops before it, 8 for the weight, and 16 after
         it: the tools do not time its pins, so nothing but wires may end there.
     Limits
         Registers are not reset: products are undefined for the first 4 cycles.

@@ -1,4 +1,4 @@
-"""A block memory that may lie far from what uses it."""
+"""A block memory that may lie far from its users."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,18 @@ from openwork_hw.primitives.technologies import primitives_of
 
 
 class RegisteredMemory(wiring.Component):
-    """Hold `depth` words of `width` bits behind registers: the way there is a cycle of its own, and so is the way back.
+    """Hold `depth` words of `width` bits behind registers: the way to the memory takes a cycle, and so does the way back.
 
+    Role
+        The memory of images, requests and results: it may lie far from its users and does not slow the clock.
     Function
-        read_data[t + latency_cycles] = what was written to read_address[t] last before t, where write_enable was high.
+        read_data[t + latency_cycles] = the word that was last written to read_address[t] before t.
     Ports
         as BlockMemory
     Timing
-        latency_cycles, a read and a write each cycle. No combinational path.
+        latency_cycles, one read and one write per cycle. No combinational path.
     Cost
-        A BlockMemory, and a register for each input, which is no other memory's, so that it can lie with this one.
+        A BlockMemory, and a register per input. No other memory shares these registers, so they can lie beside the memory.
     Limits
         Reading the address that is written in the same cycle gives the old word or the new one. Contents as BlockMemory's; what its
         device does not hold, synthesis puts together.

@@ -11,6 +11,8 @@ from openwork_hw.primitives.technologies import primitives_of
 class Selector(wiring.Component):
     """Hand on the word that `select` names.
 
+    Role
+        Part of the `Drain`, the `OperandShift` and the `Requantizer`, where most of the multiplexers of an array are.
     Function
         o = i[select]; undefined for a select beyond the last word.
     Ports
@@ -20,9 +22,9 @@ class Selector(wiring.Component):
     Timing
         Combinational.
     Cost
-        ECP5, up to 4 words: 2 LUT4 and a PFUMX a bit; up to 8 words: 4 LUT4, 2 PFUMX and an L6MUX21 a bit. Synthesis alone takes
-        up to twice that, since to it the two LUTs under a PFUMX share their inputs.
-        Elsewhere, or for other counts: what synthesis makes of it.
+        ECP5, up to 4 words: 2 LUT4 and a PFUMX per bit; up to 8 words: 4 LUT4, 2 PFUMX and an L6MUX21 per bit. Synthesis alone
+        takes up to twice as much, because it gives the two LUTs under a PFUMX the same inputs.
+        For other technologies and counts, synthesis decides.
     Limits
         None.
     Verified by

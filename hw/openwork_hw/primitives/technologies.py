@@ -1,4 +1,4 @@
-"""Which primitives there are for each technology: the one table that a new technology has to be written into."""
+"""The primitives of each technology, in one table. A new technology is a new row of this table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ Build = Callable[[Module, Any], None]
 
 @dataclass(frozen=True)
 class Primitives:
-    """What a technology gives to the components of this package, each under its component's name.
+    """The primitives of one technology, each under the name of the component that is made of it.
 
     Attributes:
-        technology: whose they are.
-        multipliers, clearable_adder, selector, block_memory: what `Multipliers`, `ClearableAdder`, `Selector` and `BlockMemory` are
-            made of.
-        single_port_memory: what a `FeatureMemory` with one port is made of; None where it is a block memory like one with two.
-        block_words: most words of a block memory; None for any number.
-        block_start: a block memory can hold contents from the start.
-        single_port_words: most words of a feature memory with one port; None for any number.
-        clear_is_free: an adder folds the clear of an addend into its cells.
+        technology: the technology.
+        multipliers, clearable_adder, selector, block_memory: the versions of `Multipliers`, `ClearableAdder`, `Selector` and
+            `BlockMemory`.
+        single_port_memory: the version of a `FeatureMemory` with one port; None if it is a block memory like the one with two.
+        block_words: most words per block memory; None for any number.
+        block_start: whether a block memory can hold contents from the start.
+        single_port_words: most words per feature memory with one port; None for any number.
+        clear_is_free: whether an adder folds the clear of an addend into its cells.
 
     Raises:
         ConfigError: a primitive is missing.

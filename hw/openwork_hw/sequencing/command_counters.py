@@ -12,17 +12,17 @@ class CommandCounters(wiring.Component):
     """Count a command's words, the lanes of a word, and the entries of a tap table.
 
     Role
-        Part of the `Sequencer`, which says what is done in each cycle.
+        Part of the `Sequencer`, which says in each cycle what is done.
     Function
-        While `follow`, the counters are those of the command at `i`; then each counts what its signal says is done.
+        While `follow` is high, the counters take the values of the command at `i`. Then each counter counts with its own signal.
     Ports
         i : in, CommandLayout(config); follow : in
         word_done, byte_done, entry_done : in
-        address, entry : out; of the next word, of the next tap table entry
+        address : out; of the next word; entry : out; number of the next tap table entry
         more : out; a word is left
-        last_word, last_lane, last_entry : out; the next one is the last one
+        last_word, last_lane, last_entry : out; the next word, lane or entry is the last
     Timing
-        What the counters say next is worked out a cycle ahead. No combinational path but from words to more.
+        The next values of the counters are worked out a cycle ahead. No combinational path but from words to more.
     Cost
         Five counters.
     Limits

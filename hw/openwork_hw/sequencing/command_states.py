@@ -1,4 +1,4 @@
-"""What the sequencer does now."""
+"""The states of the sequencer."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
@@ -13,22 +13,25 @@ class CommandStates(wiring.Component):
     """Lead each command from when it is offered to when its report is taken.
 
     Role
-        The state machine of the `Sequencer`: a bit for each state, of which one is set.
+        The state machine of the `Sequencer`: one bit per state, of which one is set.
     Function
-        idle, until a command is offered; setting, for a cycle, in which it is taken; then by its op. LOAD: loading, until
-        words_done. RUN: tabulating, until entries_done; a cycle; running, until chain_done; then, until chain_done has fallen,
-        nothing. STORE, MOVE: storing, until returned. CLEAR: nothing. Then reporting, until reported.
+        It is idle until a command is offered. The command is taken in the next cycle, which is setting. Then follows, for
+        a LOAD: loading until words_done;
+        a RUN: tabulating until entries_done, one cycle of pause, running until chain_done, a pause until chain_done has fallen;
+        a STORE or MOVE: storing until returned;
+        a CLEAR: nothing.
+        At the end comes reporting until reported.
     Ports
         offered : in; a command is there; op : in, its op, steady from then on until setting is over
         words_done, entries_done, returned, chain_done, reported : in
         idle, setting, loading, tabulating, running, storing, reporting : out
         flushed : out; the chain is in order after a reset, and the first command may come
     Timing
-        A cycle for each step. The report of a LOAD, STORE or MOVE of a compact array is held_cycles(config) later: its last byte
-        still needs the settings on its way to a feature memory. The chain has no reset: after one, nothing is asked of it until
-        idle beats have put it in order. No combinational path.
+        One cycle per step. In a compact array, the report of a LOAD, STORE or MOVE is held_cycles(config) later, because its last
+        byte still needs the settings on its way to a feature memory. The chain has no reset. After a reset of the sequencer, the
+        chain gets idle beats until it is in order, and only then the first command. No combinational path.
     Cost
-        A flip-flop for each state, and a counter.
+        One flip-flop per state, and a counter.
     Limits
         A reset lasts two cycles or more.
     """

@@ -1,4 +1,4 @@
-"""Chooses the bytes of a MOVE, and says where they go."""
+"""Chooses the bytes of a MOVE and computes their addresses."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import data, wiring
@@ -9,19 +9,19 @@ from openwork_hw.sequencing.payloads import CommandLayout
 
 
 class MoveLanes(wiring.Component):
-    """Follow the bytes that come back for a MOVE: those of the lanes asked for are wanted, `lanes` times each; the others drop.
+    """Follow the bytes that come back for a MOVE: bytes of the wanted lanes are used `lanes` times each, the others are dropped.
 
     Role
         Part of the `Sequencer`, which makes LOAD beats of the bytes that are wanted.
     Function
-        The byte at hand is wanted if it is of one of move_lanes lanes from first_lane on. With `loaded`, the n-th one of word k
-        goes to address = move_target + k * word_step + n * lane_step.
+        The current byte is wanted if its lane is one of the move_lanes lanes from first_lane on. With `loaded`, wanted byte n of
+        word k goes to address = move_target + k * word_step + n * lane_step.
     Ports
         i : in, CommandLayout(config); follow : in; a MOVE begins with the command at `i`
-        word_step, lane_step : in; those of the MOVE that is carried out
-        valid : in; a byte is at hand
-        pauses : in; nothing can be done with it in this cycle
-        last_lane : in; the beat at hand is a word's last one
+        word_step, lane_step : in; of the MOVE that is carried out
+        valid : in; there is a byte
+        pauses : in; the byte cannot be used in this cycle
+        last_lane : in; the current beat is the last of its word
         moved : out; the byte is wanted
         drop : out; the byte leaves
         address : out
@@ -30,8 +30,8 @@ class MoveLanes(wiring.Component):
     Cost
         Two adders and four registers of an address; in a compact array, and with one lane, three.
     Limits
-        Words come a period of the command apart (`arch.image.move_period`): all bytes of a word are through before the next one's
-        come.
+        Words come a period of the command apart (`arch.image.move_period`), so all bytes of a word are used or dropped before the
+        bytes of the next word come.
     """
 
     i: data.View
@@ -67,7 +67,7 @@ class MoveLanes(wiring.Component):
         config, offered = self._config, self.i
         source_lane = Signal(range(max(config.lanes, 2)), reset_less=True)
         last_source = Signal(reset_less=True)
-        wanted = Signal(config.lanes, reset_less=True)  # a bit for each lane, that of the next byte lowest
+        wanted = Signal(config.lanes, reset_less=True)  # one bit per lane, that of the next byte lowest
         move_base = Signal(config.address_bits, reset_less=True)
         next_base = Signal(config.address_bits, reset_less=True)
         move_address = Signal(config.address_bits, reset_less=True)

@@ -1,4 +1,4 @@
-"""What goes into the sequencer and what comes out, as wide as an array needs it."""
+"""The payloads of the sequencer: commands and reports, as wide as an array needs them."""
 
 from amaranth.hdl import signed
 from amaranth.lib import data
@@ -55,7 +55,7 @@ class CommandLayout(data.StructLayout):
 
 
 class Report(data.StructLayout):
-    """The answer to a command: cycles it took, and the fault that has been kept since the last CLEAR."""
+    """The report of a command: the cycles that it took, and the first fault since the last CLEAR."""
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__({"cycles": CYCLE_BITS, "fault": StreamFault(config)})

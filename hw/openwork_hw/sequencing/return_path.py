@@ -1,4 +1,4 @@
-"""Brings what the last PE says back to the sequencer."""
+"""Brings the bytes and reports of the last PE back to the sequencer."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value, signed
 from amaranth.lib import data, fifo, stream, wiring
@@ -16,15 +16,15 @@ def queue_bytes(config: ArrayConfig) -> int:
 
 
 class ReturnPath(wiring.Component):
-    """Carry the chain's end over some registers, and queue the bytes that it emits.
+    """Carry the link of the last PE over some registers, and queue the bytes that the chain emits.
 
     Role
-        Part of the `Sequencer`: the last PE may be far away from it.
+        Part of the `Sequencer`, which may be far away from the last PE.
     Function
-        o gives the bytes in order; done and fault are the chain's, BACK_HOPS cycles late.
+        `o` gives the bytes in order. `done` and `fault` are those of the chain, BACK_HOPS cycles late.
     Ports
         i_byte, i_byte_valid, i_done, i_fault : in; of the last PE's Link
-        flushed : in; the chain is in order after a reset: bytes before that were promised to nobody
+        flushed : in; the chain is in order after a reset; earlier bytes are dropped
         o : out, stream of signed 8
         done : out; fault : out, StreamFault(config)
     Timing
@@ -33,7 +33,7 @@ class ReturnPath(wiring.Component):
     Cost
         A queue of queue_bytes(config).
     Limits
-        Whoever asks for bytes counts them: no more than queue_bytes(config) may be on their way or waiting.
+        The component that asks for bytes counts them: at most queue_bytes(config) bytes may be on their way or waiting.
     """
 
     i_byte: Value

@@ -11,21 +11,22 @@ from openwork_hw.sequencing.return_path import queue_bytes
 
 
 class WordAsker(wiring.Component):
-    """Ask for words far enough apart, and for no more than the queue of bytes has room for.
+    """Ask for words far enough apart, and for no more bytes than the queue has room for.
 
     Role
         Part of the `Sequencer`: its `promise` becomes a beat.
     Function
-        promise, for a cycle, while `asks` and there is `more`: row_spacing cycles apart for a STORE, `period` for a MOVE, if the
-        bytes that were promised and not taken leave room for two words.
+        `promise` asks for a word. It is high for one cycle at a time, while `asks` and `more` are high, row_spacing cycles apart
+        for a STORE and `period` cycles apart for a MOVE. It waits until the bytes that are promised and not taken leave room for
+        two words.
     Ports
         asks : in; a STORE or MOVE goes on
         moving : in; it is a MOVE; period : in, its cycles from word to word
         more : in; a word is left to ask for, which counts two cycles later
         taken : in; a byte is taken out of the queue
         promise : out
-        pauses : out; a byte that is loaded now would be in the way of a word's read or write
-        returned : out; all that was promised has come, and is taken, and nothing is left to ask for
+        pauses : out; a byte that is loaded now would collide with the read or the write of a word
+        returned : out; all promised bytes have come and are taken, and no word is left to ask for
     Timing
         All outputs are registers but pauses, which is promise and, with one memory port, a comparison.
     Cost

@@ -1,1 +1,1 @@
-"""What stands around the core at the edge of a chip."""
+"""Shells: they connect the array to a serial line, a bus or a flash memory."""

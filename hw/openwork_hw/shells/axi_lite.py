@@ -1,4 +1,4 @@
-"""AXI4-Lite, as a subordinate sees it: one register access a cycle for whoever knows the registers."""
+"""AXI4-Lite from the side of a subordinate: its channels become single register accesses."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, enum, wiring
@@ -11,7 +11,7 @@ LANES = DATA_BITS // 8
 
 
 class Response(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth is untyped
-    """What an access is answered with; the two that a subordinate without exclusive accesses and routing has."""
+    """The answer to an access. A subordinate without exclusive accesses and without routing has only these two."""
 
     OKAY = 0
     SLVERR = 2
@@ -53,24 +53,26 @@ ReadWord = data.StructLayout({"data": DATA_BITS, "response": Response})
 class AxiLitePort(wiring.Component):
     """Turn the channels of AXI4-Lite into single accesses that are answered in the cycle in which they are made.
 
+    Role
+        Part of a `RegisterFile`: the registers know nothing of channels and their order.
     Function
-        A write is made when its address and its data have both come, in whatever order; a read when its address has. The
-        answer is kept until the manager takes it. The lowest two bits of an address say nothing, as all accesses are words.
+        A write is made when its address and its data have both come, in any order. A read is made when its address has come. The
+        answer is kept until the manager takes it. The lowest two bits of an address are ignored, because all accesses are words.
     Ports
         s_axi : in, AxiLite(address_bits)
-        o_write : out; high in the cycle of a write, to
-        o_write_address, o_written : out; number of the word, and WrittenWord
-        i_write_known : in; the answer in the same cycle: there is such a register to write
-        o_read : out; high in the cycle of a read, of
-        o_read_address : out; number of the word
+        o_write : out; high in the cycle of a write
+        o_write_address, o_written : out; number of the word that is written, and WrittenWord
+        i_write_known : in; the answer in the same cycle: whether there is such a register to write
+        o_read : out; high in the cycle of a read
+        o_read_address : out; number of the word that is read
         i_read, i_read_known : in; the answer in the same cycle: the word, and whether there is such a register to read
     Timing
-        A write and a read each cycle. An access is made one cycle after its last channel was taken, and answered in the next.
+        One write and one read per cycle. An access is made one cycle after its last channel was taken, and answered in the next.
         No combinational path from an input of s_axi to any of its outputs.
     Cost
-        Two registers for each channel.
+        Two registers per channel.
     Limits
-        awprot and arprot are not looked at.
+        awprot and arprot are ignored.
     Verified by
         tests/cosim/test_bus_shell.py::test_registers_do_what_the_map_says
     """

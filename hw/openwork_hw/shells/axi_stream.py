@@ -1,4 +1,4 @@
-"""AXI4-Stream interfaces, and what ours mean: a packet in is an image, a packet out the features of a run."""
+"""AXI4-Stream interfaces. A packet that comes in is an image; a packet that goes out is the features of a run."""
 
 from amaranth.hdl import Elaboratable, Module, ResetSignal, Signal, signed
 from amaranth.lib import data, stream, wiring
@@ -21,18 +21,20 @@ class AxiStream(wiring.Signature):
 class ImageLoader(wiring.Component):
     """Write each packet of words to the image memory, from its first word on.
 
+    Role
+        Part of a `BusShell`: a DMA engine writes an image through it.
     Function
-        Word k of a packet goes to address k; words from `words` on are dropped.
+        Word k of a packet goes to address k. Words from number `words` on are dropped.
     Ports
         s_axis : in, AxiStream(32, last=True)
-        hold : in; take what comes and drop it; the next word is the first of a packet
+        hold : in; take words and drop them; the next word is the first of a packet
         wait : in; take nothing
         o_writes : out, stream of WordWrite
         writes : out; high in the cycle of a write
-        loaded : out; words of the packet that comes, or of the last one
+        loaded : out; words so far of the current packet, or words of the last packet
         done : out; high for one cycle after a packet's last word
     Timing
-        A word each cycle. No combinational path from s_axis to s_axis.
+        One word per cycle. No combinational path from s_axis to s_axis.
     Cost
         Two registers of a word, one counter.
     Limits
@@ -93,6 +95,8 @@ class ImageLoader(wiring.Component):
 class FeaturePackets(wiring.Component):
     """Give the bytes of a run as one packet.
 
+    Role
+        Part of a `BusShell`: a DMA engine gets the outputs of a run as one packet.
     Function
         o_axis repeats `i`; the last byte before `end` has tlast. A run without bytes gives no packet.
     Ports
@@ -100,7 +104,8 @@ class FeaturePackets(wiring.Component):
         end : in; the run is over: all its bytes have been given
         m_axis : out, AxiStream(8, last=True)
     Timing
-        A byte each cycle. Each byte is kept back until another one or the end follows. No combinational path from m_axis to m_axis.
+        One byte per cycle. Each byte is kept back until another byte or the end follows. No combinational path from m_axis to
+        m_axis.
     Cost
         Three registers of a byte.
     Limits

@@ -1,4 +1,4 @@
-"""The bus shell with the port names that other people's tools know."""
+"""The bus shell with the port names of the AXI standard, which other tools know."""
 
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import wiring
@@ -10,6 +10,8 @@ from openwork_hw.shells.bus_shell import BusShell
 class AxiTop(wiring.Component):
     """`BusShell` as a Verilog top: aclk, aresetn, s_axi_awaddr, s_axis_image_tdata and so on.
 
+    Role
+        The top that `openwork verilog --shell axi` writes.
     Function
         BusShell's.
     Ports

@@ -1,4 +1,4 @@
-"""The board's side of the link, without the core: it takes and gives streams."""
+"""The board's side of the link: bytes of the line on one side, streams of the array on the other."""
 
 from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
@@ -19,17 +19,19 @@ RESET_CYCLES = 16
 
 
 class BoardLink(wiring.Component):
-    """Receive, carry out and answer requests.
+    """Receive the requests of a host, carry them out and answer them.
 
+    Role
+        Part of a `ByteShell` and of a `FlashShell`: between the serial line and the array.
     Function
-        `arch.link`, for a board that says `identity` of itself.
+        The protocol is `arch.link`; a HELLO is answered with `identity`.
     Ports
         i_bytes, o_bytes : in, out, streams of 8: the line
         o_requests, o_features : out, i_answers, i_reports, i_features : in; an ImageRunner's
         o_writes : out, stream of WordWrite; o_peeks : out, i_peeked : in, one reader; a memory's
-        stop : out, 1; a RESET has come: the core is reset, and the memory forgets what it was asked
+        stop : out, 1; a RESET has come: the array is reset, and the memory drops its requests
     Timing
-        A byte of the line in 10 cycles, both ways at once. No combinational path from the line to anything else.
+        10 cycles per byte of the line, both ways at once. No combinational path from the line to anything else.
     Cost
         See `docs/decisions/0009-link.md`.
     Limits

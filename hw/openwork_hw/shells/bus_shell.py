@@ -1,4 +1,4 @@
-"""The array as a block for other people's systems: AXI4-Lite registers, AXI4-Stream data. Wiring only."""
+"""The array as a block for systems with a bus: AXI4-Lite registers, AXI4-Stream data. Wiring only."""
 
 from amaranth.hdl import Elaboratable, Module, ResetInserter, ResetSignal, Signal
 from amaranth.lib import wiring
@@ -19,31 +19,33 @@ from openwork_hw.shells.requests import RequestGate
 from openwork_hw.stream.output_buffer import OutputBuffer
 
 RESET_CYCLES = 16
-"""What a memory needs to forget what it was asked for."""
+"""Cycles that a memory needs to drop its requests."""
 
 
 class BusShell(wiring.Component):
-    """Run images that come over a bus, on a memory of the block's own.
+    """Run images that come over a bus, from a memory inside the block.
 
+    Role
+        The array as a block for systems with a processor and DMA engines. `AxiTop` gives it the port names of the standard.
     Function
-        A packet of s_axis_image goes to the image memory. CONTROL has it checked and run; the run takes the features of its
-        LOAD commands from s_axis_features and gives those of all its STORE commands as one packet of m_axis_features.
-        Registers: `docs/registers.md`.
+        A packet of s_axis_image goes to the image memory. A write to CONTROL checks or runs the image. A run takes the features
+        of its LOAD commands from s_axis_features, and gives the features of all its STORE commands as one packet of
+        m_axis_features. `docs/registers.md` lists the registers.
     Ports
         s_axi : in, AxiLite(12): registers
-        s_axis_image : in, AxiStream(32, last): an image a packet
-        s_axis_features : in, AxiStream(8): as many bytes as the image's header says for each run; more wait for the next run
+        s_axis_image : in, AxiStream(32, last): one image per packet
+        s_axis_features : in, AxiStream(8): per run as many bytes as the image's header says; more bytes wait for the next run
         m_axis_features : out, AxiStream(8, last)
         interrupt : out; high while an event is pending that INTERRUPT_ENABLE names
     Timing
-        One clock. No combinational path from any input to any output. The cycles of reports are what `openwork.compiler` predicts,
-        those of an answer ImageMemory.latency_cycles - 1 more, as long as features come and go and the memory keeps up: it serves a
-        word a cycle to all ports together.
+        One clock. No combinational path from any input to any output. The cycles of reports are those that `openwork.compiler`
+        predicts, and an answer takes ImageMemory.latency_cycles - 1 more. This holds as long as features come and go without a
+        wait, and the memory keeps up: it serves one word per cycle to all ports together.
     Cost
-        `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers for each channel of the bus, and
+        `ImageRunner`, `image_words` words of block memory, a queue of reports, two registers per channel of the bus, and
         the registers' read multiplexer.
     Limits
-        As ImageRunner's. An image that is longer than the memory is found DAMAGED, or of a wrong LENGTH.
+        Those of ImageRunner. A CHECK of an image that is longer than the memory answers DAMAGED or LENGTH.
     Verified by
         tests/cosim/test_bus_shell.py::test_every_output_and_every_cycle_is_right
     """

@@ -1,4 +1,4 @@
-"""The core as a board sees it: bytes in, bytes out, and a memory for the image."""
+"""The array behind a line of bytes, with a memory for the image."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, signed
 from amaranth.lib import stream, wiring
@@ -17,14 +17,16 @@ from openwork_hw.stream.output_buffer import OutputBuffer
 class ByteShell(wiring.Component):
     """Let a host run images over any line that carries bytes.
 
+    Role
+        The array for boards whose host is at the other end of a line of bytes. `SerialShell` puts it on a UART.
     Function
-        An ImageRunner, with `BoardLink` as its host.
+        `BoardLink` carries out the requests of the host, and an ImageRunner runs the image.
     Ports
         i_bytes, o_bytes : in, out, streams of 8: the line
         o_memory_requests, i_memory_words, o_memory_writes, memory_forget : the image memory, as `shells.memory` says;
             it has memory_readers(config, peek=peek) readers
     Timing
-        A byte of the line in 10 cycles, both ways. No combinational path from the line to the core.
+        10 cycles per byte of the line, both ways. No combinational path from the line to the array.
     Cost
         BoardLink, ImageRunner, an OutputBuffer of bytes.
     Limits

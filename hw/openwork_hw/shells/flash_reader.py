@@ -1,4 +1,4 @@
-"""Words out of a serial flash memory."""
+"""Reads words from a serial flash memory."""
 
 from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal
 from amaranth.lib import stream, wiring
@@ -24,11 +24,13 @@ GAP_CYCLES = 8
 
 
 class FlashReader(wiring.Component):
-    """Read words from where it is told on.
+    """Read words from a start address on, one after the other.
 
+    Role
+        Part of a `FlashShell`: the image memory of a board with little memory on the chip.
     Function
-        After each start, the words from that address on, the first byte highest; it never ends. While the next start is offered,
-        no more words are.
+        After each start, it offers the words from that address on, the first byte of a word highest, without end. While the next
+        start is offered, it offers no more words.
     Ports
         i_starts : in, stream of word addresses, from `first_byte` of the flash on
         o : out, stream of 32
@@ -36,8 +38,8 @@ class FlashReader(wiring.Component):
         cs_n, clk : out; data_0, data_0_enable : out, data : in, 2, IO1 highest: the flash's pins. All outputs are registers, and
             `data` goes to one
     Timing
-        A bit of the flash's clock takes two cycles, a word 33 or more: while nobody takes it, the clock stands still. A start is
-        taken when the flash is ready for it; its first word comes some 130 cycles later.
+        A cycle of the flash's clock takes two cycles, and a word 33 or more. While a word waits to be taken, the flash's clock
+        stands still. A start is taken when the flash is ready for it. Its first word comes some 130 cycles later.
     Cost
         Two shift registers.
     Limits

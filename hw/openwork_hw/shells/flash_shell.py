@@ -1,4 +1,4 @@
-"""A small part's whole chip but for clock, reset and pins: a serial line, the array, its linear image in the board's flash."""
+"""A whole small chip but for clock, reset and pins: a serial line, the array, and a reader of the board's flash."""
 
 from typing import Any
 
@@ -19,8 +19,11 @@ from openwork_hw.shells.uart import Uart, clocks_per_bit
 class FlashShell(wiring.Component):
     """Run the linear image of a flash memory for a host on a serial line.
 
+    Role
+        The chip of the boards iCEBreaker and UPduino.
     Function
-        A LinearRunner, with `BoardLink` as its host. The memory cannot be written over the link; PEEK reads it.
+        `BoardLink` carries out the requests of the host, and a LinearRunner runs the image. The host cannot write the memory over
+        the link, but PEEK reads it.
     Ports
         rx : in, 1, asynchronous; tx : out, 1
         flash_cs_n, flash_clk, flash_data_0, flash_data_0_enable : out; flash_data : in, 2: as FlashReader's

@@ -1,4 +1,4 @@
-"""From bytes on a line to requests that are whole, in order and carried out once."""
+"""Turns bytes of a line into requests that are whole and in order, each of them once."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import crc, data, stream, wiring
@@ -19,25 +19,27 @@ def missing_bits(bytes: int) -> int:
 
 
 class FrameReceiver(wiring.Component):
-    """Undo the stuffing of requests, check them, and queue those that are whole and in order.
+    """Undo the stuffing of requests, check the requests, and queue those that are whole and in order.
 
+    Role
+        Part of a `BoardLink`: behind it, every request is right and comes once.
     Function
-        Each byte of a request goes into the queue as it comes; the zero behind it keeps all of them, or drops them where the CRC
-        is wrong, the payload is not as long as the header says (`exact`), the sequence number is not `expected` or the queue is
-        full. A RESET empties the queue and begins a session.
+        Each byte of a request goes into the queue as it comes. At the zero that ends the request, its bytes are kept or dropped.
+        They are dropped if the CRC is wrong, the payload is not as long as the header says (`exact`), the sequence number is not
+        `expected`, or the queue is full. A RESET empties the queue and begins a session.
     Ports
-        i : in, stream of 8: what comes from the line
+        i : in, stream of 8: the bytes of the line
         o : out, stream of FrameByte: header, payload and CRC of one request after the other
         expected : out, 8: the sequence number that the next request must have
         session : out, 8: the number that the last RESET gave
-        reset, hello : out, 1 each; high for one cycle: a RESET or a HELLO has come, also where the queue is full
+        reset, hello : out, 1 each; high for one cycle: a RESET or a HELLO has come, even if the queue is full
     Timing
-        A byte of `i` in 9 cycles, of `o` in 4. No combinational path but from o.ready.
+        9 cycles per byte of `i`, 4 cycles per byte of `o`. No combinational path but from o.ready.
     Cost
-        A CRC-32 of a bit a cycle, `bytes` x 9 bits of block memory.
+        A CRC-32 of one bit per cycle, `bytes` x 9 bits of block memory.
     Limits
-        `bytes` is a power of two. A request as long as that, header and CRC included, never gets in; a RESET or a HELLO whose
-        payload is a multiple of 4 x bytes too long counts.
+        `bytes` is a power of two. A request of `bytes` bytes or more, header and CRC included, never enters the queue. A RESET or
+        a HELLO counts, too, if its payload is too long by a multiple of 4 x bytes.
     """
 
     i: stream.Interface

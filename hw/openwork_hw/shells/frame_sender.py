@@ -1,4 +1,4 @@
-"""Puts the CRC behind each response."""
+"""Adds the CRC to each response."""
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import crc, stream, wiring
@@ -11,15 +11,17 @@ CRC_BYTES = 4
 
 
 class FrameSender(wiring.Component):
-    """Hand on the bytes of responses, and behind the last one of each its CRC-32.
+    """Hand on the bytes of responses, and add the CRC-32 after the last byte of each response.
 
+    Role
+        Part of a `BoardLink`: the host trusts only responses with a right CRC.
     Ports
         i : in, stream of FrameByte
         o : out, stream of 8
     Timing
-        A byte in 10 cycles. No combinational path.
+        10 cycles per byte. No combinational path.
     Cost
-        A CRC-32 of a bit a cycle.
+        A CRC-32 of one bit per cycle.
     Limits
         -
     Verified by

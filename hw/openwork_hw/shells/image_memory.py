@@ -22,19 +22,22 @@ MOST_WORDS = 1 << 20
 class ImageMemory(wiring.Component):
     """Hold an image in block memory, and serve many readers through one port.
 
+    Role
+        The image memory of a `BusShell` and of a `SerialShell`.
     Function
-        Requests are taken one a cycle, from the readers in turn, and answered. Addresses beyond `words` wrap around.
+        The memory takes one request per cycle, from the readers in turn, and answers it. Addresses beyond `words` wrap around.
     Ports
         as `shells.memory` says
     Timing
-        latency_cycles from a request that is taken to its word; a word each cycle, a write each cycle. Combinational paths:
-        from the `valid` of all readers to the `ready` of each.
+        latency_cycles from a request that is taken to its word; one word and one write per cycle. Combinational paths: from the
+        `valid` of all readers to the `ready` of each.
     Cost
-        words x 32 bits of memory; for each reader a turn, an address and a leg of the multiplexer behind it; for each slice of
-        a word two addresses.
+        words x 32 bits of memory; per reader a turn, an address and an input of the multiplexer behind it; per slice of a word
+        two addresses.
     Limits
         At most MOST_WORDS words.
-        A word that is written two cycles after it was asked for is given as it was or as it is; one written later, as it was.
+        If a word is written two cycles after a request for it, the answer is the old word or the new word; if it is written
+        later, the old word.
     """
 
     latency_cycles = RegisteredMemory.latency_cycles + 3

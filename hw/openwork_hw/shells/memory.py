@@ -1,14 +1,14 @@
-"""What a shell and its image memory say to each other, so that one memory may take another's place.
+"""The ports between a shell and its image memory. Any memory with these ports can take the place of another.
 
 A memory is a component with these ports:
 
-    i_requests : in, streams of word addresses, one for each reader
-    o_words : out, streams of words, one for each reader: the answers to its requests in their order, as late as the memory likes.
-        A reader takes a word in the cycle in which it is offered, because it asks for no more than it has room for
-    i_writes : in, stream of WordWrite; a memory that cannot be written takes and drops them
-    forget : in, 1; while it is high, 16 cycles at least, requests that have not been answered are forgotten. What is stored stays
+    i_requests : in, streams of word addresses, one per reader
+    o_words : out, streams of words, one per reader: the answers to its requests, in order, after any time.
+        A reader takes a word in the cycle in which it is offered, because it asks for no more words than it has room for
+    i_writes : in, stream of WordWrite; a memory that cannot be written takes them and drops them
+    forget : in, 1; while it is high, for 16 cycles at least, requests without an answer are dropped. The stored words stay
 
-(They are ports of the component and not one interface, because Amaranth cannot connect arrays inside of a flipped interface.)
+(They are single ports of the component and not an interface, because Amaranth cannot connect arrays inside a flipped interface.)
 """
 
 from typing import Any

@@ -12,9 +12,10 @@ class MemoryBounds(wiring.Component):
     """Say whether a WRITE or PEEK reaches beyond the memory.
 
     Role
-        Part of a `RequestServer`: such a WRITE is dropped, such a PEEK answered without words.
+        Part of a `RequestServer`, which drops such a WRITE, and answers such a PEEK without words.
     Function
-        beyond = address + length / 4 > memory_words, where the memory can be written; else address beyond its address bits.
+        beyond = address + length / 4 > memory_words, if the memory can be written. Otherwise beyond = the address has more bits
+        than an address of the memory.
     Ports
         header : in, REQUEST_HEADER
         beyond : out

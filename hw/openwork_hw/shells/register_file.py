@@ -1,4 +1,4 @@
-"""The registers of the bus shell: what `arch.registers` says, behind AXI4-Lite."""
+"""The registers of the bus shell, as `arch.registers` describes them, behind AXI4-Lite."""
 
 from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal
 from amaranth.lib import data, wiring
@@ -17,14 +17,16 @@ def layout(register: Register) -> data.Layout:
 
 
 class RegisterFile(wiring.Component):
-    """Answer register accesses with what the array is and does, and hand on what is written.
+    """Answer reads with the state of the block, and hand on what is written.
 
+    Role
+        Part of a `BusShell`: all that a processor sees of the block.
     Function
-        As `docs/registers.md`. A strobe that is low leaves its byte as it is, and its bits trigger nothing.
+        `docs/registers.md` lists the registers. A byte whose strobe is low stays as it is, and its bits trigger nothing.
     Ports
         s_axi : in, AxiLite(registers.ADDRESS_BITS)
-        loaded, status, answer, cycles, report, report_command, report_cycles, report_stalls : in; what the register of the
-            name reads as
+        loaded, status, answer, cycles, report, report_command, report_cycles, report_stalls : in; the value of the register
+            with this name
         resets : in; RESET reads as 1
         events : in, layout(INTERRUPT_PENDING); high for one cycle each
         control : out, layout(CONTROL); high for one cycle each

@@ -1,4 +1,4 @@
-"""Reports wait here until a processor has time for them; the array does not wait."""
+"""A queue of reports for a processor. The array never waits for the processor."""
 
 from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
@@ -17,17 +17,19 @@ DEPTH = 64
 class ReportQueue(wiring.Component):
     """Number the reports of a run, and show the oldest in registers.
 
+    Role
+        Part of a `BusShell`: reports wait for a processor, and the array does not.
     Function
-        A report that finds the queue full is lost, which `lost` keeps until the next run begins.
+        A report that finds the queue full is lost. `lost` then stays high until the next run begins.
     Ports
         i : in, stream of CommandReport(config); always ready
         begins : in; the next report is a run's first
-        drop : in; high for one cycle: the report shown gives way to the next
-        report, report_command, report_cycles, report_stalls : out; as the registers
+        drop : in; high for one cycle: the next report takes the place of the report that is shown
+        report, report_command, report_cycles, report_stalls : out; the values of the registers
         lost : out
         comes : out; high for one cycle when a report comes
     Timing
-        A report each cycle; it is shown two cycles later.
+        One report per cycle; it is shown two cycles later.
     Cost
         Block memory of DEPTH reports.
     Limits

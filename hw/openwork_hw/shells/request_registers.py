@@ -27,10 +27,10 @@ def stored_bits(identity: Identity) -> int:
 
 
 class RequestRegisters(wiring.Component):
-    """Hold a request's header, and a word of its payload or its response.
+    """Hold the header of a request, and one word of its payload or of its response.
 
     Role
-        What `RequestTaker` and `Responder`, the two halves of a `RequestServer`, share: one of them works at a time.
+        Part of a `RequestServer`. Its halves, `RequestTaker` and `Responder`, share these registers: one of them works at a time.
     Function
         The header is shifted in byte by byte. Its length and address are counted while the payload goes by.
     Ports

@@ -1,4 +1,4 @@
-"""Carries out the host's requests, one after the other."""
+"""Carries out the requests of the host, one after the other."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
@@ -17,11 +17,13 @@ from openwork_hw.shells.responder import Responder
 
 
 class RequestServer(wiring.Component):
-    """Carry out requests in order, and make the responses of those that have one.
+    """Carry out requests in order, and make their responses.
 
+    Role
+        Part of a `BoardLink`, between `FrameReceiver` and `FrameSender`.
     Function
-        `arch.link` says what each kind of request asks for. A WRITE that reaches beyond the memory is dropped, a PEEK beyond it
-        answered without words.
+        `arch.link` says what each kind of request asks for, and which kinds have a response. A WRITE that reaches beyond the
+        memory is dropped, and a PEEK beyond the memory is answered without words.
     Ports
         i : in, stream of FrameByte: requests
         o : out, stream of FrameByte: responses, without their CRC
@@ -31,13 +33,13 @@ class RequestServer(wiring.Component):
         o_peeks, i_peeked : out, in: the link's own read port of the memory; unused without `peek`
         given, data : in, released, read : out: the ResultBuffer's
         answered : in, 1; the array has answered a request
-        hello : in, 1; a HELLO has come and waits: a READ that waits, too, ends with what there is
+        hello : in, 1; a HELLO waits: a READ that also waits ends with the results that there are
     Timing
-        Waits where a request waits: for room in the array, for its answer, for its results.
+        A request may wait for room in the array, for the answer of the array, or for results.
     Cost
         A register of a header, `identity` as a table.
     Limits
-        A READ of more than the result buffer holds waits until the array is idle, and so does not end if the array waits for room.
+        A READ of more bytes than the result buffer holds waits until the array is idle. It never ends if the array waits for room.
     """
 
     i: stream.Interface

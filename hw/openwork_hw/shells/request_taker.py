@@ -1,4 +1,4 @@
-"""Takes the host's requests in, and does what needs no response."""
+"""Takes the requests of the host, and carries out those that need no response."""
 
 from amaranth.hdl import Elaboratable, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
@@ -13,13 +13,13 @@ from openwork_hw.shells.request_registers import REQUEST_HEADER, length_bits, po
 
 
 class RequestTaker(wiring.Component):
-    """Read each request; carry out WRITE, FEED and START; have the others answered.
+    """Read each request, carry out WRITE, FEED and START, and ask for the responses to the others.
 
     Role
         The first half of a `RequestServer`.
     Function
-        A request's header goes to the registers, its words to the memory, its features to the array. Behind the CRC of a READ,
-        HELLO or PEEK, `respond` says for a cycle that a response is to be made, and nothing is taken until `responded`.
+        The header of a request goes to the registers, its words go to the memory, and its features to the array. After the CRC of
+        a READ, HELLO or PEEK, `respond` asks for a response for one cycle. Nothing more is taken until `responded`.
     Ports
         i : in, stream of FrameByte: requests
         o_requests, o_features, o_writes : out; as RequestServer's
@@ -27,12 +27,12 @@ class RequestTaker(wiring.Component):
         take_header, begin, gather, next_address, count, set_length, new_length : out; to them
         beyond : in; of the MemoryBounds
         answered : in; the array has answered a request
-        busy : out; the array has not
-        deciding : out; in this cycle it may be decided what a response says
+        busy : out; the array has not answered its request yet
+        deciding : out; in this cycle, the content of a response may be decided
         respond : out; responded : in
         released : out; of the latest READ
     Timing
-        A byte each cycle, but for a cycle for each word, and where somebody makes it wait.
+        One byte per cycle, and one more cycle per word, unless the array or the memory makes it wait.
     Cost
         A state machine.
     Limits

@@ -11,11 +11,14 @@ from openwork_hw.shells.register_file import layout
 
 
 class RequestGate(wiring.Component):
-    """Ask the runner what a register says, and keep what it answers.
+    """Turn a write to CONTROL into a request to the runner, and keep the answer.
 
+    Role
+        Part of a `BusShell`, between its registers and the `ImageRunner`.
     Function
-        While not busy, control.check asks for a CHECK, otherwise control.run for a RUN. A RUN after the image has changed is
-        answered NOT_CHECKED without asking: the runner may rely on a memory that does not change between the two.
+        While not busy, control.check asks for a CHECK; without it, control.run asks for a RUN. If the image has changed since the
+        last CHECK, a RUN is answered NOT_CHECKED without a request: the runner relies on a memory that does not change between
+        CHECK and RUN.
     Ports
         control : in, layout(CONTROL)
         image_changes : in; high for one cycle when a word of the image is written; only while not busy
@@ -23,8 +26,8 @@ class RequestGate(wiring.Component):
         i_answers : in, stream of Answer
         busy, changed : out; as in STATUS
         begins : out; high for one cycle when a RUN is asked for
-        answered : out; high for one cycle with a new answer, then in
-        answer, cycles : out; as the registers
+        answered : out; high for one cycle when a new answer is in `answer` and `cycles`
+        answer, cycles : out; the values of the registers
     Timing
         Two cycles from control to the request.
     Cost

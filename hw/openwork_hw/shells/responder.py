@@ -14,16 +14,16 @@ from openwork_hw.shells.result_window import ResultWindow
 
 
 class Responder(wiring.Component):
-    """Make the response of a READ, HELLO or PEEK: a header, and the bytes asked for.
+    """Make the response to a READ, HELLO or PEEK: a header, and the bytes that the host asked for.
 
     Role
         The second half of a `RequestServer`.
     Function
-        From `respond` on: a READ waits until there are enough results, or the array is idle, or a HELLO has come; then it gives
-        what there is. A HELLO gives the identity, a PEEK words of the memory.
+        `respond` begins a response. A READ waits until there are enough results, or the array is idle, or a HELLO has come. Then
+        it gives the results that there are. A HELLO gives the identity, and a PEEK words of the memory.
     Ports
         respond : in; responded : out; the last byte has gone
-        deciding : in; what goes on in this cycle may be in the response
+        deciding : in; the state in this cycle may be in the response
         o : out, stream of FrameByte: responses, without their CRC
         header, word, word_place : in; of the RequestRegisters
         set_length, new_length, count, next_address, shift, set_word, new_word : out; to them
@@ -33,12 +33,11 @@ class Responder(wiring.Component):
         busy : in; the array has not answered a request
         hello : in; a HELLO has come and waits
     Timing
-        A byte of a header in two cycles, one of the payload in five. The byte that goes next is picked out of all there are a cycle
-        before it is offered.
+        Two cycles per byte of a header, five per byte of the payload. The next byte is chosen a cycle before it is offered.
     Cost
         A state machine, `identity` as a table.
     Limits
-        A READ of more than the result buffer holds waits until the array is idle, and so does not end if the array waits for room.
+        A READ of more bytes than the result buffer holds waits until the array is idle. It never ends if the array waits for room.
     Verified by
         tests/openwork_hw/shells/test_request_server.py::test_every_kind_of_request_is_carried_out
     """

@@ -13,18 +13,20 @@ from openwork_hw.primitives.registered_memory import RegisteredMemory
 class ResultBuffer(wiring.Component):
     """Turn results into one string of bytes, and keep the last `bytes` of it.
 
+    Role
+        Part of a `BoardLink`: results wait until a READ asks for them, also for a second time.
     Function
-        A feature is a byte; a report is `arch.link.REPORT`, or nothing without `reports`; an answer is `arch.link.ANSWER`.
-        data[t + latency_cycles] = byte number read[t] of the string, if it is from `released` to before `given`. All positions are
-        modulo 2 * bytes.
+        A feature is one byte of the string; a report has the bytes of `arch.link.REPORT`, or none without `reports`; an answer has
+        the bytes of `arch.link.ANSWER`. data[t + latency_cycles] = byte number read[t] of the string, if this number is at least
+        `released` and below `given`. All positions are modulo 2 * bytes.
     Ports
-        i_features, i_reports, i_answers : in, as ImageRunner's outputs; one of them at a time, as an ImageRunner gives them
-        given : out; bytes so far
-        released : in; bytes that the host has
+        i_features, i_reports, i_answers : in, the outputs of an ImageRunner, which gives one of them at a time
+        given : out; how many bytes the string has so far
+        released : in; how many bytes the host has received
         read : in, position; data : out, 8
         answered : out, 1; high in the cycle after that in which an answer's last byte is written
     Timing
-        A byte each cycle as long as `given` - `released` < bytes, and a cycle more for each report and answer. No combinational
+        One byte per cycle as long as `given` - `released` < bytes, and one more cycle per report and answer. No combinational
         path.
     Cost
         `bytes` of block memory.

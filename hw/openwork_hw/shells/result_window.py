@@ -1,4 +1,4 @@
-"""Says how many results there are for a READ."""
+"""Computes how many results there are for a READ."""
 
 from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -9,10 +9,10 @@ from openwork_hw.shells.request_registers import length_bits, position_bits
 
 
 class ResultWindow(wiring.Component):
-    """Compare what the array has given with what the host asks for.
+    """Compare the results that the array has given with the results that the host asks for.
 
     Role
-        Part of a `RequestServer`.
+        Part of a `Responder`.
     Function
         available = given - read, or 0 where the host asks for results that are not there yet; enough = available >= length.
     Ports
@@ -20,8 +20,8 @@ class ResultWindow(wiring.Component):
         length : in; what is asked for
         available, enough : out
     Timing
-        available two cycles late, enough three: a step a cycle, since on a large part two of them together set the clock. No
-        combinational path.
+        `available` is two cycles late, and `enough` three. Each step has a cycle of its own, because two steps together would set
+        the clock of a large part. No combinational path.
     Cost
         A subtraction and a comparison, two registers.
     Limits

@@ -1,4 +1,4 @@
-"""A whole chip but for clock, reset and pins: the byte shell on a UART, its image in memory on the chip."""
+"""A whole chip but for clock, reset and pins: the byte shell on a UART, with the image in a memory on the chip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +17,8 @@ from openwork_hw.shells.uart import Uart, clocks_per_bit
 class SerialShell(wiring.Component):
     """Run images for a host on a serial line.
 
+    Role
+        The chip of the boards that have room for an image: ULX3S, ECPIX-5, OrangeCrab, Colorlight i5, Tang Nano 9K.
     Ports
         rx : in, 1, asynchronous
         tx : out, 1
@@ -25,7 +27,7 @@ class SerialShell(wiring.Component):
     Cost
         Uart, ByteShell, ImageMemory.
     Limits
-        As theirs.
+        Those of its parts.
     Verified by
         tests/system/test_board.py::test_digits_bit_for_bit
     """

@@ -34,20 +34,22 @@ def clocks_per_bit(clock_hz: float, baud: int) -> int:
 class Uart(wiring.Component):
     """Send and receive bytes: a start bit, eight bits, lowest first, a stop bit.
 
+    Role
+        The serial line of a `SerialShell` and of a `FlashShell`.
     Function
-        What `i` is given goes out on `tx`; what comes in on `rx` is offered on `o`. A byte whose stop bit is missing is dropped.
+        The bytes of `i` go out on `tx`. The bytes that come in on `rx` are offered on `o`. A byte without stop bit is dropped.
     Ports
         rx : in, 1, asynchronous
         tx : out, 1
         i : in, stream of 8
         o : out, stream of 8
     Timing
-        A byte in 10 bits of `clocks` cycles each, both ways at once; one cycle more between two that are sent. No combinational
-        path.
+        10 bits per byte, of `clocks` cycles each, both ways at once, and one more cycle between two bytes that are sent.
+        No combinational path.
     Cost
         Two counters, two shift registers of 9 bits.
     Limits
-        A byte on `o` that has not been taken when the next one's first bit comes is overwritten.
+        A byte on `o` is overwritten if it has not been taken when the first bit of the next byte comes.
     """
 
     rx: Signal

@@ -1,4 +1,4 @@
-"""Ends a pipeline: its stall signal and what it offers are registers."""
+"""A buffer that ends a pipeline: its stall signal and its offer are registers."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ from openwork_hw.primitives.registers import without_reset
 class OutputBuffer(wiring.Component):
     """Pass a stream on through two places, so that no path leads from its output to its input.
 
+    Role
+        The end of a pipeline, such as a decoder: the consumer's logic begins at a register.
     Function
         `o` repeats the payloads of `i` in order.
     Ports
@@ -19,7 +21,7 @@ class OutputBuffer(wiring.Component):
         o : out, stream of `payload`
         flush : in; drop what waits. A reset drops nothing
     Timing
-        latency_cycles = 1, one payload a cycle, no bubble. No combinational path.
+        latency_cycles = 1, one payload per cycle, no bubble. No combinational path.
     Cost
         Two registers of the payload, one multiplexer.
     Limits

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 class ShortQueue(wiring.Component):
     """Pass a stream on through two registers that are filled in turn.
 
+    Role
+        Between two parts that lie far apart, such as the readers and the image memory.
     Function
         `o` repeats the payloads of `i` in order.
     Ports
@@ -17,7 +19,7 @@ class ShortQueue(wiring.Component):
         o : out, stream of `payload`
         flush : in; drop what waits
     Timing
-        latency_cycles = 1, one payload a cycle, no bubble. No combinational path. Neither o.ready nor i.valid reaches more than
+        latency_cycles = 1, one payload per cycle, no bubble. No combinational path. Neither o.ready nor i.valid reaches more than
         a few flip-flops; o.payload comes out of a multiplexer.
     Cost
         Two registers of the payload, one multiplexer.

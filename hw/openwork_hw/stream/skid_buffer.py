@@ -8,8 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 
 class SkidBuffer(wiring.Component):
-    """Pass a stream on with a registered `ready`: what comes in while the consumer stalls waits in one register.
+    """Pass a stream on with a registered `ready`. A payload that comes while the consumer stalls waits in a register.
 
+    Role
+        Part of a `WeightDecoder`: it cuts the path of `ready` without a cycle of latency.
     Function
         `o` repeats the payloads of `i` in order.
     Ports
@@ -17,7 +19,7 @@ class SkidBuffer(wiring.Component):
         o : out, stream of `payload`
         flush : in; drop what waits. A reset drops nothing
     Timing
-        latency_cycles = 0, one payload a cycle, no bubble. Combinational paths: i.payload and i.valid to o; none of ready.
+        latency_cycles = 0, one payload per cycle, no bubble. Combinational paths: i.payload and i.valid to o; none of ready.
     Cost
         One register of the payload, one multiplexer.
     Limits

@@ -1,4 +1,4 @@
-"""Options that say what array is meant."""
+"""The options that describe an array, for all commands that need an array."""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -56,7 +56,7 @@ Encodings = Annotated[
 
 
 def array_config(preset: str, **sizes: Any) -> ArrayConfig:
-    """The preset, with the sizes that were named in place of its own.
+    """The configuration of a preset, changed by the sizes that the options give.
 
     Where a size that was named contradicts one of the preset's, the preset's gives way. Its `group_sizes` are divisors of its own
     `pes`: another number of PEs may be divided in all ways. Its `replicas` become as few as the lanes and the ports allow.

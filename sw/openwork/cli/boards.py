@@ -1,4 +1,4 @@
-"""Commands for boards: which there are, their bitstreams, and how these get onto them."""
+"""Commands for boards: list them, build a bitstream, and load it."""
 
 import shlex
 import sys
@@ -12,7 +12,7 @@ from rich.table import Table
 from openwork.cli.checks import OptionError, check_record
 from openwork.cli.terminal import app, choose, messages, output, steps, working
 
-Name = Annotated[str, typer.Option("--board", help="Which one; openwork boards lists them.")]
+Name = Annotated[str, typer.Option("--board", help="Name of the board; openwork boards lists all names.")]
 
 
 @app.command("boards")
@@ -53,14 +53,15 @@ def boards_() -> None:
 def build(
     board: Name,
     image: Annotated[
-        Path | None, typer.Option(help="A .image file that the board's memory holds from power-up on.")
+        Path | None, typer.Option(help="A .image file that is in the board's memory from power-up on.")
     ] = None,
-    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bitstream and what led to it.")] = Path(
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bitstream and the tools' files.")] = Path(
         "build"
     ),
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Placer seeds to try until one meets the clock.")] = 5,
     all_seeds: Annotated[
-        bool, typer.Option("--all-seeds", help="Try all of them, for the median clock; the fastest is the bitstream.")
+        bool,
+        typer.Option("--all-seeds", help="Try all seeds, for the median clock; the fastest becomes the bitstream."),
     ] = False,
     record: Annotated[
         Path | None,
@@ -69,7 +70,7 @@ def build(
 ) -> None:
     """Build a board's bitstream top.bit (Gowin: top.fs), with top.v, top.json (the netlist) and a report beside it.
 
-    Exit status 1, and no bitstream, where the timing of the clock is not met. For example:
+    If no seed meets the clock, there is no bitstream, and the exit status is 1. For example:
 
       openwork build --board ulx3s-85f -o build/
 
@@ -114,13 +115,13 @@ def build(
 def program_(
     board: Name,
     bitstream: Annotated[
-        Path | None, typer.Argument(help="What openwork build wrote: a .bit file, .bin for iCE40, .fs for Gowin.")
+        Path | None, typer.Argument(help="The bitstream that openwork build wrote: .bit, .bin (iCE40) or .fs (Gowin).")
     ] = None,
     flash: Annotated[
-        bool, typer.Option("--flash", help="Into the flash memory, so that it is there after power-up.")
+        bool, typer.Option("--flash", help="Write the bitstream into the flash memory, which keeps it without power.")
     ] = False,
     image: Annotated[
-        Path | None, typer.Option(help="A .image file, for a board that reads it out of its flash memory.")
+        Path | None, typer.Option(help="A .image file, for a board that reads its image from flash memory.")
     ] = None,
 ) -> None:
     """Load a bitstream into a board, or an image into its flash memory, or both, with openFPGALoader.

@@ -1,4 +1,4 @@
-"""What options must be: checked at the top of a command, before anything is read, and before torch takes its seconds."""
+"""Checks of options. A command makes them first, before it reads anything and before it spends seconds to import torch."""
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SEED = (1 << 63) - 1
-"""Every random generator takes a seed of so many bits."""
+"""The largest seed that every random generator takes."""
 
 MAX_CLOCK_MHZ = 1e6
 
 
 class OptionError(Refusal):
-    """An option that no command can do anything with; the message holds its name, the rule and the value."""
+    """An option with a value that has no meaning. The message gives the option, the rule and the value."""
 
 
 def check_share(what: str, value: float) -> None:
-    """Refuse what is not over 0 and at most 1."""
+    """Refuse a value that is not above 0 and at most 1."""
     if not 0 < value <= 1:
         raise OptionError(f"{what} must be over 0 and at most 1, not {value}")
 
@@ -34,7 +34,7 @@ def check_above_zero(what: str, value: float | None, most: float = float("inf"))
 
 
 def check_clock(value: float | None) -> None:
-    """Refuse a clock that no array has, in MHz."""
+    """Refuse a clock, in MHz, that no array has."""
     check_above_zero("--clock", value, MAX_CLOCK_MHZ)
 
 
@@ -61,7 +61,7 @@ def check_files(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) -
 
 
 def check_labels(path: Path, labels: "NDArray[Any]", classes: int) -> None:
-    """Refuse labels of classes that a model does not tell apart."""
+    """Refuse labels of classes that the model does not have."""
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise OptionError(
@@ -70,7 +70,7 @@ def check_labels(path: Path, labels: "NDArray[Any]", classes: int) -> None:
 
 
 def check_real(path: Path, inputs: "NDArray[Any]") -> None:
-    """Refuse inputs that no model can learn from: of another dtype, none, or not finite."""
+    """Refuse inputs that no model can learn from: no numbers, no inputs at all, or numbers that are not finite."""
     if inputs.dtype.name not in ("float32", "float64") or inputs.ndim < 2 or not inputs.size:
         raise OptionError(
             f"{path} must hold float32 or float64 [inputs, ...], at least one, not {inputs.dtype} {list(inputs.shape)}"
@@ -80,7 +80,7 @@ def check_real(path: Path, inputs: "NDArray[Any]") -> None:
 
 
 def check_list(what: str, text: str) -> list[str]:
-    """The parts of an option with commas; refuses one without any."""
+    """The parts of an option with commas. Refuses an option without parts."""
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
         raise OptionError(f"{what} must be names or numbers with commas between them, not {text or 'empty'}")
@@ -88,7 +88,7 @@ def check_list(what: str, text: str) -> list[str]:
 
 
 def check_shape(path: Path, found: Sequence[int], expected: Sequence[int]) -> None:
-    """Refuse inputs of another shape than a model takes; features may be [batch, features]."""
+    """Refuse inputs with another shape than the model takes. Vectors may be [batch, features]."""
     shapes = [tuple(expected), tuple(expected[:1])] if tuple(expected[1:]) == (1, 1) else [tuple(expected)]
     if tuple(found[1:]) not in shapes:
         known = " or ".join(f"[inputs, {', '.join(map(str, shape))}]" for shape in shapes)
@@ -96,7 +96,7 @@ def check_shape(path: Path, found: Sequence[int], expected: Sequence[int]) -> No
 
 
 def check_record(path: Path | None) -> None:
-    """Refuse a file that cannot be written; its folder may still have to be made."""
+    """Refuse a file that cannot be written. Its folder need not exist yet."""
     from openwork.files import check_folder, check_output
 
     if path is not None:

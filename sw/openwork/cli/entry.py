@@ -1,4 +1,4 @@
-"""Where a command begins and ends: Ctrl-C, refusals, bugs. It imports nothing that takes time before Ctrl-C is listened to."""
+"""The begin and the end of every command: Ctrl-C, refusals, bugs. It imports nothing slow before Ctrl-C is handled."""
 
 import errno
 import os
@@ -19,14 +19,14 @@ BUG = (
 
 
 class Interrupted(BaseException):
-    """The user pressed Ctrl-C; not an Exception, so that nobody takes it for a failure and goes on."""
+    """The user pressed Ctrl-C. It is not an `Exception`, so no handler of errors catches it and goes on."""
 
 
 def main() -> None:
     """Run a command. A refusal becomes one sentence and exit status 2; a bug keeps its traceback, and a line asks for a report."""
     signal.signal(signal.SIGINT, _stop)
     try:
-        # Nothing has been begun while modules are loaded, and some of them would swallow an exception.
+        # While modules are loaded, there is nothing to clean up, and some modules would swallow an exception.
         from openwork.cli.commands import app
 
         signal.signal(signal.SIGINT, _interrupt)
@@ -60,7 +60,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _say(sentence: str) -> None:
-    """On the terminal in red; what a name of the user's could do to the terminal is shown as it is written in Python."""
+    """Print a sentence in red. Control characters, which a user's name may hold, are shown as Python writes them."""
     from openwork.cli.terminal import messages
 
     shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in sentence)
@@ -68,7 +68,7 @@ def _say(sentence: str) -> None:
 
 
 def _report(error: Exception) -> None:
-    """The traceback as it is, and what to do with it."""
+    """Print the traceback, and a line that asks for a report."""
     import traceback
     from importlib.metadata import version
 
@@ -77,5 +77,5 @@ def _report(error: Exception) -> None:
 
 
 def _give_up_output() -> None:
-    """So that Python does not complain again when it ends."""
+    """Send further output nowhere, so that Python does not complain again when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Commands that make hardware, and the demo."""
+"""Commands that write Verilog and synthesize it, and the demo."""
 
 import shlex
 import sys
@@ -33,7 +33,7 @@ from openwork_hw.arch.config import PRESETS, ConfigError, Technology
 
 
 class Shell(StrEnum):
-    """What can be written around the array."""
+    """What `openwork verilog` writes around the array."""
 
     NONE = "none"
     MEMORY = "memory"
@@ -41,7 +41,7 @@ class Shell(StrEnum):
 
 
 IMAGE_WORDS = 16384
-"""Of a block's image memory, where no other number is asked for."""
+"""Words of a block's image memory, if the option does not give another number."""
 
 
 @app.command()
@@ -59,19 +59,19 @@ def verilog(
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
-    technology: Annotated[Technology | None, typer.Option(help="Primitives to instantiate.")] = None,
+    technology: Annotated[Technology | None, typer.Option(help="Device family whose primitives are used.")] = None,
     encoding: Encodings = None,
     shell: Annotated[
         Shell,
         typer.Option(
-            help="What is around the array: none for the array alone; memory for one that runs images out of a memory outside; axi "
-            "for a block that runs images out of its own, with AXI4-Lite registers and AXI4-Stream data (docs/registers.md)."
+            help="What is around the array. none: the array alone; memory: a block that runs images from a memory outside; axi: a "
+            "block with an image memory, AXI4-Lite registers and AXI4-Stream data (docs/registers.md)."
         ),
     ] = Shell.NONE,
     image_words: Annotated[
         int | None,
         typer.Option(
-            min=1, help="With --shell axi: words of 32 bits that its image memory holds.", show_default=str(IMAGE_WORDS)
+            min=1, help="With --shell axi: words of 32 bits in its image memory.", show_default=str(IMAGE_WORDS)
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder to write NAME.v and NAME.vlt into.")] = Path(
@@ -87,8 +87,8 @@ def verilog(
 ) -> None:
     """Write the array, alone or as a block for a system, as Verilog for simulators and synthesizers.
 
-    Sizes that are not named are the preset's. NAME.vlt beside the file tells Verilator which of its rules the text does not keep,
-    and why; NAME_cells.v, where it is written, holds models of the part's cells for simulation. For example:
+    The preset gives every size without an option of its own. NAME.vlt tells Verilator which of its rules the Verilog does not
+    keep, and why. NAME_cells.v holds models of the part's cells for simulation, if the technology needs them. For example:
 
       openwork verilog --pes 4 --lanes 4 -o build/
 
@@ -160,21 +160,21 @@ def synth(
         list[str] | None,
         typer.Option(
             "--encoding",
-            help="Weight encoding to decode; repeat it for more.",
-            show_default="those that suit the part",
+            help="Encoding that the array decodes; may be repeated.",
+            show_default="the encodings that suit the part",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Placer seeds: the clock differs from seed to seed.")] = 5,
     out: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the tools' files and logs, one folder a part.")
+        Path, typer.Option("--output", "-o", help="Folder for the tools' files and logs, one folder per part.")
     ] = Path("build"),
     record: Annotated[
         Path | None, typer.Option(help="JSON file to keep the result in.", show_default="record.json beside the logs")
     ] = None,
 ) -> None:
-    """Synthesize, place and route an array, and print what it takes and how fast it runs.
+    """Synthesize, place and route an array, and print its size and its clock.
 
-    Prints LUTs, flip-flops, multipliers, memories, the clock over all seeds, and the critical path. For example:
+    The table has LUTs, flip-flops, multipliers, memories, the clock over all seeds, and the critical path. For example:
 
       openwork synth --device lfe5u-85f
 

@@ -1,4 +1,4 @@
-"""Commands that take a network from a PyTorch model to its outputs."""
+"""Commands that take a network from a PyTorch model to its outputs: quantize, compile, run, compare, report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,38 +26,39 @@ from openwork.cli.arrays import (
     named_encodings,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
+from openwork.cli.on_board import board_named, check_fits, speed_line
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
 BACKENDS = {
-    "golden": "the exact model in PyTorch",
-    "model": "the image simulator",
+    "golden": "the golden model in PyTorch",
+    "model": "the image simulator, without a clock",
     "rtl": "the gateware as native code, cycle by cycle",
     "board": "the gateware on a board, at --port",
 }
 OBSERVERS = ("min-max", "percentile", "mean-square-error")
-"""Names of `openwork.quantization.Observer`, which comes with torch."""
+"""The names of `openwork.quantization.Observer`. They stand here, too, because that module needs torch."""
 
 BACKENDS_HELP = ", ".join(f"{name}: {what}" for name, what in BACKENDS.items())
 
-Inputs = Annotated[Path, typer.Option(help=".npy file of inputs, one a row: real numbers, or int8 as they are.")]
-Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes of the rtl backend that share the inputs.")]
+Inputs = Annotated[Path, typer.Option(help=".npy file, one input per row: real numbers to quantize, or int8.")]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="With the backend rtl: processes that share the inputs.")]
 
 
 @app.command()
 def quantize(
     model: Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")],
     calibrate: Annotated[
-        Path, typer.Option(help=".npy file of real inputs like those the model will see, one a row, 100 or so.")
+        Path, typer.Option(help=".npy file, one input per row: about 100 real inputs like those the model will see.")
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .int8 file to write.")],
     observer: Annotated[
-        str, typer.Option(help="How the ranges of activations are chosen: min-max, percentile or mean-square-error.")
+        str, typer.Option(help="How to choose the ranges of activations: min-max, percentile or mean-square-error.")
     ] = "min-max",
 ) -> None:
     """Quantize a PyTorch model to int8, and print its layers.
 
-    The function returns an nn.Module, and is looked for in the working directory first. For example:
+    A function must return an nn.Module. Python looks for it in the working directory first. For example:
 
       openwork quantize model.pt2 --calibrate images.npy -o model.int8
 
@@ -93,6 +94,12 @@ def compile_(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .image file to write.")],
     preset: Preset = "demo",
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="Compile for a board's own array, and say how many inputs per second it gives.", show_default=False
+        ),
+    ] = None,
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
@@ -108,16 +115,19 @@ def compile_(
     encoding: Annotated[
         str | None,
         typer.Option(
-            help="Of the weight streams: csr, triplet or packed.", show_default="packed, csr for a compact array"
+            help="Encoding of the weight streams: csr, triplet or packed.",
+            show_default="packed; csr for a compact array",
         ),
     ] = None,
     stages: Annotated[
-        bool, typer.Option("--stages", help="Also print what each stage of the compiler made (docs/compiler.md).")
+        bool, typer.Option("--stages", help="Also print the table of each stage of the compiler (docs/compiler.md).")
     ] = False,
 ) -> None:
     """Compile a quantized model for an array, and print its layers.
 
-    Sizes that are not named are the preset's. For example:
+    The preset gives every size without an option of its own. For example:
+
+      openwork compile model.int8 --board ulx3s-85f -o model.image
 
       openwork compile model.int8 --preset ecp5-85k -o model.image
 
@@ -127,6 +137,12 @@ def compile_(
     """
     from openwork.files import read_network, write_image
 
+    place = None if board is None else board_named(board)
+    if place is not None:
+        if preset not in ("demo", place.preset):
+            raise OptionError(f"{board} has the array of the preset {place.preset}: leave --preset out, or the board")
+        preset = place.preset
+        encoding = place.encodings[0].name.lower() if encoding is None else encoding
     config = array_config(
         preset,
         pes=pes,
@@ -142,7 +158,9 @@ def compile_(
         global_pooling=global_pooling,
         compact=compact,
     )
-    chosen = named_encodings([encoding] if encoding else None, config)[-1]
+    chosen = named_encodings(None if encoding is None else [encoding], config)[-1]
+    if place is not None and config != place.config:
+        raise OptionError(f"{board} has the array of the preset {place.preset}: leave the sizes out, or the board")
     check_files((model,), (out,))
     network = read_network(model)
 
@@ -154,10 +172,14 @@ def compile_(
     with counting() as progress:
         plan = best_plan(network, config, chosen)
         image = emit(plan, watch=False, progress=progress)
+    if place is not None:
+        check_fits(place, image)
     write_image(out, image)
     if stages:
         output.print(stages_text(plan), highlight=False, markup=False)
     output.print(layer_table(image))
+    if place is not None:
+        output.print(speed_line(place, image), highlight=False, markup=False, soft_wrap=True)
     output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -166,20 +188,20 @@ def run(
     model: Annotated[Path, typer.Argument(help="A .image file, or a .int8 file for the golden model.")],
     inputs: Inputs,
     out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
-    backend: Annotated[str, typer.Option(help=f"What computes: {BACKENDS_HELP}.")] = "golden",
+    backend: Annotated[str, typer.Option(help=f"What runs the model. {BACKENDS_HELP}.")] = "golden",
     workers: Workers = 1,
     port: BoardPort = None,
     baud: Baud = DEFAULT_BAUD,
     waves: Annotated[
         Path | None,
         typer.Option(
-            help="With --backend rtl and --step: the .vcd file to write, with the waves of that step for the first input. A "
-            "saved view for GTKWave is written beside it."
+            help="With --backend rtl and --step: the .vcd file for the waves of that step, for the first input. A saved view "
+            "for GTKWave is written beside the file."
         ),
     ] = None,
     step: Annotated[str | None, typer.Option(help="With --waves: the name of the step, as compile prints it.")] = None,
 ) -> None:
-    """Run a model on inputs, exactly, and write its outputs.
+    """Run a model on inputs, and write its outputs. All backends give the same integers.
 
     For example:
 
@@ -251,17 +273,19 @@ def compare_(
     model: Annotated[Path, typer.Argument(help="A .image file.")],
     inputs: Inputs,
     backends: Annotated[
-        str, typer.Option(help=f"Two or more, with commas; the first is the reference. {BACKENDS_HELP}.")
+        str, typer.Option(help=f"Two or more backends, with commas; the first is the reference. {BACKENDS_HELP}.")
     ] = "golden,rtl",
     workers: Workers = 1,
     trace: Annotated[
-        str | None, typer.Option(help="first-difference: record the waves of the first layer that differs.")
+        str | None, typer.Option(help="first-difference records the waves of the first layer that differs.")
     ] = None,
     waves: Annotated[Path, typer.Option(help="The .vcd file for --trace.")] = Path("first-difference.vcd"),
     port: BoardPort = None,
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
-    """Compare every layer's every output by several backends, and the cycles with the prediction. Exit status 1 if any differs.
+    """Compare every output of every layer between backends, and the cycles with the prediction.
+
+    The exit status is 1 if anything differs.
 
     For example:
 
@@ -296,7 +320,10 @@ def compare_(
             trace=waves if trace else None,
             port=port_of(port, baud),
         )
-    table = Table(box=SIMPLE_HEAD, caption=f"{len(integers)} inputs; cycles of the first, none without a clock.")
+    table = Table(
+        box=SIMPLE_HEAD,
+        caption=f"{len(integers)} inputs. Cycles are those of the first; without a clock there are none.",
+    )
     table.add_column("layer")
     for title in ("shape", "values compared", "differences", "cycles", "predicted"):
         table.add_column(title, justify="right")
@@ -308,7 +335,7 @@ def compare_(
         one = found.first
         output.print(
             f"The first difference is in input {one.input}, {one.where}: {names[0]} says {one.values[0]}, and another "
-            f"{one.values[1]}.",
+            f"backend {one.values[1]}.",
             highlight=False,
             markup=False,
         )
@@ -322,12 +349,12 @@ def compare_(
 def report(
     model: Annotated[Path, typer.Argument(help="A .image file.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
-    clock: Annotated[float | None, typer.Option(help="MHz of the array: makes cycles time.")] = None,
+    clock: Annotated[float | None, typer.Option(help="Clock of the array in MHz: the page also shows times.")] = None,
     accuracy: Annotated[
-        list[str] | None, typer.Option(help="NAME=PERCENT to show, as in float=91.5; repeat it for more.")
+        list[str] | None, typer.Option(help="An accuracy to show, NAME=PERCENT as in float=91.5; may be repeated.")
     ] = None,
 ) -> None:
-    """Write one page about a compiled model: cycles, utilization, density, memory, bits a nonzero, layer by layer.
+    """Write a page about a compiled model: cycles, utilization, density, memory and bits per nonzero, layer by layer.
 
     For example:
 

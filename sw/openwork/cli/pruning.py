@@ -1,4 +1,4 @@
-"""Commands that make networks sparse, and that show what sparsity costs."""
+"""Commands that prune a model, and that show what sparsity costs."""
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -114,7 +114,7 @@ def prune(
         bool, typer.Option("--list", help="List the methods and stop.", callback=_list_methods, is_eager=True)
     ] = False,
 ) -> None:
-    """Prune a PyTorch model, and print what stays of each layer. Batch norm is folded into the layers first.
+    """Prune a PyTorch model, and print how many weights of each layer stay. Batch norm is folded into the layers first.
 
     For example:
 
@@ -208,9 +208,9 @@ def explore(
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
 ) -> None:
-    """Prune by several methods to several densities, quantize, compile, and write one page: accuracy against density, size, cycles.
+    """Prune a model by several methods to several densities, and write a page of accuracy, density, size and cycles.
 
-    Accuracy is that of the int8 network, which is what the array computes; cycles are predicted. For example:
+    The accuracy is that of the int8 network, which the array computes. The cycles are predicted. For example:
 
       openwork explore model.pt2 --data train.npy --test test.npy --test-labels labels.npy -o explore.html
 
@@ -272,7 +272,7 @@ def explore(
 
 
 def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor | None]":
-    """Inputs, and a label for each if there is a file of them."""
+    """The inputs, and one label per input if there is a file of labels."""
     from openwork.files import read_array
 
     array = read_array(data)
@@ -292,7 +292,7 @@ def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor 
 
 
 def _check_method(name: str, epochs: int) -> None:
-    """Refuse a method that there is not, and one that trains without epochs."""
+    """Refuse a method that does not exist, and a method that trains if there are no epochs."""
     if choose("method", name, METHODS) and not epochs:
         raise OptionError(f"the method {name} prunes while it trains: say for how many epochs, with --epochs")
 
@@ -308,7 +308,7 @@ def _load(model: str, inputs: "torch.Tensor", data: Path) -> "TrainableNetwork":
 
 
 def _classes(network: "TrainableNetwork") -> int:
-    """That a model tells apart: the values of its output."""
+    """The number of classes of a model: the values of its output."""
     found = network.network
     return sum(prod(found.shapes[name]) for name in found.outputs)
 
@@ -322,7 +322,7 @@ def _recipe(epochs: int, rate: float, teaching: float, seed: int, inputs: int) -
 
 
 def layer_cycles(inputs: "torch.Tensor", config: "ArrayConfig") -> "Callable[[Any], dict[str, float]]":
-    """What each layer of a pruned network takes, predicted; sums and averages under their own names."""
+    """Predicted cycles of each layer of a pruned network. Sums and averages have their own names."""
     from openwork.compiler.network import compile_network
     from openwork.frontend import FloatJoin
     from openwork.quantization import decide, integer_network

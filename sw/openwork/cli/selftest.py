@@ -1,4 +1,4 @@
-"""The command that tests a board on a serial port, and the options that say which port, for all that run on one."""
+"""The command that tests a board, and the options for the serial port, which other commands use, too."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_BAUD", "Baud", "BoardPort", "port_of"]
 
 BoardPort = Annotated[str | None, typer.Option("--port", help="Serial port of the board, as /dev/ttyUSB0 or COM3.")]
-Baud = Annotated[int, typer.Option(min=1, max=100_000_000, help="Bits a second of the board's serial port.")]
+Baud = Annotated[int, typer.Option(min=1, max=100_000_000, help="Bits per second of the board's serial port.")]
 
 
 def port_of(name: str | None, baud: int) -> "Port | None":
-    """The port of these options; None where none is named."""
+    """The port of these options; None if no port is named."""
     from openwork.backends import Port
 
     return None if name is None else Port(name, baud)
@@ -32,12 +32,14 @@ def selftest(
     baud: Baud = DEFAULT_BAUD,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=MAX_SEED, help="Of what is written and run.", show_default="another each time"),
+        typer.Option(
+            min=0, max=MAX_SEED, help="Seed of the test's random words, layers and inputs.", show_default="random"
+        ),
     ] = None,
 ) -> None:
-    """Test a board: link, memory, every decoder on a random layer. Exit status 1 if anything is wrong.
+    """Test a board: its link, its memory, and each of its decoders on a random layer.
 
-    The image that the board holds is lost. For example:
+    The image on the board is lost. The exit status is 1 if anything is wrong. For example:
 
       openwork selftest --port /dev/ttyUSB0
 

@@ -1,4 +1,4 @@
-"""What all commands say on the terminal: results and progress."""
+"""How all commands print results and show progress."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ messages = Console(stderr=True)
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show that a step without countable parts is running, and for how long."""
+    """Show that a step runs which has no countable parts, and for how long."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
         progress.add_task(what, total=None)

@@ -1,1 +1,1 @@
-"""From an integer layer to the commands, tap tables and weight streams of one array, and the cycles they take."""
+"""The compiler: from a quantized network to the image for one array, and the cycles that the image takes."""

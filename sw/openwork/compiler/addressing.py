@@ -1,4 +1,4 @@
-"""Where the taps of a step find their operands: neighbours, local pixels, and the tap table of a pass."""
+"""Where the taps of a step find their operands: in which neighbour, at which local pixel; and the tap table of a pass."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +10,12 @@ from openwork_hw.arch.config import bits_for
 
 
 def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks: int) -> tuple[int, int]:
-    """Along one axis, where local output pixel `pixel` finds a tap: (blocks from here, pixel inside that block).
+    """Where a local output pixel finds the operand of a tap, along one axis.
 
-    Where there is a single block, any other is outside the map, so it counts as the next one.
+    If there is a single block, every other block is outside the map, and counts as the next block.
+
+    Returns:
+        How many blocks further the operand lies, and its pixel within that block.
     """
     neighbour, local = divmod((form.stride[axis] * pixel + tap) // form.enlarge, input_block)
     if blocks == 1:
@@ -21,18 +24,18 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
 
 
 def reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:
-    """Whether every tap finds its operand at most `reach` blocks away, along one axis."""
+    """Whether every tap finds its operand at most `reach` blocks away along one axis."""
     pixels = input_block * form.enlarge // form.stride[axis]
     if pixels * form.stride[axis] != input_block * form.enlarge:
         return False
-    # The neighbour grows with the pixel and with the tap, so the first and the last of both reach furthest.
+    # The number of blocks grows with the pixel and with the tap, so the first and the last of both reach furthest.
     taps = [tap[1 + axis] for tap in form.taps]
     ends = ((0, min(taps)), (pixels - 1, max(taps)))
     return all(abs(offset(form, input_block, axis, pixel, tap, blocks)[0]) <= reach for pixel, tap in ends)
 
 
 def far_shifts(form: Form, inputs: Sequence[Buffer], output: Buffer) -> dict[Buffer, tuple[tuple[int, int], ...]]:
-    """The shifted copies of each input that taps need which reach two neighbours."""
+    """The shifted copies that each input needs: one for each direction in which a tap reaches two neighbours."""
     found: dict[Buffer, set[tuple[int, int]]] = {}
     for pixel in range(output.block[0] * output.block[1]):
         y, x = divmod(pixel, output.block[1])
@@ -53,10 +56,12 @@ def tap_entries(
     first_pixel: int,
     hold: int,
 ) -> tuple[TapEntry, ...]:
-    """The tap table of a pass over local pixels `first_pixel` .. of the output, each pixel's taps filled up to a power of two.
+    """The tap table of a pass over `hold` local pixels of the output, from `first_pixel` on.
+
+    Every pixel has as many entries as the number of taps rounded up to a power of two.
 
     Args:
-        shifted: what taps read that reach two neighbours, by input.
+        shifted: by input, the shifted copies that taps read which reach two neighbours.
         addresses: word addresses of all buffers.
     """
     entries: list[TapEntry] = []
@@ -64,7 +69,7 @@ def tap_entries(
     block_h, block_w = output.block
     for pixel in range(first_pixel, first_pixel + hold):
         y, x = divmod(pixel, block_w)
-        # In the block that the map's edge runs through; vectors have no edge.
+        # Whether the pixel is outside the map in the block that the map's edge runs through. A vector has no edge.
         right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
         used = taps if output.holds(y, x) else ()
         for tap in used:
@@ -81,11 +86,16 @@ def tap_entries(
 
 
 def _find(form: Form, tap: Tap, source: Buffer, pixel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int], int]:
-    """Where a local output pixel finds a tap: shift of the copy, none if (0, 0); neighbour, down and across; local pixel."""
+    """Where a local output pixel finds the operand of a tap.
+
+    Returns:
+        The shift of the copy that holds the operand, (0, 0) for the input itself; the neighbour, in PEs down and lanes across;
+        the number of the local pixel.
+    """
     down, y = offset(form, source.block[0], 0, pixel[0], tap.down, source.row_groups)
     across, x = offset(form, source.block[1], 1, pixel[1], tap.right, source.lanes)
     if max(abs(down), abs(across)) > 2:
         raise CompileError(f"step {form.name!r}: a tap reaches {down} PEs and {across} lanes, and the limit is 2")
-    # The copy is shifted towards what the tap reads, so where the copy lies outside the array, that does, too.
+    # The copy is shifted towards the operand. If the copy's block is outside the array, so is the operand's block.
     shift = int(down / 2), int(across / 2)
     return shift, (down - shift[0], across - shift[1]), y * source.block[1] + x

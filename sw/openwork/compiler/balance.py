@@ -1,4 +1,4 @@
-"""Rows over streams, so that all streams end together."""
+"""Shares rows among weight streams so that all streams end at about the same time."""
 
 import heapq
 
@@ -7,16 +7,18 @@ from numpy.typing import NDArray
 
 
 def balance(lengths: NDArray[np.int64], lanes: int, streams: int) -> list[NDArray[np.int64]]:
-    """Give every row to the stream that has the least to do, longest row first.
+    """Give every row to the stream with the fewest cycles so far, longest row first.
 
-    A row costs max(nonzeros, lanes) cycles for a pixel. Equal rows go by number, equal streams too.
+    A row costs max(nonzeros, lanes) cycles per local pixel. Of equal rows, and of equal streams, the lower number comes first.
 
     Args:
-        lengths: int64 [rows], nonzeros of each row.
+        lengths: int64 [rows], nonzeros per row.
+        lanes: least cycles per row and local pixel.
+        streams: number of streams.
 
     Returns:
-        For each stream the numbers of its rows, shortest row first: no drain before it holds the first one up.
-        A stream gets none where there are fewer rows than streams.
+        For each stream the numbers of its rows, shortest row first, because nothing delays the end of the first row.
+        If there are fewer rows than streams, some streams get no row.
     """
     costs = np.maximum(lengths, lanes)
     heap = [(0, stream) for stream in range(streams)]

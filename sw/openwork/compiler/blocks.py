@@ -1,9 +1,9 @@
-"""Rows that run together, their columns numbered so that a row passes few numbers that it does not use.
+"""Cuts the rows of a run into blocks, so that the column numbers of each block are few.
 
-A column number is a tap and a channel, and a packed stream pays for every number between two nonzeros. A residual reads one
-channel in a row, and another one in each, so that all rows of a layer together use as many numbers of its map as there are rows.
-Therefore a tap may be cut into ranges of channels, each with its own entry of the tap table, and the rows into blocks of as
-many, each with passes of its own; ranges that no row of a block reads have no number.
+A column number consists of a tap and a channel, and a packed stream pays for every number between two nonzeros. A residual,
+for example, reads a single channel per row, and another channel in each row: every row then passes the numbers of all channels.
+Therefore a tap may be cut into ranges of channels, each with an entry of its own in the tap table. The rows are cut into
+blocks of the same size, each with passes of its own. A range that no row of a block reads gets no column numbers.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ from openwork_hw.arch.config import bits_for
 from openwork_hw.arch.nonzeros import ColumnLayout, SparseRows
 
 LEAST_CHANNELS = 8
-"""Of a range. Narrower ones need more entries of the tap table than they save bits."""
+"""Least channels per range. Narrower ranges cost more entries of the tap table than they save bits."""
 
 
 @dataclass(frozen=True, eq=False)
 class RowBlock:
-    """Some rows of a step.
+    """Rows of a run that share passes, and their column numbers.
 
     Attributes:
-        rows: int64 [rows], their numbers.
-        layout: what a column number says.
-        taps: for each tap of the layout, what it reads.
-        nonzeros: of the rows; taps and channels are those of the layout.
+        rows: int64 [rows], the numbers of the rows.
+        layout: how column numbers hold taps and channels.
+        taps: what each tap of the layout reads.
+        nonzeros: the nonzeros of the rows, with the taps and channels of the layout.
     """
 
     rows: NDArray[np.int64]
@@ -40,7 +40,7 @@ class RowBlock:
     nonzeros: Nonzeros
 
     def stream(self, part: NDArray[np.int64]) -> SparseRows:
-        """The rows at these places of the block, in that order, as a stream; a dummy where there are none."""
+        """The rows at the given indices of the block as a stream, in the given order; a dummy row if there are none."""
         if not len(part):
             return dummy_rows()
         chosen = self.nonzeros.select(part)
@@ -49,10 +49,10 @@ class RowBlock:
 
 
 def row_block(form: Form, rows: NDArray[np.int64], channels: int) -> RowBlock:
-    """Rows of a step, its taps cut into ranges of `channels`.
+    """Some rows of a form as a block whose taps are cut into ranges of `channels` channels.
 
     Raises:
-        CompileError: too many taps or columns.
+        CompileError: the block has too many taps or columns.
     """
     chosen = form.nonzeros.select(rows)
     ranges = int(chosen.channels.max()) // channels + 1
@@ -72,10 +72,10 @@ def row_block(form: Form, rows: NDArray[np.int64], channels: int) -> RowBlock:
 
 
 def ways_to_cut(form: Form) -> Iterator[tuple[RowBlock, ...]]:
-    """Not at all, and then every way that leaves fewer column numbers.
+    """The ways to cut the rows of a form: first uncut, then every way with fewer column numbers than all ways before.
 
     Raises:
-        CompileError: as `row_block`, if no way works.
+        CompileError: no way works, for the reason that `row_block` gives.
     """
     count = len(form.offsets)
     rows = np.arange(count)

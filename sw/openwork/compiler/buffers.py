@@ -1,4 +1,4 @@
-"""Buffers: parts of the feature memories that have a size and a division, and no address yet."""
+"""Buffers: room for tensors in the feature memories, with a size and a division, but no address yet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +9,13 @@ from openwork.places import Blocks, Place
 
 @dataclass(frozen=True, eq=False)
 class Buffer(Blocks):
-    """Room for a tensor, or for what a step makes for itself. Two buffers are never equal.
+    """Room for a tensor of the network, or for a tensor that a step makes only for itself. Two buffers are never equal.
+
+    A buffer can be a view of another buffer: the same words with another shape or other row groups.
 
     Attributes:
-        of: the buffer whose words these are, if this is another view of them: in another shape, or of other PEs.
-        first_channel: of that buffer, with which this view begins.
+        of: the buffer that this buffer is a view of; None if it has words of its own.
+        first_channel: the channel of `of` with which the view begins.
     """
 
     of: "Buffer | None" = None
@@ -21,20 +23,20 @@ class Buffer(Blocks):
 
     @property
     def root(self) -> "Buffer":
-        """The buffer itself, of which this may be a view."""
+        """The buffer that has the words: `of` for a view, otherwise the buffer itself."""
         return self.of or self
 
     def view(self, **changes: Any) -> "Buffer":
-        """The same words, read or written in another shape or division."""
+        """A view: the same words in another shape or division."""
         return replace(self, **changes, of=self.root)
 
     def channels(self, first: int, count: int) -> "Buffer":
-        """Some of its channels."""
+        """A view of `count` channels, from channel `first` on."""
         return self.view(shape=(count, *self.shape[1:]), first_channel=self.first_channel + first)
 
     @property
     def pixel_words(self) -> int:
-        """Words from a local pixel to the next one."""
+        """Words from one local pixel to the next."""
         whole = self.of is not None and self.of.shape[1:] == self.shape[1:]
         return self.root.shape[0] if whole else self.shape[0]
 
@@ -48,7 +50,7 @@ class Buffer(Blocks):
         fill: int | None = None,
         vector: bool = False,
     ) -> "Buffer":
-        """A new buffer that a step makes for itself, divided among the same PEs."""
+        """A new buffer that a step makes only for itself, divided among the same PEs as this buffer."""
         channels, height, width = shape
         return replace(
             self,
@@ -63,7 +65,7 @@ class Buffer(Blocks):
         )
 
     def at(self, base: int) -> Place:
-        """The buffer at a word address."""
+        """This buffer with a word address."""
         return Place(
             self.tensor,
             self.shape,
@@ -79,16 +81,18 @@ class Buffer(Blocks):
 
 @dataclass(frozen=True, eq=False)
 class Shifted:
-    """A map several times, each time shifted by whole blocks, side by side as channels of one map.
+    """Copies of a map, each shifted by whole blocks. The copies lie side by side as channels of one map.
+
+    A tap that reaches two neighbours reads the neighbour's copy instead.
 
     Attributes:
-        shifts: blocks down and across from where a copy is to what it holds: -1, 0 or 1.
-        buffer: where they lie.
+        shifts: the shift of each copy: how many blocks down and across the pixels come from, -1, 0 or 1 each.
+        buffer: the map that holds all copies.
     """
 
     shifts: tuple[tuple[int, int], ...]
     buffer: Buffer
 
     def first_channel(self, shift: tuple[int, int]) -> int:
-        """The channel with which the copy of that shift begins."""
+        """The channel at which the copy with that shift begins."""
         return self.shifts.index(shift) * (self.buffer.shape[0] // len(self.shifts))

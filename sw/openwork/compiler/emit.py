@@ -1,4 +1,4 @@
-"""A planned network as an image: its commands in order, everything encoded."""
+"""Stage 6 of the compiler: a planned network becomes an image of commands, tap tables, row records and weight streams."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -19,23 +19,24 @@ from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, Stor
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
 
 Progress = Callable[[Sequence[int], str], Iterable[int]]
-"""Gives what goes through steps, and shows how many are done under a title."""
+"""Wraps the steps of a loop, and shows a title and how many steps are done."""
 
 
 def emit(plan: NetworkPlan, watch: bool, progress: Progress) -> Image:
     """The image of a planned network.
 
     Args:
-        watch: store every tensor when it is made, besides the outputs.
+        watch: whether to store every tensor as soon as it is made, besides the outputs.
+        progress: shows how many steps are encoded.
 
     Raises:
-        CompileError: the network gives back its own input.
+        CompileError: an output of the network is its own input.
     """
     return _Program(plan).image(watch, progress)
 
 
 class _Program:
-    """The commands so far."""
+    """Collects the commands of a program."""
 
     def __init__(self, plan: NetworkPlan) -> None:
         self._plan, self._config, self._addresses = plan, plan.schedule.config, plan.addresses
@@ -100,7 +101,7 @@ class _Program:
             self._passes(name, run, np.argsort(np.concatenate(plan.orders)) if plan.orders else None)
 
     def _passes(self, name: str, planned: RunPlan, order: NDArray[np.int64] | None) -> None:
-        """All passes of all blocks of rows, each row written at its place in the order, its own number if None."""
+        """Add all passes of a run. `order` gives the word at which each row is written; None means the row's own number."""
         run = planned.run
         for plan in planned.blocks:
             feeders = self._feeders(run.form, plan, np.arange(len(run.form.offsets)) if order is None else order)
@@ -121,7 +122,7 @@ class _Program:
                 first_pixel += hold
 
     def _feeders(self, form: Form, plan: BlockPlan, order: NDArray[np.int64]) -> tuple[FeederInput, ...]:
-        """What each feeder gets."""
+        """The inputs of each feeder: weight stream and row records."""
         return tuple(
             FeederInput(
                 replace(stream, rows=replace(stream.rows, rows=order[stream.rows.rows])).encode(),

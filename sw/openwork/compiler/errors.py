@@ -1,13 +1,13 @@
-"""What the compiler refuses."""
+"""`CompileError`: how the compiler refuses a network."""
 
 from openwork_hw.arch.refusal import Refusal
 
 
 class CompileError(Refusal):
-    """A network that this array cannot run; the message names the step, the need and the limit.
+    """A network that this array cannot run. The message names the step, the need and the limit.
 
     Attributes:
-        need: feature words per PE that would do, if only these are missing; else 0.
+        need: how many feature words per PE would be enough, if only feature memory is missing; otherwise 0.
     """
 
     def __init__(self, message: str, *, need: int = 0) -> None:

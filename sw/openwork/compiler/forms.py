@@ -1,4 +1,4 @@
-"""The steps of a network as matrices: rows of nonzeros, as `openwork.operations.form` says."""
+"""Stage 1 of the compiler: every step of a network becomes a matrix, as rows of nonzeros (`openwork.operations.form`)."""
 
 from dataclasses import dataclass, replace
 
@@ -14,9 +14,9 @@ class Forms:
     """A network as rows of nonzeros.
 
     Attributes:
-        network: what the forms compute.
-        forms: of each step; None for a reshape, which only moves.
-        vectors: the tensors that are vectors; all others are maps.
+        network: the network.
+        forms: the form of each step; None for a reshape, which only moves words.
+        vectors: names of the tensors that are vectors. All other tensors are maps.
     """
 
     network: IntegerNetwork
@@ -33,10 +33,10 @@ class Forms:
 
 
 def network_forms(network: IntegerNetwork) -> Forms:
-    """The forms of all steps.
+    """The forms of all steps of a network.
 
     Raises:
-        CompileError: a step has none.
+        CompileError: a step has no form on this array.
     """
     vectors = {network.input.name} if network.input.shape[1:] == (1, 1) else set()
     forms: list[Form | None] = []
@@ -51,7 +51,7 @@ def network_forms(network: IntegerNetwork) -> Forms:
             raise CompileError(f"step {step.output!r} turns a vector into itself: leave it out")
         if (height, width) == (1, 1) and (vector or form is None or form.moved or form.operation is Operation.POOL):
             vectors.add(step.output)
-        if form is not None:  # along an axis with one output pixel, no stride is ever taken
+        if form is not None:  # along an axis with one output pixel, the stride has no effect
             form = replace(form, stride=(form.stride[0] if height > 1 else 1, form.stride[1] if width > 1 else 1))
         forms.append(form)
     return Forms(network, tuple(forms), frozenset(vectors))

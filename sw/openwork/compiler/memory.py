@@ -1,4 +1,4 @@
-"""Word addresses for buffers that live at different times."""
+"""Stage 4 of the compiler: every buffer gets a word address. Buffers that live at different times may share words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,14 @@ from openwork.limits import MAX_BLOCK
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A buffer's need: `words`, from when run `born` writes it to when run `dies` has read it; `name` decides between equals."""
+    """The words that a buffer needs, and when.
+
+    Attributes:
+        name: name of the buffer; it decides the order of equal buffers.
+        words: feature words per PE.
+        born: number of the run that first writes the buffer.
+        dies: number of the run that last reads the buffer.
+    """
 
     name: str
     words: int
@@ -20,9 +27,10 @@ class Lifetime:
 
 
 def allocate(lifetimes: Sequence[Lifetime]) -> dict[str, int]:
-    """For each name an address, so that no two overlap in both time and memory; the largest choose first.
+    """An address for each buffer, so that no two buffers overlap in both time and memory.
 
-    Each takes the smallest gap among those already placed that fits ("greedy by size", Pisarchyk and Lee 2020, section 5.2).
+    The largest buffer chooses first. Each buffer takes the smallest gap that fits, among the buffers that are placed already
+    and live at the same time ("greedy by size", Pisarchyk and Lee 2020, section 5.2).
 
     >>> allocate([Lifetime("a", 4, 0, 1), Lifetime("b", 2, 1, 2), Lifetime("c", 4, 2, 3)])
     {'a': 0, 'c': 0, 'b': 4}
@@ -45,7 +53,7 @@ def allocate(lifetimes: Sequence[Lifetime]) -> dict[str, int]:
 
 
 def need(lifetimes: Sequence[Lifetime], addresses: dict[str, int]) -> int:
-    """Words that an allocation takes."""
+    """How many words an allocation needs."""
     return max(addresses[one.name] + one.words for one in lifetimes)
 
 
@@ -53,10 +61,10 @@ def place_buffers(schedule: Schedule) -> dict[Buffer, int]:
     """Word addresses of all buffers.
 
     Raises:
-        CompileError: they do not fit the feature memory; with the need, and the step at which it is largest.
+        CompileError: the buffers do not fit the feature memory. The message names the need, and the step with the largest need.
     """
     lives = _lives(schedule)
-    # Names that cannot be equal, and keep the order of tensors of one size.
+    # No two names are equal, and their order is the order of buffers of equal size.
     names = {buffer: f"{buffer.step or buffer.tensor} {number:06}" for number, buffer in enumerate(lives)}
     lifetimes = [Lifetime(names[buffer], buffer.words, born, dies) for buffer, (born, dies) in lives.items()]
     addresses = allocate(lifetimes)
@@ -78,13 +86,13 @@ def place_buffers(schedule: Schedule) -> dict[Buffer, int]:
 
 
 def _times(schedule: Schedule) -> Iterator[str]:
-    """For each point in time, the step that then moves or runs: each run of a step, the first together with its moves."""
+    """The step at each point in time. Every run of a step is one point in time; the moves of a step belong to its first run."""
     for step in schedule.steps:
         yield from [step.step.output] * max(len(step.runs), 1)
 
 
 def _lives(schedule: Schedule) -> dict[Buffer, tuple[int, int]]:
-    """When each buffer is written first and read last."""
+    """The points in time at which each buffer is first written and last read."""
     lives = {schedule.tensors[schedule.forms.network.input.name]: (-1, -1)}
 
     def alive(buffer: Buffer, now: int) -> None:

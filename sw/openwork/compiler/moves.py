@@ -1,4 +1,4 @@
-"""Moves between PEs: a map that becomes a vector, a vector that all PEs need."""
+"""MOVE commands: they turn a map into a vector, and copy a vector into all PEs."""
 
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.schedule import Unrolled
@@ -6,10 +6,11 @@ from openwork_hw.arch.commands import MoveCommand
 
 
 def map_moves(one: Unrolled, source: int, target: int) -> list[MoveCommand]:
-    """A map, pixel by pixel, into a vector in all PEs.
+    """The moves that turn a map, pixel by pixel, into a vector in all PEs.
 
     Args:
-        source, target: word addresses of the map's buffer and of the vector's.
+        source: word address of the map.
+        target: word address of the vector.
     """
     channels, height, width = one.map.shape
     block_h, block_w = one.map.block
@@ -26,5 +27,5 @@ def map_moves(one: Unrolled, source: int, target: int) -> list[MoveCommand]:
 
 
 def spread_move(vector: Buffer, address: int, home: int) -> MoveCommand:
-    """A vector, from the last lane of the last PE of the first group of `home` PEs, into all PEs."""
+    """The move that copies a vector from the last lane of the last PE of the first group of `home` PEs into all PEs."""
     return MoveCommand(home - 1, address, vector.words, vector.lanes - 1, 1, address, 1, 0)

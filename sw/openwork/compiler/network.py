@@ -1,13 +1,13 @@
-"""A whole network for one array: network, forms, segments, schedule, addresses, passes, image.
+"""The main function of the compiler: `compile_network` turns a quantized network into an image for one array.
 
-Each stage is one function from one frozen thing to the next, and each of these prints as a short table:
+Each stage is one function, which takes one frozen thing and makes the next. Each of these things prints as a short table:
 
-- `network_forms`: every step as rows of nonzeros (`Forms`).
-- `divisions`: in which ways the maps can be divided into segments (`Division`).
-- `schedule_network`: what each step runs, over buffers without addresses (`Schedule`).
-- `place_buffers`: a word address for every buffer; what does not fit is refused here, before anything is encoded.
-- `plan_passes`: rows on streams, passes and cycles (`NetworkPlan`).
-- `emit`: commands, tap tables, records and streams (`Image`).
+- `network_forms` turns every step into rows of nonzeros (`Forms`).
+- `divisions` finds the ways to divide the maps into segments (`Division`).
+- `schedule_network` turns every step into runs over buffers without addresses (`Schedule`).
+- `place_buffers` gives every buffer a word address. It refuses a network that does not fit, before anything is encoded.
+- `plan_passes` puts rows on streams and divides runs into passes with exact cycles (`NetworkPlan`).
+- `emit` writes commands, tap tables, records and streams (`Image`).
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
 GATHERED_CHANNELS = (256, 64)
-"""How many channels are gathered at a time, if all channels together need too much memory."""
+"""How many channels are gathered at a time, if all channels together need too much feature memory."""
 
 
 def compile_network(
@@ -40,17 +40,19 @@ def compile_network(
     watch: bool = False,
     progress: Progress | None = None,
 ) -> Image:
-    """The image that runs a network on an array, input to output.
+    """The image that runs a network on an array, from input to output.
 
-    The maps of the network are divided in the way with the fewest predicted cycles of those that fit
-    (`openwork.compiler.segments`); vectors are divided anew for each layer.
+    Of all divisions of the maps that fit (`openwork.compiler.segments`), the compiler takes the division with the fewest
+    predicted cycles. Every step that makes a vector from vectors chooses its row groups on its own.
 
     Args:
-        row_groups: divide the first maps like this; None to choose.
-        watch: store every tensor when it is made, besides the outputs; only the time of the whole run changes.
+        encoding: encoding of all weight streams.
+        row_groups: row groups of the first segment; None lets the compiler choose.
+        watch: whether to store every tensor as soon as it is made, besides the outputs. Only the time of the whole run changes.
+        progress: shows how many steps are encoded.
 
     Raises:
-        CompileError: the network does not fit the array; of several reasons, that of the division nearest to fitting.
+        CompileError: the network does not fit the array. The message is about the division that comes nearest to fitting.
     """
     return emit(best_plan(network, config, encoding, row_groups), watch, progress or (lambda steps, _: steps))
 
@@ -58,7 +60,7 @@ def compile_network(
 def best_plan(
     network: IntegerNetwork, config: ArrayConfig, encoding: Encoding = Encoding.PACKED, row_groups: int | None = None
 ) -> NetworkPlan:
-    """What `compile_network` turns into an image; the arguments are the same."""
+    """The plan that `compile_network` turns into an image. The arguments are the same."""
     if encoding not in encodings_of(config):
         raise CompileError(
             f"a compact array decodes csr weight streams, not {encoding.name.lower()}: compile with --encoding csr"
@@ -88,14 +90,14 @@ def best_plan(
             f"the array copies outputs between {config.replicas} streams, and no legal row_groups of {config.row_groups} gives "
             f"so few: use an array with more replicas or a larger group"
         )
-    # The reason that is nearest to fitting: the least need of memory; without any, the first.
+    # The reason of the division that is nearest to fitting: the least need of memory, or else the first reason.
     raise min(reasons, key=lambda error: error.need or float("inf"))
 
 
 def _fitting(
     forms: Forms, config: ArrayConfig, row_groups: int | None, reasons: list[CompileError]
 ) -> Iterator[tuple[Schedule, dict[Buffer, int]]]:
-    """The schedules of all divisions that fit, smallest streams first; why others do not goes to `reasons`."""
+    """The schedules of all divisions that fit, largest row groups first. The errors of the other divisions go to `reasons`."""
     for groups in [row_groups] if row_groups else reversed(config.row_groups):
         if config.pes // groups > config.replicas:
             continue

@@ -1,4 +1,4 @@
-"""The runs of a schedule in passes: rows cut into blocks, shared among streams, prepared for their encoding, with their cycles."""
+"""Stage 5 of the compiler: runs become passes. Rows are cut into blocks, shared among streams, and prepared for encoding."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,21 +21,21 @@ from openwork_hw.arch.timing import pass_overhead
 
 
 def plan_passes(schedule: Schedule, addresses: dict[Buffer, int], encoding: Encoding) -> NetworkPlan:
-    """All passes of a network.
+    """All passes of a network, with their cycles.
 
     Raises:
-        CompileError: a sum could leave its accumulator, an encoding cannot write the rows, or there are too many taps, columns or
-            channels.
+        CompileError: a sum may not fit its accumulator, the encoding cannot write the rows, or there are too many taps, columns
+            or channels.
     """
     planner = _Planner(schedule, encoding)
     return NetworkPlan(schedule, addresses, encoding, tuple(planner.step(step) for step in schedule.steps))
 
 
 def fewest_cycles(schedule: Schedule) -> int:
-    """A bound: no plan of a schedule takes fewer cycles. It costs a small part of what a plan costs.
+    """A lower bound on the cycles of every plan of a schedule. The bound takes far less time to compute than a plan.
 
-    Every row holds its stream for as many cycles as it has nonzeros, and no fewer than the lanes take to drain; at best, the rows
-    are shared equally.
+    A row takes one cycle per nonzero, and at least as many cycles as its lanes take to drain. In the best case, all streams get
+    an equal share of these cycles.
     """
     config = schedule.config
     total = 0
@@ -49,12 +49,12 @@ def fewest_cycles(schedule: Schedule) -> int:
 
 
 class _Planner:
-    """Plans the steps in order: how a step runs says where its output is, if that is a vector."""
+    """Plans the steps in order. The plan of a step decides which PEs hold its output, if the output is a vector."""
 
     def __init__(self, schedule: Schedule, encoding: Encoding) -> None:
         self._config, self._encoding = schedule.config, encoding
         self._read = {name for step in schedule.forms.network.steps for name in step.inputs}
-        # For each vector, in whose groups' last PEs it is; 0 where it is in all PEs.
+        # The home of each vector: the row_groups whose groups hold it in their last PE, or 0 if all PEs hold it.
         start = schedule.tensors[schedule.forms.network.input.name]
         self._home: dict[Buffer, int] = {start: 0} if start.vector else {}
 
@@ -70,7 +70,7 @@ class _Planner:
         return StepPlan(step, groups, spread, runs, self._moves(step, spread))
 
     def _free(self, step: StepSchedule) -> StepPlan:
-        """A vector of vectors: with the row groups that take the fewest cycles."""
+        """The plan of a step that makes a vector from vectors, with the row groups that take the fewest cycles."""
         config = self._config
         best: StepPlan | None = None
         (run,) = step.runs
@@ -86,7 +86,7 @@ class _Planner:
                 np.concatenate([block.rows_of(stream) for block in divided.blocks]) for stream in range(streams)
             )
             plan = StepPlan(step, groups, spread, (divided,), self._moves(step, spread), () if shares else orders)
-            # Stores of parts take longer than one of all: a little, and only once.
+            # To store an output in parts takes a little longer than to store it whole. This counts for nothing here.
             if best is None or plan.predicted_cycles < best.predicted_cycles:
                 best = plan
         if best is None:
@@ -100,11 +100,11 @@ class _Planner:
         return best
 
     def _spread(self, vectors: Sequence[Buffer], groups: int = 0) -> tuple[tuple[Buffer, int], ...]:
-        """Which vectors have to be written into all PEs, since groups of this size do not have them."""
+        """The vectors that a move must first write into all PEs, because the groups of this size do not hold them."""
         return tuple((vector, self._home[vector]) for vector in vectors if self._home[vector] not in (0, groups))
 
     def _moves(self, step: StepSchedule, spread: Sequence[tuple[Buffer, int]]) -> int:
-        """Cycles of all moves of a step."""
+        """Predicted cycles of all moves of a step."""
         moves = [move for one in step.unrolled for move in map_moves(one, 0, 0)]
         moves += [spread_move(vector, 0, home) for vector, home in spread]
         return sum(move_cycles(self._config, move) for move in moves)
@@ -114,10 +114,10 @@ class _Planner:
 
 
 def plan_blocks(run: Run, config: ArrayConfig, encoding: Encoding) -> tuple[BlockPlan, ...]:
-    """The rows of a run on streams, cut so that cycles and words together are fewest: a word takes its memory a cycle.
+    """The passes of a run. The rows are cut so that cycles plus words are fewest: the memory takes one cycle per word.
 
     Raises:
-        CompileError: as `plan_passes`.
+        CompileError: for the same reasons as `plan_passes`.
     """
     form = run.form
     magnitudes = form.nonzeros.row_sums(np.abs(form.nonzeros.values.astype(np.int64)))

@@ -1,4 +1,4 @@
-"""Forms that follow from where maps lie: of pooled blocks, of shifted copies, of gathered pixels, of vectors that become maps."""
+"""Forms that depend on how maps are divided: to pool blocks, shift copies, gather pixels, and turn vectors into maps."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +13,14 @@ from openwork_hw.arch.timing import POOL_CYCLES
 
 
 def pool_taps(form: Form, source: Buffer) -> Form:
-    """Every pixel of a block; the weights of the one tap count for each; what lies outside the map is taken off again."""
+    """The form of a global pooling over a divided map.
+
+    The form has one tap per pixel of a block, and every tap has the weights of the form's single tap. The array also adds up
+    the pixels of blocks that are outside the map, so the offset of each row subtracts them.
+    """
     pixels, channels = source.block[0] * source.block[1], source.shape[0]
     one = form.nonzeros
-    # Short rows are padded (see arch.timing.POOL_CYCLES) by nonzeros of value 0, at taps of their own.
+    # Short rows are padded (see arch.timing.POOL_CYCLES) with nonzeros of value 0, which have taps of their own.
     padding = np.maximum(source.lanes + POOL_CYCLES - pixels * one.lengths, 0)
     taps = pixels + -(-int(padding.max()) // channels)
     if taps > MAX_TAPS:
@@ -42,7 +46,7 @@ def pool_taps(form: Form, source: Buffer) -> Form:
 
 
 def shifted_copies(name: str, channels: int, shifts: Sequence[tuple[int, int]], pad: int) -> Form:
-    """A map several times side by side, read from so many pixels down and across."""
+    """Copies of a map side by side as channels of one map. Each copy reads its pixels from `shifts` pixels down and across."""
     rows = len(shifts) * channels
     ones = np.ones(rows, np.int64)
     return Form(
@@ -61,10 +65,11 @@ def shifted_copies(name: str, channels: int, shifts: Sequence[tuple[int, int]], 
 
 
 def closed_up(name: str, channels: int, step: tuple[int, int]) -> Form:
-    """The rest of a map, one step nearer: where the kept copies are 0, what lies a step further; elsewhere the map itself.
+    """A map of which the pixels from some pixel on come one step nearer, while the pixels before stay.
 
-    Reads two kept copies side by side, of the map and of what lies a step further, both 0 from some pixel on; and the map. So
-    each row adds up kept - kept one step further + one step further.
+    The form reads the map, and two kept copies of it side by side: a copy of each pixel, and a copy of the pixel one step
+    further. Both copies are 0 from some pixel on. Each row computes kept - kept one step further + map one step further. This
+    is the pixel itself where the copies are kept, and the pixel one step further elsewhere.
     """
     rows = np.arange(channels)
     ones = np.ones(channels, np.int64)
@@ -83,9 +88,9 @@ def closed_up(name: str, channels: int, step: tuple[int, int]) -> Form:
 
 
 def laid_out(name: str, shape: tuple[int, int, int]) -> Form:
-    """A map of this shape out of a vector that counts channel, row, column.
+    """A map of this shape, made from a vector in the order channel, row, column.
 
-    The vector is read as a block of one channel, of which each row takes what lies as many words further.
+    The form reads the vector as a block of one channel. Each row takes the words that lie one channel of the map further.
     """
     channels, height, width = shape
     ones = np.ones(channels, np.int64)
@@ -99,7 +104,7 @@ def laid_out(name: str, shape: tuple[int, int, int]) -> Form:
 
 
 def joined_blocks(name: str, channels: int, own: tuple[int, int], next_block: tuple[int, int]) -> Form:
-    """Of two maps, which are 0 outside themselves: the first from pixel `own` on, and the second `next_block` pixels further."""
+    """The sum of two maps that are 0 outside: the first from pixel `own` on, and the second shifted by `next_block` pixels."""
     rows = np.arange(channels)
     ones = np.ones(channels, np.int64)
     return Form(

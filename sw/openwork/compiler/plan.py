@@ -1,4 +1,4 @@
-"""How a network runs on an array: every pass with its streams and its cycles, before anything is encoded."""
+"""The plan of a network on an array: every pass with its streams and its exact cycles, before anything is encoded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from openwork_hw.arch.nonzeros import Encoding
 
 @dataclass(frozen=True, eq=False)
 class BlockPlan:
-    """How some rows of a run are processed.
+    """The passes of one block of rows.
 
     Attributes:
         block: the rows.
-        streams: each stream's rows as the array will see them, fillers included.
-        dummies: for each stream, whether its only row is a dummy, since it got none.
-        holds, cycles: local pixels and predicted cycles of each pass.
+        streams: the rows of each stream as the array sees them, fillers included.
+        dummies: for each stream, whether it got no row, so that its only row is a dummy.
+        holds: local pixels of each pass.
+        cycles: predicted cycles of each pass.
     """
 
     block: RowBlock
@@ -31,17 +32,17 @@ class BlockPlan:
     cycles: tuple[int, ...]
 
     def rows_of(self, stream: int) -> NDArray[np.int64]:
-        """Numbers of the rows that a stream writes."""
+        """The numbers of the rows that a stream writes."""
         return self.streams[stream].rows.rows[: 0 if self.dummies[stream] else None]
 
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """A run in passes.
+    """The passes of one run.
 
     Attributes:
-        run: what runs, divided among PEs.
-        blocks: of rows, in the order in which they run; each takes a pass for every few local pixels.
+        run: the run, divided among PEs.
+        blocks: its blocks of rows, in the order in which they run. Each block has one or more passes.
     """
 
     run: Run
@@ -49,21 +50,23 @@ class RunPlan:
 
     @property
     def predicted_cycles(self) -> int:
-        """Predicted cycles of all its passes."""
+        """Predicted cycles of all passes of the run."""
         return sum(sum(block.cycles) for block in self.blocks)
 
 
 @dataclass(frozen=True, eq=False)
 class StepPlan:
-    """How a step runs.
+    """The moves and passes of one step.
 
     Attributes:
-        schedule: what it runs.
-        row_groups: PEs that share a stream.
-        spread: the input vectors that are first written into all PEs, as pairs (buffer, row_groups of the step that made it).
-        runs: after that.
-        move_cycles: predicted for moves.
-        orders: if streams do not share what they write, for each stream the row that each word of the output holds; else empty.
+        schedule: the moves and runs of the step.
+        row_groups: how many PEs share a weight stream.
+        spread: the input vectors that are copied to all PEs before the runs, as pairs (buffer, row_groups
+            of the step that made it).
+        runs: the plan of each run, in order.
+        move_cycles: predicted cycles of all moves.
+        orders: for each stream, the row that each word of its part of the output holds. Empty if the streams copy every output
+            to each other.
     """
 
     schedule: StepSchedule
@@ -75,19 +78,19 @@ class StepPlan:
 
     @property
     def predicted_cycles(self) -> int:
-        """Predicted cycles of all its commands."""
+        """Predicted cycles of all commands of the step."""
         return sum(run.predicted_cycles for run in self.runs) + self.move_cycles
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkPlan:
-    """How a network runs.
+    """The moves and passes of a whole network.
 
     Attributes:
-        schedule: what it runs, on which array, divided in which way.
+        schedule: the moves and runs of the network, with the array and the division of the maps.
         addresses: word addresses of all buffers.
-        encoding: of the weight streams.
-        steps: in order.
+        encoding: encoding of all weight streams.
+        steps: the plan of each step, in order.
     """
 
     schedule: Schedule
@@ -97,7 +100,7 @@ class NetworkPlan:
 
     @property
     def predicted_cycles(self) -> int:
-        """Predicted cycles of all steps."""
+        """Predicted cycles of all steps of the network."""
         return sum(step.predicted_cycles for step in self.steps)
 
     def __str__(self) -> str:
@@ -127,7 +130,7 @@ class NetworkPlan:
 
 
 def stages_text(plan: NetworkPlan) -> str:
-    """What each stage of the compiler made, one table after the other."""
+    """The tables of all stages of the compiler, one after the other."""
     schedule = plan.schedule
     places = [f"{buffer.label}: {buffer.words} words from {plan.addresses[buffer]}" for buffer in plan.addresses]
     parts = {

@@ -1,8 +1,8 @@
-"""Cycles of one pass, exactly: what the report of its RUN command says, if no stream from outside stalls.
+"""Predicts the exact cycles of a command: the cycles that its report gives if no stream from outside stalls.
 
-The array never stalls behind a feeder, so a pass is over a fixed time after the last nonzero of its slowest stream has
-left the row buffer. When that is follows from the lengths of the stream's rows alone, where nonzeros arrive as fast as they
-are replayed (`csr` and `packed`). Slower streams (`triplet`, and `csr` of a compact array) are followed (`supply`).
+The array behind a feeder never stalls. Therefore a pass ends a fixed time after the last nonzero of its slowest stream has left
+the row buffer. If nonzeros arrive as fast as they are replayed (`csr` and `packed`), this time follows from the lengths of the
+rows alone. For slower streams (`triplet`, and `csr` in a compact array), `supply` follows every nonzero.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from openwork_hw.arch.timing import (
     DECODER_CYCLES,
     HEADER_CYCLES,
     LOAD_CYCLES,
+    LOADED_CYCLES,
     STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
@@ -26,6 +27,9 @@ from openwork_hw.arch.timing import (
     pass_overhead,
     way_cycles,
 )
+
+MOVED_CYCLES = 4
+"""From asking for a word to its beat, and from the sequencer's queue to its first byte's: besides `way_cycles`."""
 
 
 def pass_cycles(
@@ -40,9 +44,9 @@ def pass_cycles(
     """Cycles of a pass over `hold` local pixels.
 
     Args:
-        tap_entries: entries of the pass's tap table, loaded one a cycle.
+        tap_entries: entries of the pass's tap table. The array loads one entry per cycle.
         streams: for each stream, int64 [rows]: the lengths of its rows, padding and fillers included (`encodings.prepare`).
-        pooled: its sums are taken over lanes and PEs.
+        pooled: whether the pass adds up sums over lanes and PEs.
     """
     slowest = max(stream_end(config, encoding, hold, lengths, pooled=pooled) for lengths in streams)
     return pass_overhead(config) + tap_entries + slowest
@@ -51,7 +55,7 @@ def pass_cycles(
 def stream_end(
     config: ArrayConfig, encoding: Encoding, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
 ) -> int:
-    """Cycle, counted from the feeder's start, in which a stream's last nonzero leaves the row buffer for the last time."""
+    """The cycle in which a stream's last nonzero leaves the row buffer for the last time, counted from the feeder's start."""
     if (decoder := slow_decoder(config, encoding, lengths)) is not None:
         return followed_end(config, decoder, hold, lengths, pooled=pooled)
     first = 1 + WORD_CYCLES + HEADER_CYCLES + DECODER_CYCLES[encoding] + VISIBLE_CYCLES
@@ -59,11 +63,11 @@ def stream_end(
 
 
 def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False) -> int:
-    """Cycles from a stream's first nonzero to its last one, both counted, where nonzeros arrive one a cycle.
+    """Cycles from a stream's first nonzero to its last nonzero, both counted, if one nonzero arrives per cycle.
 
-    A (row, pixel) takes max(nonzeros, spacing) cycles, since an element drains one lane a cycle; only the first one,
-    which finds the drain idle, takes as many as it has nonzeros. With one memory port nothing leaves write_cycles cycles
-    after a last nonzero.
+    A row takes max(nonzeros, spacing) cycles per local pixel, because a PE drains one lane per cycle. Only the first row on the
+    first local pixel finds the drain idle, and takes as many cycles as it has nonzeros. If the memory has one port, nothing
+    leaves the row buffer `write_cycles` cycles after the last nonzero of a row.
 
     >>> steady_cycles(ArrayConfig(1, 4), hold=2, lengths=np.array([2, 9]))     # 2 + 4 + 9 + 9
     24
@@ -78,18 +82,25 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *,
 
 
 def load_cycles(config: ArrayConfig, load: LoadCommand) -> int:
-    """Cycles of a LOAD's report: a byte a cycle."""
+    """Cycles that a LOAD reports: one per byte."""
     return LOAD_CYCLES + load.words * config.lanes + held_cycles(config)
 
 
 def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:
-    """Cycles of a STORE's report: a word in `row_spacing` cycles, and the way of the last one."""
+    """Cycles that a STORE reports: `row_spacing` per word, and the way of the last word."""
     return (
         STORE_CYCLES + (store.words - 1) * config.row_spacing + way_cycles(config) + config.lanes + held_cycles(config)
     )
 
 
 def move_cycles(config: ArrayConfig, move: MoveCommand) -> int:
-    """Cycles of a MOVE's report: a word in `move_period` cycles, and the way of the last one and its bytes."""
+    """Cycles that a MOVE reports: `move_period` per word, and the way of the last word and of its bytes.
+
+    A memory with one port writes no byte in the cycle in which the next word would be read, LOADED_CYCLES before the end of a
+    period. After the last word no word is read, but a byte that is due in this cycle still waits.
+    """
+    period = move_period(config, move)
     last = config.lanes - move.lanes + move.lanes * config.lanes
-    return STORE_CYCLES + (move.words - 1) * move_period(config, move) + way_cycles(config) + last + held_cycles(config)
+    waits = config.single_port and period - LOADED_CYCLES >= way_cycles(config) + MOVED_CYCLES
+    way = way_cycles(config) + last + held_cycles(config)
+    return STORE_CYCLES + (move.words - 1) * period + way + waits

@@ -1,4 +1,4 @@
-"""Rows of a matrix on the streams of an array: sparse, encoded, with their records."""
+"""What a weight stream and its row records need: prepared rows, checked sums, records, and the pixels of each pass."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, RowRecord, SparseR
 
 
 def dummy_rows() -> SparseRows:
-    """What a stream gets that has nothing to do: a row whose result is dropped."""
+    """The dummy row, for a stream that has no row to compute. Its result is dropped."""
     one = np.ones(1, dtype=np.int64)
     return SparseRows(0 * one, one, 0 * one, np.zeros(1, dtype=np.int8))
 
@@ -21,7 +21,7 @@ def dummy_rows() -> SparseRows:
 def prepare_streams(
     name: str, encoding: Encoding, streams: Sequence[SparseRows], columns: ColumnLayout
 ) -> tuple[PreparedRows, ...]:
-    """The rows of each stream as the array will see them, fillers included.
+    """The rows of each stream as the array sees them, fillers included.
 
     Raises:
         CompileError: the encoding cannot write these rows.
@@ -39,14 +39,16 @@ def check_sums(
     offsets: NDArray[np.int64],
     shifts: NDArray[np.int64],
 ) -> None:
-    """Prove that no sum leaves its accumulator and no shift is too large.
+    """Prove that every sum fits its accumulator, and that no shift is too large.
 
     Args:
-        magnitudes: for each row the sum of the absolute values of its weights, each as often as it is used in one sum.
-        offsets, shifts: of each row.
+        name: name of the step, for messages.
+        magnitudes: for each row the sum of the absolute values of its weights. A weight counts as often as one sum uses it.
+        offsets: offset of each row.
+        shifts: shift of each row.
 
     Raises:
-        CompileError: with the row, the need and the limit.
+        CompileError: a sum may not fit, or a shift is too large. The message gives the row, the need and the limit.
     """
     if shifts.max() > config.max_shift:
         row = int(shifts.argmax())
@@ -71,7 +73,14 @@ def row_records(
     write: bool,
     positions: NDArray[np.int64] | None = None,
 ) -> tuple[RowRecord, ...]:
-    """The records of a stream's rows; `positions`: where each row of the matrix is written, its own number if None."""
+    """The row records of a stream.
+
+    Args:
+        rows: numbers of the rows of the stream.
+        offsets, shifts: offset and shift of each row of the matrix.
+        write: whether the results are written.
+        positions: the word at which each row of the matrix is written; None means the row's own number.
+    """
     return tuple(
         RowRecord(
             row=row if positions is None else int(positions[row]),
@@ -85,7 +94,7 @@ def row_records(
 
 
 def even_passes(pixels: int, limit: int) -> tuple[int, ...]:
-    """`pixels` in as few passes of at most `limit` as can be, as even as can be.
+    """The pixels of each pass: as few passes as possible, each of at most `limit` pixels, and as equal as possible.
 
     >>> even_passes(10, 4)
     (3, 3, 4)

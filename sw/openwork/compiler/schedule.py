@@ -1,6 +1,7 @@
-"""What each step of a network runs when its maps are divided in one way: moves and runs over buffers, in order.
+"""Stage 3 of the compiler: every step becomes moves and runs over buffers, for one division of the maps.
 
-Neither addresses nor cycles are known here, so what a network needs of the feature memory is known before anything is encoded.
+A schedule has no addresses and no cycles. It is made before anything is encoded, so the compiler knows early how much feature
+memory a network needs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +25,14 @@ from openwork_hw.arch.config import ArrayConfig
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Passes that make one map or vector.
+    """The computation of one map or vector. `compiler.passes` divides a run into passes.
 
     Attributes:
-        form: its rows.
-        inputs: what its taps read.
-        output: what it makes.
-        shifted: for inputs of which taps reach two neighbours, the copies that those taps read.
-        alone: only the PEs of the first stream have the inputs, so this stream gets all rows.
+        form: the rows that the run computes.
+        inputs: the buffers that its taps read.
+        output: the buffer that it writes.
+        shifted: the shifted copies of an input, for every input in which taps reach two neighbours. Those taps read a copy.
+        alone: whether only the PEs of the first stream hold the inputs. Then the first stream gets all rows.
     """
 
     form: Form
@@ -42,23 +43,24 @@ class Run:
 
     @property
     def pixels(self) -> int:
-        """Local pixels of the output."""
+        """How many local pixels the output has."""
         return self.output.block[0] * self.output.block[1]
 
     @property
     def reads(self) -> tuple[Buffer, ...]:
-        """All buffers that it reads."""
+        """All buffers that the run reads."""
         return *(one.root for one in self.inputs), *(one.buffer.root for one in self.shifted.values())
 
 
 @dataclass(frozen=True, eq=False)
 class Unrolled:
-    """A map that is moved into a vector, pixel by pixel.
+    """A map that MOVE commands turn into a vector, pixel by pixel.
 
     Attributes:
-        map, vector: from where, to where.
-        first: word of the vector where the map begins.
-        by_channel: the vector counts channel, row, column; else row, column, channel.
+        map: the buffer that is read.
+        vector: the buffer that is written.
+        first: word of the vector at which the map begins.
+        by_channel: whether the vector is in the order channel, row, column. Otherwise the order is row, column, channel.
     """
 
     map: Buffer
@@ -69,15 +71,15 @@ class Unrolled:
 
 @dataclass(frozen=True, eq=False)
 class StepSchedule:
-    """What a step runs.
+    """The moves and runs of one step.
 
     Attributes:
-        step: of the network.
-        output: its tensor.
-        vectors: its inputs that are vectors.
-        unrolled: maps that are first moved into vectors.
-        runs: after that, in order.
-        free: it makes a vector of vectors, so its only run may divide the PEs in any way.
+        step: the step of the network.
+        output: the buffer of the step's output.
+        vectors: the inputs of the step that are vectors.
+        unrolled: maps that the step first moves into vectors.
+        runs: the runs after these moves, in order.
+        free: whether the step makes a vector from vectors. Its only run may then use any row_groups.
     """
 
     step: Step
@@ -90,14 +92,14 @@ class StepSchedule:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """What a network runs on an array.
+    """The moves and runs of a whole network on an array.
 
     Attributes:
-        forms: the network.
+        forms: the network as rows of nonzeros.
         config: the array.
-        division: of its maps.
-        tensors: the buffers of the network's tensors, by name.
-        steps: in order.
+        division: how the maps are divided.
+        tensors: the buffer of each tensor of the network, by name.
+        steps: the schedule of each step, in order.
     """
 
     forms: Forms
@@ -117,10 +119,11 @@ class Schedule:
 def schedule_network(
     forms: Forms, config: ArrayConfig, division: Division, gathered_channels: int | None = None
 ) -> Schedule:
-    """What each step runs if the maps are divided like this.
+    """The moves and runs of each step for one division of the maps.
 
     Args:
-        gathered_channels: gather at most so many channels at a time, which needs less memory and more passes; None for all.
+        gathered_channels: most channels that are gathered at a time; None for all. Fewer channels need less memory and more
+            passes.
 
     Raises:
         CompileError: a tap reaches too far, a pooled map has too many pixels per lane, or two steps pad one map differently.
@@ -144,7 +147,7 @@ def schedule_network(
 
 
 class _Scheduler:
-    """Schedules one step after the other; the steps do not depend on each other."""
+    """Schedules one step after the other. The schedule of a step does not depend on other steps."""
 
     def __init__(
         self, config: ArrayConfig, division: Division, tensors: dict[str, Buffer], gathered_channels: int | None
@@ -177,12 +180,12 @@ class _Scheduler:
         return StepSchedule(step, output, vectors, runs=tuple(self._map_runs(form, inputs, output)))
 
     def _map_runs(self, form: Form, inputs: Sequence[Buffer], output: Buffer) -> Iterator[Run]:
-        """Of a step on maps; first of the copies of those inputs of which taps reach two neighbours."""
+        """The runs of a step on maps. First come the shifted copies of the inputs in which taps reach two neighbours."""
         shifted = {}
         for source, shifts in far_shifts(form, inputs, output).items():
             channels, (height, width) = source.shape[0], source.block
             pixels = [(down * height, across * width) for down, across in shifts]
-            # Of all blocks: where a copy is beside the map, what it holds need not be.
+            # A copy covers all blocks: at a place outside the map, it may hold pixels of the map.
             shape = len(shifts) * channels, source.row_groups * height, source.lanes * width
             copy = source.hidden(output.step or output.tensor, f"shifted {source.tensor}", shape, source.block)
             shifted[source] = Shifted(shifts, copy)
@@ -190,9 +193,11 @@ class _Scheduler:
         yield Run(form, tuple(inputs), output, shifted)
 
     def _gather(self, step: Step, form: Form, inputs: Sequence[Buffer], output: Buffer) -> Iterator[Run]:
-        """Of a step of stride 2 on blocks of one pixel along some axes: for every pixel; then every second one is gathered.
+        """The runs of a step of stride 2 whose input blocks have one pixel along some axes.
 
-        Along an axis, pixels are 0, 2, 4, ..; all from 1 on come one nearer, then all from 2 on, and so on.
+        The first run computes every pixel. The next runs gather every second pixel into blocks side by side: along an axis, the
+        wanted pixels are 0, 2, 4, .. First all wanted pixels but pixel 0 move one block nearer, then all but the first two, and
+        so on.
         """
         axes = self._division.gathered[step.output]
         channels, *sizes = output.shape
@@ -214,7 +219,7 @@ class _Scheduler:
             nearer = (1, 0) if axis == 0 else (0, 1)
             before = list(shape)
             before[axis] = first
-            # The last PE of smaller groups does not see the PE behind it.
+            # The last PE of a smaller group does not see the PE behind it.
             enough = output.row_groups == groups or axis == 1 or sizes[0] < output.row_groups
             after = output
             if number < len(moves) - 1 or not enough:
@@ -231,7 +236,7 @@ class _Scheduler:
             yield self._regrouped(shifted_copies(form.name, channels, [(0, 0)], 0), (now,), output)
 
     def _regrouped(self, form: Form, inputs: Sequence[Buffer], output: Buffer) -> Run:
-        """A run whose inputs may be divided among more PEs than its output: those that matter lie in the first stream's PEs."""
+        """A run whose inputs may have more row groups than its output. The PEs of the first stream hold what the run reads."""
         groups = output.row_groups
         return Run(
             form,
@@ -243,7 +248,7 @@ class _Scheduler:
     def _reshape(
         self, step: Step, inputs: Sequence[Buffer], output: Buffer, vectors: tuple[Buffer, ...]
     ) -> StepSchedule:
-        """Of a reshape: its inputs as one vector; for a map, that divided."""
+        """The schedule of a reshape: its inputs become one vector, and if its output is a map, the vector is then divided."""
         if output.vector:
             return StepSchedule(step, output, unrolled=_unrolled(inputs, output))
         vector = output.hidden(step.output, "vector", (prod(output.shape), 1, 1), (1, 1), vector=True)
@@ -261,15 +266,16 @@ class _Scheduler:
 
 
 def _divided(step: Step, vector: Buffer, output: Buffer) -> Iterator[Run]:
-    """Of a vector that all PEs have: as a map of one block, which is then divided among lanes, and that among PEs.
+    """The runs that turn a vector, which all PEs hold, into a divided map.
 
-    The last column of blocks goes first: what is there already moves on to the next lane, and the column before it
-    takes its place.
+    The vector first becomes a map of one block. This map is divided among the lanes, and the result among the PEs. The last
+    column of blocks is taken first. In every run, the columns that are there already move on to the next lane, and the column
+    before them takes their place.
     """
     channels, height, width = output.shape
     block = output.block
     counts = -(-height // block[0]), -(-width // block[1])
-    # The words of a vector are those of one pixel; here, of one block, each channel as many words further.
+    # The words of a vector belong to one pixel. Here they are read as the words of one block with a single channel.
     pixels = vector.view(
         shape=(1, height, width), block=(height, width), vector=False, step="", row_groups=output.row_groups
     )
@@ -295,7 +301,7 @@ def _divided(step: Step, vector: Buffer, output: Buffer) -> Iterator[Run]:
 
 
 def _unrolled(maps: Sequence[Buffer], vector: Buffer) -> tuple[Unrolled, ...]:
-    """Maps, one behind the other, as a vector that counts channel, row, column."""
+    """Maps, one behind the other, as one vector in the order channel, row, column."""
     ends = np.cumsum([prod(one.shape) for one in maps]).tolist()
     return tuple(
         Unrolled(one, vector, end - prod(one.shape), by_channel=True) for one, end in zip(maps, ends, strict=True)

@@ -1,10 +1,11 @@
-"""In which ways the maps of a network can be divided among PEs and lanes: segments, each with blocks of its own.
+"""Stage 2 of the compiler: the ways to divide the maps of a network into segments, each with blocks of its own.
 
-A map of H x W pixels is cut into blocks, `row_groups` of them down and `lanes` across. Along each axis the block of a layer's
-input is its stride times as large as the block of its output, so the smallest map dictates the blocks of all maps. A *cut* ends
-that: where a map has one pixel per block along an axis, a step of stride 2 runs for every pixel, and then every second pixel is
-gathered into blocks side by side (`openwork.compiler.schedule`). What lies between two cuts is a segment. Cuts down and cuts across
-do not depend on each other. After a cut down, a segment may have smaller row groups, and so more weight streams.
+A map of H x W pixels is cut into `row_groups` blocks down and `lanes` blocks across. Along each axis, the input block of a layer
+is as many times as large as its output block as its stride says. Without cuts, the smallest map therefore dictates the blocks
+of all maps. A *cut* ends this: if a map has one pixel per block along an axis, a step of stride 2 runs for every pixel, and then
+every second pixel is gathered into blocks side by side (`openwork.compiler.schedule`). The maps between two cuts are a segment.
+Cuts down and cuts across do not depend on each other. After a cut down, a segment may have smaller row groups, and so more
+weight streams.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +24,10 @@ from openwork.operations.form import Form
 from openwork_hw.arch.config import ArrayConfig
 
 MOST_CUTS = 4
-"""Along one axis. A sixteenth of the pixels is left behind four cuts, so more of them bring little."""
+"""Most cuts along one axis. Behind four cuts, a sixteenth of the pixels is left, so more cuts bring little."""
 
 AXES = (0, 1)
-"""Down, across."""
+"""The axes of a map: down, across."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Segment:
     """Maps that are divided alike.
 
     Attributes:
-        maps: names, in the order in which steps make them.
-        row_groups: PEs that share a weight stream while these maps are computed.
-        blocks: for each map the pixels of a block, down and across.
+        maps: names of the maps, in the order in which steps make them.
+        row_groups: how many PEs share a weight stream while these maps are computed.
+        blocks: for each map the pixels per block, down and across.
     """
 
     maps: tuple[str, ...]
@@ -49,15 +50,15 @@ class Division:
     """How all maps of a network are divided.
 
     Attributes:
-        segments: every map is in one of them.
-        gathered: for the outputs of steps that begin a segment by gathering, the axes along which they gather.
+        segments: all segments. Every map is in exactly one segment.
+        gathered: the axes along which a step gathers, by name of its output, for every step that begins a segment by gathering.
     """
 
     segments: tuple[Segment, ...]
     gathered: Mapping[str, tuple[int, ...]]
 
     def segment(self, name: str) -> Segment:
-        """The segment of a map."""
+        """The segment that a map is in."""
         return next(one for one in self.segments if name in one.blocks)
 
     def __str__(self) -> str:
@@ -70,7 +71,7 @@ class Division:
 
 
 class Link(NamedTuple):
-    """A step from a map to a map of the same region."""
+    """A step that reads a map and makes a map of the same region."""
 
     form: Form
     source: str
@@ -79,12 +80,12 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Maps that steps make of each other, so that their divisions depend on each other.
+    """Maps that steps make from each other, so that the division of one map decides the divisions of the others.
 
     Attributes:
-        shapes: of its maps.
-        scales: for each map how many pixels of the region's first map one of its pixels stands for, down and across.
-        links: its steps.
+        shapes: shape of each map.
+        scales: for each map, how many pixels of the region's first map one pixel of the map stands for, down and across.
+        links: the steps between these maps.
     """
 
     shapes: dict[str, Shape]
@@ -93,13 +94,13 @@ class Region:
 
 
 class _Sizes(NamedTuple):
-    """Of one axis.
+    """The division of a region along one axis.
 
     Attributes:
-        parts: which segment along this axis each map is in.
-        counts: for each segment, how many blocks there are.
-        sizes: pixels of a map's block.
-        gathered: outputs that begin a segment.
+        parts: for each map, the number of its segment along this axis.
+        counts: for each segment, the number of blocks.
+        sizes: for each map, the pixels per block.
+        gathered: the maps with which a segment begins by gathering.
     """
 
     parts: Mapping[str, int]
@@ -109,12 +110,12 @@ class _Sizes(NamedTuple):
 
 
 def divisions(forms: Forms, config: ArrayConfig, row_groups: int) -> Iterator[Division | CompileError]:
-    """Every way to divide the maps that is worth a try, and why others are not possible.
+    """Every division of the maps that is worth a try, and an error for every division that is not possible.
 
-    With taps that reach two neighbours, blocks may be smaller than kernels ask for.
+    Divisions in which taps reach two neighbours are among them, because their blocks may be smaller than a kernel asks for.
 
     Args:
-        row_groups: of the first segment; later ones may have fewer.
+        row_groups: row groups of the first segment. Later segments may have fewer.
     """
     regions = find_regions(forms)
     found = [_candidates(region, config, row_groups, reach) for reach in (1, 2) for region in regions]
@@ -132,11 +133,11 @@ def divisions(forms: Forms, config: ArrayConfig, row_groups: int) -> Iterator[Di
 
 
 Candidates = list[tuple[_Sizes, _Sizes] | CompileError]
-"""Of a region: its sizes down and across; the first without a cut."""
+"""The possible sizes of one region, down and across. The first sizes have no cut."""
 
 
 def _combined(candidates: Sequence[Candidates], cut: bool) -> Iterator[list[tuple[_Sizes, _Sizes]] | CompileError]:
-    """Sizes for all regions: without a cut, or with every region cut in all ways while the others are not."""
+    """Sizes for all regions: without a cut, or with one region cut in every way while the others are not cut."""
     ways = [[region[:1] for region in candidates]]
     if cut:
         ways = [
@@ -175,11 +176,11 @@ def _candidates(region: Region, config: ArrayConfig, row_groups: int, reach: int
 
 
 def _sizes(region: Region, axis: int, cuts: Sequence[Fraction], counts: tuple[int, ...], reach: int) -> _Sizes | None:
-    """The smallest blocks along an axis in which every tap reaches `reach` neighbours at most; None if a cut is not possible.
+    """The smallest blocks along an axis with which every tap reaches at most `reach` neighbours; None if a cut is not possible.
 
     Args:
         cuts: scales at which segments begin, ascending.
-        counts: blocks of each segment.
+        counts: number of blocks of each segment.
     """
     parts = {name: sum(cut <= scales[axis] for cut in cuts) for name, scales in region.scales.items()}
     sizes: dict[str, int] = {}
@@ -214,7 +215,7 @@ def _part_sizes(
     scales = {name: region.scales[name][axis] / least for name in names}
     pixels = {name: region.shapes[name][1 + axis] for name in names}
     unit = lcm(*(scale.numerator for scale in scales.values()))
-    # Of the first map, so that the blocks of all maps cover them.
+    # The block of the first map, large enough for the blocks of every map to cover the map.
     size = unit * max(
         -(-pixels[name] * scale.numerator // (blocks * unit * scale.denominator)) for name, scale in scales.items()
     )
@@ -227,7 +228,7 @@ def _part_sizes(
 
 
 def _division(regions: Sequence[Region], chosen: Sequence[tuple[_Sizes, _Sizes]]) -> Division | CompileError:
-    """The division of all regions; an error if a map is larger than any feature memory."""
+    """The division of all regions, or an error if a map is larger than any feature memory."""
     segments: list[Segment] = []
     gathered: dict[str, tuple[int, ...]] = {}
     for region, (down, across) in zip(regions, chosen, strict=True):
@@ -252,9 +253,9 @@ def _division(regions: Sequence[Region], chosen: Sequence[tuple[_Sizes, _Sizes]]
 
 
 def find_regions(forms: Forms) -> list[Region]:
-    """Maps that steps make of each other, so they are divided alike.
+    """The regions of a network: maps that steps make from each other.
 
-    A map that is made of a vector, or of a map's values in another order, begins a region of its own.
+    A map that is made from a vector, or from the values of a map in another order, begins a region of its own.
     """
     network, one = forms.network, (Fraction(1), Fraction(1))
     shapes = {tensor.name: tensor.shape for tensor in network.tensors}

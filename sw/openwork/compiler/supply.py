@@ -1,11 +1,12 @@
-"""Cycles of a weight stream that gives fewer nonzeros than the array could replay: every nonzero is followed.
+"""Predicts when a slow weight stream ends. A slow stream gives fewer nonzeros than the array could replay.
 
-Two decoders are slower than one nonzero per cycle: the decoder of triplets (four nonzeros in five cycles), and the decoder of a
-compact array, which takes a byte of CSR per cycle (three nonzeros in some eleven). How much of this is seen depends on all that
-waits between decoder and replay, so no formula says it; what follows is the gateware's decoders, event by event.
+Two decoders are slower than one nonzero per cycle. The decoder of triplets gives four nonzeros in five cycles. The decoder of a
+compact array takes one byte of CSR per cycle, which is three nonzeros in about eleven cycles. Nonzeros that wait between
+decoder and replay hide a part of this, and no formula says how much. Therefore the functions here follow the decoders of the
+gateware event by event.
 
-A decoder here is a generator. For each nonzero it yields the first cycle in which its output register holds the nonzero, and is
-sent the cycle in which the nonzero leaves that register. Cycles count from a feeder's start; all words come at once.
+A decoder here is a generator. For each nonzero, it yields the first cycle in which its output register holds the nonzero. It is
+sent the cycle in which the nonzero leaves that register. Cycles count from the start of the feeder, and no word is late.
 """
 
 from collections import deque
@@ -34,13 +35,14 @@ TRIPLET_BYTES = 5
 
 
 class Replay:
-    """When nonzeros leave a row buffer: one per cycle, if nothing is in their way.
+    """The cycles in which nonzeros leave a row buffer: one nonzero per cycle, if nothing holds it up.
 
-    The last nonzero of a (row, pixel) leaves `row_spacing` cycles or more after the one before, since an element drains one lane
-    per cycle. With one memory port nothing leaves in the cycle of a write, `write_cycles` after a last nonzero.
+    A row is replayed once per local pixel. The last nonzero of a replayed row leaves at least `row_spacing` cycles after the
+    last nonzero of the row before, because a PE drains one lane per cycle. If the memory has one port, nothing leaves in the
+    cycle of a write, which is `write_cycles` cycles after the last nonzero of a row.
 
     Attributes:
-        last: cycle in which the last nonzero of the latest (row, pixel) left.
+        last: the cycle in which the last nonzero of the latest replayed row left.
     """
 
     def __init__(self, config: ArrayConfig, *, pooled: bool) -> None:
@@ -51,7 +53,7 @@ class Replay:
         self._next = 0
 
     def nonzero(self, there: int, *, ends: bool) -> int:
-        """The cycle in which the next nonzero leaves, which is there from cycle `there` on and may end its (row, pixel)."""
+        """The cycle in which the next nonzero leaves. It can leave from cycle `there` on; `ends` says that it ends its row."""
         cycle = max(self._next, there, self.last + self._spacing if ends else 0)
         while self._writes and self._writes[0] <= cycle:
             cycle += self._writes.popleft() == cycle
@@ -61,7 +63,7 @@ class Replay:
         return cycle
 
     def pixel(self, length: int) -> None:
-        """All nonzeros of a (row, pixel) leave, which are there."""
+        """Let all nonzeros of a row leave for one local pixel. All of them are in the row buffer."""
         unspaced, spaced_end = self._next + length - 1, self.last + self._spacing
         while self._writes and self._writes[0] <= max(unspaced, spaced_end):
             write = self._writes.popleft()
@@ -79,27 +81,27 @@ class Replay:
 def followed_end(
     config: ArrayConfig, decoder: Decoder, hold: int, lengths: NDArray[np.int64], *, pooled: bool = False
 ) -> int:
-    """Cycle in which a stream's last nonzero leaves the row buffer for the last time.
+    """The cycle in which a stream's last nonzero leaves the row buffer for the last time.
 
     Args:
-        decoder: of the stream; it has been sent nothing yet.
+        decoder: the decoder of the stream. Nothing has been sent to it yet.
         hold: how often each row is replayed.
-        lengths: int64 [rows], nonzeros of each row.
-        pooled: sums are taken over lanes and PEs.
+        lengths: int64 [rows], nonzeros per row.
+        pooled: whether the pass adds up sums over lanes and PEs.
     """
     replay = Replay(config, pooled=pooled)
     freed: list[int] = []  # for each nonzero, the cycle in which it leaves the row buffer for the last time
-    finished: list[int] = []  # for each row, the same
+    finished: list[int] = []  # for each row, the cycle in which it leaves the row buffer for the last time
     offer = next(decoder)
-    shown, accepted = 0, 0  # the nonzero before: cycle in which it reached the row buffer, and was taken
-    shown_before, accepted_before = 0, 0  # the one before that
-    entered = -1  # cycle in which the nonzero before moved into the first of two registers
+    shown, accepted = 0, 0  # the cycles in which the nonzero before reached the row buffer, and was taken
+    shown_before, accepted_before = 0, 0  # the same cycles of the nonzero before that
+    entered = -1  # the cycle in which the nonzero before moved into the first of two registers
     for row, length in enumerate(lengths.tolist()):
         first = len(freed)
-        left_over = config.row_buffer_nonzeros - first  # entries of the ring that no nonzero has had
+        left_over = config.row_buffer_nonzeros - first  # entries of the ring that no nonzero has used yet
         for index in range(length):
-            # Out of the decoder, in a large array at once or after a wait beside the way, into the first of two registers that move
-            # together, unless the second one holds a nonzero that is not taken.
+            # The nonzero leaves the decoder. In a large array, it may wait in a register beside the way. Then it enters the first
+            # of two registers that move together, unless the second register holds a nonzero that is not taken yet.
             left = max(offer, entered + 1)
             entered = left
             if shown_before <= entered < accepted_before:
@@ -127,7 +129,7 @@ def followed_end(
 
 
 def slow_decoder(config: ArrayConfig, encoding: Encoding, lengths: NDArray[np.int64]) -> Decoder | None:
-    """The decoder of a stream, by the lengths of its rows; None where it gives a nonzero each cycle."""
+    """The decoder of a slow stream, given the lengths of its rows; None if the stream gives one nonzero per cycle."""
     if config.compact:
         return _serial_csr(first_word_cycle(config), lengths)
     if encoding is Encoding.TRIPLET:
@@ -136,25 +138,28 @@ def slow_decoder(config: ArrayConfig, encoding: Encoding, lengths: NDArray[np.in
 
 
 def _serial_csr(first_word: int, lengths: NDArray[np.int64]) -> Decoder:
-    """A byte per cycle and a cycle for each word; nothing moves while a nonzero waits in the output register."""
+    """A decoder that takes one cycle per byte and one per word. It stops while a nonzero waits in the output register."""
     end = steps_before = 0
     cycle = left = first_word
     for length in lengths.tolist():
         end += LENGTH_BYTES
         for _ in range(length):
             end += CSR_BYTES
-            steps = end + (end - 1) // WORD_BYTES  # to the nonzero's last byte; the first word is taken before them
+            steps = end + (end - 1) // WORD_BYTES  # up to the nonzero's last byte; the first word is taken before
             cycle = max(cycle + 1, left) + steps - steps_before - 1
             steps_before = steps
             left = yield cycle + 1
 
 
 def _triplet(first_word: int, nonzeros: int) -> Decoder:
-    """Five bytes per nonzero out of a buffer of two words; a nonzero leaves when the next one shows whether it ends its row."""
-    taken = first_word - 1  # cycle of the latest word
+    """A decoder that takes five bytes per nonzero from a buffer of two words.
+
+    A nonzero leaves only when the next nonzero shows whether the row ends.
+    """
+    taken = first_word - 1  # the cycle in which the latest word was taken
     words = 0
     left = cycle = 0
-    uses: deque[tuple[int, int]] = deque()  # end byte and cycle of what was used and may still hold up a word
+    uses: deque[tuple[int, int]] = deque()  # last byte and cycle of each nonzero that may still hold up a word
     for index in range(nonzeros):
         end = TRIPLET_BYTES * (index + 1)
         while words * WORD_BYTES < end:

@@ -1,4 +1,4 @@
-"""From a PyTorch model to a float network of the steps that an integer network has: `load`, `import_module`, `import_program`."""
+"""The front end turns a PyTorch model into a float network: `load`, `import_module`, `import_program`."""
 
 from openwork.frontend.errors import ImportingError
 from openwork.frontend.float_network import FloatNetwork

@@ -1,4 +1,4 @@
-"""Zip archives of strangers: read once, in memory, with bounds, and only if there is one way to read them."""
+"""Reads zip archives of strangers: once, in memory, with limits, and only if there is a single way to read them."""
 
 import re
 import struct
@@ -15,15 +15,15 @@ LOCAL = struct.Struct("<4s5H3I2H")
 
 MAX_MEMBERS = 20_000
 MAX_BYTES = 4 << 30
-"""Of the archive, and of what it unpacks to."""
+"""Most bytes of an archive, and of its content when unpacked."""
 MAX_RATIO, FREE_BYTES = 32, 16 << 20
 """What is unpacked is at most `FREE_BYTES` and so many times the archive; weights, pruned ones too, come to a fourth of it."""
 
 MAX_16, MAX_32 = 0xFFFF, 0xFFFFFFFF
-"""A count or size that stands in the end of 64 bits instead."""
+"""The value of a count or size that is stored elsewhere, with 64 bits."""
 STORED, DEFLATED = 0, 8
 DESCRIBED, UTF_8, LEVEL = 8, 0x800, 6
-"""Bits of a member's flags: its sizes stand behind it, its name is UTF-8, how hard it was compressed."""
+"""Bits of a member's flags: its sizes follow its data, its name is UTF-8, its level of compression."""
 
 
 class ArchiveError(Exception):
@@ -35,9 +35,9 @@ class Member:
     """An entry of the central directory.
 
     Attributes:
-        name: as it stands there.
-        flags, method, checksum, packed, size: likewise; `packed` and `size` are in bytes.
-        offset: of its local header.
+        name: name in the directory.
+        flags, method, checksum, packed, size: fields of the directory; `packed` and `size` are in bytes.
+        offset: byte at which its local header begins.
     """
 
     name: str
@@ -129,7 +129,7 @@ def _text(name: bytes) -> str:
 
 
 def _names(members: list[Member], known: re.Pattern[str]) -> list[str]:
-    """The members' names in the one folder that all of them are in."""
+    """The names of the members below the one folder that holds all of them."""
     folder = members[0].name.partition("/")[0]
     names = []
     for member in members:
@@ -144,7 +144,7 @@ def _names(members: list[Member], known: re.Pattern[str]) -> list[str]:
 
 
 def _data(content: bytes, member: Member, end: int) -> bytes:
-    """What a member holds; its local header, data and descriptor must reach to `end`."""
+    """The content of a member. Its local header, data and descriptor must reach exactly to `end`."""
     if member.flags & ~(DESCRIBED | UTF_8 | LEVEL) or member.method not in (STORED, DEFLATED):
         raise ArchiveError(f"has a member {member.name!r} that is encrypted, or compressed in a way that is not usual")
     if member.offset + LOCAL.size > end or content[member.offset : member.offset + 4] != b"PK\3\4":
@@ -168,7 +168,7 @@ def _data(content: bytes, member: Member, end: int) -> bytes:
 
 
 def _descriptors(member: Member) -> Iterator[bytes]:
-    """What may stand behind a member's data."""
+    """The descriptors that may follow the data of a member."""
     if not member.flags & DESCRIBED:
         yield b""
         return
@@ -179,7 +179,7 @@ def _descriptors(member: Member) -> Iterator[bytes]:
 
 
 def _inflated(data: bytes, member: Member) -> bytes:
-    """At most one byte more than the member says, however much there is."""
+    """The unpacked content, cut off one byte after the size that the member claims."""
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         result = stream.decompress(data, member.size + 1)

@@ -1,4 +1,4 @@
-"""The float network while it is made: tensors get steps, and later nodes change steps that no one else has read."""
+"""Builds the float network step by step. A later node may change a step that no other node reads."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from openwork.tensors import Shape
 from openwork_hw.arch.nonzeros import ColumnLayout
 
 Parts = tuple[str, ...]
-"""The tensors that a value of the program stands for, concatenated along channels."""
+"""The tensors that a value of the graph stands for, concatenated along channels."""
 
 
 def fits(taps: int, channels: int) -> bool:
-    """Whether a layer can have so many taps and channels."""
+    """Whether a layer can have this number of taps and channels."""
     try:
         ColumnLayout(taps, channels)
     except ValueError:
@@ -38,15 +38,15 @@ class Builder:
     """The network so far.
 
     Attributes:
-        graph: that is lowered.
-        batch: size of the first dimension of every tensor, as text, for it may be a symbol.
-        values: what the nodes that depend on the input stand for.
-        steps, shapes: of the network, by the name of the tensor.
-        padded: for tensors that are another one with zeros around it: that one, and the zeros at each side.
-        several: of nodes that make a list of tensors, what each of them stands for.
-        chosen: for tensors that are copies of some channels of another one: that one, and its channels.
-        flattened: for vectors that are the pixels of maps in another shape: those.
-        notes: of the network.
+        graph: the graph that is lowered.
+        batch: size of the first dimension of every tensor, as text, because it may be a symbol.
+        values: the tensors that each node stands for, for nodes that depend on the input.
+        steps, shapes: steps and shapes of the network, by name of the tensor.
+        padded: for a tensor that is another tensor with zeros around it: that tensor, and the zeros at each side.
+        several: for a node that makes a list of tensors: what each of these tensors stands for.
+        chosen: for a tensor that copies some channels of another tensor: that tensor, and the channels.
+        flattened: for a vector that holds the pixels of maps: these maps.
+        notes: notes of the network, for the user.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -62,14 +62,14 @@ class Builder:
         self.notes: list[str] = []
 
     def shape(self, node: Node) -> Shape:
-        """Of the map that a node's tensor is, or the first of several."""
+        """The shape of a node's map; for a list of maps, of the first map."""
         return self.shape_of(node.results[0])
 
     def shape_of(self, result: Result) -> Shape:
-        """Of the map that a tensor is."""
+        """The shape of the map that a tensor holds."""
         shape = result.shape
         if not shape or str(shape[0]) != self.batch or len(shape) not in (2, 4):
-            raise Unsupported(f"a tensor of {list(map(str, shape))} is neither a batch of maps nor of vectors")
+            raise Unsupported(f"a tensor of {list(map(str, shape))} is no batch of maps, sequences or vectors")
         sizes = [int(size) for size in shape[1:]]
         return (sizes[0], 1, 1) if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 
@@ -88,7 +88,7 @@ class Builder:
         return node.value.to(torch.float64, copy=True)
 
     def emit(self, node: Node, step: FloatStep, shape: Shape) -> Parts:
-        """Add a step whose output is still called ""; its name comes from the module that holds its weights or is it."""
+        """Add a step whose output has no name yet. The name comes from the module that holds its weights, or that is the step."""
         module, is_module = node.module, node.is_module
         constants = (source.name for source in node.inputs if source.is_constant)
         if weights := next((name for name in constants if name.endswith(".weight")), ""):
@@ -105,7 +105,7 @@ class Builder:
         return self.emit(node, step, step.output_shape((channels, *self.shapes[source[0]][1:])))
 
     def emit_layer(self, node: Node, layer: FloatLayer) -> Parts:
-        """Add a layer. Where it reads copies of some channels, it reads what they are copies of."""
+        """Add a layer. Where it would read copies of some channels, it reads the original channels."""
         layer = self._over_all_channels(layer)
         _, height, width = self.shapes[layer.inputs[0]]
         top, left, bottom, right = layer.padding
@@ -126,14 +126,14 @@ class Builder:
         return self.emit(node, layer, shape)
 
     def read_only_by(self, name: str, reader: Node) -> bool:
-        """Whether no other node reads a tensor, by whatever node it is known."""
+        """Whether no node but this reads a tensor, under any name of the tensor."""
         holders = {node for node, parts in self.values.items() if name in parts}
         if not holders.isdisjoint(self.graph.outputs):
             return False
         return {one for node in holders for one in self.graph.readers(node)} - holders <= {reader}
 
     def layer_to_change(self, parts: Parts, reader: Node) -> FloatLayer | None:
-        """The layer without limits that makes a tensor which only `reader` reads, if there is one."""
+        """The layer that makes a tensor, if the layer has no limits and only `reader` reads the tensor."""
         step = self.steps.get(parts[0]) if len(parts) == 1 else None
         if not isinstance(step, FloatLayer) or not self.read_only_by(parts[0], reader):
             return None
@@ -146,7 +146,7 @@ class Builder:
         return sum(self.shapes[name][0] for name in parts)
 
     def low(self, parts: Parts) -> float:
-        """A limit that no value of a map is below."""
+        """A lower limit of all values of a map."""
         lows = []
         for name in parts:
             step = self.steps.get(name)
@@ -163,7 +163,7 @@ class Builder:
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, stride))
 
     def take(self, node: Node, source: Parts, channels: Sequence[int]) -> Parts:
-        """Some channels of a map: whole tensors as they are, and of others copies, which are left out if only layers read them."""
+        """Some channels of a map. Whole tensors stay; other channels are copied, unless only layers read them."""
         first = 0
         parts: Parts = ()
         for name in source:
@@ -202,7 +202,7 @@ class Builder:
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, groups=channels, **changes))
 
     def affine(self, node: Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
-        """``factor * source + offset``, both float64 [channels]: folded into the layer before, or a layer of its own.
+        """``factor * source + offset``, both float64 [channels]. It is folded into the layer before, or becomes a layer.
 
         A map of one channel becomes as many channels as there are numbers.
         """
@@ -216,7 +216,7 @@ class Builder:
         return self.emit_layer(node, layer)
 
     def limit(self, node: Node, source: Parts, limits: Limits) -> Parts:
-        """Limits, fused into the steps before where no one else sees them, or a layer that copies."""
+        """Limit a map: in the steps that make it, if no other node reads it, or in a layer that copies it."""
         if all(self._can_limit(name, node) for name in source):
             for name in source:
                 self._limit_tensor(name, limits)
@@ -264,5 +264,5 @@ class Builder:
         return constant.reshape(-1).expand(result[0]).clone()
 
     def unpadded(self, source: Parts) -> tuple[Parts, tuple[int, int, int, int]]:
-        """What padding with zeros was applied to, and how much of it; no padding for other tensors."""
+        """The tensor that was padded with zeros, and the padding; for other tensors, the tensor itself without padding."""
         return self.padded.get(source[0], (source, (0, 0, 0, 0))) if len(source) == 1 else (source, (0, 0, 0, 0))

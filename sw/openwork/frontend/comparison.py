@@ -1,4 +1,4 @@
-"""The last look at an imported network: does it compute what the model does?"""
+"""The last check of an imported network: it must compute what the model computes."""
 
 from typing import Any
 
@@ -14,31 +14,31 @@ from openwork.frontend.functional import outputs_of, silenced
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-2}
 """Largest difference, as a share of the largest output; an operator that was misread differs by a multiple of it."""
 COARSE = 0.25
-"""The same in formats of 16 bits."""
+"""The same limit for formats of 16 bits."""
 
 
 class Difference(Exception):
-    """How much a network differs from its model, in a sentence."""
+    """A network that computes something else than its model. The message gives the difference."""
 
 
 def random_inputs(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """Inputs of both signs, always the same."""
+    """Random inputs of both signs, which are the same in every run."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
 
 
 def outputs_of_module(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor | None:
-    """What a module gives, as it is written; None if that is no tensor.
+    """The output of a module; None if the output is not a tensor.
 
     Args:
         model: a copy, for running a model may change it.
-        inputs: of the model.
+        inputs: inputs of the model.
     """
     with silenced(), torch.no_grad():
         return _tensor(model(inputs.clone()))
 
 
 def outputs_of_program(program: ExportedProgram, inputs: torch.Tensor) -> torch.Tensor | None:
-    """What an exported program gives, operator by operator; the program's own tensors stay as they are."""
+    """The output of an exported program, operator by operator. The program's own tensors stay as they are."""
     known = program.constants | dict(program.state_dict)
     values: list[Any] = []
     for spec in program.graph_signature.input_specs:
@@ -56,7 +56,7 @@ def compare(network: FloatNetwork, inputs: torch.Tensor, expected: torch.Tensor 
     """Make sure that a network computes what its model does.
 
     Raises:
-        Difference: it does not.
+        Difference: the network computes something else.
     """
     if expected is None or not bool(torch.isfinite(expected).all()):
         return  # told later, where values overflow
@@ -85,6 +85,6 @@ def _all_outputs(program: ExportedProgram) -> tuple[Any, ...]:
 
 
 def _tensor(results: Any) -> torch.Tensor | None:
-    """The one tensor of what a model gives."""
+    """The only tensor in the output of a model."""
     leaves = [leaf for leaf in tree_leaves(results) if isinstance(leaf, torch.Tensor)]
     return leaves[0] if len(leaves) == 1 else None

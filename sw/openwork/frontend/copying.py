@@ -1,4 +1,4 @@
-"""Copies of a user's model, so that whatever is done with it, the user's own stays as it is."""
+"""Copies a user's model, so that the user's own model stays as it is."""
 
 from copy import deepcopy
 from types import ModuleType
@@ -13,7 +13,7 @@ from openwork_hw.arch.refusal import Refusal
 
 
 class CopyingError(Refusal):
-    """A model that cannot be copied; the message says why and what to do."""
+    """A model that cannot be copied. The message says why and what to do."""
 
 
 def copy_of(model: nn.Module) -> nn.Module:
@@ -47,7 +47,7 @@ def _is_computed(tensor: torch.Tensor) -> bool:
 
 
 def _twin(tensor: torch.Tensor) -> torch.Tensor:
-    """The same values; a tensor without values, which tracing leaves in a module, as it is."""
+    """A tensor with the same values. A tensor without values, which tracing leaves in a module, stays as it is."""
     return tensor if isinstance(tensor, FakeTensor) else tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 

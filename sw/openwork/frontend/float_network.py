@@ -1,4 +1,4 @@
-"""The float network: what the front end makes of a model and quantization makes integers of."""
+"""The float network: the front end makes it from a model, and quantization turns it into integers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from openwork.tensors import Shape, by
 
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
-    """A graph of steps in the order in which they run, of one input; several tensors stand for their concatenation.
+    """Steps in the order in which they run, with one input. Several tensors stand for their concatenation along channels.
 
     Attributes:
-        shapes: of every tensor, the input's first.
-        steps: each reads only tensors that are made before it.
-        outputs: the tensors that are the result.
-        notes: what the host has to do, a sentence each.
+        shapes: shape of every tensor, by name; the input comes first.
+        steps: the steps; each reads only tensors that are made before.
+        outputs: names of the tensors that are the result.
+        notes: what the host has to do, one sentence each.
     """
 
     shapes: Mapping[str, Shape]
@@ -28,16 +28,16 @@ class FloatNetwork:
 
     @property
     def input(self) -> str:
-        """The tensor that the user fills."""
+        """The name of the input tensor."""
         return next(iter(self.shapes))
 
     @property
     def layers(self) -> tuple[FloatLayer, ...]:
-        """Of all steps that have weights."""
+        """The layers of all steps that have weights."""
         return tuple(layer for step in self.steps for layer in step.weighted)
 
     def tensors(self, inputs: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
-        """Every tensor when it is made, [batch, *shape]; it is dropped after its last reader.
+        """Run the network and give every tensor as soon as it is made, [batch, *shape]. A tensor is dropped after its last reader.
 
         Args:
             inputs: float [batch, channels, height, width], or [batch, features] for a network of one-pixel maps.
@@ -46,7 +46,7 @@ class FloatNetwork:
         return walk(self.input, value, self.steps, _run_on_parts)
 
     def run(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The network's outputs [batch, channels, height, width]; `inputs` as for `tensors`."""
+        """The outputs of the network, [batch, channels, height, width]. `inputs` are those of `tensors`."""
         with torch.no_grad():
             wanted = {name: value for name, value in self.tensors(inputs) if name in self.outputs}
         return torch.cat([wanted[name] for name in self.outputs], dim=1)

@@ -1,4 +1,4 @@
-"""The steps of a float network that compute values: what quantization makes layers of."""
+"""The steps of a float network that compute values. Quantization turns each of them into a layer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,18 +15,18 @@ from openwork.scales import LARGEST, WEIGHT_MAX, adding_scale, scaling_scale
 from openwork.tensors import Shape, by
 
 Scale = Callable[[str], float]
-"""The scale of a tensor that a step reads."""
+"""Gives the scale of a tensor that a step reads."""
 
 Convolve = Callable[["FloatLayer", torch.Tensor], torch.Tensor]
-"""The sums of a layer for its inputs, without its limits."""
+"""Gives the sums of a layer for its inputs, without its limits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Computing(ABC):
-    """A step that computes values, and limits them. `operations.Picking` has the same methods for steps that only hand on.
+    """A step that computes and limits values. `operations.Picking` has the same methods for steps that only pick values.
 
     Attributes:
-        inputs: tensors, concatenated along channels.
+        inputs: names of the tensors that the step reads, concatenated along channels.
         output: name of the result.
     """
 
@@ -36,55 +36,55 @@ class Computing(ABC):
     @property
     @abstractmethod
     def limits(self) -> Limits:
-        """Of the output."""
+        """The limits of the output."""
 
     @abstractmethod
     def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Outputs for float inputs [batch, channels, height, width], in their precision."""
+        """The outputs for float inputs [batch, channels, height, width], in the precision of the inputs."""
 
     @abstractmethod
     def run_traceable(self, parts: list[torch.Tensor], convolve: Convolve, *, never_negative: bool) -> torch.Tensor:
-        """`run_real` in operators that the front end takes again.
+        """`run_real`, written in operators that the front end can import.
 
         Args:
-            parts: what each of `inputs` holds.
-            convolve: computes a layer's sums, with whatever weights.
-            never_negative: no value that the step reads is below 0.
+            parts: the tensor of each of `inputs`.
+            convolve: computes the sums of a layer, with any weights.
+            never_negative: whether no value that the step reads is below 0.
         """
 
     @abstractmethod
     def sharing(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of tensors of the step that must have one scale each."""
+        """Groups of tensors of the step; the tensors of a group must share a scale."""
 
     @abstractmethod
     def least_scale(self, scale: Scale) -> float:
-        """The finest scale of the output with which no shift of the step's rows is negative."""
+        """The finest scale of the output with which no row has a negative shift."""
 
     @abstractmethod
     def exact_scale(self, base: float, scale: Scale) -> float | None:
-        """A scale of the output of at least `base` that makes the step exact; None where none can."""
+        """A scale of the output, at least `base`, that makes the step exact; None if there is no such scale."""
 
     @abstractmethod
     def as_layer(self, shapes: Mapping[str, Shape]) -> "FloatLayer | FloatJoin":
-        """The step as what is quantized; `shapes`: of the network's tensors."""
+        """The step as the layer that is quantized. `shapes` are the shapes of the network's tensors."""
 
     def quantized(self, shapes: Mapping[str, Shape], make: Callable[["FloatLayer | FloatJoin"], Step]) -> Step:
-        """The step in integers; `make` quantizes a layer."""
+        """The step in integers. `make` quantizes a layer."""
         return make(self.as_layer(shapes))
 
     @property
     def added(self) -> tuple[str, ...]:
-        """One tensor of each of the two maps that the step adds; none if it does not."""
+        """One tensor of each of the two maps that the step adds; empty if the step adds no maps."""
         return ()
 
     @property
     def weighted(self) -> "tuple[FloatLayer, ...]":
-        """The layer with weights that the step has or is, if it has one."""
+        """The layer with weights that the step is or contains; None if there is none."""
         return ()
 
     @property
     def uniform_size(self) -> float | None:
-        """The size of all weights that are not 0, if that is one; None for what has no weights of its own."""
+        """The absolute value of all weights that are not 0, if they share one; None for a step without weights of its own."""
         return None
 
     def renewed(self, tensors: "Callable[[FloatLayer | FloatJoin], tuple[torch.Tensor, torch.Tensor]]") -> "FloatStep":
@@ -96,7 +96,7 @@ class Computing(ABC):
         return replace(self, limits=self.limits.then(limits))  # type: ignore[return-value, call-arg]  # as above
 
     def lowest(self, _lows: list[float]) -> float:
-        """A limit that no value of the output is below, given those of the inputs."""
+        """A lower limit of the output's values, given the lower limits of the inputs."""
         return self.limits.low
 
     @property
@@ -107,7 +107,7 @@ class Computing(ABC):
 
 @dataclass(frozen=True, eq=False)
 class FloatLayer(Computing):
-    """A convolution and the limits of what follows it; whatever is linear in one map becomes one.
+    """A convolution with limits. Every operation that is linear in one map becomes a FloatLayer.
 
     Attributes:
         weights: float64 [rows, channels / groups, kernel_h, kernel_w].
@@ -139,11 +139,11 @@ class FloatLayer(Computing):
 
     @property
     def taps(self) -> int:
-        """Taps of the kernel."""
+        """Number of taps of the kernel."""
         return self.weights.shape[2] * self.weights.shape[3]
 
     def sums(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Outputs before the limits, for float inputs."""
+        """The outputs before the limits, for float inputs."""
         top, left, bottom, right = self.padding
         padded = functional.pad(inputs, (left, right, top, bottom)) if any(self.padding) else inputs
         weights, bias = self.weights.to(inputs.dtype), self.bias.to(inputs.dtype)
@@ -198,11 +198,11 @@ class FloatLayer(Computing):
 
 @dataclass(frozen=True)
 class FloatAdd(Computing):
-    """The sum of two maps of one shape, each a concatenation, and the limits of what follows it.
+    """The sum of two maps of one shape, with limits. Each map is a concatenation of tensors.
 
     Attributes:
-        inputs: tensors of both, those of the first map in front.
-        parts: how many of `inputs` are the first map.
+        inputs: tensors of both maps, those of the first map first.
+        parts: how many of `inputs` belong to the first map.
         signs: what the maps are multiplied by, 1 or -1.
         limits: of the output.
     """

@@ -1,4 +1,4 @@
-"""A program without in-place operators: what a value is never depends on what was done to another that shares its memory."""
+"""Rewrites a program without in-place operators, so that no value changes when another value in the same memory changes."""
 
 import logging
 import warnings
@@ -16,7 +16,7 @@ from openwork.frontend.fx_nodes import arguments_of, name_of, place_of
 
 
 class NotFunctional(Exception):
-    """Why a program is no function of one size without in-place operators, in a sentence."""
+    """A program that cannot be rewritten without in-place operators, or for one size. The message says why."""
 
 
 DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
@@ -25,11 +25,11 @@ KEPT = {
     OutputKind.BUFFER_MUTATION: "buffer",
     OutputKind.PARAMETER_MUTATION: "parameter",
 }
-"""What a program may keep from one run to the next."""
+"""The buffers that a program may keep from one run to the next."""
 
 
 def functional(program: ExportedProgram) -> ExportedProgram:
-    """The same function without in-place operators.
+    """The same program without in-place operators.
 
     `torch.export` leaves in-place operators in its graph. Whoever reads such a graph one node after the other misses that a
     slice, view, flattened or detached map is changed with its base. So a program with in-place operators goes through
@@ -89,7 +89,7 @@ def of_one_size(program: ExportedProgram, example: torch.Tensor | None) -> Expor
 
 
 def outputs_of(program: ExportedProgram) -> list[object]:
-    """What the program gives back to its caller: nodes, numbers or None; what it keeps for itself is left out."""
+    """The results of a program: nodes, numbers or None. Values that the program keeps for itself are left out."""
     (results,) = next(node for node in program.graph.nodes if node.op == "output").args
     specs = program.graph_signature.output_specs
     return [one for one, spec in zip(results, specs, strict=True) if spec.kind is OutputKind.USER_OUTPUT]

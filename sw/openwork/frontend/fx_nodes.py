@@ -1,4 +1,4 @@
-"""What the nodes of a program of `torch.export` say: operator, arguments, module, place in the source."""
+"""Reads the nodes of a `torch.export` program: operator, arguments, module, place in the source."""
 
 import operator
 import re

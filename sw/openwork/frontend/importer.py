@@ -1,4 +1,4 @@
-"""From a PyTorch module or an exported program to a float network, compared with it at the end."""
+"""Turns a PyTorch module or an exported program into a float network, and compares the two at the end."""
 
 import torch
 from torch import nn
@@ -75,7 +75,7 @@ def import_program(program: ExportedProgram, example: torch.Tensor | None = None
 
 
 def _compared(network: FloatNetwork, inputs: torch.Tensor, expected: torch.Tensor | None) -> FloatNetwork:
-    """The network, if it computes what was expected."""
+    """The network, if its outputs are the expected outputs."""
     try:
         compare(network, inputs, expected)
     except Difference as error:
@@ -84,7 +84,7 @@ def _compared(network: FloatNetwork, inputs: torch.Tensor, expected: torch.Tenso
 
 
 def _inputs_of(program: ExportedProgram) -> torch.Tensor:
-    """Random inputs of a program that was imported."""
+    """Random inputs for an imported program."""
     names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
     said = next(node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names)
     sizes = [size if isinstance(size, int) else size.node.hint for size in said.shape]
@@ -92,7 +92,7 @@ def _inputs_of(program: ExportedProgram) -> torch.Tensor:
 
 
 def _imported(program: ExportedProgram) -> FloatNetwork:
-    """The network of a program of one size."""
+    """The network of a program with fixed sizes."""
     try:
         program = functional(program)
     except NotFunctional as error:

@@ -1,4 +1,4 @@
-"""What real numbers are clipped to after a sum: the activation of a float network."""
+"""Limits: the clipping of real numbers after a sum, which is the nonlinearity of a float network."""
 
 from dataclasses import dataclass
 from math import floor, inf, isinf
@@ -12,14 +12,14 @@ from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 
 @dataclass(frozen=True)
 class Limits:
-    """Nothing below `low`, nothing above `high`: a ReLU has low 0.0, a ReLU6 has high 6.0, too."""
+    """No value is below `low` or above `high`. A ReLU has low 0.0, and a ReLU6 also has high 6.0."""
 
     low: float = -inf
     high: float = inf
 
     @property
     def are_none(self) -> bool:
-        """Every value stays as it is."""
+        """Whether every value stays as it is."""
         return (self.low, self.high) == (-inf, inf)
 
     def then(self, other: "Limits") -> "Limits":

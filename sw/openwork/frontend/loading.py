@@ -1,4 +1,4 @@
-"""A model as a person has it: a module, an exported program, or the name of a `.pt2` file or of a function."""
+"""Loads a model in any form that a user has: a module, an exported program, a `.pt2` file, or the name of a function."""
 
 import importlib
 import re
@@ -36,7 +36,7 @@ KNOWN = re.compile(
 
 
 class LoadingError(Refusal):
-    """A model that cannot be had under its name; the message holds the name and the reason."""
+    """A model that cannot be loaded. The message gives its name and the reason."""
 
 
 def load(model: str | Path | nn.Module | ExportedProgram, example: torch.Tensor) -> FloatNetwork:

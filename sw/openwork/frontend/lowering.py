@@ -1,4 +1,6 @@
-"""A graph becomes a float network: batch norm folded, limits fused, padding folded, everything linear a layer."""
+"""Lowers a graph to a float network: folds batch norm and padding, fuses limits, and turns linear operations into layers."""
+
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -20,35 +22,59 @@ def lower(graph: Graph) -> FloatNetwork:
         ImportingError: the input is no batch of maps or vectors; there are operators that are not supported, several
             results, nothing to quantize, or weights that are NaN or infinite.
     """
-    _check_input(graph.input)
     graph = rewrite(graph)
+    faults = list(_structure_faults(graph))
+    complaints: list[tuple[str, str]] = []
     try:
         build = Builder(graph)
+        with torch.no_grad():
+            for node in graph.nodes:
+                _take(build, node, complaints)
     except (Unsupported, ValueError) as error:
-        raise ImportingError(f"the input: {error}") from None
-    complaints: list[str] = []
-    with torch.no_grad():
-        for node in graph.nodes:
-            _take(build, node, complaints)
-    if len(graph.outputs) != 1 or graph.outputs[0] is None:
-        raise ImportingError("the model returns several results or none, and one tensor is what an array gives")
+        if not faults:
+            raise ImportingError(f"the input: {error}") from None
+        # Without an input that is a map, operators cannot be looked at, but their names can.
+        complaints = [(node.operation, node.place) for node in graph.nodes if _is_unknown(node)]
     if complaints:
         count = len(complaints)
         what = "an operator that is" if count == 1 else f"{count} operators that are"
-        raise ImportingError(f"the model has {what} not supported: " + "; ".join(complaints))
-    return _needed_part(build, build.values.get(graph.outputs[0], ()))
+        faults.append(f"the model has {what} not supported: {'; '.join(_grouped(complaints))}")
+    if faults:
+        raise ImportingError("; and ".join(faults))
+    (output,) = graph.outputs
+    assert output is not None
+    return _needed_part(build, build.values.get(output, ()))
 
 
-def _check_input(node: Node) -> None:
-    (shape, dtype) = node.results[0]
+def _structure_faults(graph: Graph) -> Iterator[str]:
+    """What no network is made of: an input that is no map or vector, several results."""
+    shape, dtype = graph.input.results[0]
     if not dtype.is_floating_point:
-        raise ImportingError(f"the model takes inputs of {dtype}; floating point numbers are possible")
+        yield f"the model takes inputs of {dtype}; floating point numbers are possible"
     if len(shape) not in (2, 4):
-        raise ImportingError(f"an input is [batch, channels, height, width] or [batch, features], not {node.texts}")
+        yield (
+            "an input is [batch, channels, height, width], [batch, channels, time] or [batch, features], not "
+            f"{graph.input.texts}"
+        )
+    if len(graph.outputs) != 1 or graph.outputs[0] is None:
+        yield "the model returns several results or none, and one tensor is what an array gives"
 
 
-def _take(build: Builder, node: Node, complaints: list[str]) -> None:
-    """Give a node its value, or add a complaint; a node that reads one without a value gets none, quietly."""
+def _is_unknown(node: Node) -> bool:
+    return bool(node.results) and (bool(node.refusal) or node.operation not in OPERATORS)
+
+
+def _grouped(complaints: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Each kind of complaint once, with how often and where first."""
+    places: dict[str, list[str]] = {}
+    for what, place in complaints:
+        places.setdefault(what, []).append(place)
+    for what, found in places.items():
+        yield f"{what}{found[0]}" if len(found) == 1 else f"{what} x{len(found)}, first{found[0]}"
+
+
+def _take(build: Builder, node: Node, complaints: list[tuple[str, str]]) -> None:
+    """Give a node its value, or add a complaint. A node that reads a node without a value gets no value and no complaint."""
     try:
         if node.refusal:
             raise Unsupported(node.refusal)
@@ -69,7 +95,7 @@ def _take(build: Builder, node: Node, complaints: list[str]) -> None:
 
 
 def _check(build: Builder, node: Node, parts: Parts) -> None:
-    """Make sure that what a lowering made is what the model says."""
+    """Make sure that the result of a lowering has the shape that the model says."""
     if node.operation in HOST_OPERATORS or node.several:
         return
     if not parts:
@@ -81,12 +107,12 @@ def _check(build: Builder, node: Node, parts: Parts) -> None:
         raise Unsupported(f"to {node.texts}")
 
 
-def _complaint(node: Node, reason: str) -> str:
-    return f"{node.operation}{f' ({reason})' if reason else ''}{node.place}"
+def _complaint(node: Node, reason: str) -> tuple[str, str]:
+    return f"{node.operation}{f' ({reason})' if reason else ''}", node.place
 
 
 def _needed_part(build: Builder, outputs: Parts) -> FloatNetwork:
-    """The network, without steps that nothing reads."""
+    """The network without the steps whose outputs are never read."""
     needed = set(outputs)
     steps: list[FloatStep] = []
     for name, step in reversed(build.steps.items()):

@@ -1,4 +1,4 @@
-"""A model as a list of nodes, whatever format it came in: readers make the list, rewrites change it, lowerings read it."""
+"""A model as a list of nodes, for any format of model: readers make the list, rewrites change it, lowerings read it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +11,11 @@ import torch
 from openwork.operations.arguments import Unsupported
 
 Open = int | str
-"""A size; the text of a symbol where it is not known."""
+"""A size; if it is not known, the text of a symbol."""
 
 
 class Result(NamedTuple):
-    """What is known of a tensor that a node makes."""
+    """The shape and dtype of a tensor that a node makes."""
 
     shape: tuple[Open, ...]
     dtype: torch.dtype
@@ -54,17 +54,17 @@ class Node:
 
     @cached_property
     def inputs(self) -> tuple["Node", ...]:
-        """The nodes that it reads, in the order of the arguments."""
+        """The nodes that the node reads, in the order of its arguments."""
         return tuple(_nodes_in(self.arguments.values()))
 
     @property
     def is_constant(self) -> bool:
-        """It does not depend on the model's input."""
+        """Whether the node does not depend on the input of the model."""
         return self.operation == "constant"
 
     @property
     def shape(self) -> tuple[Open, ...]:
-        """Of its tensor, or of the first one."""
+        """The shape of the node's tensor, or of its first tensor."""
         return self.results[0].shape
 
     @property
@@ -81,7 +81,7 @@ class Graph:
     """A model of one input.
 
     Attributes:
-        input: what the user fills.
+        input: the node of the input.
         nodes: in the order in which they run; each reads only nodes before it. Constants and the input are not among them.
         outputs: what the model gives back; None for a result that is no tensor.
     """

@@ -1,4 +1,4 @@
-"""The graph in a `.pt2` file: what in its JSON could run code or never end is refused, what is not needed is left out.
+"""Checks the graph in a `.pt2` file. It refuses JSON that could run code or never end, and leaves out what is not needed.
 
 PyTorch's reader makes Python source of the names in a graph, looks its operators up as attributes of `torch`, and evaluates its
 sizes. So names are identifiers, operators are those of `aten` that compute tensors, and sizes are arithmetic.
@@ -49,11 +49,11 @@ REFUSED = {
     "as_string_to_argument": "arguments by name",
 }
 KEPT_METADATA = ("nn_module_stack", "stack_trace")
-"""Where in the model's source a node comes from."""
+"""The key that says where in the model's source a node comes from."""
 
 
 class ProgramError(Exception):
-    """What of a program is refused, in words that follow the file's name."""
+    """A program that is refused. The message says what of it, in words that follow the file's name."""
 
 
 def parsed(content: bytes, what: str) -> Any:
@@ -120,7 +120,7 @@ def _mapping(value: Any, *keys: str) -> dict[str, Any]:
 
 
 def _root_call(calls: Any, check: "_Check") -> dict[str, Any]:
-    """How the whole model is called; how its parts are is not needed."""
+    """How the whole model is called. How its parts are called is not needed."""
     roots = (
         [call for call in calls if isinstance(call, dict) and call.get("fqn") == ""] if isinstance(calls, list) else []
     )

@@ -1,4 +1,4 @@
-"""What a program says of its values, compared with what its operators make of its inputs."""
+"""Compares the shapes and dtypes that a program claims with those that its operators make."""
 
 from typing import Any
 

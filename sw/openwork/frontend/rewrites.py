@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from openwork.frontend.node import Graph, Node
+from openwork.frontend.sequences import sequences_as_maps
 
 
 def rewrite(graph: Graph) -> Graph:
     """The same function in nodes that the lowerings know."""
-    return merged_strides(graph)
+    return merged_strides(sequences_as_maps(graph))
 
 
 def merged_strides(graph: Graph) -> Graph:

@@ -9,9 +9,9 @@ MAX_LENGTH = 8192
 MAX_DEPTH = 40
 MAX_NODES = 512
 MAX_DEGREE = 16
-"""Factors of a product of symbols."""
+"""Most factors of a product of symbols."""
 MAX_TERMS = 256
-"""Terms of the sum that an expression would be when all its products are carried out."""
+"""Most terms of the sum that an expression becomes when all its products are carried out."""
 MAX_EXTREMES = 8
 """Max and Min of an expression, and arguments of each; each argument is compared with all others."""
 MAX_NUMBER = 1 << 63
@@ -38,7 +38,7 @@ FUNCTIONS = {
 
 
 class SizeError(Exception):
-    """Why an expression is no size, in words that follow it."""
+    """An expression that is not a size. The message says why, in words that follow the expression."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Size:
     """A part of an expression.
 
     Attributes:
-        text: in the form that `torch.export` writes.
-        value: where no symbol is in it.
+        text: the expression in the form that `torch.export` writes.
+        value: the value, if the expression has no symbol.
         nodes, depth, degree, terms, extremes: what the bounds above are for.
     """
 

@@ -1,4 +1,4 @@
-"""The reader of `torch.export` programs: a program becomes a graph of nodes, what depends on no input is computed."""
+"""The reader of `torch.export` programs: it turns a program into a graph of nodes, and computes constants."""
 
 import operator
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from openwork.frontend.node import Graph, Node, Open, Result
 from openwork.operations.arguments import Unsupported
 
 FACTORIES = ("arange", "eye", "full", "linspace", "ones", "scalar_tensor", "zeros")
-"""Operators that make a constant of nothing."""
+"""Operators that make a constant without reading a tensor."""
 
 MAX_CONSTANT = 1 << 28
 """Numbers of a constant that is computed here: more than any layer has weights, less than a computer has memory."""

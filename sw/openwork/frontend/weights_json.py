@@ -1,4 +1,4 @@
-"""The tensors in a `.pt2` file: each must be exactly as long as what is said of it."""
+"""Checks the tensors in a `.pt2` file: each must be exactly as long as the file claims."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from openwork.frontend.program_json import PATH, ProgramError, parsed
 
 ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}
-"""Bytes of a number by PyTorch's code for its dtype: uint8, int8, int16, int32, int64; float16, 32, 64; bool; bfloat16."""
+"""Bytes per number, by PyTorch's code of the dtype: uint8, int8, int16, int32, int64; float16, 32, 64; bool; bfloat16."""
 BOOL = 12
 STRIDED = 7
 """PyTorch's code for a dense tensor."""

@@ -1,4 +1,4 @@
-"""Talks to a board that holds the byte shell: loads images, runs them, says what is wrong."""
+"""The host's side of a board with the byte shell: it loads images, runs them, and says what is wrong."""
 
 from openwork.host.board import Board
 from openwork.host.line import HostError, Line, LineLost, SerialLine

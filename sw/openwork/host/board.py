@@ -19,37 +19,37 @@ from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.report import CommandReport, RunResult
 
 Progress = Callable[[int, int, str], None]
-"""Is told how much is done, of how much, and what."""
+"""Is called with how much is done, of how much, and what is done."""
 
 TIMES_PREDICTED = 10
 """What is waited for is over after so many times the time that it should take. A flash memory makes a run take three times what is
 predicted, a bad line sends everything several times."""
 
 CHECK_CYCLES = 32
-"""Of the check of a word, at most: a flash gives two bits a cycle."""
+"""Most cycles per word that a check takes: a flash gives two bits per cycle."""
 
 
 class Board:
-    """A board behind a line, and the image that it holds.
+    """A board at the other end of a line. It loads images and runs them.
 
     >>> with Board.open("/dev/ttyUSB0") as board:                                            # doctest: +SKIP
     ...     board.load(openwork.load_image("model.image"))
     ...     outputs = board.run(inputs)
 
     Attributes:
-        identity: what the board said about itself.
+        identity: what the board says about itself.
     """
 
     def __init__(self, connect: Callable[[], Line], *, patience_s: float = 5.0, attempts: int = 3) -> None:
         """Connect and begin a session.
 
         Args:
-            connect: makes a line, the first time and when one was lost.
-            patience_s: how long the board may say nothing.
-            attempts: sessions that are tried, one after the other, until what is asked for is done.
+            connect: opens a line, the first time and after a line was lost.
+            patience_s: seconds that the board may be silent.
+            attempts: how many sessions to try, one after the other.
 
         Raises:
-            HostError: no such port, or nothing answers there.
+            HostError: there is no such port, or nothing answers there.
         """
         self._connect = connect
         self._patience_s = patience_s
@@ -59,11 +59,11 @@ class Board:
 
     @classmethod
     def open(cls, port: str, baud: int = DEFAULT_BAUD, *, patience_s: float = 5.0) -> Self:
-        """The board on a serial port: the path of a device, or what else pyserial opens."""
+        """The board on a serial port: the path of a device, or any other address that pyserial opens."""
         return cls(lambda: SerialLine(port, baud), patience_s=patience_s)
 
     def close(self) -> None:
-        """Let go of the port; the board keeps what it holds."""
+        """Close the port. The board keeps its image."""
         self._line.close()
 
     def __enter__(self) -> Self:
@@ -76,11 +76,11 @@ class Board:
 
     @property
     def identity(self) -> Identity:
-        """What the board said about itself."""
+        """What the board says about itself."""
         return self._session.identity
 
     def load(self, image: Image, progress: Progress | None = None) -> None:
-        """Have the board hold an image, and check it; an image that is there already is not sent again.
+        """Load an image onto the board and check it. An image that the board already has is not sent again.
 
         Raises:
             HostError: the image is not for this board, or the board is lost.
@@ -90,10 +90,10 @@ class Board:
         self._resuming(lambda: self._load(image, progress or _nobody))
 
     def run(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
-        """The network's outputs, int8 [batch, channels, height, width].
+        """Run inputs. Returns the outputs of the network, int8 [batch, channels, height, width].
 
         Args:
-            inputs: int8 as they are, or real numbers that are quantized first; [batch, channels, height, width] or
+            inputs: int8, or real numbers, which are quantized first; [batch, channels, height, width] or
                 [batch, features].
 
         Raises:
@@ -107,7 +107,7 @@ class Board:
         return np.stack([image.outputs(result.outputs) for result in self.results(integers)])
 
     def results(self, inputs: NDArray[np.int8]) -> Iterator[RunResult]:
-        """Run int8 inputs [batch, channels, height, width], the next one on its way while one runs.
+        """Run int8 inputs [batch, channels, height, width]. The next input is on its way while an input runs.
 
         Raises:
             HostError: no image is loaded, the board is lost, the array found fault with the image, or a run does not end.
@@ -150,7 +150,7 @@ class Board:
                 self._session.results(self._session.outstanding)
 
     def store(self, words: NDArray[np.uint32], progress: Progress | None = None) -> ImageStatus:
-        """Write words, which need not be an image, to the memory, and what the array's check says about them."""
+        """Write words to the memory, and return what the array's check says about them. They need not be an image."""
         self._image = None
         status = ImageStatus.NOT_CHECKED
 
@@ -162,7 +162,7 @@ class Board:
         return status
 
     def check(self) -> ImageStatus:
-        """What the array says about the image that its memory holds."""
+        """What the array's check says about the image in its memory."""
         status = ImageStatus.NOT_CHECKED
 
         def check() -> None:
@@ -173,7 +173,7 @@ class Board:
         return status
 
     def peek(self, address: int, count: int) -> NDArray[np.uint32]:
-        """Words of the memory; the board must know PEEK."""
+        """Words of the memory. The board must know PEEK."""
         return np.frombuffer(self._session.peek(address, count), "<u4")
 
     # Sessions -------------------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ class Board:
             raise
 
     def _resuming(self, action: Callable[[], None]) -> None:
-        """Do something, again in a new session if the one that it was done in is lost."""
+        """Do something. If the session is lost, do it again in a new session."""
         for left in reversed(range(self._attempts)):
             try:
                 return action()
@@ -195,14 +195,14 @@ class Board:
                 self._reconnect(left, error)
 
     def _resume(self, attempts: int, error: LineLost) -> None:
-        """A new session, in which the board holds the image again."""
+        """Begin a new session, and load the image again."""
         self._reconnect(attempts, error)
         if self._image is not None:
             image = self._image
             self._resuming(lambda: self._load(image, _nobody))
 
     def _reconnect(self, attempts: int, error: LineLost) -> None:
-        """A new session, as soon as there is one within the patience."""
+        """Begin a new session as soon as possible, within the patience."""
         if attempts <= 0:
             raise error
         self._line.close()
@@ -217,12 +217,12 @@ class Board:
                 self._line.rest(0.1)
 
     def _abandon(self) -> None:
-        """A new session at once: whatever the board does is given up. If there is none, the next call finds out."""
+        """Begin a new session at once, and give up whatever the board does. If this fails, the next call finds out."""
         with suppress(HostError):
             self._reconnect(1, LineLost("given up"))
 
     def _limit_s(self, cycles: int, line_bytes: int) -> float:
-        """How long something may take that takes so many cycles of the array, and so many bytes on the line."""
+        """Seconds that something may take which needs so many cycles of the array and so many bytes on the line."""
         seconds = cycles / self.identity.clock_hz + 10 * line_bytes / self._line.baud
         return TIMES_PREDICTED * seconds + self._patience_s
 
@@ -254,7 +254,7 @@ class Board:
         return self._check()
 
     def _holds(self, image: Image) -> bool:
-        """The memory begins and ends as the image does."""
+        """Whether the memory begins and ends as the image does."""
         if not self.identity.peek:
             return False
         words = memory_words(image, self.identity).astype("<u4")
@@ -274,17 +274,17 @@ class Board:
         return ImageStatus(status)
 
     def _refuse_timed_out(self, content: bytes) -> None:
-        """What came of a run that ended early.
+        """Refuse a run that ended because nothing moved any more.
 
         Raises:
-            HostError: nothing moved in it any more.
+            HostError: the run ended for this reason.
         """
         if len(content) >= ANSWER.size and ANSWER.unpack(content[-ANSWER.size :])[0] == ImageStatus.TIMED_OUT:
             self._abandon()
             raise HostError(REFUSED[ImageStatus.TIMED_OUT])
 
     def _run_bytes(self, image: Image) -> int:
-        """Bytes of the results of a run."""
+        """Bytes of results per run."""
         reports = len(image.commands) if self.identity.reports else 0
         return int(image.words[7]) + reports * REPORT.size + ANSWER.size
 
@@ -308,10 +308,10 @@ class Board:
 
 
 def memory_words(image: Image, identity: Identity) -> NDArray[np.uint32]:
-    """The words that a board's memory holds for an image.
+    """The words of an image in the order in which a board's memory holds them.
 
     Raises:
-        HostError: the image has no such form.
+        HostError: the image cannot have this order.
     """
     if not identity.linear:
         return image.words
@@ -325,8 +325,8 @@ def refuse(image: Image, identity: Identity) -> None:
     """Say why a board cannot run an image.
 
     Raises:
-        HostError: it was compiled for another array, an encoding that this one does not decode, or does not fit the memory.
-        ImageError: its words hold no program that an array carries out.
+        HostError: the image was compiled for another array, has an encoding that this array does not decode, or does not fit.
+        ImageError: the words of the image do not hold a legal program.
     """
     _ = image.instructions  # which are verified when they are read
     if image.config.fingerprint != identity.config.fingerprint:

@@ -11,49 +11,49 @@ from openwork_hw.arch.refusal import Refusal
 
 
 class HostError(Refusal):
-    """A board that cannot be used; the message says why and what to do."""
+    """A board that cannot be used. The message says why and what to do."""
 
 
 class LineLost(HostError):
-    """The board does not answer any more, or began anew; a new session may help."""
+    """The board does not answer any more, or was reset. A new session may help."""
 
 
 class TooLate(HostError):
-    """The board answers, and does not do what it was asked for in the time that was given."""
+    """The board answers, but does not finish a request in the given time."""
 
 
 class Line(Protocol):
-    """What a `Session` needs: bytes both ways, and a clock that measures how long it waits for them.
+    """What a `Session` needs: bytes in both directions, and a clock for its waits.
 
     Attributes:
-        name: for messages.
-        baud: bits a second; a byte takes ten.
+        name: name of the line, for messages.
+        baud: bits per second. A byte takes ten bits.
     """
 
     name: str
     baud: int
 
     def read(self, limit_s: float) -> bytes:
-        """What has come; waits up to the limit for a first byte."""
+        """The bytes that have come. Waits up to the limit for a first byte."""
 
     def write(self, content: bytes) -> None:
-        """Send all of this, in order."""
+        """Send all these bytes in order."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since a fixed moment."""
 
     def rest(self, duration_s: float) -> None:
         """Let time pass."""
 
     def close(self) -> None:
-        """Let go of it; may be called twice."""
+        """Close the line. May be called twice."""
 
 
 class SerialLine:
     """A serial port, by pyserial: the path of a device, or one of its addresses like ``socket://host:port``.
 
     Raises:
-        HostError: there is no such port, or it is not ours to open.
+        HostError: there is no such port, or the user may not open it.
     """
 
     def __init__(self, name: str, baud: int) -> None:

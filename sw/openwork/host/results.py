@@ -1,15 +1,15 @@
-"""The string of results of a session, put together from what the board's responses bring of it."""
+"""Puts the results of a session together from the responses of the board."""
 
 from bisect import insort
 
 
 class Results:
-    """Which results are here, which have been asked for, and which must be asked for once more.
+    """Which results have arrived, which have been asked for, and which must be asked for once more.
 
     Attributes:
-        have: results that are here, or were.
-        due: results that all requests so far make.
-        ended: the array has nothing more to give, although more was asked for.
+        have: how many bytes of results have arrived so far.
+        due: how many bytes of results all requests so far make.
+        ended: whether the array has no more results, although more were asked for.
     """
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class Results:
 
     @property
     def waiting(self) -> int:
-        """Those that are here and have not been taken."""
+        """How many bytes have arrived and are not taken yet."""
         return len(self._here)
 
     def take(self, count: int) -> bytes:
-        """The next results."""
+        """Take the next results."""
         content = bytes(self._here[:count])
         del self._here[:count]
         return content
@@ -35,9 +35,9 @@ class Results:
         """Position and length of the results to ask for next, if there are any.
 
         Args:
-            limit: position that the requests sent so far make results up to.
-            longest: length.
-            buffer_bytes: that the board keeps.
+            limit: position up to which the requests sent so far make results.
+            longest: most bytes to ask for.
+            buffer_bytes: bytes that the board keeps.
         """
         if self._again and self._again[0][0] < limit:
             position, length = self._again.pop(0)
@@ -50,12 +50,12 @@ class Results:
         return self._asked - length, length
 
     def lost(self, position: int, length: int) -> None:
-        """These, if there are any, have been asked for in vain."""
+        """Note results that must be asked for again, because a response is lost or was too short."""
         if length > 0:
             insort(self._again, (position, length))
 
     def keep(self, position: int, length: int, content: bytes, busy: bool) -> None:
-        """What was asked for, or the first part of it; whether the board has something to do."""
+        """Keep the results of a response: all that was asked for, or the first part. `busy`: the board still works."""
         end = position + len(content)
         self.lost(end, length - len(content))
         self._ahead[position] = content

@@ -1,4 +1,4 @@
-"""Whether a board does what it should: its memory, and each of its decoders on a layer that nobody has seen before."""
+"""The self-test of a board: its memory, and each of its decoders on a random layer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from openwork_hw.arch.image import HEADER_WORDS, MAGIC, VERSION, ImageStatus
 from openwork_hw.arch.nonzeros import Encoding
 
 LAYERS = ((16, 12), (8, 8), (4, 6), (2, 4))
-"""Channels, and height and width, of layers that are tried; the first one that the array can hold is run."""
+"""Channels, and height and width, of the layers to try. The first layer that the array can hold is run."""
 
 INPUTS = 4
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, whether it is right, and what was found."""
+    """One check of the self-test: its name, whether it passed, and what was found."""
 
     name: str
     passed: bool
@@ -35,13 +35,13 @@ class Check:
 
 
 def selftest(board: Board, seed: int, progress: Progress | None = None) -> Iterator[Check]:
-    """Look at everything, one check after the other. What the memory held before is lost.
+    """Make one check after the other. The former content of the memory is lost.
 
     Args:
-        seed: of what is written and run.
+        seed: seed of the random words, layers and inputs.
 
     Raises:
-        HostError: the board is lost.
+        HostError: the connection to the board is lost.
     """
     rng = np.random.default_rng(seed)
     identity = board.identity
@@ -52,7 +52,7 @@ def selftest(board: Board, seed: int, progress: Progress | None = None) -> Itera
         yield Check("memory", status is ImageStatus.GOOD, found)
         return
     if not identity.writable:
-        yield Check("memory", True, f"{identity.memory_words:,} words, which the link cannot write: not looked at")
+        yield Check("memory", True, f"{identity.memory_words:,} words, which the link cannot write: not tested")
         return
     yield _memory(board, rng, progress)
     for encoding in identity.encodings:
@@ -60,7 +60,7 @@ def selftest(board: Board, seed: int, progress: Progress | None = None) -> Itera
 
 
 def _memory(board: Board, rng: np.random.Generator, progress: Progress | None) -> Check:
-    """Every word holds random bits and then their complement: the array's own check sum says so."""
+    """Write random bits and then their complement into every word. The check sum of the array says whether they are right."""
     words = board.identity.memory_words
     bits = rng.integers(0, 1 << 32, words, dtype=np.uint32)
     for pattern in (bits, ~bits):
@@ -72,7 +72,7 @@ def _memory(board: Board, rng: np.random.Generator, progress: Progress | None) -
 
 
 def memory_image(pattern: NDArray[np.uint32], config: ArrayConfig) -> NDArray[np.uint32]:
-    """The pattern with the least changes that make the array's check take it for an image; uint32 [words]."""
+    """The pattern, changed as little as possible so that the array's check accepts it as an image; uint32 [words]."""
     content = pattern.copy()
     content[:5] = MAGIC, VERSION, config.fingerprint, len(content), HEADER_WORDS
     content[-1] = crc32(content[:-1].astype("<u4").tobytes())
@@ -90,7 +90,7 @@ def _decoder(board: Board, encoding: Encoding, rng: np.random.Generator, progres
     name = f"decoder {encoding.name.lower()}"
     image = _random_image(board, encoding, rng)
     if image is None:
-        return Check(name, False, "the array can hold none of the layers that are tried")
+        return Check(name, False, "the array can hold none of the test's layers")
     shape = image.network.input.shape
     inputs = rng.integers(-128, 128, (INPUTS, *shape)).astype(np.int8)
     board.load(image, progress)

@@ -32,7 +32,7 @@ from openwork_hw.arch.link import (
 )
 
 WINDOW_S = 0.1
-"""Of the line's time may be on its way unconfirmed: more than the delay of any USB converter."""
+"""Seconds of the line's time that may be on their way unconfirmed: more than the delay of any USB converter."""
 
 SHORTEST_WAIT_S = 0.04
 LONGEST_WAIT_S = 0.25
@@ -40,10 +40,10 @@ LONGEST_WAIT_S = 0.25
 
 SMALLEST_CHUNK = 16
 LARGEST_CHUNK = 1024
-"""Bytes of payload: long ones are efficient, short ones survive on a bad line. Halved by a loss, doubled by some successes."""
+"""Bytes per payload. Long payloads are efficient; short payloads survive on a bad line. A loss halves them."""
 
 SUCCESSES = 8
-"""Requests that arrive one after the other before they become longer."""
+"""How many requests must arrive one after the other before payloads become longer."""
 
 CHUNKS_IN_WINDOW = 32
 
@@ -56,13 +56,13 @@ OVERHEAD = HEADER.size + CRC.size
 
 @dataclass(frozen=True)
 class Step:
-    """Something that is to be done once, in order; `payload` is cut into requests as they are sent.
+    """Something that the board has to do once and in order. Its payload is cut into requests when it is sent.
 
     Attributes:
-        kind, address, payload: as in a request.
-        length: of the payload, or of the PEEK, in bytes.
-        before: results that are due before it.
-        results: START: bytes of results that it makes.
+        kind, address, payload: the same as in a request.
+        length: bytes of the payload, or bytes that a PEEK asks for.
+        before: bytes of results that are due before this step.
+        results: for a START, the bytes of results that it makes.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class Step:
 
 @dataclass
 class Sent:
-    """A sequenced request on its way: its number counts on and on, its step is what it was cut from (None for a READ)."""
+    """A sequenced request on its way. Its number never wraps; its step is the one that it was cut from, None for a READ."""
 
     number: int
     size: int
@@ -87,11 +87,11 @@ class Awaited:
     """A response that is due.
 
     Attributes:
-        kind, echo, length: of the request.
-        begin: bytes sent before it.
-        next: number of the next request when it was sent.
-        step: of a PEEK.
-        position: READ: of its first result, counted on and on.
+        kind, echo, length: kind, half address and length of the request.
+        begin: bytes sent before the request.
+        next: number of the next request when this request was sent.
+        step: the step of a PEEK.
+        position: for a READ, the position of its first result, which never wraps.
     """
 
     kind: Kind
@@ -103,32 +103,32 @@ class Awaited:
     position: int = 0
 
     def fits(self, flags: int, echo: int, length: int) -> bool:
-        """A response with such a header may be this one."""
+        """Whether a response with this header may be the awaited one."""
         return (flags & ~BUSY, echo) == (self.kind, self.echo) and length <= self.length
 
 
 class Session:
     """A conversation with a board over a line.
 
-    Steps are queued by `write` and `start`, go out as fast as the line and the board take them, and are done when `settle`
+    `write` and `start` queue steps, which go out as fast as the line and the board take them. The steps are done when `settle`
     returns or their results are there.
 
     Attributes:
-        identity: what the board said about itself.
+        identity: what the board says about itself.
     """
 
     identity: Identity
 
     def __init__(self, line: Line, *, patience_s: float = 5.0, seed: int | None = None) -> None:
-        """Begin a session: what the board did before is given up.
+        """Begin a session. The board gives up whatever it did before.
 
         Args:
-            line: to the board.
-            patience_s: how long it may say nothing.
-            seed: of the numbers of sessions; for tests that repeat.
+            line: the line to the board.
+            patience_s: seconds that the board may be silent.
+            seed: seed of the session numbers, for tests that repeat.
 
         Raises:
-            HostError: nothing answers, or not in this version of the link.
+            HostError: nothing answers, or the board speaks another version of the link.
         """
         self._line = line
         self._patience_s = patience_s
@@ -182,24 +182,24 @@ class Session:
         return b"".join(self._peeked.pop(place) for place in places)
 
     def start(self, order: int, inputs: bytes, results: int) -> None:
-        """Ask the array to check or run the image, with inputs for its LOAD commands, which makes so many bytes of results."""
+        """Ask the array to check or run the image, with inputs for its LOAD commands. This makes `results` bytes of results."""
         self._queue(Step(Kind.START, order, results=results))
         if inputs:
             self._queue(Step(Kind.FEED, 0, len(inputs), memoryview(inputs)))
         self._results.due += results
 
     def results(self, count: int, within_s: float | None = None) -> bytes:
-        """The next results; fewer, if the array has nothing more to do.
+        """The next results. There are fewer if the array has nothing more to do.
 
         Raises:
-            TooLate: they are not there within this time; for ever, if None.
+            TooLate: the results have not come within this time. None means no limit.
         """
         self.wait(lambda: self._results.waiting >= count or self._results.ended, within_s)
         return self._results.take(count)
 
     @property
     def outstanding(self) -> int:
-        """Bytes of results that are due and have not been taken."""
+        """Bytes of results that are due and not taken yet."""
         return self._results.due - self._results.have + self._results.waiting
 
     def settle(self, progress: Callable[[int], None] | None = None, within_s: float | None = None) -> None:
@@ -209,7 +209,7 @@ class Session:
             progress: is told how many bytes have not been sent yet.
 
         Raises:
-            TooLate: it has not within this time.
+            TooLate: the board has not received them within this time.
         """
 
         def done() -> bool:
@@ -220,11 +220,11 @@ class Session:
         self.wait(done, within_s)
 
     def wait(self, done: Callable[[], bool], within_s: float | None = None) -> None:
-        """Talk to the board until something is so.
+        """Talk to the board until a condition is true.
 
         Raises:
-            LineLost: the board is silent, or has begun anew.
-            TooLate: it is not so within this time.
+            LineLost: the board is silent, or was reset.
+            TooLate: the condition is not true within this time.
         """
         self._heard = start = self._line.now()
         while not done():
@@ -236,7 +236,7 @@ class Session:
     # Beginning ------------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Two sessions are begun: that the board took the second one's number proves that it has taken its RESET."""
+        """Begin two sessions. If the board answers with the second number, it has taken the second RESET."""
         sessions = self._random.sample(range(1, 256), 2)
         start = self._line.now()
         for self._session in sessions:
@@ -259,7 +259,7 @@ class Session:
         self._active = self._heard = self._line.now()
 
     def _greet(self, wait_s: float) -> Response | None:
-        """Reset the board, and the answer to a HELLO after it, if one comes."""
+        """Reset the board, and return the answer to a HELLO, if an answer comes."""
         # The zero in front ends whatever the board heard before.
         reset = b"\0" + encode_request(Request(Kind.RESET, self._session))
         self._awaited.clear()
@@ -279,7 +279,7 @@ class Session:
         self._steps.append(replace(step, before=self._results.due))
 
     def _talk(self) -> bool:
-        """Send what may be sent, in one piece; false where there is nothing."""
+        """Send all that may be sent, in one piece. Returns False if there is nothing to send."""
         content = bytearray()
         while len(content) < 4 * LARGEST_CHUNK and (request := self._next_request()):
             content += encode_request(request)
@@ -299,11 +299,11 @@ class Session:
 
     @property
     def _window(self) -> int:
-        """Bytes that may be on their way unconfirmed; few on a bad line, because a loss makes all of them go again."""
+        """Bytes that may be on their way unconfirmed: few on a bad line, because after a loss all of them are sent again."""
         return min(self._window_bytes, CHUNKS_IN_WINDOW * self._chunk)
 
     def _line_s(self) -> float:
-        """How long what is on its way takes at most on the line."""
+        """Most seconds that the bytes on their way take on the line."""
         sent = sum(one.size for one in self._sent)
         asked = sum(one.length for one in self._awaited)
         return 10 * (sent + asked) / self._line.baud
@@ -316,7 +316,7 @@ class Session:
         return encode_request(Request(Kind.HELLO, address=tag))
 
     def _next_request(self) -> Request | None:
-        """The next sequenced request, if one may go out now."""
+        """The next sequenced request, if a request may go out now."""
         if len(self._sent) >= WINDOW:
             return None
         reading = next((one for one in self._awaited if one.kind in (Kind.READ, Kind.PEEK)), None)
@@ -351,7 +351,7 @@ class Session:
         return self._number(step.kind, step.length, step.address, bytes(step.payload), step)
 
     def _read(self, position: int, length: int) -> Request:
-        """Ask for results, and let the board forget those that are here."""
+        """Ask for results, and let the board drop the results that have arrived."""
         offset = position % RESULT_POSITIONS
         self._awaited.append(Awaited(Kind.READ, offset, length, self._bytes, self._next + 1, position=position))
         return self._number(Kind.READ, length, offset | self._results.have % RESULT_POSITIONS << 16, b"", None)
@@ -374,7 +374,7 @@ class Session:
             raise LineLost(f"the board on {self._line.name} has stopped answering: is it still plugged in and powered?")
 
     def _responses(self) -> Iterator[tuple[int, Response]]:
-        """What has come as a whole and is due, with its place among what is awaited; all else is skipped."""
+        """The responses that have arrived completely and are awaited, each with its index among these. All else is skipped."""
         while True:
             start = self._coming.find(MARKER)
             del self._coming[: start if start >= 0 else len(self._coming)]
@@ -432,7 +432,7 @@ class Session:
             self._shrink()
 
     def _go_back(self) -> None:
-        """The requests from the first that has not been received on were lost, or will be dropped: they are cut anew."""
+        """Send requests again, from the first that the board has not received on. They are cut from their steps anew."""
         self._next = self._sent[0].number
         steps = [one.step for one in self._sent if one.step is not None]
         self._steps.extendleft(reversed(steps))

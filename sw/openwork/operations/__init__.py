@@ -1,4 +1,4 @@
-"""The operations of a network, each with everything that Openwork knows of it in a file of its own."""
+"""The operations of a network, one file per operation with all that Openwork knows about it."""
 
 from collections.abc import Mapping
 

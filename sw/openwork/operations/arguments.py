@@ -1,4 +1,4 @@
-"""What a lowering says of the arguments of a node that it was given."""
+"""Reads and checks the arguments of a node for a lowering."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +7,11 @@ if TYPE_CHECKING:
 
 
 class Unsupported(Exception):
-    """Why one node cannot be taken, in words that follow the operator's name."""
+    """A node that cannot be taken. The message says why, in words that follow the operator's name."""
 
 
 def integers(value: Any, what: str) -> list[int]:
-    """The whole numbers of an argument that is one or a list of them."""
+    """The whole numbers of an argument that is one number or a list of numbers."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     if not all(isinstance(number, int) for number in numbers):
         raise Unsupported(f"with {what} {numbers}, which depends on the size of the input")
@@ -25,7 +25,7 @@ def pair(value: Any, what: str) -> tuple[int, int]:
 
 
 def equal(value: Any, what: str) -> int:
-    """The one number of an argument that must be the same in both directions."""
+    """The number of an argument that must be the same in both directions."""
     first, second = pair(value, what)
     if first != second:
         raise Unsupported(f"with {what} {first} x {second}: both directions must be equal")
@@ -33,7 +33,7 @@ def equal(value: Any, what: str) -> int:
 
 
 def stride_of(node: "Node", value: Any) -> int:
-    """The stride in both directions; along one in which there is one pixel it may be any."""
+    """The stride, which must be the same in both directions. In a direction with one pixel, any stride is taken."""
     height, width = node.shape[2:]
     down, across = pair(value, "stride")
     if height == 1 or width == 1:

@@ -1,4 +1,4 @@
-"""Channels of a map: `chunk`, `split` and `narrow`. Layers read what they choose in place; for others it is a copy."""
+"""`chunk`, `split` and `narrow` choose channels of a map. Layers read these channels in place; other steps get a copy."""
 
 from collections.abc import Mapping
 from itertools import accumulate

@@ -1,4 +1,4 @@
-"""Operations as matrices: what each row multiplies, and where it finds its operands. The compiler makes streams of them."""
+"""Forms: operations as matrices. A form says what each row multiplies and where it reads. The compiler turns it into streams."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,21 @@ from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.refusal import Refusal
 
 COPY_WEIGHT, COPY_SHIFT = 64, 6
-"""A row of this weight and shift hands its operand on unchanged."""
+"""A row with this weight and this shift copies its operand unchanged."""
 
 
 class FormError(Refusal):
-    """A step that has no form; the message names the step and the reason. The compiler raises it as a `CompileError`."""
+    """A step that has no form. The message names the step and the reason. The compiler turns it into a `CompileError`."""
 
 
 class Tap(NamedTuple):
-    """One place that rows read: which input, how far from ``stride * (y, x)`` of the output's pixel, from which channel on."""
+    """A place that rows read.
+
+    Attributes:
+        input: number of the input.
+        down, right: pixels from ``stride * (y, x)``, where (y, x) is the output's pixel.
+        channel: the channel of the input that the tap's channel 0 stands for.
+    """
 
     input: int
     down: int
@@ -31,12 +37,15 @@ class Tap(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Nonzeros:
-    """Of some rows, row by row, in each by tap and channel; a row without any holds one of value 0.
+    """The nonzeros of some rows, row by row, and within a row ordered by tap and channel.
+
+    A row without nonzeros holds a single nonzero of value 0.
 
     Attributes:
-        lengths: int64 [rows].
-        taps, channels: int64 [nonzeros]: number of the tap, channel of the input that it reads.
-        values: int8 [nonzeros].
+        lengths: int64 [rows], nonzeros per row.
+        taps: int64 [nonzeros], the number of the tap.
+        channels: int64 [nonzeros], the channel of the input that the tap reads.
+        values: int8 [nonzeros], the weight.
     """
 
     lengths: NDArray[np.int64]
@@ -46,7 +55,7 @@ class Nonzeros:
 
     @classmethod
     def of(cls, blocks: Sequence[NDArray[np.int8]]) -> "Nonzeros":
-        """Of weights int8 [rows, channels] of each tap."""
+        """The nonzeros of weights, given as one matrix int8 [rows, channels] per tap."""
         weights = np.concatenate(blocks, axis=1)
         ends = np.cumsum([block.shape[1] for block in blocks])
         stored = weights != 0
@@ -57,14 +66,14 @@ class Nonzeros:
         return cls(np.bincount(rows).astype(np.int64), taps, channels, weights[rows, places])
 
     def select(self, rows: NDArray[np.int64]) -> "Nonzeros":
-        """Those of the rows of these numbers, in that order."""
+        """The nonzeros of the rows with these numbers, in that order."""
         lengths = self.lengths[rows]
         firsts = (np.cumsum(self.lengths) - self.lengths)[rows]
         places = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
         return Nonzeros(lengths, self.taps[places], self.channels[places], self.values[places])
 
     def row_sums(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """For each row, the sum of what `values` says of its nonzeros."""
+        """For each row, the sum of `values` over its nonzeros."""
         return np.add.reduceat(values, np.cumsum(self.lengths) - self.lengths)
 
 
@@ -73,16 +82,17 @@ class Form:
     """A step as rows of nonzeros.
 
     Attributes:
-        name: of the tensor it makes.
-        nonzeros: of all its rows.
+        name: name of the tensor that the step makes.
+        nonzeros: the nonzeros of all rows.
         taps: what each tap reads.
-        offsets, shifts: int64 [rows], of the row records.
-        activation: what the requantized sums go through.
-        pad: what a tap outside the map reads; None where none can be.
+        offsets, shifts: int64 [rows], offset and shift of each row's record.
+        activation: the nonlinearity of the requantized sums.
+        pad: what a tap outside the map reads; None if no tap reads outside the map.
         stride: input pixels per output pixel, down and across; 1 along an axis with a single output pixel.
-        enlarge: output pixels for an input pixel.
-        operation: what becomes of products. POOL: taps are the pixels of a block, filled in when blocks are known.
-        moved: the inputs, which are maps, first become vectors, pixel by pixel.
+        enlarge: output pixels per input pixel, down and across alike.
+        operation: what the array does with the products of a row. For POOL, the taps are the pixels of a block. The compiler
+            adds them when it knows the blocks.
+        moved: whether the inputs are maps that first become vectors, pixel by pixel.
     """
 
     name: str
@@ -101,13 +111,13 @@ class Form:
 def copies(
     name: str, channels: Sequence[int], operation: Operation, places: Sequence[tuple[int, int]] = ((0, 0),)
 ) -> Form:
-    """Each row reads one channel, at one or more places; exact, whatever the zero point.
+    """A form whose rows each copy one channel, from one or more places. The result is exact for any zero point.
 
     Args:
-        name: of the tensor that is made.
-        channels: of each input.
-        operation: MAX chooses between the places; SUM has one place.
-        places: how far down and across from the output's pixel.
+        name: name of the tensor that the step makes.
+        channels: channels of each input.
+        operation: MAX takes the largest of the places; SUM has a single place.
+        places: pixels down and across from the output's pixel.
     """
     weight, shift = (1, 0) if operation is Operation.MAX else (COPY_WEIGHT, COPY_SHIFT)
     rows, count = sum(channels), len(places)
@@ -124,23 +134,23 @@ def copies(
 
 
 def check_matrix(name: str, entries: int) -> None:
-    """Refuse a step whose matrix would be too large, before anything of it is laid out.
+    """Refuse a step whose matrix would be too large, before memory is taken for the matrix.
 
     Args:
-        name: of the step's output.
-        entries: of the matrix, zeros included.
+        name: name of the step's output.
+        entries: entries of the matrix, zeros included.
 
     Raises:
-        FormError: there are more than `limits.MAX_MATRIX`.
+        FormError: the matrix has more than `limits.MAX_MATRIX` entries.
     """
     check_limit(FormError, f"the matrix of step {name!r}", entries, MAX_MATRIX, "entries, zeros included")
 
 
 def check_one_pixel(name: str, pixels: tuple[int, int]) -> None:
-    """Refuse a step that would make a map out of a vector by its padding.
+    """Refuse a step whose padding would turn a vector into a map.
 
     Raises:
-        FormError: the result has several pixels.
+        FormError: the output has several pixels.
     """
     if pixels != (1, 1):
         raise FormError(

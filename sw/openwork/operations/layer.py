@@ -1,4 +1,4 @@
-"""Everything linear: convolution, fully connected, average, sum, copy; and what becomes of its sums."""
+"""The layer: any linear operation (convolution, fully connected, average, sum, copy), with requantization."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 FLOAT32_BITS = 22
-"""Accumulators and biases of so many bits are numbers that float32 adds without rounding, and their halves, too."""
+"""Bits of sums and biases that float32 adds without rounding, halves included."""
 
 
 class LayerEntry(StepEntry, frozen=True, tag="layer"):

@@ -1,4 +1,4 @@
-"""A layer as rows of nonzeros: over a map, over a vector, over a whole map at once."""
+"""The form of a layer, as rows of nonzeros: over a map, over a vector, or over a whole map at once."""
 
 from collections.abc import Sequence
 
@@ -58,7 +58,7 @@ def vector_form(layer: IntegerLayer, channels: Sequence[int]) -> Form:
 
 
 def _kernel(layer: IntegerLayer, channels: Sequence[int]) -> list[NDArray[np.int8]]:
-    """For each input the weights int8 [rows, taps, its channels], of all groups."""
+    """The weights of all groups for each input, int8 [rows, taps, channels of the input]."""
     group_channels, group_rows = layer.channels // layer.groups, layer.rows // layer.groups
     check_matrix(layer.name, layer.rows * layer.taps * layer.channels)
     weights = np.zeros((layer.rows, layer.taps, layer.channels), dtype=np.int8)
@@ -99,7 +99,7 @@ def _is_pooling(layer: IntegerLayer) -> bool:
 
 
 def _pooled(layer: IntegerLayer) -> Form:
-    """Equal weights over the whole map: the array adds up over all lanes and PEs. One tap stands for all."""
+    """The form of a layer with equal weights over the whole map: the array adds over all lanes and PEs. One tap stands for all."""
     (weights,) = _kernel(layer, [layer.channels])
     return Form(
         layer.name,
@@ -113,7 +113,7 @@ def _pooled(layer: IntegerLayer) -> Form:
 
 
 def _flattened(layer: IntegerLayer, channels: Sequence[int]) -> Form:
-    """A kernel as large as the map: its inputs become vectors, tap by tap."""
+    """The form of a layer whose kernel is as large as the map: its inputs become vectors, tap by tap."""
     blocks = [weights.reshape(layer.rows, -1) for weights in _kernel(layer, channels)]
     taps = tuple(Tap(number, 0, 0) for number in range(len(blocks)))
     return Form(layer.name, Nonzeros.of(blocks), taps, _offsets(layer), layer.shift, layer.activation, moved=True)

@@ -1,4 +1,4 @@
-"""How a `.int8` file stores the numbers of a layer: as tensors, the weights in the smaller of two forms."""
+"""Stores the numbers of a layer in a `.int8` file: as tensors, with the weights in the smaller of two forms."""
 
 from collections.abc import Collection
 from math import prod
@@ -24,7 +24,7 @@ SPARSE: dict[str, np.dtype[Any]] = {
 
 
 def layer_arrays(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
-    """The arrays that are stored of a layer, by the names that they have in a file."""
+    """The arrays of a layer that a file stores, by their names in the file."""
     arrays: dict[str, NDArray[Any]] = {name: getattr(layer, name).astype(dtype) for name, dtype in STORED.items()}
     rows = layer.weights.reshape(layer.rows, -1)
     numbers, columns = np.nonzero(rows)
@@ -75,7 +75,7 @@ def _dense(
     columns: NDArray[np.int32],
     starts: NDArray[np.int32],
 ) -> NDArray[np.int8]:
-    """Rows of weights, of which the nonzeros are given."""
+    """Rows of weights, made from their nonzeros."""
     size = prod(shape)
     if starts.shape != (shape[0] + 1,) or values.ndim != 1 or columns.shape != values.shape:
         raise NetworkError(f"row starts, columns and values of the weights of {layer!r} disagree")

@@ -1,4 +1,4 @@
-"""LeakyReLU and PReLU: a sum of the map and of what its negative values are to change by."""
+"""LeakyReLU, PReLU and the absolute value: a sum of the map and of what its negative values are to change by."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def lower_leaky_relu(build: "Builder", node: "Node", self_: Any, negative_slope: Any = 0.01) -> "Parts":
-    """Of `leaky_relu`: one slope for all channels."""
+    """Lower `leaky_relu`, which has one slope for all channels."""
     import torch
 
     if not isinstance(negative_slope, int | float) or not isfinite(negative_slope):
@@ -25,8 +25,13 @@ def lower_leaky_relu(build: "Builder", node: "Node", self_: Any, negative_slope:
     return _leaky(build, node, build.parts(self_), torch.full((channels,), float(negative_slope), dtype=torch.float64))
 
 
+def lower_abs(build: "Builder", node: "Node", self_: Any) -> "Parts":
+    """Of `abs`: a slope of -1."""
+    return lower_leaky_relu(build, node, self_, -1.0)
+
+
 def lower_prelu(build: "Builder", node: "Node", self_: Any, weight: Any) -> "Parts":
-    """Of `prelu`: one slope, or one for each channel."""
+    """Lower `prelu`, which has one slope, or one slope per channel."""
     parts, slopes = build.parts(self_), build.constant(weight).reshape(-1)
     return _leaky(build, node, parts, slopes.expand(build.channels(parts)).clone())
 
@@ -61,4 +66,4 @@ def _leaky(build: "Builder", node: "Node", source: "Parts", slopes: "torch.Tenso
     return build.emit(node, FloatAdd((*source, *added), "", len(source), (1, sign)), build.shape(node))
 
 
-LOWERINGS: Mapping[str, Lowering] = {"leaky_relu": lower_leaky_relu, "prelu": lower_prelu}
+LOWERINGS: Mapping[str, Lowering] = {"abs": lower_abs, "leaky_relu": lower_leaky_relu, "prelu": lower_prelu}

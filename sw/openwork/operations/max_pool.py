@@ -37,7 +37,7 @@ class MaxPoolEntry(StepEntry, frozen=True, tag="max_pool"):
 
 @dataclass(frozen=True)
 class MaxPool(Picking):
-    """The largest value under each place of a window; places outside the map never are it.
+    """The largest value under each place of a window. Places outside the map are ignored.
 
     Attributes:
         kernel: height and width of the window.
@@ -110,7 +110,7 @@ class MaxPool(Picking):
 
     @property
     def pad(self) -> int | None:
-        """As `Step.pad`: the least int8, which never is the largest."""
+        """As `Step.pad`: the least int8, which is never larger than another value."""
         return ACTIVATION_MIN if any(self.padding) else None
 
     def operands(self, source: Shape, result: Shape) -> int:
@@ -137,7 +137,7 @@ def lower_max_pool(
     dilation: Any,
     ceil_mode: bool,  # the shape of the result says what it did
 ) -> "Parts":
-    """Of `max_pool2d`: at the edges, zeros around a map that is never negative are as good as no pixel."""
+    """Lower `max_pool2d`. Zeros around a map that is never negative are as good as no pixels."""
     if equal(dilation, "dilation") != 1:
         raise Unsupported("with a dilation")
     kernel, padding = pair(kernel_size, "a window of"), pair(padding, "padding")

@@ -1,4 +1,4 @@
-"""What an operation is: everything that Openwork knows of one kind of step stands in one class, in one file."""
+"""The base class of all operations. An operation is one class in one file: all that Openwork knows about one kind of step."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
 class Step(ABC):
     """One step of a quantized network, in exact integers.
 
-    The classes below this one are the operations; `openwork.operations.STEPS` lists them all. Whoever goes through a
+    The subclasses are the operations, and `openwork.operations.STEPS` lists them all. Code that goes through a
     network calls these methods, and never asks which operation a step is.
 
     Attributes:
-        inputs: names of the tensors that it reads, concatenated along channels.
-        output: name of the tensor that it makes.
+        inputs: names of the tensors that the step reads, concatenated along channels.
+        output: name of the tensor that the step makes.
     """
 
     inputs: tuple[str, ...]
     output: str
 
     kind: ClassVar[str]
-    """Name of the operation, in files too."""
+    """Name of the operation, which files use, too."""
 
     Entry: ClassVar[type[StepEntry]]
-    """What a step of this operation is in a file."""
+    """The class of a step of this operation in a file."""
 
     @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
-        """Of the result, from the shape of all inputs together.
+        """The shape of the output, given the shape of all inputs together.
 
         Raises:
-            NetworkError: the operation does not take this shape, or its own numbers mean nothing.
+            NetworkError: the operation does not take this shape, or its own numbers have no meaning.
         """
 
     @abstractmethod
     def check(self, read: Sequence[Tensor], made: Tensor) -> None:
-        """Make sure that the step and its tensors, whose shapes are right, belong to each other.
+        """Make sure that the step and its tensors agree. Their shapes are right already.
 
         Raises:
             NetworkError: scales, zero points or names contradict each other.
@@ -59,53 +59,53 @@ class Step(ABC):
 
     @abstractmethod
     def run(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        """The golden function: int8 [batch, *shape of the output] from int8 [batch, *shape of all inputs], exact."""
+        """The golden function, exact: int8 [batch, *shape of the output] from int8 [batch, *shape of all inputs]."""
 
     @abstractmethod
     def run_fast(self, inputs: "torch.Tensor") -> "torch.Tensor":
-        """`run` for whole numbers in floating point, float [batch, channels, height, width]: as exact, and many times as fast."""
+        """`run` for whole numbers in floating point, float [batch, channels, height, width]: just as exact, and much faster."""
 
     @abstractmethod
     def form(self, channels: Sequence[int], *, vector: bool) -> Form | None:
         """The step as rows of nonzeros; None for a step that only moves words.
 
         Args:
-            channels: of each input.
-            vector: the inputs are vectors, not maps of one pixel.
+            channels: channels of each input.
+            vector: whether the inputs are vectors, and not maps of one pixel.
 
         Raises:
-            FormError: there is none.
+            FormError: the step has no form.
         """
 
     @property
     def pad(self) -> int | None:
-        """What the step reads outside its map; None where it never does."""
+        """What the step reads outside its map; None if it never reads there."""
         return None
 
     @property
     def layers(self) -> tuple[IntegerLayer, ...]:
-        """The layers that the step has: one or none."""
+        """The layers of the step: one layer, or none."""
         return ()
 
     @property
     def macs(self) -> int:
-        """Useful multiply-accumulates for one input."""
+        """Useful multiply-accumulates per input."""
         return sum(layer.macs for layer in self.layers)
 
     def operands(self, _source: Shape, result: Shape) -> int:
-        """Values that the step reads for one input, from a map of a shape to one of another (see `limits.MAX_OPERANDS`)."""
+        """Values that the step reads per input, given the shapes of its map and its result (see `limits.MAX_OPERANDS`)."""
         return prod(result)
 
     def products(self, source: Shape, result: Shape) -> int:
-        """Products and comparisons for one input, zeros included."""
+        """Products and comparisons per input, zeros included."""
         return self.operands(source, result)
 
     @abstractmethod
     def entry(self) -> StepEntry:
-        """The step as it stands in a file, besides its arrays; `Entry.step` is the way back."""
+        """The step as a file holds it, without its arrays. `Entry.step` is the way back."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a file stores of the step as tensors, by name."""
+        """The arrays of the step that a file stores as tensors, by name."""
         return {}
 
     @property
@@ -115,19 +115,19 @@ class Step(ABC):
 
     @property
     def figures(self) -> tuple[str, str, str]:
-        """For a table of the network: what the step is or the shape of its weights, density, bits of its numbers."""
+        """The step's cells in a table of the network: description or shape of the weights, density, bits per number."""
         return self.description, "", ""
 
 
 @dataclass(frozen=True, eq=False)
 class Picking(Step):
-    """A step that hands on values it reads and computes none: it chooses, repeats or orders them.
+    """A step that computes no values: it chooses, repeats or reorders the values that it reads.
 
-    So it is exact, all its tensors have one scale and zero point, and in a float network it is the very same step.
+    Such a step is exact, and all its tensors share a scale and a zero point. A float network has the same step.
     """
 
     def check(self, read: Sequence[Tensor], made: Tensor) -> None:
-        """Make sure that all tensors have one scale and zero point."""
+        """Make sure that all tensors share a scale and a zero point."""
         check_agreement(f"step {self.output!r}", (*read, made))
 
     def run_fast(self, inputs: "torch.Tensor") -> "torch.Tensor":
@@ -139,11 +139,11 @@ class Picking(Step):
         """The same as `run` for real numbers, float [batch, channels, height, width]."""
 
     def run_traceable(self, parts: "list[torch.Tensor]", _convolve: object, *, never_negative: bool) -> "torch.Tensor":
-        """`run_real` in operators that the front end takes again, where there are some.
+        """`run_real`, written in operators that the front end can import, if there are such operators.
 
         Args:
-            parts: what each input holds, float [batch, channels, height, width].
-            never_negative: no value of them is below 0.
+            parts: the tensor of each input, float [batch, channels, height, width].
+            never_negative: whether no value of the inputs is below 0.
         """
         import torch
 
@@ -156,7 +156,7 @@ class Picking(Step):
     # What the steps of a float network say of themselves, besides: see `frontend.float_steps.Computing`.
 
     def sharing(self) -> tuple[tuple[str, ...], ...]:
-        """All tensors of the step have one scale."""
+        """All tensors of the step share a scale."""
         return ((*self.inputs, self.output),)
 
     def least_scale(self, _scale: Callable[[str], float]) -> float:

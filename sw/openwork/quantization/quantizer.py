@@ -102,7 +102,11 @@ def calibration_inputs(array: NDArray[Any]) -> torch.Tensor:
 
 def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None:
     shape = network.shapes[network.input]
-    expected = [shape, shape[:1]] if shape[1:] == (1, 1) else [shape]
+    expected: list[tuple[int, ...]] = [shape]
+    if shape[1] == 1:  # a map of one row may be given as the sequence that it is
+        expected.append((shape[0], shape[2]))
+    if shape[1:] == (1, 1):
+        expected.append(shape[:1])
     if not calibration.numel() or tuple(calibration.shape[1:]) not in expected:
         raise QuantizationError(
             f"calibration inputs must be [inputs, {', '.join(map(str, expected[-1]))}] and not empty, "

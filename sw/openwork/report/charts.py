@@ -51,7 +51,7 @@ STYLE: dict[Any, Any] = {
 
 
 def layers_chart(rows: Sequence[LayerRow]) -> str:
-    """A line for each step: cycles against their bound, utilization, density, and bits a nonzero against theirs."""
+    """One line per step: cycles and their bound, utilization, density, bits per nonzero and their bound."""
     with _style():
         height = ROW * len(rows) + 70
         figure = _figure(height)

@@ -70,7 +70,7 @@ class LayerRow:
 
     @property
     def bound_bits(self) -> float | None:
-        """Fewest bits a nonzero for random values at random positions of the matrix; None without nonzeros."""
+        """Fewest bits per nonzero for random values at random positions of the matrix; None without nonzeros."""
         if not self.nonzeros or not self.stream_words:
             return None
         return 8.0 if self.nonzeros == self.weights else entropy_bound_bits(self.nonzeros / self.weights)

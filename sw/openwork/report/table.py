@@ -25,7 +25,7 @@ HEAD = (
     "utilization",
     "memory",
 )
-"""Of the columns. The density is that of the model's own weights, the nonzeros are all; memory is in feature words a PE."""
+"""Titles of the columns. Density counts the weights of the model; nonzeros count all stored ones. Memory is in words per PE."""
 
 SHORT = {
     "density": "den-\nsity",

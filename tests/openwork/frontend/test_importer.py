@@ -181,6 +181,25 @@ def test_one_error_lists_all_operators_with_their_place() -> None:
         assert f"{what} at {__file__}:{number}: {lines[number - 1].strip()}" in message
 
 
+class Repeated(nn.Module):
+    """The same operator several times, and two results."""
+
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        for _ in range(3):
+            batch = functional.gelu(batch)
+        return torch.sinh(batch), batch
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (1, 3, 2, 8, 8)])
+def test_complaints_are_grouped_and_structure_is_said_beside_operators(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImportingError) as caught:
+        import_module(Repeated(), torch.zeros(shape))
+    message = str(caught.value)
+    assert message.count("gelu x3, first at ") == 1 and "4 operators that are not supported" in message
+    assert "sinh at " in message and "the model returns several results or none" in message
+    assert ("an input is [batch, channels, height, width]," in message) == (len(shape) == 5)
+
+
 class Expression(nn.Module):
     """A model that is one expression, after a convolution."""
 
@@ -212,7 +231,7 @@ class Expression(nn.Module):
         (lambda x: x + x[:, :1], "add (of shapes"),
         (lambda x: x * x, "mul (of two tensors"),
         (lambda x: x.mean(dim=1), "mean (over dimensions [1]"),
-        (lambda x: x.flatten(2), "flatten (a tensor of ['1', '2', '64'] is neither"),
+        (lambda x: x.unsqueeze(1), "unsqueeze (a tensor of ['1', '1', '2', '8', '8'] is no batch of"),
         (lambda x: functional.conv2d(x, torch.ones(1, 2, 9, 8), padding=4), "conv2d (a kernel of 9 x 8 taps"),
         (lambda x: functional.conv_transpose2d(x, torch.ones(2, 1, 1, 1)), "conv_transpose2d"),
         (lambda x: functional.batch_norm(x, None, None, training=True), "in training mode"),
@@ -241,7 +260,7 @@ def test_refuses_models_by_name() -> None:
     with pytest.raises(ImportingError, match=r"cannot be traced with an input of \[1, 2, 8, 8\]"):
         import_module(nn.Conv2d(3, 1, 1), example)
     with pytest.raises(ImportingError, match=r"an input is \[batch, channels, height, width\]"):
-        import_module(nn.Linear(8, 2), torch.zeros(1, 3, 8))
+        import_module(nn.Linear(8, 2), torch.zeros(1, 3, 2, 2, 8))
     spoiled = nn.Conv2d(2, 1, 1)
     spoiled.weight.detach().fill_(float("nan"))
     with pytest.raises(ImportingError, match="'conv2d': weights or bias are NaN"):

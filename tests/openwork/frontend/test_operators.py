@@ -164,7 +164,7 @@ SAMPLES = {
     "narrow": Sample({"dim": 1, "start": 1, "length": 2}, {"start": [0, -1, -4, torch.tensor(1)], "length": [1], "dim": [2, -3]}),
     "argmax": Sample({"dim": 1}, {"dim": [0, 2, None], "keepdim": [True]}),
 }  # fmt: skip
-PLAIN = {"relu", "relu6", "alias", "detach"}
+PLAIN = {"relu", "relu6", "neg", "abs", "hardsigmoid", "alias", "detach"}
 
 
 class Called(nn.Module):

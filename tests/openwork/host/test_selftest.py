@@ -12,6 +12,7 @@ from openwork.host.selftest import LAYERS, Check, memory_image, random_network, 
 from openwork.image import Image
 from openwork_dv.link import BoardModel, ModelLine
 from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.image import check_image
 from openwork_hw.arch.link import Identity
 
@@ -88,7 +89,7 @@ def test_every_array_has_a_layer_to_run(config: ArrayConfig) -> None:
 
 def compiles(config: ArrayConfig, channels: int, side: int, rng: np.random.Generator) -> bool:
     try:
-        compile_network(random_network(channels, side, rng), config)
+        compile_network(random_network(channels, side, rng), config, encodings_of(config)[0])
     except ValueError:
         return False
     return True

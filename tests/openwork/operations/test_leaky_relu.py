@@ -41,6 +41,11 @@ class Written(Leaky):
         return result
 
 
+class Absolute(nn.Module):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.abs()
+
+
 def slopes(*values: float) -> nn.PReLU:
     between = nn.PReLU(len(values))
     between.weight.data = torch.tensor(values)
@@ -54,6 +59,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "rising": lambda: Leaky(nn.LeakyReLU(-0.5)),
     "prelu": lambda: Leaky(nn.PReLU()),
     "prelu of channels": lambda: Leaky(slopes(0.1, 0.2, 0.3, 0.0, 1.0, -0.25)),
+    "absolute": lambda: Leaky(Absolute()),
     "function": lambda: Written(),
 }
 

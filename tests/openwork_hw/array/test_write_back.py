@@ -47,16 +47,18 @@ def test_a_row_is_written_when_its_lanes_have_come(write: int) -> None:
 def test_a_loaded_word_and_a_copy_are_both_written(is_target: int) -> None:
     """The copy comes in the very cycle in which the loaded word wants the memory, and waits for it."""
     dut = WriteBack(CONFIG)
+    last_byte = 3
     found: list[tuple[int, tuple[int, list[int]]]] = []
 
     async def bench(ctx: Any) -> None:
         ctx.set(dut.settings, {"loading": 1})
         ctx.set(dut.is_target, is_target)
         await ctx.tick().repeat(last_cycles(CONFIG) + 2)
-        last_byte = 2
         for cycle in range(last_byte + LOADED_CYCLES + 4):
-            beat = {"op": BeatOp.LOAD, "weight": 10 + cycle, "last": cycle == last_byte, "address": 60}
-            ctx.set(dut.beat, beat if cycle <= last_byte else {"op": BeatOp.IDLE, "weight": 99, "last": 1})
+            # A pause before the last byte.
+            byte = {0: 10, 1: 11, last_byte: 12}.get(cycle)
+            beat = {"op": BeatOp.LOAD, "weight": byte or 0, "last": cycle == last_byte, "address": 60}
+            ctx.set(dut.beat, beat if byte is not None else {"op": BeatOp.IDLE, "weight": 99, "last": 1})
             ctx.set(dut.i_copies[0], {"byte": 20 + cycle, "write": cycle == last_byte + 1, "address": 61})
             word = await written(ctx, dut)
             if word is not None:
@@ -65,5 +67,26 @@ def test_a_loaded_word_and_a_copy_are_both_written(is_target: int) -> None:
 
     simulated(dut, bench)
     loaded = [(LOADED_CYCLES, (60, [10, 11, 12]))] if is_target else []
-    copied = [(LOADED_CYCLES + is_target, (61, [21, 22, 23]))]
+    copied = [(LOADED_CYCLES + is_target, (61, [22, 23, 24]))]
     assert found == loaded + copied
+
+
+@pytest.mark.parametrize("is_last", [0, 1])
+def test_a_pooled_sum_is_written_by_a_groups_last_pe_alone(is_last: int) -> None:
+    dut = WriteBack(CONFIG)
+    found: dict[int, int] = {}
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.settings, {"pool": 1})
+        ctx.set(dut.is_last, is_last)
+        ctx.set(dut.end, {"address": 40, "write": 1})
+        await ctx.tick().repeat(last_cycles(CONFIG) + 2)
+        for cycle in range(write_cycles(CONFIG.lanes, pooled=True) + 4):
+            ctx.set(dut.lasts, (1 << cycle) & ((2 << last_cycles(CONFIG)) - 1))
+            word = await written(ctx, dut)
+            if word is not None:
+                found[cycle] = word[0]
+            await ctx.tick()
+
+    simulated(dut, bench)
+    assert found == ({write_cycles(CONFIG.lanes, pooled=True): 40} if is_last else {})

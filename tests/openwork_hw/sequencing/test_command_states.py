@@ -54,6 +54,10 @@ def test_a_command_goes_its_way(op: CommandOp, compact: bool) -> None:
                 ctx.set(getattr(dut, event), 1)
                 await ctx.tick()
                 assert states() != [state]
+                if event == "chain_done":
+                    # Nothing goes on until it has fallen again.
+                    await ctx.tick().repeat(4)
+                    assert states() == []
                 ctx.set(getattr(dut, event), 0)
             late = held_cycles(config) if op in (CommandOp.LOAD, CommandOp.STORE, CommandOp.MOVE) else 0
             assert await until("reporting") >= late

@@ -16,7 +16,10 @@ from openwork_dv.building import SimulationError
 from openwork_dv.fuzzing.formats import FORMATS
 
 SECONDS = 20
-"""A trial may take, of subjects that take milliseconds."""
+"""Of a processor that a trial may take, whose subject takes milliseconds."""
+
+PATIENCE = 15
+"""Times as long a trial may take by the clock: it may wait for a busy machine, and not for ever."""
 
 CHUNK = 250
 """Trials that a process does before it says how far it is."""
@@ -85,18 +88,21 @@ def _parts(name: str, count: int, seed: int, workers: int) -> Iterator[Counts]:
 def _trials(chunk: tuple[str, int, int, int]) -> Counts:
     name, seed, start, end = chunk
     counts = Counts()
-    before = signal.signal(signal.SIGALRM, _too_long)
+    before = [signal.signal(one, _too_long) for one in (signal.SIGALRM, signal.SIGPROF)]
     try:
         for number in range(start, end):
-            signal.alarm(SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(SECONDS * PATIENCE)
             try:
                 counts.outcomes[FORMATS[name](np.random.default_rng([seed, number]))] += 1
             except Exception:
                 counts.failures.append(f"seed [{seed}, {number}]: {traceback.format_exc(limit=-4)}")
             finally:
                 signal.alarm(0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
     finally:
-        signal.signal(signal.SIGALRM, before)
+        for one, handler in zip((signal.SIGALRM, signal.SIGPROF), before, strict=True):
+            signal.signal(one, handler)
     return counts
 
 

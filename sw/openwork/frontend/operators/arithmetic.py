@@ -79,7 +79,22 @@ def _clamp(build: Builder, node: Node, self_: Any, min: Any = None, max: Any = N
     return build.limit(node, build.parts(self_), Limits(float(limits[0]), float(limits[1])))
 
 
+def _neg(build: Builder, node: Node, self_: Any) -> Parts:
+    return _scaled(build, node, build.parts(self_), -1.0, 0.0)
+
+
+def _hardsigmoid(build: Builder, node: Node, self_: Any) -> Parts:
+    return build.limit(node, _scaled(build, node, build.parts(self_), 1 / 6, 0.5), Limits(0.0, 1.0))
+
+
+def _scaled(build: Builder, node: Node, source: Parts, factor: float, offset: float) -> Parts:
+    ones = torch.ones(build.channels(source), dtype=torch.float64)
+    return build.affine(node, source, factor * ones, offset * ones)
+
+
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
+    "neg": _neg,
+    "hardsigmoid": _hardsigmoid,
     "add": _add,
     "sub": _sub,
     "rsub": _rsub,

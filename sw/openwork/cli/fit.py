@@ -1,0 +1,111 @@
+"""The command that says on which boards a network fits, and how fast it is on each."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from openwork.cli.checks import check_files
+from openwork.cli.on_board import BoardError, check_fits
+from openwork.cli.terminal import app, output, steps
+from openwork_hw.arch.refusal import Refusal
+
+if TYPE_CHECKING:
+    from openwork.image import Image
+    from openwork.network import IntegerNetwork
+    from openwork_fpga.boards.board import Board
+
+
+@app.command()
+def fit(
+    model: Annotated[Path, typer.Argument(help="A .int8 file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say on which boards a network fits, how many inputs per second each gives at most, and what bounds them.
+
+    The network is compiled for each board's own array. Nothing runs: all figures are predicted. For example:
+
+      openwork fit model.int8
+
+      openwork fit model.int8 --json
+    """
+    from openwork.files import read_network
+    from openwork_fpga.boards.catalogue import BOARDS
+
+    check_files((model,), ())
+    network = read_network(model)
+    compiled: dict[Any, Image | Refusal] = {}
+    found = []
+    with steps() as progress:
+        for number, board in enumerate(BOARDS.values()):
+            progress(number, len(BOARDS), f"compiling for {board.name}")
+            array = board.config, board.encodings[0]
+            if array not in compiled:
+                compiled[array] = _compiled(network, *array)
+            found.append(_entry(board, compiled[array]))
+    found.sort(key=lambda one: (not one["fits"], -(one["inputs_per_second"] or 0.0)))
+    output.print(json.dumps(found, indent=2) if as_json else _table(found), highlight=False, soft_wrap=as_json)
+
+
+def _compiled(network: "IntegerNetwork", config: Any, encoding: Any) -> "Image | Refusal":
+    from openwork.compiler.network import compile_network
+
+    try:
+        return compile_network(network, config, encoding)
+    except Refusal as reason:
+        return reason
+
+
+def _entry(board: "Board", image: "Image | Refusal") -> dict[str, Any]:
+    """What is known of a network on a board, as `--json` prints it."""
+    from openwork.report.speed import board_speed
+
+    entry: dict[str, Any] = {"board": board.name, "fits": False, "inputs_per_second": None, "bound": "", "reason": ""}
+    if isinstance(image, Refusal):
+        return entry | {"reason": str(image)}
+    entry |= {"cycles": image.predicted_cycles, "image_words": len(image.words), "memory_words": board.memory_words}
+    try:
+        check_fits(board, image)
+    except BoardError as reason:
+        return entry | {"reason": str(reason)}
+    if board.flash_byte is not None:
+        return entry | {
+            "fits": True,
+            "bound": "the flash",
+            "reason": "how long it waits for its flash is not predicted",
+        }
+    speed = board_speed(image, 1e6 * board.clock_mhz, board.baud)
+    return entry | {
+        "fits": True,
+        "inputs_per_second": speed.inputs_per_second,
+        "bound": speed.bound,
+        "array_ms": 1e3 * speed.array_s,
+        "line_ms": 1e3 * max(speed.input_s, speed.output_s),
+    }
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption="All figures are predicted.",
+    )
+    table.add_column("board", no_wrap=True)
+    for title in ("inputs/s", "array ms", "line ms"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("bound by, or why it does not fit")
+    for one in found:
+        fast = one["inputs_per_second"]
+        figures = (
+            ["", "", ""] if fast is None else [f"{fast:,.0f}", f"{one['array_ms']:,.2f}", f"{one['line_ms']:,.2f}"]
+        )
+        table.add_row(
+            one["board"],
+            *figures,
+            one["bound"] or one["reason"].partition(": ")[0],
+            style=None if one["fits"] else "dim",
+        )
+    return table
