@@ -21,6 +21,8 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 def change_value(value: Any, rng: Generator) -> None:
     """One thing in a JSON value goes, is there twice, moves by one, or becomes another; in place."""
     known = places(value)
+    if not known:  # a change before has left nothing
+        return
     holder, key = known[int(rng.integers(len(known)))]
     match rng.integers(6):
         case 0:
