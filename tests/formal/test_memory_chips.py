@@ -37,7 +37,7 @@ def few_rows(clock_hz: float, interval: int, column_bits: int = 1) -> SdramConfi
     [
         (50e6, 12, 1, []),
         (100e6, 24, 2, ["answer", "tras_most"]),
-        (133e6, 32, 1, ["answer", "tras_most"]),
+        (133e6, 32, 1, ["answer", "tras_most", "refresh_in_time"]),
     ],
     ids=["50 MHz", "100 MHz", "133 MHz and a CAS latency of 3"],
 )
