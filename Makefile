@@ -25,7 +25,7 @@ bench: setup
 	for script in $(filter-out %/sparsity_resnet50.py %/campaign.py %/litedram_chip.py,$(wildcard benchmarks/*.py)); do $(python) $$script || exit 1; done
 	$(python) tools/documents.py
 
-# An hour: 100,000 mutated inputs of each format, and hostile images in RTL.
+# Hours: 100,000 mutated inputs of each format, and hostile images in RTL.
 campaign: setup
 	$(python) benchmarks/campaign.py
 	$(python) tools/documents.py
