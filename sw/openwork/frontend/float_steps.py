@@ -79,7 +79,7 @@ class Computing(ABC):
 
     @property
     def weighted(self) -> "tuple[FloatLayer, ...]":
-        """The layer with weights that the step is or contains; None if there is none."""
+        """The layers with weights that the step is or contains; empty if there are none."""
         return ()
 
     @property
