@@ -279,7 +279,7 @@ def test_waves_show_the_commands_asked_for(seed: int, tmp_path: Path) -> None:
     text = path.read_text()
     names = set(re.findall(r"\$var \w+ +\d+ \S+ (\S+)", text))
     assert {"o_reports__valid", "i_features__ready"} <= names
-    assert any(name.endswith("sequencer.flushing") for name in names)
+    assert any(name.endswith("sequencer.states.flushing") for name in names)
     times = [int(time) for time in re.findall(r"^#(\d+)$", text, re.MULTILINE)]
     assert times == list(range(times[0], times[-1] + 1, 10))
     assert 0 <= len(times) - result.reports[first].cycles < 10
