@@ -34,6 +34,8 @@ class Board:
         pack: more options of the packer.
         flash_byte: where a linear image begins in the board's flash memory, on a board that runs out of it; its `memory_words` are
             a power of two.
+        sdram: name of the board's SDRAM chip (`openwork_hw.arch.sdram.SDRAM_CHIPS`), on a board that fetches external images out of
+            it; the memory of `memory_words` is then the scratchpad.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Board:
     verified: str
     pack: tuple[str, ...] = ()
     flash_byte: int | None = None
+    sdram: str | None = None
 
     @property
     def config(self) -> ArrayConfig:

@@ -5,6 +5,7 @@ and the check sum of an image, and it ends every run. What a wrong program does 
 that is refused here must never reach an array.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,7 @@ from openwork_hw.arch.image import (
     command_fields,
     decode_fields,
     encode_fields,
+    moved_bytes,
 )
 from openwork_hw.arch.layouts import RECORD_FIELDS, SHIFTS, TAP_FIELDS, size, unpack
 from openwork_hw.arch.nonzeros import MAX_ROWS, ColumnLayout, RowRecord
@@ -51,61 +53,79 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
     program = int(words[4])
     if not HEADER_WORDS <= program <= len(words) - 1 - COMMAND_WORDS:
         raise ImageError(f"the program of the image is said to begin at word {program} of {len(words)}")
-    reader = _Reader(words, config, program)
-    instructions = []
-    for number in range(int(words[5])):
-        try:
-            instructions.append(reader.instruction())
-        except (ValueError, CommandError, ConfigError) as error:
-            raise ImageError(f"command {number} of the image means nothing: {error}") from None
-    end = reader.take(COMMAND_WORDS)
-    if end.tolist() != encode_fields({"op": CommandOp.END}) or reader.at != len(words) - 1:
+
+    def data(address: int, count: int, what: str) -> NDArray[np.uint32]:
+        if address < HEADER_WORDS or address + count > program:
+            raise ImageError(
+                f"{what} are said to be words {address} to {address + count - 1}, and streams and records lie in words "
+                f"{HEADER_WORDS} to {program - 1}"
+            )
+        return words[address : address + count]
+
+    reader = InstructionReader(words[program:-1], config, data)
+    instructions = [reader.instruction(number) for number in range(int(words[5]))]
+    if not reader.ends():
         raise ImageError(f"the program of the image does not end with its {len(instructions)} commands")
-    for place, kind, what in ((6, LoadCommand, "LOAD commands take"), (7, StoreCommand, "STORE commands give")):
-        moved = sum(one.command.words for one in instructions if isinstance(one.command, kind)) * config.lanes
-        if moved != words[place]:
-            raise ImageError(f"the {what} {moved} bytes, and the image's header says {words[place]}")
+    check_totals(instructions, config, (int(words[6]), int(words[7])))
     return tuple(instructions)
 
 
+def check_totals(instructions: Sequence[Instruction], config: ArrayConfig, said: tuple[int, int]) -> None:
+    """Refuse a header that says other totals than the commands of the program have.
+
+    Args:
+        said: bytes that LOAD commands take and that STORE commands give, as the header says.
+
+    Raises:
+        ImageError: the header is wrong.
+    """
+    for moved, told, what in zip(
+        moved_bytes(instructions, config), said, ("LOAD commands take", "STORE commands give"), strict=True
+    ):
+        if moved != told:
+            raise ImageError(f"the {what} {moved} bytes, and the image's header says {told}")
+
+
 @dataclass
-class _Reader:
-    """Reads a program from front to back.
+class InstructionReader:
+    """Reads instructions from front to back, and verifies each of them.
 
     Attributes:
-        words: the whole image.
-        config: the array that the image is for.
-        program: word address where the program begins. Streams and records lie before the program.
-        at: word address of the next word.
+        words: uint32 [words], the instructions.
+        config: the array that the program is for.
+        data: gives the words at an address, so many of them, or refuses; the third argument names them in its message.
+        at: index of the next word.
     """
 
     words: NDArray[np.uint32]
     config: ArrayConfig
-    program: int
+    data: Callable[[int, int, str], NDArray[np.uint32]]
+    at: int = 0
 
-    def __post_init__(self) -> None:
-        self.at = self.program
+    def instruction(self, number: int) -> Instruction:
+        """The next command, with its tap table and the inputs of its feeders. `number` names it in messages.
 
-    def take(self, count: int) -> NDArray[np.uint32]:
+        Raises:
+            ImageError: the command breaks a rule.
+        """
+        try:
+            return self._instruction()
+        except (ValueError, CommandError, ConfigError) as error:
+            raise ImageError(f"command {number} of the image means nothing: {error}") from None
+
+    def ends(self) -> bool:
+        """Whether the rest is END and nothing else."""
+        return self.words[self.at :].tolist() == encode_fields({"op": CommandOp.END})
+
+    def _take(self, count: int) -> NDArray[np.uint32]:
         """The next words of the program."""
-        end = len(self.words) - 1
-        if self.at + count > end:
-            raise ImageError(f"the program reaches word {self.at + count}, and the image's check sum is word {end}")
+        if self.at + count > len(self.words):
+            raise ImageError(f"it reaches word {self.at + count} of a program of {len(self.words)} words")
         self.at += count
         return self.words[self.at - count : self.at]
 
-    def data(self, address: int, count: int, what: str) -> NDArray[np.uint32]:
-        """The words of a stream or of row records that a command names by address. `what` names them in the message."""
-        if address < HEADER_WORDS or address + count > self.program:
-            raise ImageError(
-                f"{what} are said to be words {address} to {address + count - 1}, and streams and records lie in words "
-                f"{HEADER_WORDS} to {self.program - 1}"
-            )
-        return self.words[address : address + count]
-
-    def instruction(self) -> Instruction:
-        """The next command, with its tap table and the inputs of its feeders."""
-        stands = self.take(COMMAND_WORDS)
+    def _instruction(self) -> Instruction:
+        stands = self._take(COMMAND_WORDS)
         command = _command(decode_fields(stands))
         check_command(command, self.config)
         if encode_fields(command_fields(command, self.config)) != stands.tolist():
@@ -116,7 +136,7 @@ class _Reader:
             raise ImageError(f"outputs are to be from {command.low} to {command.high}")
         feeders: list[FeederInput] = []
         for pe in self.config.feeders:
-            address, count, records_address, records_count = (int(word) for word in self.take(FEEDER_WORDS))
+            address, count, records_address, records_count = (int(word) for word in self._take(FEEDER_WORDS))
             if pe % command.row_groups == 0:
                 records = self.data(records_address, RECORD_WORDS * records_count, "row records")
                 feeders.append(
@@ -130,7 +150,7 @@ class _Reader:
             elif (address, count, records_address, records_count) != (0, 0, 0, 0):
                 raise ImageError(f"PE {pe} leads no group of {command.row_groups}, and is given a weight stream")
         _check_targets(feeders, command, self.config)
-        return Instruction(command, _taps(self.take(command.tap_entries), command, self.config), tuple(feeders))
+        return Instruction(command, _taps(self._take(command.tap_entries), command, self.config), tuple(feeders))
 
 
 def _command(fields: dict[str, int]) -> Command:

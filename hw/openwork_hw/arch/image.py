@@ -17,7 +17,7 @@ per entry of the tap table. The words of a feeder say which words and records th
     last                    CRC-32 (zlib's) of all words before it, little endian
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from zlib import crc32
@@ -127,6 +127,11 @@ class FeederInput:
 
     words: NDArray[np.uint32]
     records: tuple[RowRecord, ...]
+
+    @property
+    def record_words(self) -> NDArray[np.uint32]:
+        """uint32 [RECORD_WORDS x records], the records as an image holds them."""
+        return np.array([encode_record(record) for record in self.records], np.uint32).reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -250,6 +255,49 @@ def encode_record(record: RowRecord) -> tuple[int, int]:
     return bits & 0xFFFFFFFF, bits >> 32
 
 
+def encode_instruction(
+    instruction: Instruction, config: ArrayConfig, place: Callable[[NDArray[np.uint32]], int]
+) -> list[int]:
+    """The words of an instruction: its command, and what follows a RUN.
+
+    Args:
+        place: says at which word address a weight stream or an array of row records lies.
+
+    Raises:
+        CommandError: the command does not fit the array.
+        ConfigError: the array cannot decode a weight stream.
+    """
+    command = instruction.command
+    check_command(command, config)
+    words = encode_fields(command_fields(command, config))
+    if not isinstance(command, RunCommand):
+        return words
+    if len(instruction.taps) != command.tap_entries or len(instruction.feeders) != config.pes // command.row_groups:
+        raise CommandError(
+            f"a RUN needs {command.tap_entries} tap entries and {config.pes // command.row_groups} streams, "
+            f"not {len(instruction.taps)} and {len(instruction.feeders)}"
+        )
+    for feeder in instruction.feeders:
+        check_stream(feeder.words, config)
+    used = {stream * command.row_groups: feeder for stream, feeder in enumerate(instruction.feeders)}
+    for pe in config.feeders:
+        if pe in used:
+            stream, records = used[pe].words, used[pe].record_words
+            words += [place(stream), len(stream), place(records), len(records) // RECORD_WORDS]
+        else:
+            words += [0] * FEEDER_WORDS
+    return words + [encode_tap(entry) for entry in instruction.taps]
+
+
+def moved_bytes(instructions: Sequence[Instruction], config: ArrayConfig) -> tuple[int, int]:
+    """Bytes that the LOAD commands of a program take, and bytes that its STORE commands give."""
+    loaded, stored = (
+        sum(one.command.words for one in instructions if isinstance(one.command, kind)) * config.lanes
+        for kind in (LoadCommand, StoreCommand)
+    )
+    return loaded, stored
+
+
 def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArray[np.uint32]:
     """The words of an image. Streams that are equal are stored once.
 
@@ -271,36 +319,11 @@ def assemble(instructions: Sequence[Instruction], config: ArrayConfig) -> NDArra
             address += len(words)
         return places[key]
 
-    loaded = stored = 0
     for instruction in instructions:
-        command = instruction.command
-        check_command(command, config)
-        program += encode_fields(command_fields(command, config))
-        if isinstance(command, LoadCommand):
-            loaded += command.words * config.lanes
-        if isinstance(command, StoreCommand):
-            stored += command.words * config.lanes
-        if not isinstance(command, RunCommand):
-            continue
-        if len(instruction.taps) != command.tap_entries or len(instruction.feeders) != config.pes // command.row_groups:
-            raise CommandError(
-                f"a RUN needs {command.tap_entries} tap entries and {config.pes // command.row_groups} streams, "
-                f"not {len(instruction.taps)} and {len(instruction.feeders)}"
-            )
-        for feeder in instruction.feeders:
-            check_stream(feeder.words, config)
-        used = {stream * command.row_groups: feeder for stream, feeder in enumerate(instruction.feeders)}
-        for pe in config.feeders:
-            if pe in used:
-                feeder = used[pe]
-                records = np.array([encode_record(record) for record in feeder.records], dtype=np.uint32).reshape(-1)
-                program += [keep(feeder.words), len(feeder.words), keep(records), len(feeder.records)]
-            else:
-                program += [0] * FEEDER_WORDS
-        program += [encode_tap(entry) for entry in instruction.taps]
+        program += encode_instruction(instruction, config, keep)
     program += encode_fields({"op": CommandOp.END})
     total = address + len(program) + 1
-    header = [MAGIC, VERSION, config.fingerprint, total, address, len(instructions), loaded, stored]
+    header = [MAGIC, VERSION, config.fingerprint, total, address, len(instructions), *moved_bytes(instructions, config)]
     words = np.concatenate([np.array(header, np.uint32), *data, np.array(program, np.uint32)])
     return np.concatenate([words, np.array([crc32(words.astype("<u4").tobytes())], np.uint32)])
 

@@ -276,6 +276,8 @@ class Identity:
         reports: whether the results hold a report per command. If not, they hold only the bytes of STORE commands and answers.
         peek: whether the board knows PEEK.
         linear: whether the memory holds a linear image (`arch.linear_image`).
+        scratchpad_words: on a board whose memory holds an external image (`arch.external_image`), the words of the scratchpad that
+            it is fetched into; 0 on other boards.
 
     Raises:
         ConfigError: the host can neither write nor read the memory, so it cannot know which image the board runs.
@@ -291,6 +293,7 @@ class Identity:
     reports: bool = True
     peek: bool = True
     linear: bool = False
+    scratchpad_words: int = 0
 
     def __post_init__(self) -> None:
         if not self.writable and not self.peek:
@@ -303,8 +306,8 @@ def encode_identity(identity: Identity) -> bytes:
     """The bytes of an identity: LINK_VERSION, the fingerprint (32 bits), then the fields as LEB128 numbers.
 
     The numbers come in the order of the fields of `Identity`, and then of `ArrayConfig` without `technology`. A tuple is its
-    length and then its items; a truth value is 0 or 1. The last two numbers say whether the image is linear and whether the
-    array is compact. Zeros at the end are left out.
+    length and then its items; a truth value is 0 or 1. The last three numbers say whether the image is linear, whether the array
+    is compact, and how many words the scratchpad has. Zeros at the end are left out.
     """
     encodings = [encoding.value for encoding in identity.encodings]
     numbers = [len(encodings), *encodings]
@@ -313,7 +316,10 @@ def encode_identity(identity: Identity) -> bytes:
     for name in _seen():
         value = getattr(identity.config, name)
         numbers += [len(value), *value] if isinstance(value, tuple) else [int(value)]
-    numbers += {(0, 0): [], (1, 0): [1], (0, 1): [0, 1], (1, 1): [1, 1]}[identity.linear, identity.config.compact]
+    later = [int(identity.linear), int(identity.config.compact), identity.scratchpad_words]
+    while later and not later[-1]:
+        later.pop()
+    numbers += later
     return (
         bytes([LINK_VERSION])
         + struct.pack("<I", identity.config.fingerprint)
@@ -344,12 +350,23 @@ def decode_identity(content: bytes) -> Identity:
             sizes[name] = tuple(next(numbers) for _ in range(value)) if kind is tuple else kind(value)
         linear = bool(next(numbers, 0))
         config = ArrayConfig(**sizes, compact=bool(next(numbers, 0)))
+        scratchpad_words = next(numbers, 0)
     except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
         raise LinkError(f"the board describes no array that this program knows: {error}") from None
     if content[1:5] != struct.pack("<I", config.fingerprint):
         raise LinkError("the board's array has sizes that this program does not know: build its bitstream again")
     return Identity(
-        config, encodings, memory_words, receive_bytes, result_bytes, clock_hz, writable, reports, peek, linear
+        config,
+        encodings,
+        memory_words,
+        receive_bytes,
+        result_bytes,
+        clock_hz,
+        writable,
+        reports,
+        peek,
+        linear,
+        scratchpad_words,
     )
 
 

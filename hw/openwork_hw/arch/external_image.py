@@ -1,0 +1,330 @@
+"""The external image: an image in an external memory, cut into the order in which an array fetches it.
+
+A board holds in its external memory (an SDRAM) far larger images than in the memories of its chip. The image memory on the
+chip is then a *scratchpad*: it holds at any time the weight streams, row records and commands that the array is about to use. An
+external image is one sequence of *transfers*, and the array reads it from front to back, without a jump. A transfer carries
+its own words, and says where in the scratchpad they go.
+
+    word                    holds
+    0                       MAGIC
+    1                       VERSION
+    2                       fingerprint of the array's configuration
+    3                       words of the whole external image
+    4                       words of the scratchpad that it is made for
+    5                       commands of the program
+    6, 7                    bytes that LOAD commands take, bytes that STORE commands give
+    8                       CRC-32 (zlib's) of the words before it, little endian
+    9 ..                    transfers
+
+A transfer is
+
+    two words               kind, after, address and count: `TRANSFER_FIELDS`
+    count words             what it carries
+    one word                CRC-32 of the words of the transfer before it, little endian
+
+DATA words (weight streams, row records) and PROGRAM words go to the scratchpad, from `address` on. PROGRAM words are whole
+instructions, as in an image (`arch.image`); what they name by address lies in the scratchpad. The last PROGRAM words end with
+an END command. The END transfer comes last; it carries the check sum of the image that the external image was made of.
+
+Two rules order transfers and commands, and no other synchronization is needed:
+
+    A command follows what it uses. The words that a command names are in transfers before the PROGRAM transfer that holds the
+    command, so it cannot be read before they are there.
+    A transfer waits for the commands whose words it overwrites. It is begun when `after` commands of the program have been
+    reported.
+
+No order of events makes such a sequence wait for ever if every `after` counts only commands of earlier transfers.
+`read_external_words` verifies both rules, and reads the program back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.disassembly import InstructionReader, check_totals, disassemble
+from openwork_hw.arch.image import CommandOp, ImageError, Instruction, encode_fields, encode_instruction
+from openwork_hw.arch.layouts import pack, unpack
+
+MAGIC = 0x3158574F
+"""'OWX1', little endian."""
+
+VERSION = 1
+HEADER_WORDS = 9
+TRANSFER_WORDS = 2
+
+PROGRAM_SHARE = 8
+"""The words of one PROGRAM transfer with several commands are at most the scratchpad's words divided by this."""
+
+
+class TransferKind(IntEnum):
+    """What a transfer carries."""
+
+    DATA = 1
+    PROGRAM = 2
+    END = 3
+
+
+TRANSFER_FIELDS = (("kind", 2), ("after", 30), ("address", 16), ("count", 16))
+"""Names and bits of the fields of a transfer, lowest first. `address` is a word of the scratchpad."""
+
+MOST_SCRATCHPAD_WORDS = 1 << 16
+"""Words that an `address` can number."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A transfer of an external image.
+
+    Attributes:
+        kind: what it carries.
+        after: it is begun when so many commands have been reported.
+        address: word of the scratchpad that gets the first word.
+        words: uint32, what it carries; at least one word.
+    """
+
+    kind: TransferKind
+    after: int
+    address: int
+    words: NDArray[np.uint32]
+
+    def encode(self) -> NDArray[np.uint32]:
+        """All words of the transfer, its check sum included."""
+        fields = {"kind": self.kind, "after": self.after, "address": self.address, "count": len(self.words)}
+        bits = pack(TRANSFER_FIELDS, fields)
+        words = np.concatenate([np.array([bits & 0xFFFFFFFF, bits >> 32], np.uint32), self.words.astype(np.uint32)])
+        return np.append(words, np.uint32(_check_sum(words)))
+
+
+def external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_words: int) -> NDArray[np.uint32]:
+    """The external image of an image.
+
+    Args:
+        words: uint32 [words], the image.
+        config: the array of the image.
+        scratchpad_words: words of the memory on the chip.
+
+    Raises:
+        ImageError: the words are not an image for this array, or one command uses more words than the scratchpad holds.
+    """
+    if not 0 < scratchpad_words <= MOST_SCRATCHPAD_WORDS:
+        raise ImageError(f"a scratchpad has 1 to {MOST_SCRATCHPAD_WORDS:,} words, not {scratchpad_words:,}")
+    planner = _Planner(config, scratchpad_words)
+    for instruction in disassemble(words, config):
+        planner.add(instruction)
+    transfers = planner.finish()
+    end = Transfer(TransferKind.END, planner.commands, 0, words[-1:])
+    body = np.concatenate([transfer.encode() for transfer in (*transfers, end)])
+    total = HEADER_WORDS + len(body)
+    header = [MAGIC, VERSION, config.fingerprint, total, scratchpad_words, *words[5:8].tolist()]
+    head = np.array(header, np.uint32)
+    return np.concatenate([head, np.array([_check_sum(head)], np.uint32), body])
+
+
+def check_external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_words: int) -> list[Transfer]:
+    """Check what the gateware checks before it runs an external image, in the same order. Returns the transfers.
+
+    Raises:
+        ImageError: a rule is broken. The message says which.
+    """
+    if len(words) < HEADER_WORDS or words[0] != MAGIC:
+        raise ImageError("these words are not an external image: they do not begin as one")
+    if words[1] != VERSION:
+        raise ImageError(f"the external image is of version {words[1]}, and this program reads version {VERSION}")
+    if words[2] != config.fingerprint:
+        raise ImageError("the external image was made for another array")
+    if words[4] > scratchpad_words:
+        raise ImageError(
+            f"the external image was made for a scratchpad of {words[4]:,} words, and there are {scratchpad_words:,}"
+        )
+    if words[8] != _check_sum(words[:8]):
+        raise ImageError("the header of the external image is damaged: its check sum is wrong")
+    transfers: list[Transfer] = []
+    at = HEADER_WORDS
+    while not transfers or transfers[-1].kind is not TransferKind.END:
+        number = len(transfers)
+        if at + TRANSFER_WORDS > len(words):
+            raise ImageError(f"the external image ends before its transfer {number}: it is not complete")
+        fields = unpack(TRANSFER_FIELDS, int(words[at]) | int(words[at + 1]) << 32)
+        end = at + TRANSFER_WORDS + fields["count"]
+        if end >= len(words):
+            raise ImageError(f"the external image ends inside its transfer {number}: it is not complete")
+        if words[end] != _check_sum(words[at:end]):
+            raise ImageError(f"transfer {number} of the external image is damaged: its check sum is wrong")
+        if not fields["kind"] or not fields["count"]:
+            raise ImageError(f"transfer {number} of the external image carries nothing")
+        content = words[at + TRANSFER_WORDS : end]
+        transfers.append(Transfer(TransferKind(fields["kind"]), fields["after"], fields["address"], content))
+        at = end + 1
+    if not at == len(words) == words[3]:
+        raise ImageError(
+            f"the external image says it has {words[3]} words, its transfers have {at}, and there are {len(words)}"
+        )
+    return transfers
+
+
+def read_external_words(
+    words: NDArray[np.uint32], config: ArrayConfig, scratchpad_words: int
+) -> tuple[Instruction, ...]:
+    """The instructions of an external image, each verified, as the array finds them in its scratchpad. Undoes `external_words`.
+
+    Raises:
+        ImageError: the words are not an external image for this array, a transfer overwrites words that are still needed or waits
+            for a command that comes later, or a command breaks a rule. The message names it.
+    """
+    transfers = check_external_words(words, config, scratchpad_words)
+    size = int(words[4])
+    scratchpad = np.zeros(size, np.uint32)
+    written = np.zeros(size, bool)
+    needed = np.zeros(size, np.int64)  # until so many commands have been reported
+    instructions: list[Instruction] = []
+    ended = False
+    for number, transfer in enumerate(transfers[:-1]):
+        if transfer.kind is TransferKind.END or ended:
+            raise ImageError(f"transfer {number} of the external image comes after the end of the program")
+        if transfer.after > len(instructions):
+            raise ImageError(
+                f"transfer {number} of the external image waits for {transfer.after} commands, and {len(instructions)} come before"
+            )
+        place = slice(transfer.address, transfer.address + len(transfer.words))
+        if place.stop > size:
+            raise ImageError(
+                f"transfer {number} of the external image reaches word {place.stop - 1} of a scratchpad of {size}"
+            )
+        if (needed[place] > transfer.after).any():
+            raise ImageError(f"transfer {number} of the external image overwrites words that a command still needs")
+        scratchpad[place], written[place] = transfer.words, True
+        if transfer.kind is not TransferKind.PROGRAM:
+            continue
+        named: list[slice] = [place]
+
+        def data(address: int, count: int, what: str, named: list[slice] = named) -> NDArray[np.uint32]:
+            part = slice(address, address + count)
+            if part.stop > size or not written[part].all():
+                raise ImageError(
+                    f"{what} are said to be words {address} to {part.stop - 1}, and no transfer brings them"
+                )
+            named.append(part)
+            return scratchpad[part].copy()
+
+        reader = InstructionReader(transfer.words, config, data)
+        while reader.at < len(transfer.words) and not ended:
+            ended = reader.ends()
+            if not ended:
+                instructions.append(reader.instruction(len(instructions)))
+        for part in named:
+            needed[part] = len(instructions)
+    if not ended or len(instructions) != words[5]:
+        raise ImageError(
+            f"the program of the external image has {len(instructions)} commands, and its header says {words[5]}"
+        )
+    check_totals(instructions, config, (int(words[6]), int(words[7])))
+    return tuple(instructions)
+
+
+def _check_sum(words: NDArray[np.uint32]) -> int:
+    return crc32(words.astype("<u4").tobytes())
+
+
+@dataclass
+class _Block:
+    """Words that lie in the scratchpad.
+
+    Attributes:
+        key: its words as bytes; empty for commands.
+        address, end: its first word, and the word behind it.
+        user: number of the latest command that uses it.
+    """
+
+    key: bytes
+    address: int
+    end: int
+    user: int
+
+
+class _Planner:
+    """Decides what lies where in the scratchpad and when, command by command.
+
+    Blocks are placed one behind the other, round and round, so the oldest block is overwritten first. What the next commands use is
+    fetched while earlier ones run, as far as room has become free.
+    """
+
+    def __init__(self, config: ArrayConfig, words: int) -> None:
+        self._config = config
+        self._words = words
+        self._blocks: list[_Block] = []
+        self._next = 0  # where the next block goes
+        self._after = 0  # commands that the latest transfer waits for
+        self._transfers: list[Transfer] = []
+        self._program: list[int] = []  # of commands that no transfer carries yet
+        self._first = 0  # number of the first of those commands
+        self.commands = 0
+
+    def add(self, instruction: Instruction) -> None:
+        """The next command of the program."""
+        arrays = [array for feeder in instruction.feeders for array in (feeder.words, feeder.record_words)]
+        wanted = {array.tobytes(): array for array in arrays}
+        if wanted.keys() - {block.key for block in self._blocks}:
+            self._send_program()
+        places = self._fetch(wanted)
+        words = encode_instruction(instruction, self._config, lambda array: places[array.tobytes()])
+        if self._program and len(self._program) + len(words) > self._words // PROGRAM_SHARE:
+            self._send_program()
+        self._program += words
+        self.commands += 1
+
+    def finish(self) -> Sequence[Transfer]:
+        """All transfers but END, when the last command has been added."""
+        self._program += encode_fields({"op": CommandOp.END})
+        self._send_program()
+        return self._transfers
+
+    def _fetch(self, wanted: dict[bytes, NDArray[np.uint32]]) -> dict[bytes, int]:
+        """Make blocks lie in the scratchpad for the next command; the address of each."""
+        here = {block.key: block for block in self._blocks if block.key in wanted}
+        for block in here.values():
+            block.user = self.commands
+        for key, array in wanted.items():
+            if key not in here:
+                here[key] = self._place(TransferKind.DATA, key, array, self.commands)
+        return {key: block.address for key, block in here.items()}
+
+    def _send_program(self) -> None:
+        if self._program:
+            self._place(TransferKind.PROGRAM, b"", np.array(self._program, np.uint32), max(self.commands - 1, 0))
+            self._program = []
+        self._first = self.commands
+
+    def _place(self, kind: TransferKind, key: bytes, words: NDArray[np.uint32], user: int) -> _Block:
+        """Overwrite the oldest blocks that no command needs that waits for its own transfer."""
+        start, rounds = self._next, 0
+        while True:
+            end = start + len(words)
+            if end > self._words:
+                start, rounds = 0, rounds + 1
+                if rounds == 2:
+                    raise ImageError(self._too_much())
+                continue
+            hit = [block for block in self._blocks if block.address < end and start < block.end]
+            needed = [block.end for block in hit if block.user >= self._first]
+            if not needed:
+                break
+            start = max(needed)
+        # A part of a block that went earlier may have been left over: it is free when that block's own place was.
+        self._after = max([self._after, *(block.user + 1 for block in hit)])
+        self._transfers.append(Transfer(kind, self._after, start, words))
+        block = _Block(key, start, end, user)
+        self._blocks = [*(one for one in self._blocks if one not in hit), block]
+        self._next = end
+        return block
+
+    def _too_much(self) -> str:
+        need = sum(block.end - block.address for block in self._blocks if block.user >= self._first)
+        return (
+            f"command {self.commands} of the image uses more than the {self._words:,} words of the scratchpad at once "
+            f"({need:,} are there already): compile the model for the board, which cuts its layers into smaller passes"
+        )
