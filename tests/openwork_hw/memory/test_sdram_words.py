@@ -13,26 +13,20 @@ from openwork_dv.sdram.chip import SdramModel
 from openwork_dv.sdram.violations import violated
 from openwork_hw.arch.config import WORD_BITS
 from openwork_hw.arch.sdram import SdramConfig, WordSchedule
-from openwork_hw.memory.sdram_controller import SdramController
-from openwork_hw.memory.sdram_words import SdramWords
+from openwork_hw.memory.sdram_memory import SdramMemory
 
 
 class System(Elaboratable):
-    """The words, their controller, and the chip."""
+    """The memory and its chip."""
 
     def __init__(self, config: SdramConfig) -> None:
-        self.words = SdramWords(config)
-        self.controller = SdramController(config)
+        self.words = SdramMemory(config)
         self.model = SdramModel(config)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.words, m.submodules.controller, m.submodules.model = self.words, self.controller, self.model
-        wiring.connect(m, self.words.o_requests, self.controller.i_requests)
-        wiring.connect(m, self.words.o_data, self.controller.i_words)
-        wiring.connect(m, self.controller.o_words, self.words.i_data)
-        wiring.connect(m, self.controller.pins, self.model.pins)
-        m.d.comb += [self.controller.restart.eq(self.words.restart), self.words.idle.eq(self.controller.idle)]
+        m.submodules.words, m.submodules.model = self.words, self.model
+        wiring.connect(m, self.words.pins, self.model.pins)
         return m
 
 
@@ -127,10 +121,11 @@ def test_writes_and_peeks_come_in_between(seed: int) -> None:
             address = random.randrange(size // 2, size)
             if random.random() < 0.5:
                 memory[address] = random.getrandbits(WORD_BITS)
-                offer, port = {"address": address, "word": memory[address]}, system.words.i_writes
+                port = system.words.i_writes
+                ctx.set(port.payload, {"address": address, "word": memory[address]})
             else:
-                offer, port = address, system.words.i_peeks
-            ctx.set(port.payload, offer)
+                port = system.words.i_peeks
+                ctx.set(port.payload, address)
             ctx.set(port.valid, 1)
             answered = port is system.words.i_writes
             taken = False
