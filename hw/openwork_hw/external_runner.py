@@ -104,7 +104,7 @@ class ExternalRunner(wiring.Component):
         m.submodules.fetcher = ResetInserter(resets)(fetcher)
         m.submodules.program = ResetInserter(resets)(program)
         m.submodules.reader = ResetInserter(stops)(reader)
-        m.submodules.runner = runner = ProgramRunner(config, encodings=self._encodings, address_bits=bits)
+        m.submodules.runner = runner = ProgramRunner(config, encodings=self._encodings, address_bits=bits, primes=True)
         m.d.sync += [stops.eq(self.stop), resets.eq(self.stop | control.abort)]
         m.d.comb += [runner.stop.eq(stops), runner.reset.eq(resets)]
         wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)

@@ -39,7 +39,8 @@ class ProgramRunner(wiring.Component):
         moved : out; a word, a feature, a command or a report moves
         stop : in; resets all; reset : in; resets the array
     Timing
-        As ImageRunner's.
+        As ImageRunner's. With `primes`, a RUN is offered to the array when its readers hold the first words, so that it takes the
+        same cycles whether its words came just before it or long before.
     Cost
         The accelerator, and one reader per memory port.
     Limits
@@ -67,8 +68,11 @@ class ProgramRunner(wiring.Component):
     stop: Signal
     reset: Signal
 
-    def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] | None, address_bits: int) -> None:
+    def __init__(
+        self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] | None, address_bits: int, primes: bool = False
+    ) -> None:
         """`address_bits`: enough to number the memory's words, and to count them."""
+        self._primes = primes
         self._config = config
         self._encodings = encodings
         self._address_bits = address_bits
@@ -103,6 +107,15 @@ class ProgramRunner(wiring.Component):
         m.d.sync += self.quiet.eq(Cat(one.idle for one in readers).all())
         m.d.comb += [one.clear.eq(self.idle) for one in readers]
 
+        offers = program.o_commands.valid
+        if self._primes:
+            primed = Signal()
+            with m.If(self.commanded):
+                m.d.sync += primed.eq(0)
+            with m.Elif(program.o_commands.valid & Cat(one.primed for one in readers).all()):
+                m.d.sync += primed.eq(1)
+            offers = offers & primed
+
         # Commands: a CLEAR of our own in front, then the program's. Its report is for nobody.
         command, report = accelerator.i_commands, accelerator.o_reports
         m.d.comb += [
@@ -110,8 +123,8 @@ class ProgramRunner(wiring.Component):
             program.i.valid.eq(self.i_program.valid),
             self.i_program.ready.eq(program.i.ready),
             command.payload.eq(program.o_commands.payload),
-            command.valid.eq(self.clear | (self.running & program.o_commands.valid)),
-            program.o_commands.ready.eq(self.running & command.ready),
+            command.valid.eq(self.clear | (self.running & offers)),
+            program.o_commands.ready.eq(self.running & command.ready & command.valid),
         ]
         with m.If(self.clear | self.rewind):
             m.d.comb += command.payload.op.eq(CommandOp.CLEAR)

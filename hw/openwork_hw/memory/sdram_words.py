@@ -1,6 +1,6 @@
 """Serves 32-bit words of an SDRAM chip: a long sequence in order, and single words."""
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, ResetInserter, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -74,7 +74,8 @@ class SdramWords(wiring.Component):
         m = Module()
         chip, burst = self._config.chip, self._config.burst_words
         beats = WORD_BITS // chip.data_bits
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=WORD_BITS, depth=QUEUE_WORDS)
+        queue = fifo.SyncFIFOBuffered(width=WORD_BITS, depth=QUEUE_WORDS)
+        m.submodules.queue = ResetInserter(self.i_starts.valid)(queue)
 
         # The next request waits in a register. A write comes before a peek, and a peek before the words that are read ahead.
         request, waits, free = self.o_requests.payload, Signal(), Signal()
@@ -133,10 +134,10 @@ class SdramWords(wiring.Component):
             self.o_peeked.payload.eq(word),
             self.o_peeked.valid.eq(whole & peeks & peek_wanted & ~self.forget),
             queue.w_data.eq(word),
-            queue.w_en.eq(whole & ~peeks & ~self.i_starts.valid),
+            queue.w_en.eq(whole & ~peeks),
             self.o.payload.eq(queue.r_data),
             self.o.valid.eq(queue.r_rdy & ~self.i_starts.valid),
-            queue.r_en.eq(self.o.ready | self.i_starts.valid),
+            queue.r_en.eq(self.o.ready),
         ]
         with m.If(coming):
             m.d.sync += [came.eq(word), part.eq(Mux(whole, 0, part + 1))]
@@ -152,9 +153,7 @@ class SdramWords(wiring.Component):
         # What is read ahead.
         begins = Signal()
         m.d.comb += [
-            begins.eq(
-                self.i_starts.valid & self.idle & ~waits & ~writes & ~peeks & (to_come == 0) & (queue.level == 0)
-            ),
+            begins.eq(self.i_starts.valid & self.idle & ~waits & ~writes & ~peeks & (to_come == 0)),
             self.i_starts.ready.eq(begins),
             self.restart.eq(begins),
         ]
