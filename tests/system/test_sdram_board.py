@@ -29,8 +29,8 @@ from openwork_hw.arch.sdram import SDRAM_CHIPS, SdramConfig
 pytestmark = pytest.mark.slow
 
 CONFIG = PRESETS["demo"]
-SCRATCHPAD_WORDS = 3072
-"""The trained digits network has some 4,800 words on this array."""
+SCRATCHPAD_WORDS = 1024
+"""The trained digits network has some 1,700 words on this array."""
 
 SDRAM = SdramConfig(SDRAM_CHIPS["IS42S16160G"], 100e6)
 
