@@ -87,7 +87,16 @@ def test_a_bit_that_flips_after_the_check_ends_the_run_and_the_next_one_is_right
     random = Random(seed)
     for _ in range(8):
         flipped, transfer = damaged(words, random)
-        steps: list[Step] = [Put(words), Check(), Put(flipped), Run(features), Check(), Put(words), Check(), Run(features)]
+        steps: list[Step] = [
+            Put(words),
+            Check(),
+            Put(flipped),
+            Run(features),
+            Check(),
+            Put(words),
+            Check(),
+            Run(features),
+        ]
         first, spoiled, told, again, right = simulation.perform(steps)
         assert first.status is ImageStatus.GOOD
         assert told.status in (ImageStatus.DAMAGED, ImageStatus.LENGTH)
