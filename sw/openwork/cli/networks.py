@@ -309,7 +309,14 @@ def compare_(
 
     from openwork.compiler.network import compile_network
 
-    watched = compile_network(image.network, image.config, image.encoding, row_groups=image.row_groups, watch=True)
+    watched = compile_network(
+        image.network,
+        image.config,
+        image.encoding,
+        row_groups=image.row_groups,
+        watch=True,
+        scratchpad_words=image.scratchpad_words,
+    )
     with steps() as progress:
         found = compare(
             watched,
