@@ -26,7 +26,7 @@ from openwork.cli.arrays import (
     named_encodings,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
-from openwork.cli.on_board import board_named, check_fits, speed_line
+from openwork.cli.on_board import board_named, check_fits, fetching_table, planned_for, speed_line
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
@@ -164,22 +164,25 @@ def compile_(
     check_files((model,), (out,))
     network = read_network(model)
 
-    from openwork.compiler.emit import emit
-    from openwork.compiler.network import best_plan
+    from openwork.compiler.network import planned_image
     from openwork.compiler.plan import stages_text
     from openwork.report import layer_table
 
+    fetched = None
     with counting() as progress:
-        plan = best_plan(network, config, chosen)
-        image = emit(plan, watch=False, progress=progress)
-    if place is not None:
-        check_fits(place, image)
+        if place is None:
+            plan, image = planned_image(network, config, chosen, progress=progress)
+        else:
+            plan, image = planned_for(place, network, chosen, progress)
+            fetched = check_fits(place, image)
     write_image(out, image)
     if stages:
         output.print(stages_text(plan), highlight=False, markup=False)
     output.print(layer_table(image))
+    if place is not None and fetched is not None:
+        output.print(fetching_table(place, image, fetched))
     if place is not None:
-        output.print(speed_line(place, image), highlight=False, markup=False, soft_wrap=True)
+        output.print(speed_line(place, image, fetched), highlight=False, markup=False, soft_wrap=True)
     output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -309,7 +312,14 @@ def compare_(
 
     from openwork.compiler.network import compile_network
 
-    watched = compile_network(image.network, image.config, image.encoding, row_groups=image.row_groups, watch=True)
+    watched = compile_network(
+        image.network,
+        image.config,
+        image.encoding,
+        row_groups=image.row_groups,
+        watch=True,
+        scratchpad_words=image.scratchpad_words,
+    )
     with steps() as progress:
         found = compare(
             watched,
