@@ -131,11 +131,11 @@ def fetching_table(board: "Board", image: "Image", fetched: "Fetching") -> Table
 
 
 def _fetching(board: "Board", image: "Image") -> "Fetching":
-    from openwork.compiler.fetching import fetching, word_cycles
+    from openwork.compiler.fetching import fetching
     from openwork_hw.arch.image import ImageError
 
     try:
-        return fetching(image, board.memory_words, word_cycles(_sdram(board)))
+        return fetching(image, board.memory_words, _sdram(board))
     except ImageError as error:
         raise BoardError(f"{board.name} cannot fetch the image: {error}") from None
 
