@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from openwork.cli.arrays import (
+    DEFAULT_PRESET,
     Compact,
     FeatureWords,
     GlobalPooling,
@@ -24,6 +25,7 @@ from openwork.cli.arrays import (
     TapEntries,
     array_config,
     named_encodings,
+    preset_of,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
 from openwork.cli.on_board import (
@@ -101,7 +103,7 @@ def quantize(
 def compile_(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .image file to write.")],
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
     board: Annotated[
         str | None,
         typer.Option(
@@ -147,12 +149,9 @@ def compile_(
 
     place = None if board is None else board_named(board)
     if place is not None:
-        if preset not in ("demo", place.preset):
-            raise OptionError(f"{board} has the array of the preset {place.preset}: leave --preset out, or the board")
-        preset = place.preset
         encoding = place.encodings[0].name.lower() if encoding is None else encoding
     config = array_config(
-        preset,
+        preset_of(preset, board),
         pes=pes,
         lanes=lanes,
         feature_words=feature_words,
