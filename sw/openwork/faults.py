@@ -19,6 +19,20 @@ REFUSED = {
 """What each status but GOOD says to somebody who wanted to run an image."""
 
 
+def refused(status: ImageStatus, transfer: int | None = None) -> str:
+    """Why an image was not run, as a sentence.
+
+    Args:
+        transfer: number of the damaged transfer of an external image.
+    """
+    if status is not ImageStatus.DAMAGED or transfer is None:
+        return REFUSED[status]
+    return (
+        f"transfer {transfer} of the image is damaged in the board's external memory: load the image again, and if that does not "
+        "help, test the memory with openwork selftest"
+    )
+
+
 class RunError(Refusal):
     """An image that the array did not run to its end; the message says what came of it, and where."""
 
@@ -57,7 +71,7 @@ def check_result(image: Image, result: RunResult) -> None:
         raise RunError(fault_sentence(image, result.fault, result.reports[result.fault]))
     if result.status is ImageStatus.TIMED_OUT and result.reports:
         raise RunError(f"{command_place(image, len(result.reports))}: {REFUSED[result.status]}")
-    raise RunError(REFUSED[result.status])
+    raise RunError(refused(result.status, result.transfer))
 
 
 def _row(image: Image, number: int, report: CommandReport) -> str:
