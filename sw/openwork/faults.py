@@ -23,12 +23,13 @@ def refused(status: ImageStatus, transfer: int | None = None) -> str:
     """Why an image was not run, as a sentence.
 
     Args:
-        transfer: number of the damaged transfer of an external image.
+        transfer: number of the latest transfer of an external image; None if the image is another one.
     """
     if status is not ImageStatus.DAMAGED or transfer is None:
         return REFUSED[status]
+    part = f"transfer {transfer}" if transfer else "the header or transfer 0"
     return (
-        f"transfer {transfer} of the image is damaged in the board's external memory: load the image again, and if that does not "
+        f"{part} of the image is damaged in the board's external memory: load the image again, and if that does not "
         "help, test the memory with openwork selftest"
     )
 

@@ -9,7 +9,7 @@ from tests.openwork.compiler.test_network import classifier, layer, network
 from tests.openwork.test_cli_images import openwork
 
 from openwork.cli.on_board import fetching_table
-from openwork.compiler.fetching import fetching, word_cycles
+from openwork.compiler.fetching import fetching
 from openwork.compiler.network import compile_network
 from openwork.files import read_image, write_network
 from openwork.network import LayerStep
@@ -46,7 +46,7 @@ def test_compile_cuts_passes_for_the_scratchpad_and_says_what_is_fetched(folder:
     image = read_image(folder / "a.image")
     assert status == 0 and image.scratchpad_words == BOARD.memory_words < len(image.words)
     clock_hz = 1e6 * BOARD.clock_mhz
-    found = fetching(image, BOARD.memory_words, word_cycles(SdramConfig(SDRAM_CHIPS["AS4C32M16"], clock_hz)))
+    found = fetching(image, BOARD.memory_words, SdramConfig(SDRAM_CHIPS["AS4C32M16"], clock_hz))
     text = " ".join(said.split())
     assert "of the 64.0 MiB of AS4C32M16" in text and "scratchpad 64.0 KiB on the chip" in text
     assert f"{found.words:,} words in {found.transfers:,} transfers" in text
@@ -60,12 +60,13 @@ def test_compile_cuts_passes_for_the_scratchpad_and_says_what_is_fetched(folder:
 
 def test_what_bounds_a_board_with_an_sdram() -> None:
     image = compile_network(LARGE, BOARD.config, BOARD.encodings[0], scratchpad_words=BOARD.memory_words)
-    for cycles_per_word, baud, bound in (
-        (8.0, 100_000_000, "the external memory"),
-        (0.1, 100_000_000, "the array"),
-        (8.0, 1000, "the serial line"),
+    slow = fetching(image, BOARD.memory_words, SdramConfig(SDRAM_CHIPS["AS4C32M16"], 1e8))
+    fast = replace(slow, fetched=slow.fetched // 20, cycles=image.predicted_cycles, waits=0)
+    for found, baud, bound in (
+        (slow, 100_000_000, "the external memory"),
+        (fast, 100_000_000, "the array"),
+        (slow, 1000, "the serial line"),
     ):
-        found = fetching(image, BOARD.memory_words, cycles_per_word)
         assert board_speed(image, 1e8, baud, found).bound == bound
     assert board_speed(image, 1e8, 100_000_000).bound == "the array"
 
@@ -117,7 +118,12 @@ def test_the_table_of_a_narrow_sdram_and_of_a_wide_one() -> None:
     given = []
     for chip in ("AS4C32M16", "EM638325"):
         board = replace(BOARD, sdram=chip)
-        cells = [str(cell) for cell in fetching_table(board, image, fetching(image, 16384, 2.0)).columns[1].cells]
+        cells = [
+            str(cell)
+            for cell in fetching_table(board, image, fetching(image, 16384, SdramConfig(SDRAM_CHIPS[chip], 1e8)))
+            .columns[1]
+            .cells
+        ]
         given += [float(cell.rpartition(" gives ")[2]) for cell in cells if " gives " in cell]
     narrow, wide = given
     assert 1.8 < narrow < 2 and 1.85 * narrow < wide < 4

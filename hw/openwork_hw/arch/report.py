@@ -70,7 +70,7 @@ class RunResult:
         outputs: int8 [bytes], the bytes that the STORE commands gave. Empty if the backend stores no bytes.
         tensors: int8 [channels, height, width] by name, the same outputs as tensors of the network. Empty until they are
             read from the bytes, which only a caller who knows the network can do.
-        transfer: number of the damaged transfer of an external image; None if there is no such transfer.
+        transfer: number of the latest transfer of an external image (`arch.external_image`); None if the image is another one.
     """
 
     status: ImageStatus = ImageStatus.GOOD

@@ -12,7 +12,7 @@ WATCHDOG_BITS = 30
 """A run in which nothing moves for 2 ** 30 cycles, 11 s at 100 MHz, is over. No host that is there lets an array wait so long."""
 
 ABORT_CYCLES = 16
-"""Of a reset of the array, at most: two are enough for it."""
+"""Of a reset of the array, at least, and at most twice as many: two are enough for it, and a run may end in any cycle."""
 
 
 class Request(enum.Enum, shape=unsigned(1)):  # type: ignore[call-arg]  # Amaranth is untyped
@@ -52,6 +52,7 @@ class RunControl(wiring.Component):
         check, checking : out; checked : in, found : in, ImageStatus
         clear, rewind, start, running, abort : out; one of them at a time, or none. With `abort` the array is reset
         started, ended : in
+        failed : in; the run cannot go on, for the reason that `found` gives: it ends, after `abort`
         commanded, reported : in; the array takes a command, its report is taken
         faulty : in; the report says a fault
         moved : in; something moves, or waits to be taken from outside
@@ -78,6 +79,7 @@ class RunControl(wiring.Component):
     running: Signal
     abort: Signal
     ended: Signal
+    failed: Signal
     commanded: Signal
     reported: Signal
     faulty: Signal
@@ -108,6 +110,7 @@ class RunControl(wiring.Component):
                 "running": Out(1),
                 "abort": Out(1),
                 "ended": In(1),
+                "failed": In(1),
                 "commanded": In(1),
                 "reported": In(1),
                 "faulty": In(1),
@@ -134,6 +137,7 @@ class RunControl(wiring.Component):
         looked = Signal(reset_less=True)
         looks = Signal()
         has_moved = Signal(reset_less=True)  # since it looked
+        half_aborted = Signal()
         expired = Signal()
         m.d.sync += [looked.eq(cycles[self._watchdog_bits]), has_moved.eq(self.moved | (has_moved & ~looks))]
         m.d.comb += [looks.eq(looked ^ cycles[self._watchdog_bits]), expired.eq(looks & ~has_moved & ~self.moved)]
@@ -157,11 +161,12 @@ class RunControl(wiring.Component):
 
             with m.State("CHECK"):
                 m.d.comb += self.checking.eq(1)
-                with m.If(expired):
-                    m.next = "ABORT"
                 with m.If(self.checked):
                     m.d.sync += [status.eq(self.found), good.eq(self.found == ImageStatus.GOOD)]
                     m.next = "ANSWER"
+                with m.Elif(expired):
+                    m.d.sync += status.eq(ImageStatus.TIMED_OUT)
+                    m.next = "ABORT"
 
             for state, does, done, then in (
                 ("CLEAR", self.clear, self.commanded, "CLEARED"),
@@ -171,16 +176,22 @@ class RunControl(wiring.Component):
             ):
                 with m.State(state):
                     m.d.comb += does.eq(1)
-                    with m.If(expired):
-                        m.next = "ABORT"
                     with m.If(done):
                         m.next = then
+                    with m.Elif(self.failed):
+                        m.d.sync += status.eq(self.found)
+                        m.next = "ABORT"
+                    with m.Elif(expired):
+                        m.d.sync += status.eq(ImageStatus.TIMED_OUT)
+                        m.next = "ABORT"
 
             with m.State("ABORT"):
                 m.d.comb += self.abort.eq(1)
-                m.d.sync += [status.eq(ImageStatus.TIMED_OUT), pending.eq(0)]
+                m.d.sync += pending.eq(0)
                 with m.If(cycles[: bits_for(ABORT_CYCLES)].all()):
-                    m.next = "ANSWER"
+                    m.d.sync += half_aborted.eq(~half_aborted)
+                    with m.If(half_aborted):
+                        m.next = "ANSWER"
 
             with m.State("ANSWER"):
                 m.d.sync += cycles.eq(cycles)

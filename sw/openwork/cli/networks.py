@@ -26,7 +26,15 @@ from openwork.cli.arrays import (
     named_encodings,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
-from openwork.cli.on_board import board_named, check_fits, fetching_table, planned_for, speed_line
+from openwork.cli.on_board import (
+    board_named,
+    check_fits,
+    fetched_by,
+    fetching_table,
+    planned_for,
+    run_line,
+    speed_line,
+)
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
@@ -203,6 +211,12 @@ def run(
         ),
     ] = None,
     step: Annotated[str | None, typer.Option(help="With --waves: the name of the step, as compile prints it.")] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="With --backend rtl: simulate the array with the memories of this board, its scratchpad and its SDRAM."
+        ),
+    ] = None,
 ) -> None:
     """Run a model on inputs, and write its outputs. All backends give the same integers.
 
@@ -211,6 +225,8 @@ def run(
       openwork run model.image --inputs images.npy --backend rtl -o scores.npy
 
       openwork run model.image --inputs images.npy --backend rtl --waves conv1.vcd --step conv1 -o scores.npy
+
+      openwork run model.image --inputs images.npy --backend rtl --board ulx3s-85f -o scores.npy
 
       openwork run model.image --inputs images.npy --backend board --port /dev/ttyUSB0 -o scores.npy
 
@@ -232,9 +248,15 @@ def run(
         )
     if waves is not None and waves.suffix != ".vcd":
         raise OptionError(f"--waves writes a .vcd file, and the name {waves} is not of one")
+    if board is not None and backend != "rtl":
+        raise OptionError(
+            f"--board is for the backend rtl, which simulates the board's memories, and not for {backend}"
+        )
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
+    fetched = None if board is None or image is None else fetched_by(board, image)
     integers = network.integer_inputs(read_array(inputs))
+    cycles: list[int] = []
 
     import numpy as np
 
@@ -250,11 +272,23 @@ def run(
             results = np.concatenate(batches)
         else:
             chosen = None if waves is None or step is None else backends.Waves(step, waves)
-            outcomes = backends.run(
-                image, integers, backend, progress, workers=workers, port=port_of(port, baud), waves=chosen
+            outcomes = list(
+                backends.run(
+                    image,
+                    integers,
+                    backend,
+                    progress,
+                    workers=workers,
+                    port=port_of(port, baud),
+                    waves=chosen,
+                    fetched=fetched,
+                )
             )
+            cycles = [one.cycles for one in outcomes]
             results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
     write_array(out, results)
+    if board is not None and image is not None:
+        output.print(run_line(board, image, cycles), highlight=False, markup=False, soft_wrap=True)
     if waves is not None:
         output.print(
             f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.",

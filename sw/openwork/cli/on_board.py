@@ -9,6 +9,7 @@ from openwork.cli.terminal import choose
 from openwork_hw.arch.refusal import Refusal
 
 if TYPE_CHECKING:
+    from openwork.backends import Fetched
     from openwork.compiler.emit import Progress
     from openwork.compiler.fetching import Fetching
     from openwork.compiler.plan import NetworkPlan
@@ -65,6 +66,39 @@ def planned_for(
         if not size:
             raise
         raise CompileError(f"{board.name}, with a scratchpad of {size:,} words: {error}", need=error.need) from None
+
+
+def fetched_by(name: str, image: "Image") -> "Fetched":
+    """The memories of a board with an SDRAM, to simulate the array with.
+
+    Raises:
+        ConfigError: there is no such board.
+        BoardError: the board has no SDRAM, or the image is for another array.
+    """
+    from openwork.backends import Fetched
+
+    board = board_named(name)
+    if board.sdram is None:
+        raise BoardError(f"{name} runs images out of a memory on its chip: leave --board out")
+    if image.config.fingerprint != board.config.fingerprint:
+        raise BoardError(f"the image is for another array than that of {name}: compile it with --board {name}")
+    return Fetched(board.memory_words, _sdram(board))
+
+
+def run_line(name: str, image: "Image", cycles: list[int]) -> str:
+    """How long the runs on a board's array and memories took, in a sentence.
+
+    Args:
+        cycles: of each run.
+    """
+    board = board_named(name)
+    predicted = _fetching(board, image).cycles
+    low, high = min(cycles), max(cycles)
+    took = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return (
+        f"{name} with the model of its {board.sdram}: {took} cycles per input, predicted {predicted:,}; "
+        f"{1e6 * board.clock_mhz / high:,.1f} inputs per second at {board.clock_mhz:g} MHz, without the serial line."
+    )
 
 
 def check_fits(board: "Board", image: "Image") -> "Fetching | None":
@@ -131,11 +165,11 @@ def fetching_table(board: "Board", image: "Image", fetched: "Fetching") -> Table
 
 
 def _fetching(board: "Board", image: "Image") -> "Fetching":
-    from openwork.compiler.fetching import fetching, word_cycles
+    from openwork.compiler.fetching import fetching
     from openwork_hw.arch.image import ImageError
 
     try:
-        return fetching(image, board.memory_words, word_cycles(_sdram(board)))
+        return fetching(image, board.memory_words, _sdram(board))
     except ImageError as error:
         raise BoardError(f"{board.name} cannot fetch the image: {error}") from None
 

@@ -275,7 +275,7 @@ class Board:
                     )
                 )
             status, transfer = self._store(self._words, progress)
-        if transfer is not None:
+        if status is ImageStatus.DAMAGED and transfer is not None:
             raise HostError(refused(status, transfer))
         if status is not ImageStatus.GOOD:
             raise HostError(f"the board's memory does not hold the image: {status.name.lower().replace('_', ' ')}")
@@ -301,7 +301,7 @@ class Board:
         )
 
     def _check(self) -> tuple[ImageStatus, int | None]:
-        """What the array's check says, and the number of the damaged transfer of an external image."""
+        """What the array's check says, and the number of the latest transfer of an external image."""
         self._session.start(Order.CHECK, b"", ANSWER.size)
         answer = self._session.results(
             ANSWER.size, self._limit_s(CHECK_CYCLES * self.identity.memory_words, ANSWER.size)
@@ -312,11 +312,9 @@ class Board:
         return status, transfer
 
     def _answer(self, content: bytes) -> tuple[ImageStatus, int | None, int]:
-        """Status, number of the damaged transfer of an external image, and cycles in an answer."""
-        word, number, cycles = decode_answer(content)
-        status = ImageStatus(word)
-        named = self.identity.scratchpad_words and status is ImageStatus.DAMAGED
-        return status, number if named else None, cycles
+        """Status, number of the latest transfer of an external image, and cycles in an answer."""
+        status, number, cycles = decode_answer(content)
+        return ImageStatus(status), number if self.identity.scratchpad_words else None, cycles
 
     def _refuse_ended(self, content: bytes) -> None:
         """Refuse a run that ended early: nothing moved any more, or words that it fetched were damaged.

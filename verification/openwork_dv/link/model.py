@@ -89,7 +89,7 @@ class ArrayModel:
         self.done_s = self.time_s
         if order is Order.CHECK:
             status = self._check()
-            self._checked = status == ImageStatus.GOOD
+            self._checked = status & 0xFF == ImageStatus.GOOD
             self._pending = ANSWER.pack(status, 0)
         elif not self._checked:
             self._pending = ANSWER.pack(ImageStatus.NOT_CHECKED, 0)
@@ -125,16 +125,14 @@ class ArrayModel:
         size = int(self.memory[3])
         whole = HEADER_WORDS < size <= len(self.memory)
         words = self.memory[:size] if whole else self.memory
-        if self._scratchpad_words and (damaged := self._damaged_transfer()) is not None:
-            return ImageStatus.DAMAGED | damaged << 8
         try:
-            if self._scratchpad_words:
-                check_external_words(words, self._config, self._scratchpad_words)
-            else:
+            if not self._scratchpad_words:
                 check_image(words, self._config)
+                return ImageStatus.GOOD
+            latest = len(check_external_words(words, self._config, self._scratchpad_words)) - 1
+            return ImageStatus.GOOD | latest << 8
         except ImageError:
-            return ImageStatus.LENGTH if self._scratchpad_words else ImageStatus.DAMAGED
-        return ImageStatus.GOOD
+            return ImageStatus.DAMAGED | (self._damaged_transfer() or 0) << 8
 
     def _damaged_transfer(self) -> int | None:
         """The number of the first transfer of an external image whose check sum is wrong; None if there is none."""
