@@ -19,13 +19,17 @@ REFUSED = {
 """What each status but GOOD says to somebody who wanted to run an image."""
 
 
+SPOILT = (ImageStatus.LENGTH, ImageStatus.DAMAGED)
+"""What a wrong bit in an external memory gives: a sum that is wrong, or, if the bit is in a length, another number of words."""
+
+
 def refused(status: ImageStatus, transfer: int | None = None) -> str:
     """Why an image was not run, as a sentence.
 
     Args:
         transfer: number of the latest transfer of an external image; None if the image is another one.
     """
-    if status is not ImageStatus.DAMAGED or transfer is None:
+    if status not in SPOILT or transfer is None:
         return REFUSED[status]
     part = f"transfer {transfer}" if transfer else "the header or transfer 0"
     return (

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.faults import RunError, check_result, refused
+from openwork.faults import SPOILT, RunError, check_result, refused
 from openwork.host.line import HostError, Line, LineLost, SerialLine, TooLate
 from openwork.host.session import Session
 from openwork.image import Image
@@ -31,6 +31,9 @@ CHECK_CYCLES = 32
 
 FETCH_CYCLES = 4
 """Most cycles per word that a run fetches from an external memory."""
+
+FETCHED_ENDS = (ImageStatus.MAGIC, ImageStatus.VERSION, ImageStatus.CONFIGURATION, *SPOILT)
+"""With what a run ends early if the external image has changed since its check."""
 
 PEEK_WORDS = 4096
 """Most words that are asked for at once."""
@@ -275,7 +278,7 @@ class Board:
                     )
                 )
             status, transfer = self._store(self._words, progress)
-        if status is ImageStatus.DAMAGED and transfer is not None:
+        if status in SPOILT and transfer is not None:
             raise HostError(refused(status, transfer))
         if status is not ImageStatus.GOOD:
             raise HostError(f"the board's memory does not hold the image: {status.name.lower().replace('_', ' ')}")
@@ -324,7 +327,7 @@ class Board:
         """
         if len(content) < ANSWER.size:
             return
-        known = [ImageStatus.TIMED_OUT] + [ImageStatus.DAMAGED] * bool(self.identity.scratchpad_words)
+        known = (ImageStatus.TIMED_OUT, *(FETCHED_ENDS if self.identity.scratchpad_words else ()))
         if decode_answer(content[-ANSWER.size :])[0] in known:
             status, transfer, _ = self._answer(content[-ANSWER.size :])
             self._abandon()

@@ -80,6 +80,27 @@ def test_a_damaged_transfer_is_named_and_the_next_run_is_right() -> None:
             assert (board.run(INPUTS) == EXPECTED).all()
 
 
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (ImageStatus.LENGTH | 5 << 8, "transfer 5 of the image is damaged"),
+        (ImageStatus.DAMAGED, "the header or transfer 0 of the image is damaged"),
+        (ImageStatus.MAGIC, "the array's memory holds no image"),
+        (ImageStatus.TIMED_OUT | 7 << 8, "nothing moved in it any more"),
+    ],
+)
+def test_a_run_that_ends_early_says_why(status: int, sentence: str) -> None:
+    desk = Desk(IMAGE, INPUTS, EXTERNAL)
+    with desk.open() as board:
+        board.load(IMAGE)
+        desk.board.array.gives_up, desk.board.array.gives_up_with = True, status
+        with pytest.raises(HostError, match=sentence):
+            board.run(INPUTS)
+        desk.board.array.gives_up = False
+        board.load(IMAGE)
+        assert (board.run(INPUTS) == EXPECTED).all()
+
+
 def test_an_upload_that_the_memory_does_not_keep_names_the_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(IMAGE, INPUTS, EXTERNAL)
     serve = desk.board._serve

@@ -51,7 +51,8 @@ class ArrayModel:
         time_s: set by whoever drives it.
         done_s: when the results of the run in progress are there.
         run_s: from a run's last input to its results.
-        gives_up: a run ends with nothing but the answer that it timed out.
+        gives_up: a run ends with nothing but an answer.
+        gives_up_with: the status of this answer, with the number of a transfer above it.
         ends_with: what else a run is answered.
     """
 
@@ -64,6 +65,7 @@ class ArrayModel:
         self._compute = compute
         self.run_s = run_s
         self.gives_up = False
+        self.gives_up_with: int = ImageStatus.TIMED_OUT
         self.ends_with = ImageStatus.GOOD
         self.reset()
 
@@ -105,7 +107,7 @@ class ArrayModel:
         if len(self._inputs) >= self.memory[6]:
             damaged = self._damaged_transfer()
             if self.gives_up:
-                self._pending = ANSWER.pack(ImageStatus.TIMED_OUT, 0)
+                self._pending = ANSWER.pack(self.gives_up_with, 0)
             elif damaged is not None:
                 self._pending = ANSWER.pack(ImageStatus.DAMAGED | damaged << 8, 0)
             else:
