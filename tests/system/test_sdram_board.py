@@ -101,7 +101,7 @@ def test_a_bit_that_flips_after_the_check_ends_the_run_and_the_next_one_is_right
         assert first.status is ImageStatus.GOOD
         assert told.status in (ImageStatus.DAMAGED, ImageStatus.LENGTH)
         assert spoiled.status is told.status
-        assert transfer <= spoiled.transfer == told.transfer <= transfer + 1
+        assert spoiled.transfer == told.transfer and told.transfer in (transfer, transfer + 1)
         assert (again.status, right.status) == (ImageStatus.GOOD, ImageStatus.GOOD)
         assert (image.outputs(right.outputs) == expected).all()
 
