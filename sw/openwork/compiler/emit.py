@@ -13,7 +13,7 @@ from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import row_records
-from openwork.compiler.spilling import ExternalMap, SpilledPlan, Window
+from openwork.compiler.spilling import ExternalMap, Pooling, SpilledPlan, Window
 from openwork.image import CommandPlan, Image
 from openwork.network import IntegerNetwork
 from openwork.operations.form import Form
@@ -60,13 +60,20 @@ def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
         step = plan.head[index]
         for one in step.windows:
             program.window(step.step.output, one, plan.maps)
-    tail = plan.tail.schedule
-    last = tail.tensors[tail.forms.network.input.name]
-    program.carry(last, plan.maps[last.tensor], plan.tail.addresses)
-    program.network(plan.tail, False, progress)
-    spilled = [one.whole.at(0) for name, one in plan.maps.items() if name != last.tensor]
-    places = (*spilled, *_places(plan.tail))
-    return replace(program.image(plan.network, plan.encoding, places), spilled=tuple(place.tensor for place in spilled))
+    if plan.pooling is not None:
+        program.pooling(plan.pooling, plan.maps, whole=plan.tail is not None)
+    spilled = [one.whole.at(0) for one in plan.maps.values()]
+    rest: tuple[Place, ...] = () if plan.pooling is None else (plan.pooling.output.at(plan.pooling.address),)
+    if plan.tail is not None:
+        tail = plan.tail.schedule
+        first = tail.tensors[tail.forms.network.input.name]
+        if plan.pooling is None:
+            program.carry(first, plan.maps[first.tensor], plan.tail.addresses)
+            spilled.pop()
+        program.network(plan.tail, False, progress)
+        rest = _places(plan.tail)
+    image = program.image(plan.network, plan.encoding, (*spilled, *rest))
+    return replace(image, spilled=tuple(place.tensor for place in spilled))
 
 
 def _places(plan: NetworkPlan) -> tuple[Place, ...]:
@@ -133,6 +140,25 @@ class _Program:
         self._passes(name, window.plan, None)
         self._give(window.output, maps[window.output.tensor])
 
+    def pooling(self, plan: Pooling, maps: Mapping[str, ExternalMap], *, whole: bool) -> None:
+        """Make a vector of a map in the external memory.
+
+        Args:
+            whole: whether all PEs need the vector; else it is an output of the network.
+        """
+        name, groups = plan.step.output, plan.output.row_groups
+        for part in plan.parts:
+            self._addresses = part.addresses
+            for source in part.inputs:
+                self.load(source, maps[source.tensor])
+            self._passes(name, part.plan, None)
+        if whole:
+            self._move(name, [spread_move(plan.output, plan.address, groups)])
+            return
+        store = StoreCommand(groups - 1, plan.address, plan.output.words)
+        self._add(name, Instruction(store), store_cycles(self._config, store))
+        self._stored.append((name, store.words))
+
     def carry(self, whole: Buffer, source: ExternalMap, addresses: Mapping[Buffer, int]) -> None:
         """Load all of a map that the tail of a network begins with."""
         self._addresses = addresses
@@ -141,7 +167,7 @@ class _Program:
     def _give(self, part: Buffer, target: ExternalMap) -> None:
         """Store a part of a map in the external memory."""
         for group in range(part.row_groups):
-            store = StoreCommand(group, self._at(part), part.words, target.pieces(group, part.pixels))
+            store = StoreCommand(group, self._at(part), part.words, target.pieces(group, part))
             self._add(part.tensor, Instruction(store), store_cycles(self._config, store))
 
     def _add(self, name: str, instruction: Instruction, cycles: int) -> None:
@@ -156,7 +182,7 @@ class _Program:
         """Load a tensor, or the window of one, from the host or from an external memory."""
         groups = 1 if buffer.vector else buffer.row_groups
         for group in range(groups):
-            pieces = () if source is None else source.pieces(group, buffer.pixels)
+            pieces = () if source is None else source.pieces(group, buffer)
             load = LoadCommand(groups, group, self._at(buffer), buffer.words, pieces)
             self._add(buffer.tensor, Instruction(load), load_cycles(self._config, load))
 

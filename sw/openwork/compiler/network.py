@@ -22,7 +22,7 @@ from openwork.compiler.passes import fewest_cycles, plan_passes
 from openwork.compiler.plan import NetworkPlan
 from openwork.compiler.schedule import Schedule, schedule_network
 from openwork.compiler.segments import divisions
-from openwork.compiler.spilling import SpilledPlan, cuts, plan_head, tail_network
+from openwork.compiler.spilling import SpilledPlan, can_pool, cuts, plan_head, plan_pooling, tail_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig
@@ -125,23 +125,41 @@ def best_spilled_plan(
     legal = [groups for groups in reversed(config.row_groups) if config.pes // groups <= config.replicas]
     last = reason
     for count in cuts(forms):
-        tail = tail_network(network, count)
         plans = []
         for groups in [row_groups] if row_groups else legal:
             try:
-                rest = best_plan(tail, config, encoding, groups, most_words)
-                maps, head = plan_head(forms, config, encoding, count, groups, most_words)
+                plans.append(_spilled_plan(forms, config, encoding, count, groups, most_words))
             except CompileError as error:
                 last = error
-                continue
-            made, read = maps[tail.input.name].whole, rest.schedule.tensors[tail.input.name]
-            if (made.row_groups, made.block) == (read.row_groups, read.block):
-                plans.append(SpilledPlan(network, config, encoding, maps, head, rest))
         if plans:
             return min(plans, key=lambda plan: plan.predicted_cycles)
     if last is reason:
         raise reason
     raise CompileError(f"{reason}; with maps in the external memory: {last}", need=reason.need)
+
+
+def _spilled_plan(
+    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, row_groups: int, most_words: int
+) -> SpilledPlan:
+    """The plan with a head of so many steps."""
+    network = forms.network
+    pooled = can_pool(forms, count)
+    tail = None
+    if count + pooled < len(network.steps):
+        tail = best_plan(tail_network(network, count + pooled), config, encoding, row_groups, most_words)
+    maps, head = plan_head(forms, config, encoding, count, row_groups, most_words)
+    made = maps[network.steps[count - 1].output]
+    if pooled:
+        address = 0
+        if tail is not None:
+            address = tail.addresses[tail.schedule.tensors[network.steps[count].output]]
+        pooling = plan_pooling(forms, config, encoding, count, made, address)
+        return SpilledPlan(network, config, encoding, maps, head, pooling, tail)
+    assert tail is not None
+    read = tail.schedule.tensors[made.whole.tensor]
+    if (made.whole.row_groups, made.whole.block) != (read.row_groups, read.block):
+        raise CompileError(f"the maps behind {read.tensor!r} want other blocks than those before")
+    return SpilledPlan(network, config, encoding, maps, head, None, tail)
 
 
 def best_plan(

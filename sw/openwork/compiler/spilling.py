@@ -1,14 +1,17 @@
 """Maps in an external memory: a network whose maps do not fit the feature memories is computed window by window.
 
-The steps of a *head* read and write maps in an external memory. A step of the head takes one window of its output after the other: it
-loads the local pixels that the window reads, computes, and stores the window. All blocks of a map keep their PEs and lanes, so a
-tap finds its operand where it always does, and no pixel is computed twice. The other steps, the *tail*, are compiled as always; their
-input is loaded from the external memory. The cut between the two is at a tensor through which everything passes.
+The steps of a *head* read and write maps in an external memory. A step of the head takes one window of its output after the
+other: it loads the local pixels that the window reads, computes, and stores the window. All blocks of a map keep their PEs and
+lanes, so a tap finds its operand where it always does, and no pixel is computed twice. A global pooling behind the head takes some
+channels after the other. The other steps, the *tail*, are compiled as always. The cut is at a tensor through which everything
+passes.
 """
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from openwork.compiler.addressing import read_pixels
 from openwork.compiler.buffers import Buffer
@@ -16,6 +19,7 @@ from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Forms
 from openwork.compiler.memory import Lifetime, allocate
 from openwork.compiler.passes import plan_blocks
+from openwork.compiler.placed import pool_taps
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan
 from openwork.compiler.predict import load_cycles, store_cycles
 from openwork.compiler.schedule import Run
@@ -50,17 +54,21 @@ class ExternalMap:
         """Of the whole map."""
         return sum(self.whole.row_groups * self._chunk(window) for window in self.windows)
 
-    def pieces(self, group: int, pixels: Sequence[int]) -> tuple[Piece, ...]:
-        """Where local pixels of a row group lie, in their order; neighbours in one piece."""
+    def pieces(self, group: int, part: Buffer) -> tuple[Piece, ...]:
+        """Where the local pixels of a part lie, of one row group, in their order; neighbours in one piece.
+
+        Args:
+            part: a window of the map; some of its channels, if the buffer has fewer.
+        """
         found: list[Piece] = []
-        places = self._places
-        for pixel in pixels:
+        places, count = self._places, part.shape[0] * part.lanes
+        for pixel in part.pixels:
             start, chunk, within = places[pixel]
-            address = self.base + start + group * chunk + within
+            address = self.base + start + group * chunk + within + part.first_channel * part.lanes
             if found and found[-1].address + found[-1].bytes == address:
-                found[-1] = Piece(found[-1].address, found[-1].bytes + self._pixel)
+                found[-1] = Piece(found[-1].address, found[-1].bytes + count)
             else:
-                found.append(Piece(address, self._pixel))
+                found.append(Piece(address, count))
         return tuple(found)
 
     @property
@@ -113,6 +121,23 @@ class HeadStep:
 
 
 @dataclass(frozen=True, eq=False)
+class Pooling:
+    """A global pooling of a map in the external memory, some channels after the other.
+
+    Attributes:
+        step: of the network.
+        parts: what is computed at once; their outputs are views of `output`.
+        output: the vector that it makes.
+        address: its word address.
+    """
+
+    step: Step
+    parts: tuple[Window, ...]
+    output: Buffer
+    address: int
+
+
+@dataclass(frozen=True, eq=False)
 class SpilledPlan:
     """The plan of a network whose first maps are in an external memory.
 
@@ -121,7 +146,8 @@ class SpilledPlan:
         config, encoding: the array, and the encoding of all weight streams.
         maps: the maps in the external memory, by tensor.
         head: the steps that read and write them.
-        tail: the plan of the other steps; its network's input is the last of the maps.
+        pooling: what makes a vector of the last map; None if the tail begins with that map.
+        tail: the plan of the other steps; None if the pooling is the last one.
     """
 
     network: IntegerNetwork
@@ -129,21 +155,23 @@ class SpilledPlan:
     encoding: Encoding
     maps: dict[str, ExternalMap]
     head: tuple[HeadStep, ...]
-    tail: NetworkPlan
+    pooling: Pooling | None
+    tail: NetworkPlan | None
 
     @property
     def predicted_cycles(self) -> int:
         """Predicted cycles of all steps, and of all that is loaded and stored for the head."""
         moves = 0
-        for step in self.head:
-            for window in step.windows:
-                groups = window.output.row_groups
-                moves += window.plan.predicted_cycles
+        parts = self.pooling.parts if self.pooling else ()
+        for window in (*(window for step in self.head for window in step.windows), *parts):
+            groups = window.output.row_groups
+            moves += window.plan.predicted_cycles
+            moves += sum(
+                groups * load_cycles(self.config, LoadCommand(groups, 0, 0, one.words)) for one in window.inputs
+            )
+            if not window.output.vector:
                 moves += groups * store_cycles(self.config, StoreCommand(0, 0, window.output.words))
-                moves += sum(
-                    groups * load_cycles(self.config, LoadCommand(groups, 0, 0, one.words)) for one in window.inputs
-                )
-        return moves + self.tail.predicted_cycles
+        return moves + (self.tail.predicted_cycles if self.tail else 0)
 
     def __str__(self) -> str:
         lines = [f"{'step':24} windows  words  passes"]
@@ -151,7 +179,9 @@ class SpilledPlan:
             words = max(sum(one.words for one in (*window.inputs, window.output)) for window in step.windows)
             passes = sum(len(block.holds) for window in step.windows for block in window.plan.blocks)
             lines.append(f"{step.step.output:24} {len(step.windows):7}  {words:5}  {passes:6}")
-        return "\n".join([*lines, "", str(self.tail)])
+        if self.pooling:
+            lines.append(f"{self.pooling.step.output:24} {len(self.pooling.parts):7}")
+        return "\n".join([*lines, "", str(self.tail)] if self.tail else lines)
 
 
 def cuts(forms: Forms) -> Iterator[int]:
@@ -177,8 +207,63 @@ def _can_be_in_a_head(forms: Forms, step: Step, form: Form | None) -> bool:
 
 
 def tail_network(network: IntegerNetwork, count: int) -> IntegerNetwork:
-    """The steps behind a head of so many steps, as a network of their own."""
+    """The steps behind the first ones, so many, as a network of their own."""
     return IntegerNetwork(network.tensors[count:], network.steps[count:], network.outputs)
+
+
+def can_pool(forms: Forms, count: int) -> bool:
+    """Whether the step behind a head of so many steps is a global pooling that takes each channel for itself."""
+    form = forms.forms[count]
+    if form is None or form.operation is not Operation.POOL:
+        return False
+    rows = np.arange(len(form.offsets))
+    return bool((form.nonzeros.lengths == 1).all()) and bool((form.nonzeros.channels == rows).all())
+
+
+def plan_pooling(
+    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, source: ExternalMap, address: int
+) -> Pooling:
+    """The pooling behind a head of so many steps.
+
+    Args:
+        source: the map that it reads.
+        address: word address of the vector that it makes.
+
+    Raises:
+        CompileError: not even one channel fits.
+    """
+    step, form, whole = forms.network.steps[count], forms.forms[count], source.whole
+    assert form is not None
+    channels, pixels = whole.shape[0], len(whole.pixels)
+    shape = forms.network.tensor(step.output).shape
+    output = Buffer(step.output, shape, whole.row_groups, config.lanes, (1, 1), 0, vector=True)
+    # In the larger gap beside the vector.
+    behind = address + output.words
+    first, room = max(((0, address), (behind, config.feature_words - behind)), key=lambda gap: gap[1])
+    if room < pixels:
+        raise CompileError(
+            f"step {step.output!r}: a channel takes {pixels:,} feature words, and {room:,} are free", need=pixels
+        )
+    parts = []
+    for chosen in _parts(channels, room // pixels):
+        start, number = chosen[0], len(chosen)
+        part = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start, window=tuple(whole.pixels))
+        rows = slice(start, start + number)
+        nonzeros = form.nonzeros
+        one = replace(
+            form,
+            nonzeros=type(nonzeros)(
+                nonzeros.lengths[rows], nonzeros.taps[rows], nonzeros.channels[rows] - start, nonzeros.values[rows]
+            ),
+            offsets=form.offsets[rows],
+            shifts=form.shifts[rows],
+        )
+        # The window holds all pixels, and its channels begin at word 0.
+        read = replace(part, first_channel=0)
+        run = Run(pool_taps(one, replace(read, window=())), (read,), output.channels(start, number))
+        plan = RunPlan(run, plan_blocks(run, config, encoding))
+        parts.append(Window((part,), run.output, plan, {part: first, read: first, output: address}))
+    return Pooling(step, tuple(parts), output, address)
 
 
 def plan_head(
