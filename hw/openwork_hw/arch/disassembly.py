@@ -121,14 +121,14 @@ class InstructionReader:
         config: the array that the program is for.
         data: gives the words at an address, so many of them, or refuses; the third argument names them in its message.
         at: index of the next word.
-        pieces: gives the pieces of an external memory that a LOAD or STORE is for; None if they follow the command.
+        pieces: gives the pieces of an external memory, so many bytes, that a LOAD or STORE is for; None if they follow the command.
     """
 
     words: NDArray[np.uint32]
     config: ArrayConfig
     data: Callable[[int, int, str], NDArray[np.uint32]]
     at: int = 0
-    pieces: Callable[[], tuple[Piece, ...]] | None = None
+    pieces: Callable[[int], tuple[Piece, ...]] | None = None
 
     def instruction(self, number: int) -> Instruction:
         """The next command, with its tap table and the inputs of its feeders. `number` names it in messages.
@@ -152,9 +152,9 @@ class InstructionReader:
         self.at += count
         return self.words[self.at - count : self.at]
 
-    def _pieces(self) -> tuple[Piece, ...]:
+    def _pieces(self, size: int) -> tuple[Piece, ...]:
         if self.pieces is not None:
-            return self.pieces()
+            return self.pieces(size)
         (count,) = self._take(1)
         words = self._take(PIECE_WORDS * int(count)).reshape(-1, PIECE_WORDS)
         if not count:
@@ -164,7 +164,7 @@ class InstructionReader:
     def _instruction(self) -> Instruction:
         stands = self._take(COMMAND_WORDS)
         fields = decode_fields(stands)
-        command = _command(fields, self._pieces() if fields["external"] else ())
+        command = _command(fields, self._pieces(fields["words"] * self.config.lanes) if fields["external"] else ())
         check_command(command, self.config)
         if encode_fields(command_fields(command, self.config)) != stands.tolist():
             raise ImageError("its fields contradict each other, or a bit is set that it has no use for")

@@ -38,6 +38,12 @@ BURST_WORDS = 64
 QUEUE_WORDS = 128
 """Words that wait for whoever reads them in order: two bursts, so that one comes while the other is taken."""
 
+MAP_WRITE_WORDS = 32
+"""Words that wait to be written to a map: two bursts."""
+
+MAP_BURST_WORDS = 16
+"""Words of a map that are written at once, at most."""
+
 QUEUE_CYCLES = 2
 """From the last beat of a word to the cycle in which the queue offers the word."""
 
