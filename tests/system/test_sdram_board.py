@@ -114,7 +114,7 @@ def test_an_image_for_a_larger_scratchpad_does_not_run(simulation: NativeSimulat
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[SimulatedBoard]:
-    """A small chip, whose few rows are refreshed in time at a slow clock. The start-up of a real chip would take most of the time."""
+    """A small chip, whose few rows are refreshed in time at a slow clock. A real chip would take most of the time to start up."""
     chip = replace(SDRAM.chip, startup=2000, row_bits=6, column_bits=7, refreshes=256)
     sdram = SdramConfig(chip, 12e6)
     with SimulatedBoard(
