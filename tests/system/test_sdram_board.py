@@ -114,8 +114,9 @@ def test_an_image_for_a_larger_scratchpad_does_not_run(simulation: NativeSimulat
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[SimulatedBoard]:
-    """The start-up of a real chip would take most of the time."""
-    sdram = SdramConfig(replace(SDRAM.chip, startup=2000), 12e6)
+    """A small chip, whose few rows are refreshed in time at a slow clock. A real chip would take most of the time to start up."""
+    chip = replace(SDRAM.chip, startup=2000, row_bits=6, column_bits=7, refreshes=256)
+    sdram = SdramConfig(chip, 12e6)
     with SimulatedBoard(
         CONFIG, clock_hz=12_000_000, baud=3_000_000, shell=SdramBoard, sdram=sdram, memory_words=SCRATCHPAD_WORDS
     ) as board:
