@@ -12,6 +12,8 @@ from openwork.records import Origin, Run, Value
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.checks import path_complaints, timing_complaints
+from openwork_fpga.boards.pin_registers import move_to_pins
+from openwork_fpga.boards.sdram import RESOURCE as SDRAM_PINS
 from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, synthesize
 from openwork_fpga.nextpnr import Routed
@@ -84,6 +86,7 @@ def build(
     image: Image | None = None,
     seeds: Sequence[int] = SEEDS,
     all_seeds: bool = False,
+    tester: bool = False,
 ) -> Built:
     """Write top.v, top.json (the netlist) and the bitstream, top.bit or top.fs, into `out`.
 
@@ -95,6 +98,7 @@ def build(
         seeds: placer seeds, tried until one meets the board's clock. In a part as full as some of ours, nextpnr does not find
             a place for each cell with each of them.
         all_seeds: try all of them, to measure; the fastest is the bitstream.
+        tester: instead of the board's shell, the design that tries out its SDRAM chip.
 
     Raises:
         ImageRefused: the image is another array's, or the board's memory cannot hold it.
@@ -111,11 +115,14 @@ def build(
     steps = 3 + len(seeds)
     progress("synthesis", 0, steps)
     platform = board.platform()
-    plan = platform.build(BoardTop(board, words), do_build=False, emit_src=False)
+    plan = platform.build(BoardTop(board, words, tester=tester), do_build=False, emit_src=False)
     (folder / "design.il").write_text(plan.files["top.il"])
     (folder / chip.pins).write_text(plan.files[chip.pins])
     flip_flops = synthesize(family, folder, partial(floorplan.places, board.device, board.config))
     netlist = json.loads((folder / "netlist.json").read_text())
+    if board.sdram is not None:
+        flip_flops += move_to_pins(netlist, SDRAM_PINS)
+        (folder / "netlist.json").write_text(json.dumps(netlist))
     if complaints := path_complaints(netlist, chip, platform.default_clk):
         raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
     routed, failed = _routed(board, folder, seeds, all_seeds, progress, steps)
