@@ -60,6 +60,9 @@ TRANSFER_WORDS = 2
 PROGRAM_SHARE = 8
 """The words of one PROGRAM transfer with several commands are at most the scratchpad's words divided by this."""
 
+PROGRAMS_AHEAD = 16
+"""PROGRAM transfers that can have come without the first of them being read. The next one waits, and all behind it."""
+
 
 class TransferKind(IntEnum):
     """What a transfer carries."""
@@ -117,7 +120,7 @@ def external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_wo
     for instruction in disassemble(words, config):
         planner.add(instruction)
     transfers = planner.finish()
-    end = Transfer(TransferKind.END, planner.commands, 0, words[-1:])
+    end = Transfer(TransferKind.END, 0, 0, words[-1:])
     body = np.concatenate([transfer.encode() for transfer in (*transfers, end)])
     total = HEADER_WORDS + len(body)
     header = [MAGIC, VERSION, config.fingerprint, total, scratchpad_words, *words[5:8].tolist()]

@@ -46,7 +46,7 @@ session, modulo 65,536. For each command of the program, the string holds the by
 last command follows the answer.
 
     report   cycles, stalls (32 bits each), kind of the fault (8), its PE (8), its position (16)
-    answer   status (32), cycles (32)
+    answer   status (8), number of the latest transfer (24; 0 on boards without an external image), cycles (32)
 
 This conversation runs as a test. The host begins session 9 and greets the board. It writes a word to address 16, and asks for
 a check and for the first 8 bytes of results. The board answers that it has received three sequenced requests, and that the

@@ -1,11 +1,12 @@
 """SDR SDRAM chips: their sizes, their intervals in nanoseconds and in cycles of a clock, and when our controller does what."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil, floor
 
-from openwork_hw.arch.config import ConfigError
+from openwork_hw.arch.config import WORD_BITS, ConfigError
 
 
 class Command(IntEnum):
@@ -30,6 +31,15 @@ MOST_COLUMN_BITS = PRECHARGE_BIT
 MOST_ROW_BITS = 13
 MOST_OWED = 3
 """Refreshes that the controller can owe at once."""
+
+BURST_WORDS = 64
+"""Words of 32 bits that are read at once; a burst ends where their number divides the address."""
+
+QUEUE_WORDS = 128
+"""Words that wait for whoever reads them in order: two bursts, so that one comes while the other is taken."""
+
+QUEUE_CYCLES = 2
+"""From the last beat of a word to the cycle in which the queue offers the word."""
 
 _ROUNDING = 1e-9
 """Of a cycle: 60 ns at 100 MHz are 6 cycles, whatever the last bit of a floating-point number says."""
@@ -94,6 +104,11 @@ class SdramChip:
     def address_bits(self) -> int:
         """Bits of a word's linear address: the column lowest, then the bank, then the row."""
         return self.row_bits + self.bank_bits + self.column_bits
+
+    @property
+    def word_address_bits(self) -> int:
+        """Bits of the address of a word of 32 bits."""
+        return self.address_bits - (WORD_BITS // self.data_bits).bit_length() + 1
 
     @property
     def address_pins(self) -> int:
@@ -240,6 +255,11 @@ class SdramConfig:
         return (self.retention - self.refresh_delay) // self.chip.refreshes
 
     @property
+    def burst_words(self) -> int:
+        """Words of 32 bits per burst that is read ahead."""
+        return min(BURST_WORDS, self.chip.columns * self.chip.data_bits // WORD_BITS)
+
+    @property
     def read_latency(self) -> int:
         """Our controller: from a beat of a read to its word on `o_words`; two are registers at the pins."""
         return self.cas + 2
@@ -283,41 +303,99 @@ class Burst:
         return self.last if number == self.beats - 1 else self.first + number
 
 
-def burst_cycles(config: SdramConfig, requests: Iterable[Request]) -> list[Burst]:
-    """When the controller serves requests, counted from the cycle in which it takes `restart`, in which requests may be offered.
+class BurstSchedule:
+    """When the controller serves requests, one after the other.
 
-    Exact where the words of writes never let the controller wait. A request is seen when the one before has been taken.
+    Cycles are counted from the one in which the controller takes `restart`, in which requests may be offered. They are exact where
+    the words of writes never let the controller wait.
+    """
+
+    def __init__(self, config: SdramConfig) -> None:
+        self._config = config
+        self._refreshed = 0
+        self._free = 1  # the first cycle in which the controller may decide
+        self._closed = 0  # the first cycle in which the bank that was used last may be opened, or all be refreshed
+        self._bank = -1
+        self._read = -config.read_latency  # the last beat of the latest read
+
+    def serve(self, request: Request) -> Burst:
+        """The next request. The controller sees it when it has taken the one before."""
+        config, chip = self._config, self._config.chip
+        bank = request.address >> chip.column_bits & ((1 << chip.bank_bits) - 1)
+        while True:
+            opens = max(self._free, request.offered, self._closed if bank == self._bank else 0)
+            due = 1 + self._refreshed * config.refresh_interval
+            if due > opens:
+                break
+            self._free = max(self._free, due, self._closed) + config.trfc
+            self._refreshed += 1
+        first = opens + config.trcd
+        if request.write:
+            # The chip lets go of the pins.
+            first = max(first, self._read + config.read_latency)
+        last = max(first + request.beats - 1, opens + config.open_cycles - 1)
+        if request.beats == 1:
+            first = last
+        if not request.write:
+            self._read = last
+        self._bank, self._free = bank, last + 1
+        self._closed = last + (config.twr if request.write else 1) + config.trp
+        return Burst(opens, first, last, request.beats)
+
+
+def burst_cycles(config: SdramConfig, requests: Iterable[Request]) -> list[Burst]:
+    """When the controller serves requests: `BurstSchedule` from its begin.
 
     >>> config = SdramConfig(SDRAM_CHIPS["IS42S16160G"], 100e6)
     >>> burst_cycles(config, [Request(False, 0, 4), Request(True, 512, 1)])
     [Burst(opens=8, first=10, last=13, beats=4), Burst(opens=14, first=18, last=18, beats=1)]
     """
-    bursts = []
-    bank_of = config.chip.column_bits
-    banks = 1 << config.chip.bank_bits
-    refreshed = 0
-    free = 1  # the first cycle in which the controller may decide
-    closed = 0  # the first cycle in which the bank that was used last may be opened, or all be refreshed
-    bank, read = -1, -config.read_latency
-    for request in requests:
-        used = request.address >> bank_of & (banks - 1)
-        while True:
-            opens = max(free, request.offered, closed if used == bank else 0)
-            due = 1 + refreshed * config.refresh_interval
-            if due > opens:
-                break
-            free = max(free, due, closed) + config.trfc
-            refreshed += 1
-        first = opens + config.trcd
-        if request.write:
-            # The chip lets go of the pins.
-            first = max(first, read + config.read_latency)
-        last = max(first + request.beats - 1, opens + config.open_cycles - 1)
-        if request.beats == 1:
-            first = last
-        if not request.write:
-            read = last
-        bursts.append(Burst(opens, first, last, request.beats))
-        bank, free = used, last + 1
-        closed = last + (config.twr if request.write else 1) + config.trp
-    return bursts
+    schedule = BurstSchedule(config)
+    return [schedule.serve(request) for request in requests]
+
+
+class WordSchedule:
+    """When the words of an SDRAM are there that are read in order, as `memory.sdram_words.SdramWords` does.
+
+    Cycles are counted from the one in which the start is taken. No write and no peek comes in between.
+    """
+
+    def __init__(self, config: SdramConfig, address: int = 0) -> None:
+        """`address`: of the first word."""
+        self._config = config
+        self._bursts = BurstSchedule(config)
+        self._beats = WORD_BITS // config.chip.data_bits
+        self._address = address
+        self._asked = 0  # words
+        self._offered = 2  # when the next request can be offered, as far as the request before it goes
+        self._there: deque[int] = deque()  # of words that were asked for
+        self._taken: deque[int] = deque()  # when words were taken whose room no burst has used
+        self._used = 0  # words whose room, from the queue or from words that were taken, bursts have used
+
+    def word(self) -> int:
+        """The first cycle in which the queue can offer the next word, if it has given all words before it."""
+        if not self._there:
+            self._ask()
+        return self._there.popleft()
+
+    def take(self, cycle: int) -> None:
+        """The word has been taken, in this cycle."""
+        self._taken.append(cycle)
+
+    def _ask(self) -> None:
+        config = self._config
+        words = config.burst_words - self._address % config.burst_words
+        # The whole of a burst must find room, also where it is shorter.
+        room = self._asked + config.burst_words - QUEUE_WORDS - self._used
+        for _ in range(room):
+            self._offered = max(self._offered, self._taken.popleft() + 2)
+            self._used += 1
+        address = self._address % (1 << config.chip.word_address_bits)
+        request = Request(False, address * self._beats, words * self._beats, self._offered)
+        burst = self._bursts.serve(request)
+        self._offered = burst.last + 1
+        for word in range(words):
+            last_beat = burst.beat((word + 1) * self._beats - 1)
+            self._there.append(last_beat + config.read_latency + QUEUE_CYCLES)
+        self._asked += words
+        self._address += words

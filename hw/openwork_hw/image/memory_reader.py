@@ -29,6 +29,7 @@ class MemoryReader(wiring.Component):
         o : out, stream of WeightWord
         clear : in, 1; forget every region; a request that is offered stays until the memory takes it
         idle : out, 1; no region waits, no request waits, and every word that was asked for has come and gone
+        primed : out, 1; the queue is full, or it holds all that is left of the last region
     Timing
         One word per cycle, if the memory answers every cycle, each request within `ahead` - 2 cycles. A further region waits
         until all words of the region before have come from the memory. Combinational path: none from `o` to the memory.
@@ -47,6 +48,7 @@ class MemoryReader(wiring.Component):
     o: stream.Interface
     clear: Signal
     idle: Signal
+    primed: Signal
 
     def __init__(self, *, ahead: int, address_bits: int) -> None:
         """`address_bits`: of a word address that the memory has, and of the words of a region."""
@@ -62,6 +64,7 @@ class MemoryReader(wiring.Component):
                 "o": Out(stream.Signature(WeightWord)),
                 "clear": In(1),
                 "idle": Out(1),
+                "primed": Out(1),
             }
         )
 
@@ -96,6 +99,7 @@ class MemoryReader(wiring.Component):
             queue.r_en.eq(self.o.ready | self.clear),
             goes.eq(self.o.valid & (self.o.ready | self.clear)),
             self.idle.eq(~waits & ~more & (room == self._ahead)),
+            self.primed.eq(~waits & ((to_come == 0) | (queue.level == self._ahead))),
         ]
         m.d.sync += room.eq(room - asks + goes)
         with m.If(~waits):

@@ -33,7 +33,7 @@ class RecordReader(wiring.Component):
         i_regions : in, stream of Region, in words
         o_requests, i_words : as MemoryReader's
         o : out, stream of RowRecordLayout(config)
-        clear, idle : in, out; as MemoryReader's
+        clear, idle, primed : in, out, out; as MemoryReader's
     Timing
         Two cycles per record. The next record follows at once if its words have come. No combinational path.
     Cost
@@ -50,6 +50,7 @@ class RecordReader(wiring.Component):
     o: stream.Interface
     clear: Signal
     idle: Signal
+    primed: Signal
 
     def __init__(self, config: ArrayConfig, *, ahead: int, address_bits: int) -> None:
         self._config = config
@@ -63,6 +64,7 @@ class RecordReader(wiring.Component):
                 "o": Out(stream.Signature(RowRecordLayout(config))),
                 "clear": In(1),
                 "idle": Out(1),
+                "primed": Out(1),
             }
         )
 
@@ -86,6 +88,7 @@ class RecordReader(wiring.Component):
             reader.o.ready.eq(~has_first | queue.i.ready),
             reader.clear.eq(self.clear),
             self.idle.eq(reader.idle),
+            self.primed.eq(reader.primed),
         ]
         with m.If(~has_first):
             m.d.sync += [first.eq(reader.o.payload.data), has_first.eq(reader.o.valid)]

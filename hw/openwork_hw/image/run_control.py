@@ -52,6 +52,7 @@ class RunControl(wiring.Component):
         check, checking : out; checked : in, found : in, ImageStatus
         clear, rewind, start, running, abort : out; one of them at a time, or none. With `abort` the array is reset
         started, ended : in
+        failed : in; the run cannot go on, for the reason that `found` gives: it ends, after `abort`
         commanded, reported : in; the array takes a command, its report is taken
         faulty : in; the report says a fault
         moved : in; something moves, or waits to be taken from outside
@@ -78,6 +79,7 @@ class RunControl(wiring.Component):
     running: Signal
     abort: Signal
     ended: Signal
+    failed: Signal
     commanded: Signal
     reported: Signal
     faulty: Signal
@@ -108,6 +110,7 @@ class RunControl(wiring.Component):
                 "running": Out(1),
                 "abort": Out(1),
                 "ended": In(1),
+                "failed": In(1),
                 "commanded": In(1),
                 "reported": In(1),
                 "faulty": In(1),
@@ -157,11 +160,12 @@ class RunControl(wiring.Component):
 
             with m.State("CHECK"):
                 m.d.comb += self.checking.eq(1)
-                with m.If(expired):
-                    m.next = "ABORT"
                 with m.If(self.checked):
                     m.d.sync += [status.eq(self.found), good.eq(self.found == ImageStatus.GOOD)]
                     m.next = "ANSWER"
+                with m.Elif(expired):
+                    m.d.sync += status.eq(ImageStatus.TIMED_OUT)
+                    m.next = "ABORT"
 
             for state, does, done, then in (
                 ("CLEAR", self.clear, self.commanded, "CLEARED"),
@@ -171,14 +175,18 @@ class RunControl(wiring.Component):
             ):
                 with m.State(state):
                     m.d.comb += does.eq(1)
-                    with m.If(expired):
-                        m.next = "ABORT"
                     with m.If(done):
                         m.next = then
+                    with m.Elif(self.failed):
+                        m.d.sync += status.eq(self.found)
+                        m.next = "ABORT"
+                    with m.Elif(expired):
+                        m.d.sync += status.eq(ImageStatus.TIMED_OUT)
+                        m.next = "ABORT"
 
             with m.State("ABORT"):
                 m.d.comb += self.abort.eq(1)
-                m.d.sync += [status.eq(ImageStatus.TIMED_OUT), pending.eq(0)]
+                m.d.sync += pending.eq(0)
                 with m.If(cycles[: bits_for(ABORT_CYCLES)].all()):
                     m.next = "ANSWER"
 

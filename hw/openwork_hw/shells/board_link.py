@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS
 from openwork_hw.arch.link import Identity
+from openwork_hw.image.fetcher import TRANSFER_BITS
 from openwork_hw.image.memory_reader import ADDRESS_BITS
 from openwork_hw.image.run_control import Answer, CommandReport, Request
 from openwork_hw.shells.frame_receiver import FrameReceiver
@@ -22,12 +23,13 @@ class BoardLink(wiring.Component):
     """Receive the requests of a host, carry them out and answer them.
 
     Role
-        Part of a `ByteShell` and of a `FlashShell`: between the serial line and the array.
+        Part of a `ByteShell`, of a `FlashShell` and of an `SdramShell`: between the serial line and the array.
     Function
         The protocol is `arch.link`; a HELLO is answered with `identity`.
     Ports
         i_bytes, o_bytes : in, out, streams of 8: the line
         o_requests, o_features : out, i_answers, i_reports, i_features : in; an ImageRunner's
+        transfer : in, TRANSFER_BITS; an ExternalRunner's
         o_writes : out, stream of WordWrite; o_peeks : out, i_peeked : in, one reader; a memory's
         stop : out, 1; a RESET has come: the array is reset, and the memory drops its requests
     Timing
@@ -42,6 +44,7 @@ class BoardLink(wiring.Component):
     o_bytes: stream.Interface
     o_requests: stream.Interface
     i_answers: stream.Interface
+    transfer: Signal
     i_reports: stream.Interface
     o_features: stream.Interface
     i_features: stream.Interface
@@ -58,6 +61,7 @@ class BoardLink(wiring.Component):
                 "o_bytes": Out(stream.Signature(8)),
                 "o_requests": Out(stream.Signature(Request)),
                 "i_answers": In(stream.Signature(Answer)),
+                "transfer": In(TRANSFER_BITS),
                 "i_reports": In(stream.Signature(CommandReport(identity.config))),
                 "o_features": Out(stream.Signature(signed(8))),
                 "i_features": In(stream.Signature(signed(8))),
@@ -96,6 +100,7 @@ class BoardLink(wiring.Component):
             server.answered.eq(results.answered),
             server.given.eq(results.given),
             server.data.eq(results.data),
+            results.transfer.eq(self.transfer),
             results.read.eq(server.read),
             results.released.eq(server.released),
         ]

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig, ConfigError, bits_for
 from openwork_hw.arch.link import ANSWER, REPORT
+from openwork_hw.image.fetcher import TRANSFER_BITS
 from openwork_hw.image.run_control import Answer, CommandReport
 from openwork_hw.primitives.registered_memory import RegisteredMemory
 
@@ -21,6 +22,7 @@ class ResultBuffer(wiring.Component):
         `released` and below `given`. All positions are modulo 2 * bytes.
     Ports
         i_features, i_reports, i_answers : in, the outputs of an ImageRunner, which gives one of them at a time
+        transfer : in, TRANSFER_BITS; goes with an answer; an ExternalRunner's
         given : out; how many bytes the string has so far
         released : in; how many bytes the host has received
         read : in, position; data : out, 8
@@ -37,6 +39,7 @@ class ResultBuffer(wiring.Component):
     i_features: stream.Interface
     i_reports: stream.Interface
     i_answers: stream.Interface
+    transfer: Signal
     given: Signal
     released: Signal
     read: Signal
@@ -57,6 +60,7 @@ class ResultBuffer(wiring.Component):
                 "i_features": In(stream.Signature(signed(8))),
                 "i_reports": In(stream.Signature(CommandReport(config))),
                 "i_answers": In(stream.Signature(Answer)),
+                "transfer": In(TRANSFER_BITS),
                 "given": Out(position_bits),
                 "released": In(position_bits),
                 "read": In(position_bits),
@@ -89,7 +93,7 @@ class ResultBuffer(wiring.Component):
             Cat(fault.pe, Const(0, 8))[:8],
             Cat(fault.position, Const(0, 16))[:16],
         )
-        answer_bytes = Cat(Cat(answer.status, Const(0, 32))[:32], answer.cycles)
+        answer_bytes = Cat(Cat(answer.status, Const(0, 8))[:8], self.transfer, answer.cycles)
         writes = Signal()
         m.d.sync += whole.eq(0)
         m.d.comb += [

@@ -25,6 +25,7 @@ from openwork_hw.image.run_control import WATCHDOG_BITS
 from openwork_hw.image_runner import ImageRunner
 
 TO_VERILOG = """read_verilog memory.v
+read_verilog -lib loaded_memory.v
 read_rtlil top.il
 hierarchy -top top
 proc
@@ -60,7 +61,8 @@ WriteVerilog = Callable[[wiring.Component, Path], None]
 
 def flat_verilog(top: wiring.Component, folder: Path) -> None:
     """top.v: the component as it was written, in one module."""
-    shutil.copy(Path(__file__).parent / "memory.v", folder)
+    for name in ("memory.v", "loaded_memory.v"):
+        shutil.copy(Path(__file__).parent / name, folder)
     (folder / "top.il").write_text(rtlil.convert(top, name="top", emit_src=False, platform=PlainMemories()))
     run_script(TO_VERILOG, folder)
 
@@ -125,7 +127,8 @@ def build_program(
         shutil.copy(Path(__file__).parent / main, part / "main.cpp")
         write_verilog(top, part)
         (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
-        verilate(part, "top.v", *(["--trace-vcd"] if waves else []))
+        files = [name for name in ("top.v", "loaded_memory.v") if (part / name).exists()]
+        verilate(part, *files, *(["--trace-vcd"] if waves else []))
         tracing = ["verilated_vcd_c.cpp"] if waves else []
         defines = [f"-DVM_TRACE={int(waves)}"]
         compile_program(part, [part / "main.cpp"], tracing, defines=defines, short_runs=short_runs)

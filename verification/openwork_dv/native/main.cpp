@@ -1,17 +1,19 @@
 // The host and the memory around a compiled ImageRunner: feeds it requests, images and features, and writes down what it answers.
+// An ExternalSystem has its memory with it: its words go through the port i_writes.
 //
 //   simulation STEPS RESULTS [--stall P] [--seed N] [--latency CYCLES] [--patience CYCLES]
-//              [--trace FILE FIRST LAST RUN]
+//              [--trace FILE FIRST LAST RUN] [+MEMORY=FILE ..]
 //
 // STEPS and RESULTS are files of little-endian 32-bit words.
 //
 // STEPS holds, one after the other:
-//   0, count, words..    from now on the memory holds these words, and 0 behind them
+//   0, count, words..    from now on the memory holds these words, and 0 behind them (an ExternalSystem: what was there before)
 //   1                    ask to CHECK the image
 //   2, count, bytes..    ask to RUN it once; the bytes, padded to words, are offered on i_features
 //
 // RESULTS holds for each CHECK and RUN:
-//   the answer's payload, reports, their payloads, output bytes, those bytes padded to words
+//   the answer's payload, of an ExternalSystem `transfer` and `seen`, reports, their payloads, output bytes, those bytes padded to
+//   words
 //
 // On standard output, a line for each: "progress CYCLES REQUESTS COMMANDS" now and then and at the end, or, where nothing
 // moved on any stream for the patience, "hang CYCLES REQUEST COMMAND".
@@ -79,7 +81,7 @@ Options read_options(int count, char **values) {
             options.first = number();
             options.last = number();
             options.run = number();
-        } else stop("the simulation has no option " + name);
+        } else if (name[0] != '+') stop("the simulation has no option " + name);
     }
     return options;
 }
@@ -134,7 +136,7 @@ struct Wire {
         std::memcpy(&value, bits, std::min<size_t>(bytes, 4));
         return value;
     }
-    void set(uint32_t value) { std::memcpy(bits, &value, std::min<size_t>(bytes, 4)); }
+    void set(uint64_t value) { std::memcpy(bits, &value, std::min<size_t>(bytes, 8)); }
     void append_to(Words &words) const {
         size_t start = words.size();
         words.resize(start + (bytes + 3) / 4);
@@ -150,7 +152,7 @@ struct Stream {
 
 class Design {
 public:
-    Design() : top_(&context_) {
+    Design(int count, char **values) : top_(prepared(count, values)) {
 #if VM_TRACE
         context_.traceEverOn(true);
 #endif
@@ -186,6 +188,12 @@ public:
     Vtop &top() { return top_; }
 
 private:
+    // Memories are filled while the design is made, from files that the arguments name.
+    VerilatedContext *prepared(int count, char **values) {
+        context_.commandArgs(count, values);
+        return &context_;
+    }
+
     VerilatedContext context_;
     Vtop top_;
     std::map<std::string, Wire> wires_;
@@ -199,7 +207,7 @@ public:
     Source(Stream stream, Chance chance) : stream_(stream), pauses_(chance) {}
 
     // Called once a cycle, before the evaluation.
-    void drive(bool there_is, uint32_t payload) {
+    void drive(bool there_is, uint64_t payload) {
         if (freed_) stream_.valid.set(0);
         freed_ = false;
         if (!stream_.valid.get() && there_is && !pauses_()) {
@@ -328,6 +336,7 @@ public:
             ports_.emplace_back(Sink(design.stream("o_memory_requests__" + number), chance()),
                                 Source(design.stream("i_memory_words__" + number), chance()), options.latency);
         }
+        if (design.has("i_writes__valid")) writes_ = std::make_unique<Source>(design.stream("i_writes"), chance());
         if (!options.trace.empty()) waves_ = std::make_unique<Waves>(options, design);
     }
 
@@ -345,6 +354,7 @@ public:
                 uint32_t words = count(1);
                 memory_.assign(&steps_[place], &steps_[place] + words);
                 place += words;
+                if (writes_) write_memory();
             } else if (kind == CHECK || kind == RUN) {
                 uint32_t bytes = kind == RUN ? count(4) : 0;
                 const auto *input = reinterpret_cast<const uint8_t *>(steps_.data() + place);
@@ -378,6 +388,20 @@ private:
             design_.tick();
         }
         design_.wire("rst").set(0);
+    }
+
+    void write_memory() {
+        for (uint64_t address = 0; address < memory_.size();) {
+            writes_->drive(true, address | uint64_t(memory_[address]) << 32);
+            design_.evaluate();
+            if (writes_->taken()) {
+                writes_->free();
+                address++;
+            }
+            design_.tick();
+            cycle_++;
+        }
+        writes_->drive(false, 0);
     }
 
     // One request up to its answer. False if nothing moves any more.
@@ -420,6 +444,10 @@ private:
             }
             if (answers_.takes()) {
                 answers_.append_to(results_);
+                if (writes_) {
+                    results_.push_back(design_.wire("transfer").get());
+                    results_.push_back(design_.wire("seen").get());
+                }
                 answered = moves = true;
             }
             design_.tick();
@@ -454,6 +482,7 @@ private:
     Source inputs_;
     Sink outputs_;
     std::vector<Port> ports_;
+    std::unique_ptr<Source> writes_;
     std::unique_ptr<Waves> waves_;
 };
 
@@ -461,7 +490,7 @@ private:
 
 int main(int count, char **values) {
     Options options = read_options(count, values);
-    auto design = std::make_unique<Design>();  // too large for the stack
+    auto design = std::make_unique<Design>(count, values);  // too large for the stack
     Host host(options, *design);
     if (host.perform()) host.tell();
     std::ofstream file(options.results, std::ios::binary);

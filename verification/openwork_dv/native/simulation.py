@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 
 from openwork_dv.building import SimulationError
 from openwork_dv.packing import unpack
+from openwork_dv.sdram.violations import violated
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import HEADER_WORDS, ImageStatus
 from openwork_hw.arch.report import RunResult, command_report
+from openwork_hw.arch.sdram import SdramConfig
 from openwork_hw.image.run_control import Answer, CommandReport
+
+CHECK_CYCLES = 4
+"""Most cycles per word that a check of an external image takes."""
 
 
 class HangError(SimulationError):
@@ -109,11 +114,13 @@ class NativeSimulation:
         config: its array.
         program: path of the executable; main.cpp says what it reads and writes.
         watchdog_cycles: after which the gateware ends a request by itself; 0 where that is longer than a simulation waits.
+        sdram: the chip that external images lie in, of an `ExternalSystem`; None of an ImageRunner.
     """
 
     config: ArrayConfig
     program: Path
     watchdog_cycles: int = 0
+    sdram: SdramConfig | None = None
 
     def run(
         self,
@@ -186,8 +193,17 @@ class NativeSimulation:
         """
         with tempfile.TemporaryDirectory(prefix="openwork-") as folder:
             scratch = Path(folder)
+            patience = self.patience_cycles
+            command = [str(self.program), "steps", "results"]
+            if self.sdram is not None:
+                # A check moves nothing on the streams outside.
+                longest = max((len(step.words) for step in steps if isinstance(step, Put)), default=0)
+                patience += self.sdram.startup + CHECK_CYCLES * longest
+                if steps and isinstance(steps[0], Put):
+                    command += fill(scratch, steps[0].words, self.sdram)
+                    steps = steps[1:]
             np.concatenate([_encode(step) for step in steps]).astype("<u4").tofile(scratch / "steps")
-            command = [str(self.program), "steps", "results", "--patience", str(self.patience_cycles)]
+            command += ["--patience", str(patience)]
             command += [
                 "--stall",
                 repr(stalls.probability),
@@ -221,7 +237,7 @@ class NativeSimulation:
                 said = complaint.read_text(errors="replace").strip() or f"exit status {process.returncode}"
                 raise SimulationError(f"the simulation stopped: {said}")
             if hang is not None:
-                raise HangError(hang[0], hang[1], self.patience_cycles, hang[2])
+                raise HangError(hang[0], hang[1], patience, hang[2])
             words = np.fromfile(scratch / "results", "<u4")
         return list(self._results(words))
 
@@ -248,11 +264,29 @@ class NativeSimulation:
 
         while at < len(words):
             answer = unpack(Answer, _bits(take(answer_words)))
+            transfer, seen = (0, 0) if self.sdram is None else (int(word) for word in take(2))
+            if seen:
+                raise SimulationError(
+                    f"the SDRAM chip was given what its data sheet forbids: {', '.join(violated(seen))}"
+                )
             reports = take(int(take(1)[0]) * report_words).reshape(-1, report_words)
             size = int(take(1)[0])
             outputs = take(-(-size // 4)).view(np.int8)[:size].copy()
             told = tuple(command_report(unpack(layout, _bits(report))) for report in reports)
-            yield RunResult(ImageStatus(answer["status"]), answer["cycles"], told, outputs)
+            yield RunResult(ImageStatus(answer["status"]), answer["cycles"], told, outputs, transfer=transfer)
+
+
+def fill(folder: Path, words: NDArray[np.uint32], sdram: SdramConfig) -> list[str]:
+    """Arguments of a program with which the memories of a chip's model hold these words from the start.
+
+    Args:
+        folder: is where the program runs; gets a file per byte of the chip's words.
+    """
+    content = words.astype("<u4").tobytes()
+    lanes = sdram.chip.data_bits // 8
+    for lane in range(lanes):
+        (folder / f"sdram_{lane}").write_text(content[lane::lanes].hex("\n"))
+    return [f"+sdram_{lane}=sdram_{lane}" for lane in range(lanes)]
 
 
 def _bits(words: NDArray[np.uint32]) -> int:

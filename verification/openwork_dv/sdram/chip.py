@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from openwork_dv.native.memories import LOADED
 from openwork_dv.sdram.checker import SdramChecker
 from openwork_dv.sdram.violations import VIOLATIONS
 from openwork_hw.arch.config import ConfigError
@@ -86,7 +87,9 @@ class SdramModel(wiring.Component):
         masks = [Signal.like(pins.dqm, name=f"masks_{age}") for age in (1, 2)]
         m.d.sync += [masks[0].eq(pins.dqm), masks[1].eq(masks[0])]
         for byte in range(chip.data_bits // 8):
-            m.submodules[f"bytes_{byte}"] = words = memory.Memory(shape=8, depth=1 << chip.address_bits, init=[])
+            m.submodules[f"bytes_{byte}"] = words = memory.Memory(
+                shape=8, depth=1 << chip.address_bits, init=[], attrs={LOADED: f"sdram_{byte}"}
+            )
             write, read = words.write_port(), words.read_port()
             second, third = Signal(8, name=f"second_{byte}"), Signal(8, name=f"third_{byte}")
             driven = checker.drives & ~masks[1][byte]

@@ -1,0 +1,141 @@
+"""A board that fetches its image out of an SDRAM, over its serial line and without it: bit for bit, whatever happens."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from random import Random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.openwork.host.models import inputs_of, small_image
+
+from openwork.compiler.network import compile_network
+from openwork.golden import run_network
+from openwork.host import Board
+from openwork.image import Image
+from openwork.models import digits
+from openwork_dv.native import Check, Put, Run
+from openwork_dv.native.external import build_external
+from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
+from openwork_dv.native.simulation import NativeSimulation, Step
+from openwork_dv.sdram.board import SdramBoard
+from openwork_hw.arch.config import PRESETS
+from openwork_hw.arch.external_image import HEADER_WORDS, check_external_words, external_words
+from openwork_hw.arch.fetching import fetched_run
+from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.sdram import SDRAM_CHIPS, SdramConfig
+
+pytestmark = pytest.mark.slow
+
+CONFIG = PRESETS["demo"]
+SCRATCHPAD_WORDS = 3072
+"""The trained digits network has some 4,800 words on this array."""
+
+SDRAM = SdramConfig(SDRAM_CHIPS["IS42S16160G"], 100e6)
+
+
+@cache
+def trained() -> Image:
+    return compile_network(digits.prepare().model, CONFIG)
+
+
+@pytest.fixture(scope="module")
+def simulation() -> NativeSimulation:
+    return build_external(CONFIG, SDRAM, SCRATCHPAD_WORDS, short_runs=True)
+
+
+def test_a_network_that_is_larger_than_the_scratchpad(simulation: NativeSimulation) -> None:
+    """Every output, every command in its cycles, and the whole run within half a percent of what was predicted."""
+    image, inputs = trained(), digits.prepare().test_inputs[:5]
+    assert len(image.words) > SCRATCHPAD_WORDS
+    words = external_words(image.words, CONFIG, SCRATCHPAD_WORDS)
+    results = simulation.run(words, [image.load_bytes(one) for one in inputs])
+    expected = run_network(image.network, inputs)
+    transfers = check_external_words(words, CONFIG, SCRATCHPAD_WORDS)
+    for result, output in zip(results, expected, strict=True):
+        assert result.status is ImageStatus.GOOD
+        assert (image.outputs(result.outputs) == output).all()
+        for report, command in zip(result.reports, image.commands, strict=True):
+            # A pass over one pixel with several streams asks the scratchpad for more than a word per cycle.
+            bound_by_port = report.stalls > 100 and report.cycles < command.predicted_cycles + report.stalls
+            assert report.cycles == command.predicted_cycles or bound_by_port
+        predicted = fetched_run(CONFIG, SDRAM, transfers, [report.cycles for report in result.reports])
+        assert abs(predicted.cycles - result.cycles) < 0.005 * result.cycles
+    assert len({result.cycles for result in results[1:]}) <= 2  # the refresh at hand when a run begins
+
+
+def damaged(words: NDArray[np.uint32], random: Random) -> tuple[NDArray[np.uint32], int]:
+    """The image with one flipped bit behind its header, and the number of the transfer that holds it."""
+    ends = HEADER_WORDS + np.cumsum(
+        [len(one.words) + 3 for one in check_external_words(words, CONFIG, SCRATCHPAD_WORDS)]
+    )
+    place = random.randrange(HEADER_WORDS, len(words))
+    flipped = words.copy()
+    flipped[place] ^= np.uint32(1 << random.randrange(32))
+    return flipped, int((place >= ends).sum())
+
+
+def test_a_bit_that_flips_after_the_check_ends_the_run_and_the_next_one_is_right(
+    simulation: NativeSimulation, seed: int
+) -> None:
+    """The transfer is named, or, where its length has changed, one that cannot be right; no output is wrong before."""
+    image, inputs = trained(), digits.prepare().test_inputs[:1]
+    words = external_words(image.words, CONFIG, SCRATCHPAD_WORDS)
+    features = image.load_bytes(inputs[0])
+    expected = run_network(image.network, inputs)[0]
+    random = Random(seed)
+    for _ in range(8):
+        flipped, transfer = damaged(words, random)
+        steps: list[Step] = [Put(words), Check(), Put(flipped), Run(features), Check(), Put(words), Check(), Run(features)]
+        first, spoiled, told, again, right = simulation.perform(steps)
+        assert first.status is ImageStatus.GOOD
+        assert told.status in (ImageStatus.DAMAGED, ImageStatus.LENGTH)
+        assert spoiled.status is told.status
+        assert transfer <= spoiled.transfer == told.transfer <= transfer + 1
+        assert (again.status, right.status) == (ImageStatus.GOOD, ImageStatus.GOOD)
+        assert (image.outputs(right.outputs) == expected).all()
+
+
+def test_an_image_for_a_larger_scratchpad_does_not_run(simulation: NativeSimulation) -> None:
+    words = external_words(trained().words, CONFIG, SCRATCHPAD_WORDS + 1)
+    check, run = simulation.perform([Put(words), Check(), Run(np.zeros(0, np.int8))])
+    assert (check.status, run.status) == (ImageStatus.LENGTH, ImageStatus.NOT_CHECKED)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[SimulatedBoard]:
+    """The start-up of a real chip would take most of the time."""
+    sdram = SdramConfig(replace(SDRAM.chip, startup=2000), 12e6)
+    with SimulatedBoard(
+        CONFIG, clock_hz=12_000_000, baud=3_000_000, shell=SdramBoard, sdram=sdram, memory_words=SCRATCHPAD_WORDS
+    ) as board:
+        yield board
+
+
+def opened(simulated: SimulatedBoard) -> Board:
+    return Board.open(simulated.port, SIMULATED_BAUD, patience_s=60)
+
+
+def test_digits_out_of_sdram(simulated: SimulatedBoard) -> None:
+    """Over the serial line: sent once, then found there."""
+    inputs = digits.prepare().test_inputs[:3]
+    expected = run_network(trained().network, inputs)
+    for _ in range(2):
+        with opened(simulated) as board:
+            board.load(trained())
+            assert (board.run(inputs) == expected).all()
+
+
+def test_a_reset_in_the_middle_of_a_burst_is_survived(simulated: SimulatedBoard, seed: int) -> None:
+    image = small_image()
+    inputs = inputs_of(image, 2)
+    expected = run_network(image.network, inputs)
+    random = Random(seed)
+    with opened(simulated) as board:
+        for _ in range(4):
+            board.load(image)
+            for _ in range(random.randrange(4)):
+                simulated.count()  # takes some cycles
+            simulated.reset()
+            assert (board.run(inputs) == expected).all()
