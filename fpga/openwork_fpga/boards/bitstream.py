@@ -11,7 +11,7 @@ from openwork.image import Image
 from openwork.records import Origin, Run, Value
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.boards.board import Board
-from openwork_fpga.boards.checks import path_complaints, timing_complaints
+from openwork_fpga.boards.checks import path_complaints, pin_complaints, timing_complaints
 from openwork_fpga.boards.pin_registers import move_to_pins
 from openwork_fpga.boards.sdram import RESOURCE as SDRAM_PINS
 from openwork_fpga.boards.top import BoardTop
@@ -24,7 +24,7 @@ from openwork_hw.arch.refusal import Refusal
 
 
 class TimingError(Refusal):
-    """No placer seed met the board's clock, or a path is not timed: there is no bitstream."""
+    """No placer seed met the board's clock, or a path or a pin is not as it must be: there is no bitstream."""
 
 
 class ImageRefused(Refusal):
@@ -105,6 +105,8 @@ def build(
         TimingError: no seed met the clock.
         ToolError: a tool stopped (nextpnr: with each seed), or is not installed.
     """
+    if tester and image is not None:
+        raise ImageRefused("the design that tries out an SDRAM chip runs no image")
     words = () if image is None else _initial(board, image)
     chip, family = board.chip, board.device.family
     nextpnr.require(family)
@@ -121,6 +123,10 @@ def build(
     flip_flops = synthesize(family, folder, partial(floorplan.places, board.device, board.config))
     netlist = json.loads((folder / "netlist.json").read_text())
     if board.sdram is not None:
+        if complaints := pin_complaints(plan.files[chip.pins], netlist, SDRAM_PINS):
+            raise TimingError(
+                f"{board.name} has pins that are not as its SDRAM chip needs them: {'; '.join(complaints)}"
+            )
         flip_flops += move_to_pins(netlist, SDRAM_PINS)
         (folder / "netlist.json").write_text(json.dumps(netlist))
     if complaints := path_complaints(netlist, chip, platform.default_clk):
@@ -191,6 +197,8 @@ def _initial(board: Board, image: Image) -> Sequence[int]:
         raise ImageRefused(
             f"{board.name} reads its image out of its flash: openwork program --board {board.name} --image writes it"
         )
+    if board.sdram is not None:
+        raise ImageRefused(f"{board.name} runs its image out of its SDRAM, where openwork run uploads it")
     if image.config.fingerprint != board.config.fingerprint:
         raise ImageRefused(
             f"the image was compiled for an array of {image.config}, and {board.name} has one of {board.config} with sizes of its "

@@ -38,16 +38,17 @@ def connect_sdram(m: Module, platform: Platform, pins: wiring.PureInterface) -> 
     """
     has = [subsignal.name for subsignal in platform.lookup(RESOURCE, 0).ios]
     resource = platform.request(RESOURCE, 0, dir=dict.fromkeys(has, "-"))
-    for theirs, ours in OUTPUTS.items():
-        if theirs in TIED and theirs not in has:
-            continue
+    outputs = {theirs: ours for theirs, ours in OUTPUTS.items() if theirs in has or theirs not in TIED}
+    for theirs, ours in {**outputs, "dq": "dq_o"}.items():
+        port, value = getattr(resource, theirs), Value.cast(getattr(pins, ours))
+        if len(port) != len(value):
+            raise ConfigError(f"the board has {len(port)} pins {theirs} to its SDRAM chip, and the chip {len(value)}")
+    for theirs, ours in outputs.items():
         # The controller's registers hold the pins' own levels.
-        port, level = getattr(resource, theirs), Value.cast(getattr(pins, ours))
-        _same_width(theirs, port, level)
+        port = getattr(resource, theirs)
         m.submodules[f"sdram_{ours}"] = out = io.Buffer("o", ~port if any(port.invert) else port)
-        m.d.comb += out.o.eq(level)
+        m.d.comb += out.o.eq(getattr(pins, ours))
 
-    _same_width("dq", resource.dq, Value.cast(pins.dq_o))
     m.submodules.sdram_dq = data = io.Buffer("io", resource.dq)
     m.d.comb += [data.o.eq(pins.dq_o), data.oe.eq(pins.dq_oe), pins.dq_i.eq(data.i)]
 
@@ -57,8 +58,3 @@ def connect_sdram(m: Module, platform: Platform, pins: wiring.PureInterface) -> 
     )
     m.submodules.sdram_clk = clk = io.Buffer("o", resource.clk)
     m.d.comb += clk.o.eq(sent)
-
-
-def _same_width(name: str, port: io.PortLike, value: Value) -> None:
-    if len(port) != len(value):
-        raise ConfigError(f"the board has {len(port)} pins {name} to its SDRAM chip, and the chip {len(value)}")

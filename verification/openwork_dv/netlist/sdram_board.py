@@ -115,9 +115,9 @@ def listen(board: Board, folder: Path, corner: Corner, *, bytes_: int, phase: fl
     coarse, fine = pll.delay(board.sdram_phase)
     text = (folder / "top.v").read_text()
     for name, value in (("CPHASE", pll.output_divider // 2 + coarse), ("FPHASE", fine)):
-        text, found = re.subn(rf"(\.CLKOS_{name}\()[^)]*\)", rf"\g<1>{value})", text)
-        if found != 1:
-            raise SimulationError(f"the netlist sets CLKOS_{name} {found} times")
+        text, times = re.subn(rf"(\.CLKOS_{name}\()[^)]*\)", rf"\g<1>{value})", text)
+        if times != 1:
+            raise SimulationError(f"the netlist sets CLKOS_{name} {times} times")
     (folder / "phased.v").write_text(text)
 
     def ps(nanoseconds: float) -> int:
