@@ -116,21 +116,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     steps = 3 + len(seeds)
     progress("synthesis", 0, steps)
-    platform = board.platform()
-    plan = platform.build(BoardTop(board, words, tester=tester), do_build=False, emit_src=False)
-    (folder / "design.il").write_text(plan.files["top.il"])
-    (folder / chip.pins).write_text(plan.files[chip.pins])
-    flip_flops = synthesize(family, folder, partial(floorplan.places, board.device, board.config))
-    netlist = json.loads((folder / "netlist.json").read_text())
-    if board.sdram is not None:
-        if complaints := pin_complaints(plan.files[chip.pins], netlist, SDRAM_PINS):
-            raise TimingError(
-                f"{board.name} has pins that are not as its SDRAM chip needs them: {'; '.join(complaints)}"
-            )
-        flip_flops += move_to_pins(netlist, SDRAM_PINS)
-        (folder / "netlist.json").write_text(json.dumps(netlist))
-    if complaints := path_complaints(netlist, chip, platform.default_clk):
-        raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
+    flip_flops = write_netlist(board, folder, words, tester=tester)
     routed, failed = _routed(board, folder, seeds, all_seeds, progress, steps)
     if not routed:
         raise failed[seeds[0]]
@@ -149,6 +135,36 @@ def build(
     os.replace(folder / "netlist.json", out / "top.json")
     os.replace(folder / "packed", result)
     return Built(board, result, chosen, Implementation(board.device, routed, flip_flops), len(failed))
+
+
+def write_netlist(board: Board, folder: Path, words: Sequence[int] = (), *, tester: bool = False) -> int:
+    """Write design.il, the file of pins and netlist.json of a board into a folder; gives the netlist's flip-flops.
+
+    Args:
+        words: that the board's memory holds from power-up on.
+        tester: see `build`.
+
+    Raises:
+        TimingError: a path or a pin is not as it must be.
+        ToolError: Yosys stopped, or has made something of a pin's register that cannot lie at the pin.
+    """
+    chip = board.chip
+    platform = board.platform()
+    plan = platform.build(BoardTop(board, words, tester=tester), do_build=False, emit_src=False)
+    (folder / "design.il").write_text(plan.files["top.il"])
+    (folder / chip.pins).write_text(plan.files[chip.pins])
+    flip_flops = synthesize(board.device.family, folder, partial(floorplan.places, board.device, board.config))
+    netlist = json.loads((folder / "netlist.json").read_text())
+    if board.sdram is not None:
+        if complaints := pin_complaints(plan.files[chip.pins], netlist, SDRAM_PINS):
+            raise TimingError(
+                f"{board.name} has pins that are not as its SDRAM chip needs them: {'; '.join(complaints)}"
+            )
+        flip_flops += move_to_pins(netlist, SDRAM_PINS)
+        (folder / "netlist.json").write_text(json.dumps(netlist))
+    if complaints := path_complaints(netlist, chip, platform.default_clk):
+        raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
+    return flip_flops
 
 
 def _routed(

@@ -1,6 +1,5 @@
 """A board with an SDRAM chip, in time: the synthesized netlist of its tester, the pads, and the model of the chip, in Icarus."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -12,13 +11,10 @@ from amaranth.back import rtlil
 from openwork_dv.building import SimulationError
 from openwork_dv.sdram.chip import SdramModel
 from openwork_dv.sdram.violations import VIOLATIONS, violated
-from openwork_fpga import implement
 from openwork_fpga.boards import sdram_timing as timing
+from openwork_fpga.boards.bitstream import write_netlist
 from openwork_fpga.boards.board import Board
-from openwork_fpga.boards.pin_registers import move_to_pins
 from openwork_fpga.boards.pll import ecp5_pll
-from openwork_fpga.boards.sdram import RESOURCE
-from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.verilog import verilog_text
 from openwork_fpga.yosys import run_script
 from openwork_hw.shells.uart import clocks_per_bit
@@ -82,18 +78,11 @@ def write_board(board: Board, folder: Path) -> None:
     config = board.sdram_config
     if config is None:
         raise SimulationError(f"{board.name} has no SDRAM chip")
-    for part, design in (
-        ("board", board.platform().build(BoardTop(board, tester=True), do_build=False, emit_src=False).files["top.il"]),
-        ("chip", rtlil.convert(SdramModel(config), name="sdram_chip", emit_src=False)),
-    ):
+    for part in ("board", "chip"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / part / "design.il").write_text(design)
+    (folder / "chip" / "design.il").write_text(rtlil.convert(SdramModel(config), name="sdram_chip", emit_src=False))
     (folder / "chip.v").write_text(verilog_text(folder / "chip"))
-    implement.synthesize(board.device.family, folder / "board", None)
-    path = folder / "board" / "netlist.json"
-    netlist = json.loads(path.read_text())
-    move_to_pins(netlist, RESOURCE)
-    path.write_text(json.dumps(netlist))
+    write_netlist(board, folder / "board", tester=True)
     run_script(BEHAVIOUR, folder / "board", "behaviour")
     shutil.copy(folder / "board" / "top.v", folder / "top.v")
 
