@@ -13,6 +13,7 @@ from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.refusal import Refusal
 from openwork_hw.arch.sdram import SDRAM_CHIPS, SdramConfig
 from openwork_hw.shells.flash_shell import FlashShell
+from openwork_hw.shells.sdram_shell import SdramShell
 from openwork_hw.shells.serial_shell import SerialShell
 
 SDRAM_PHASE = 255.0
@@ -86,8 +87,18 @@ class Board:
             raise Refusal(f"{self.name} has no SDRAM chip that we use")
         return SdramTester(self.sdram_config, baud=self.baud)
 
-    def shell(self, image: Sequence[int] = ()) -> SerialShell | FlashShell:
+    def shell(self, image: Sequence[int] = ()) -> SerialShell | FlashShell | SdramShell:
         """The design but for clock, reset and pins; `image`: words that its memory, if it is on the chip, holds from the start."""
+        if self.sdram_config is not None:
+            return SdramShell(
+                self.config,
+                sdram=self.sdram_config,
+                encodings=self.encodings,
+                baud=self.baud,
+                memory_words=self.memory_words,
+                receive_bytes=self.receive_bytes,
+                result_bytes=self.result_bytes,
+            )
         if self.flash_byte is not None:
             return FlashShell(
                 self.config,

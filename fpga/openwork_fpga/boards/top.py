@@ -10,6 +10,7 @@ from openwork_fpga.boards.board import Board
 from openwork_fpga.boards.sdram import connect_sdram
 from openwork_fpga.boards.sdram_tester import SdramTester
 from openwork_hw.shells.flash_shell import FlashShell
+from openwork_hw.shells.sdram_shell import SdramShell
 
 
 class BoardTop(Elaboratable):
@@ -27,7 +28,8 @@ class BoardTop(Elaboratable):
     def __init__(self, board: Board, image: Sequence[int] = (), *, tester: bool = False) -> None:
         """`image`: words that the memory holds from the start; `tester`: an SdramTester is in the shell's place."""
         self._board = board
-        self._shell = board.sdram_tester() if tester else board.shell(image)
+        self._image = image
+        self._tester = tester
 
     def elaborate(self, platform: Platform) -> Module:
         m = Module()
@@ -40,7 +42,7 @@ class BoardTop(Elaboratable):
         else:
             make_clocks(m, oscillator, oscillator_mhz, board.clock_mhz, board.sdram_phase)
 
-        m.submodules.serial = serial = self._shell
+        m.submodules.serial = serial = board.sdram_tester() if self._tester else board.shell(self._image)
         line = platform.request(
             "uart", 0, dir={name: "-" for name in ("rx", "tx", "rts", "cts", "dtr", "dsr", "dcd", "ri")}
         )
@@ -50,7 +52,7 @@ class BoardTop(Elaboratable):
 
         if isinstance(serial, FlashShell):
             self._connect_flash(m, platform, serial)
-        if isinstance(serial, SdramTester):
+        if isinstance(serial, SdramShell | SdramTester):
             connect_sdram(m, platform, serial.sdram)
 
         resource, _, part = board.lamp.partition(".")
