@@ -13,11 +13,13 @@ from openwork.faults import RunError, check_result, command_place
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
+from openwork_hw.arch.external_image import external_words
 from openwork_hw.arch.refusal import Refusal
 from openwork_hw.arch.report import RunResult
+from openwork_hw.arch.sdram import SdramConfig
 
 if TYPE_CHECKING:
-    from openwork_dv.native import Window
+    from openwork_dv.native import NativeSimulation, Window
 
 BACKENDS = ("golden", "model", "rtl", "board")
 """The exact model in PyTorch from the quantized network, the image simulator from the image's words, the gateware compiled to
@@ -59,6 +61,19 @@ class Waves:
     path: Path
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """Memories that the gateware is simulated with: the image is fetched out of an SDRAM.
+
+    Attributes:
+        scratchpad_words: of the image memory on the chip.
+        sdram: the SDRAM chip, and the clock of all.
+    """
+
+    scratchpad_words: int
+    sdram: SdramConfig
+
+
 def golden_batch(network: IntegerNetwork) -> int:
     """Inputs that the golden model should run side by side, 1 to `BATCH`."""
     return max(1, min(BATCH, BATCH_OPERANDS // network.largest_operands))
@@ -73,6 +88,7 @@ def run(
     workers: int = 1,
     port: Port | None = None,
     waves: Waves | None = None,
+    fetched: Fetched | None = None,
 ) -> Iterator[RunResult]:
     """Run inputs through an image; each result holds the stored tensors by name.
 
@@ -84,6 +100,7 @@ def run(
         workers: processes that share the inputs; `rtl` only.
         port: where the board is; `board` only.
         waves: to be recorded; `rtl` with one worker only.
+        fetched: the memories around the array, `rtl` only; without them, every word of the image is at hand.
 
     Raises:
         BackendError: there is no such backend, or it cannot run here.
@@ -99,7 +116,7 @@ def run(
         case "model":
             yield from _model(image, inputs, tell)
         case "rtl":
-            yield from _rtl(image, inputs, tell, workers, waves)
+            yield from _rtl(image, inputs, tell, workers, waves, fetched)
         case "board":
             yield from _board(image, inputs, tell, port)
         case _:
@@ -132,18 +149,18 @@ def _rtl(
     tell: Progress,
     workers: int,
     waves: Waves | None = None,
+    fetched: Fetched | None = None,
 ) -> Iterator[RunResult]:
-    from openwork_dv.native import HangError, build
+    from openwork_dv.native import HangError
     from openwork_dv.waves import write_view
 
     window = None if waves is None else _commands_of(image, waves.step)
     tell(0, 1, "compiling the gateware")
-    config = replace(image.config, technology=Technology.GENERIC)
-    simulation = build(config, (image.encoding,), waves=waves is not None)
+    simulation, words = _simulation(image, fetched, waves=waves is not None)
     commands = len(image.commands) * len(inputs)
     try:
         results = simulation.run(
-            image.words,
+            words,
             [image.load_bytes(one) for one in inputs],
             workers=workers,
             progress=lambda now: tell(now.commands, commands, f"gateware, cycle {now.cycles:,}"),
@@ -157,6 +174,18 @@ def _rtl(
     for result in results:
         check_result(image, result)
         yield _with_tensors(image, result)
+
+
+def _simulation(image: Image, fetched: Fetched | None, *, waves: bool) -> tuple["NativeSimulation", NDArray[np.uint32]]:
+    """The compiled gateware, and the words that its memory holds."""
+    from openwork_dv.native import build
+    from openwork_dv.native.external import build_external
+
+    config = replace(image.config, technology=Technology.GENERIC)
+    if fetched is None:
+        return build(config, (image.encoding,), waves=waves), image.words
+    words = external_words(image.words, image.config, fetched.scratchpad_words)
+    return build_external(config, fetched.sdram, fetched.scratchpad_words, (image.encoding,), waves=waves), words
 
 
 def _commands_of(image: Image, step: str) -> "Window":

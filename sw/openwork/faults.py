@@ -19,6 +19,25 @@ REFUSED = {
 """What each status but GOOD says to somebody who wanted to run an image."""
 
 
+SPOILT = (ImageStatus.LENGTH, ImageStatus.DAMAGED)
+"""What a wrong bit in an external memory gives: a sum that is wrong, or, if the bit is in a length, another number of words."""
+
+
+def refused(status: ImageStatus, transfer: int | None = None) -> str:
+    """Why an image was not run, as a sentence.
+
+    Args:
+        transfer: number of the latest transfer of an external image; None if the image is another one.
+    """
+    if status not in SPOILT or transfer is None:
+        return REFUSED[status]
+    part = f"transfer {transfer}" if transfer else "the header or transfer 0"
+    return (
+        f"{part} of the image is damaged in the board's external memory: load the image again, and if that does not "
+        "help, test the memory with openwork selftest"
+    )
+
+
 class RunError(Refusal):
     """An image that the array did not run to its end; the message says what came of it, and where."""
 
@@ -57,7 +76,7 @@ def check_result(image: Image, result: RunResult) -> None:
         raise RunError(fault_sentence(image, result.fault, result.reports[result.fault]))
     if result.status is ImageStatus.TIMED_OUT and result.reports:
         raise RunError(f"{command_place(image, len(result.reports))}: {REFUSED[result.status]}")
-    raise RunError(REFUSED[result.status])
+    raise RunError(refused(result.status, result.transfer))
 
 
 def _row(image: Image, number: int, report: CommandReport) -> str:

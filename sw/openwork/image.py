@@ -45,6 +45,8 @@ class Image:
         stored: tensors that the STORE commands give back, each with its feature words.
         orders: of stored vectors whose words are in another order than their channels: the channel of each word.
         words: uint32, as `arch.image` lays them out.
+        scratchpad_words: words of the scratchpad for which passes were made small enough (`arch.external_image`); 0 if they may use
+            any number of words.
     """
 
     network: IntegerNetwork
@@ -55,6 +57,7 @@ class Image:
     stored: tuple[tuple[str, int], ...]
     orders: Mapping[str, tuple[int, ...]]
     words: NDArray[np.uint32]
+    scratchpad_words: int = 0
 
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:

@@ -57,7 +57,7 @@ MAX_CYCLES = {0.0: 1500, 0.3: 1000, 0.95: 300}
 
 
 @pytest.mark.parametrize("stall", STALLS)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["tiny", "odd", pytest.param("demo", marks=pytest.mark.slow), "single-port"])
 def test_random_layers(name: str, stall: float, seed: int) -> None:
     config = CONFIGS[name]
     rng = np.random.default_rng([seed, *name.encode(), int(100 * stall)])
@@ -99,8 +99,8 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
         rng = np.random.default_rng([seed, *name.encode()])
         for stall, count in ((0.0, 32), (0.3, 16), (0.95, 4)):
             trials = random_trials(rng, config, stall, count, MAX_CYCLES[stall])
-            # In Icarus the largest array takes as long as all others together.
-            simulator = Simulator.VERILATOR if name == "21x7" else Simulator.ICARUS
+            # In Icarus a cycle of these takes milliseconds; `test_random_layers` has layers on two of them there.
+            simulator = Simulator.VERILATOR if name in ("odd", "demo", "21x7") else Simulator.ICARUS
             tasks.append(partial(run_trials, config, trials, simulator=simulator))
     complaints, coverage = run_all(tasks)
     coverage.save(COVERAGE_FILE)
@@ -111,16 +111,16 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
 def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None:
     rng = np.random.default_rng([seed, 100])
     for config in (SMALL, replace(SMALL, compact=True)):
-        complaints, _ = run_trials(config, [random_corrupted(rng, config, STALLS[number % 2]) for number in range(24)])
+        complaints, _ = run_trials(config, [random_corrupted(rng, config, STALLS[number % 2]) for number in range(12)])
         assert complaints == []
 
 
 @pytest.mark.slow
-def test_two_thousand_corrupted_streams_meet_every_error(seed: int) -> None:
-    rng = np.random.default_rng([seed, 2000])
-    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(2000)]
+def test_four_hundred_corrupted_streams_meet_every_error(seed: int) -> None:
+    rng = np.random.default_rng([seed, 400])
+    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(400)]
     fast = partial(run_trials, simulator=Simulator.VERILATOR)
-    tasks = [partial(fast, SMALL, trials[start : start + 250]) for start in range(0, 2000, 250)]
+    tasks = [partial(fast, SMALL, trials[start : start + 100]) for start in range(0, 400, 100)]
     complaints, coverage = run_all(tasks)
     assert complaints == []
     # Records are not corrupted here, and few corruptions make a row longer than the row buffer: these have tests by name.

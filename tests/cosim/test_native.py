@@ -43,7 +43,7 @@ PROGRAM_AT = 4
 
 @pytest.fixture(scope="module")
 def simulation() -> NativeSimulation:
-    return build(CONFIG)
+    return build(CONFIG, short_runs=True)
 
 
 def features_of(case: Case) -> NDArray[np.int8]:
@@ -72,13 +72,15 @@ def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encodi
             assert [report.cycles for report in result.reports] == predicted
 
 
-@pytest.mark.parametrize(("pes", "lanes"), [(1, 4), (2, 3), (1, 3)])
+@pytest.mark.parametrize(
+    ("pes", "lanes"), [(2, 3), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 4), (1, 3)])]
+)
 def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) -> None:
     """The queue of bytes on their way back is long enough for any number of words, however long the way."""
-    config = replace(CONFIG, pes=pes, lanes=lanes, group_sizes=(pes,))
+    config = replace(CONFIG, pes=pes, lanes=lanes)
     stores = [StoreCommand(pe, 0, words) for pe in {0, pes - 1} for words in (1, 2, 30, 200)]
     image = assemble([Instruction(store) for store in stores], config)
-    (result,) = build(config).run(image, [np.zeros(0, dtype=np.int8)])
+    (result,) = build(config, short_runs=True).run(image, [np.zeros(0, dtype=np.int8)])
     assert [report.cycles for report in result.reports] == [store_cycles(config, store) for store in stores]
 
 
@@ -267,12 +269,15 @@ def test_workers_share_inputs_and_progress_counts_all(simulation: NativeSimulati
 
 @pytest.mark.slow
 def test_waves_show_the_commands_asked_for(seed: int, tmp_path: Path) -> None:
-    """Each cycle of one command, of the second run, all wires by their names."""
-    case = random_case(np.random.default_rng(seed), CONFIG, 1000)
+    """Each cycle of one command, of the second run, all wires by their names.
+
+    The program is that of tests/cosim/test_waves.py: it is built once for both.
+    """
+    case = random_case(np.random.default_rng(seed), CONFIG, 1000, Encoding.PACKED)
     path = tmp_path / "waves.vcd"
     first = next(index for index, command in enumerate(case.image.commands) if command.kind == "RUN")
     features = features_of(case)
-    simulation = build(CONFIG, waves=True)
+    simulation = build(CONFIG, (Encoding.PACKED,), waves=True)
     window = Window(first, first, run=1)
     _, result = simulation.run(case.image.words, [features] * 2, trace=window, trace_path=path)
     check_layer(case, result)

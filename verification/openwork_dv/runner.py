@@ -188,7 +188,7 @@ def written(
         if simulator is Simulator.ICARUS:
             _compile_icarus(part, sources, name, f"-g{language}")
         else:
-            _compile_verilator(part, sources, name, short_runs=True)
+            _compile_verilator(part, sources, name)
 
     depends_on = [name, files_version(*sources), language]
     depends_on += [tools(), _traced()] if simulator is Simulator.VERILATOR else []
@@ -253,8 +253,11 @@ def _compile_icarus(folder: Path, sources: Sequence[Path], top: str, *options: s
         raise SimulationError(f"Icarus refused the Verilog (log: {log})") from None
 
 
-def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, *, short_runs: bool = False) -> None:
-    """cocotb's own main program around a model of which the ports can be seen."""
+def _compile_verilator(folder: Path, sources: Sequence[Path], top: str) -> None:
+    """cocotb's own main program around a model of which the ports can be seen.
+
+    It is compiled for short runs: a bench spends its time in Python, and a faster model gains it little.
+    """
     (folder / "ports.vlt").write_text(_ports_file(top))
     waves = bool(os.environ.get(WAVES))
     options = ("--vpi", "--timescale", "1ns/1ps", "--x-initial", "unique", "--top-module", top)
@@ -267,7 +270,7 @@ def _compile_verilator(folder: Path, sources: Sequence[Path], top: str, *, short
         defines=[f"-DVM_TRACE={int(waves)}"],
         link=[f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
         program=top,
-        short_runs=short_runs,
+        short_runs=True,
     )
 
 

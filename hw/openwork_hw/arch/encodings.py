@@ -83,6 +83,16 @@ class PreparedRows:
             return packed.encode(self.rows, self.layout, self.rice)
         return _CODECS[self.encoding].encode(self.rows, self.layout)
 
+    def encoded_words(self) -> int:
+        """The number of words that `encode` writes, exactly.
+
+        Raises:
+            ValueError: the encoding cannot write these rows.
+        """
+        if self.encoding is Encoding.PACKED:
+            return packed.encoded_words(self.rows, self.layout, self.rice)
+        return self.words
+
 
 def prepared(encoding: Encoding, rows: SparseRows, layout: ColumnLayout) -> PreparedRows:
     """Prepare rows for an encoding.

@@ -203,7 +203,7 @@ def read_external_words(
         scratchpad[place], written[place] = transfer.words, True
         if transfer.kind is not TransferKind.PROGRAM:
             continue
-        named: list[slice] = [place]
+        named: list[slice] = []
 
         def data(address: int, count: int, what: str, named: list[slice] = named) -> NDArray[np.uint32]:
             part = slice(address, address + count)
@@ -218,12 +218,18 @@ def read_external_words(
         while reader.at < len(transfer.words) and not ended:
             ended = reader.ends()
             if not ended:
+                named.clear()
                 instructions.append(reader.instruction(len(instructions)))
-        for part in named:
-            needed[part] = len(instructions)
+                for part in named:
+                    needed[part] = len(instructions)
+        needed[place] = len(instructions)
     if not ended or len(instructions) != words[5]:
         raise ImageError(
             f"the program of the external image has {len(instructions)} commands, and its header says {words[5]}"
+        )
+    if transfers[-1].after > len(instructions):
+        raise ImageError(
+            f"the end of the external image waits for {transfers[-1].after} commands, and {len(instructions)} come before"
         )
     check_totals(instructions, config, (int(words[6]), int(words[7])))
     return tuple(instructions)

@@ -161,6 +161,16 @@ class Response:
     payload: bytes
 
 
+def decode_answer(content: bytes) -> tuple[int, int, int]:
+    """Status, number of the latest transfer, and cycles in an answer.
+
+    >>> decode_answer(ANSWER.pack(6 | 17 << 8, 1000))
+    (6, 17, 1000)
+    """
+    word, cycles = ANSWER.unpack(content)
+    return word & 0xFF, word >> 8, cycles
+
+
 def stuff(content: bytes) -> bytes:
     """Wrap content in COBS: each run of up to 254 bytes without a zero follows its length + 1, and a zero ends the content.
 

@@ -164,6 +164,17 @@ def encode(rows: SparseRows, layout: ColumnLayout, rice: int | None = None) -> N
     return np.concatenate([head, offered.astype(np.uint32)])
 
 
+def encoded_words(rows: SparseRows, layout: ColumnLayout, rice: int) -> int:
+    """The number of words that `encode` writes.
+
+    Raises:
+        ValueError: as `encode`.
+    """
+    gaps = np.diff(_positions(pad_gaps(rows, layout, rice), layout), prepend=-1) - 1
+    is_stop, _ = _word_order(np.cumsum((gaps >> rice) + 1) - 1, VALUE_BITS + rice)
+    return 2 + len(is_stop)
+
+
 def decode(words: NDArray[np.uint32], layout: ColumnLayout, row_numbers: Sequence[int]) -> SparseRows:
     """Read packed words.
 

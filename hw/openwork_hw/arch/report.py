@@ -70,7 +70,7 @@ class RunResult:
         outputs: int8 [bytes], the bytes that the STORE commands gave. Empty if the backend stores no bytes.
         tensors: int8 [channels, height, width] by name, the same outputs as tensors of the network. Empty until they are
             read from the bytes, which only a caller who knows the network can do.
-        transfer: number of the latest transfer of an external image (`arch.external_image`); 0 where there is none.
+        transfer: number of the latest transfer of an external image (`arch.external_image`); None if the image is another one.
     """
 
     status: ImageStatus = ImageStatus.GOOD
@@ -78,7 +78,7 @@ class RunResult:
     reports: tuple[CommandReport, ...] = ()
     outputs: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     tensors: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
-    transfer: int = 0
+    transfer: int | None = None
 
     @property
     def fault(self) -> int | None:

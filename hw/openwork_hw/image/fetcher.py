@@ -85,6 +85,7 @@ class Fetcher(wiring.Component):
         m = Module()
         m.submodules.sum = check = crc.Processor(crc.Parameters(catalog.CRC32_ISO_HDLC, data_width=WORD_BITS))
         status, dry = Signal(ImageStatus), Signal(reset_less=True)
+        transfer = Signal(TRANSFER_BITS, reset_less=True)  # is still there when the run has been ended
         word, takes = self.i.payload, Signal()
         wrong = Signal(reset_less=True)  # whether a sum is, in the cycle after it was taken
         left, none_left = Signal(self._address_bits, reset_less=True), Signal()  # words of the image
@@ -93,6 +94,7 @@ class Fetcher(wiring.Component):
             check.data.eq(word),
             check.valid.eq(takes),
             self.status.eq(status),
+            self.transfer.eq(transfer),
             self.o_starts.payload.eq(0),
             none_left.eq(left == 0),
         ]
@@ -133,7 +135,7 @@ class Fetcher(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
-                    m.d.sync += [dry.eq(self.dry), status.eq(ImageStatus.GOOD), self.transfer.eq(0), reports.eq(0)]
+                    m.d.sync += [dry.eq(self.dry), status.eq(ImageStatus.GOOD), transfer.eq(0), reports.eq(0)]
                     m.next = "ASK"
 
             with m.State("ASK"):
@@ -213,7 +215,7 @@ class Fetcher(wiring.Component):
                         m.d.sync += status.eq(ImageStatus.LENGTH)
                     m.next = "DONE"
                 with m.Elif(~self.o_regions.valid | self.o_regions.ready):
-                    m.d.sync += self.transfer.eq(self.transfer + 1)
+                    m.d.sync += transfer.eq(transfer + 1)
                     m.next = "NEXT"
 
             with m.State("DONE"):

@@ -12,7 +12,7 @@ WATCHDOG_BITS = 30
 """A run in which nothing moves for 2 ** 30 cycles, 11 s at 100 MHz, is over. No host that is there lets an array wait so long."""
 
 ABORT_CYCLES = 16
-"""Of a reset of the array, at most: two are enough for it."""
+"""Of a reset of the array, at least, and at most twice as many: two are enough for it, and a run may end in any cycle."""
 
 
 class Request(enum.Enum, shape=unsigned(1)):  # type: ignore[call-arg]  # Amaranth is untyped
@@ -137,6 +137,7 @@ class RunControl(wiring.Component):
         looked = Signal(reset_less=True)
         looks = Signal()
         has_moved = Signal(reset_less=True)  # since it looked
+        half_aborted = Signal()
         expired = Signal()
         m.d.sync += [looked.eq(cycles[self._watchdog_bits]), has_moved.eq(self.moved | (has_moved & ~looks))]
         m.d.comb += [looks.eq(looked ^ cycles[self._watchdog_bits]), expired.eq(looks & ~has_moved & ~self.moved)]
@@ -188,7 +189,9 @@ class RunControl(wiring.Component):
                 m.d.comb += self.abort.eq(1)
                 m.d.sync += pending.eq(0)
                 with m.If(cycles[: bits_for(ABORT_CYCLES)].all()):
-                    m.next = "ANSWER"
+                    m.d.sync += half_aborted.eq(~half_aborted)
+                    with m.If(half_aborted):
+                        m.next = "ANSWER"
 
             with m.State("ANSWER"):
                 m.d.sync += cycles.eq(cycles)

@@ -6,11 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from openwork.cli.terminal import choose
-from openwork_hw.arch.config import PRESETS, ArrayConfig
+from openwork_hw.arch.config import PRESETS, ArrayConfig, ConfigError
 from openwork_hw.arch.encodings import chosen_encodings
 from openwork_hw.arch.nonzeros import Encoding
 
+DEFAULT_PRESET = "demo"
+
 Preset = Annotated[str, typer.Option(help=f"Array to start from: {', '.join(PRESETS)}.")]
+OnBoard = Annotated[
+    str | None,
+    typer.Option("--board", help="Start from the array of this board instead (openwork boards).", show_default=False),
+]
 Pes = Annotated[int | None, typer.Option(help="Processing elements in the chain.")]
 Lanes = Annotated[int | None, typer.Option(help="Multiply-accumulators in a PE.")]
 FeatureWords = Annotated[int | None, typer.Option(help="Words of a PE's feature memory.")]
@@ -55,6 +61,22 @@ Encodings = Annotated[
 ]
 
 
+def preset_of(preset: str, board: str | None) -> str:
+    """The preset that is meant: a board's own, where a board is named.
+
+    Raises:
+        ConfigError: there is no such board, or it has another preset than the one that is named, too.
+    """
+    if board is None:
+        return preset
+    from openwork.cli.on_board import board_named
+
+    own = board_named(board).preset
+    if preset not in (DEFAULT_PRESET, own):
+        raise ConfigError(f"{board} has the array of the preset {own}: leave --preset out, or the board")
+    return own
+
+
 def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     """The configuration of a preset, changed by the sizes that the options give.
 
@@ -67,7 +89,11 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     named = {name: size for name, size in sizes.items() if size is not None}
     if "pes" in named:
         named.setdefault("group_sizes", ())
-    base = choose("preset", preset, PRESETS)
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"there is no preset {preset or repr(preset)}: there are {', '.join(PRESETS)}; a board is named with --board"
+        )
+    base = PRESETS[preset]
     if "replicas" not in named:
         # The array of these sizes says how many replicas it bears.
         alone = replace(base, **named, replicas=1)

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from openwork.cli.checks import OptionError, check_record
+from openwork.cli.on_board import image_memory_words
 from openwork.cli.terminal import app, choose, messages, output, steps, working
 
 Name = Annotated[str, typer.Option("--board", help="Name of the board; openwork boards lists all names.")]
@@ -42,7 +43,7 @@ def boards_() -> None:
             board.preset,
             str(board.config),
             f"{board.clock_mhz:g}",
-            f"{board.memory_words * 4 // 1024:,}",
+            f"{image_memory_words(board) * 4 // 1024:,}",
             str(board.baud),
         )
         words.add_row(board.name, board.title, board.line, board.verified)

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from openwork.cli.checks import check_files
-from openwork.cli.on_board import BoardError, check_fits
+from openwork.cli.on_board import BoardError, check_fits, image_memory_words, planned_for, scratchpad_words, speed_of
 from openwork.cli.terminal import app, output, steps
 from openwork_hw.arch.refusal import Refusal
 
@@ -42,42 +42,49 @@ def fit(
     with steps() as progress:
         for number, board in enumerate(BOARDS.values()):
             progress(number, len(BOARDS), f"compiling for {board.name}")
-            array = board.config, board.encodings[0]
+            array = board.config, board.encodings[0], scratchpad_words(board)
             if array not in compiled:
-                compiled[array] = _compiled(network, *array)
+                compiled[array] = _compiled(network, board)
             found.append(_entry(board, compiled[array]))
     found.sort(key=lambda one: (not one["fits"], -(one["inputs_per_second"] or 0.0)))
     output.print(json.dumps(found, indent=2) if as_json else _table(found), highlight=False, soft_wrap=as_json)
 
 
-def _compiled(network: "IntegerNetwork", config: Any, encoding: Any) -> "Image | Refusal":
-    from openwork.compiler.network import compile_network
-
+def _compiled(network: "IntegerNetwork", board: "Board") -> "Image | Refusal":
     try:
-        return compile_network(network, config, encoding)
+        return planned_for(board, network, board.encodings[0])[1]
     except Refusal as reason:
         return reason
 
 
 def _entry(board: "Board", image: "Image | Refusal") -> dict[str, Any]:
     """What is known of a network on a board, as `--json` prints it."""
-    from openwork.report.speed import board_speed
-
     entry: dict[str, Any] = {"board": board.name, "fits": False, "inputs_per_second": None, "bound": "", "reason": ""}
     if isinstance(image, Refusal):
         return entry | {"reason": str(image)}
-    entry |= {"cycles": image.predicted_cycles, "image_words": len(image.words), "memory_words": board.memory_words}
+    entry |= {
+        "cycles": image.predicted_cycles,
+        "image_words": len(image.words),
+        "memory_words": image_memory_words(board),
+    }
     try:
-        check_fits(board, image)
+        fetched = check_fits(board, image)
     except BoardError as reason:
         return entry | {"reason": str(reason)}
+    if fetched is not None:
+        entry |= {
+            "cycles": fetched.cycles,
+            "wait_cycles": fetched.waits,
+            "fetched_words": fetched.words,
+            "scratchpad_words": board.memory_words,
+        }
     if board.flash_byte is not None:
         return entry | {
             "fits": True,
             "bound": "the flash",
             "reason": "how long it waits for its flash is not predicted",
         }
-    speed = board_speed(image, 1e6 * board.clock_mhz, board.baud)
+    speed = speed_of(board, image, fetched)
     return entry | {
         "fits": True,
         "inputs_per_second": speed.inputs_per_second,

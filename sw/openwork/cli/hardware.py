@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from openwork.cli.arrays import (
+    DEFAULT_PRESET,
     Compact,
     Encodings,
     FeatureWords,
@@ -17,6 +18,7 @@ from openwork.cli.arrays import (
     GroupSizes,
     Lanes,
     MaxPooling,
+    OnBoard,
     Pes,
     Preset,
     Replicas,
@@ -26,8 +28,10 @@ from openwork.cli.arrays import (
     TapEntries,
     array_config,
     named_encodings,
+    preset_of,
 )
 from openwork.cli.checks import check_record
+from openwork.cli.on_board import board_named
 from openwork.cli.terminal import app, choose, messages, output, working
 from openwork_hw.arch.config import PRESETS, ConfigError, Technology
 
@@ -46,7 +50,8 @@ IMAGE_WORDS = 16384
 
 @app.command()
 def verilog(
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
+    board: OnBoard = None,
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
@@ -94,6 +99,8 @@ def verilog(
 
       openwork verilog --preset ecp5-85k --encoding packed
 
+      openwork verilog --board ulx3s-85f
+
       openwork verilog --preset demo --lanes 6 --feature-words 4096 --name my_array
 
       openwork verilog --preset demo --encoding packed --shell axi --image-words 8192
@@ -101,7 +108,7 @@ def verilog(
     from openwork.files import check_folder
 
     config = array_config(
-        preset,
+        preset_of(preset, board),
         pes=pes,
         lanes=lanes,
         feature_words=feature_words,
@@ -116,6 +123,8 @@ def verilog(
         compact=compact,
         technology=technology,
     )
+    if board is not None and not encoding:
+        encoding = [one.name.lower() for one in board_named(board).encodings]
     encodings = named_encodings(encoding, config)
     check_folder(out)
     if image_words is not None and shell is not Shell.AXI:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from openwork.cli.arrays import (
+    DEFAULT_PRESET,
     Compact,
     FeatureWords,
     GlobalPooling,
@@ -24,9 +25,18 @@ from openwork.cli.arrays import (
     TapEntries,
     array_config,
     named_encodings,
+    preset_of,
 )
 from openwork.cli.checks import OptionError, check_clock, check_files, check_list, check_model
-from openwork.cli.on_board import board_named, check_fits, speed_line
+from openwork.cli.on_board import (
+    board_named,
+    check_fits,
+    fetched_by,
+    fetching_table,
+    planned_for,
+    run_line,
+    speed_line,
+)
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
 from openwork.cli.terminal import app, choose, counting, output, steps, working
 
@@ -93,7 +103,7 @@ def quantize(
 def compile_(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The .image file to write.")],
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
     board: Annotated[
         str | None,
         typer.Option(
@@ -139,12 +149,9 @@ def compile_(
 
     place = None if board is None else board_named(board)
     if place is not None:
-        if preset not in ("demo", place.preset):
-            raise OptionError(f"{board} has the array of the preset {place.preset}: leave --preset out, or the board")
-        preset = place.preset
         encoding = place.encodings[0].name.lower() if encoding is None else encoding
     config = array_config(
-        preset,
+        preset_of(preset, board),
         pes=pes,
         lanes=lanes,
         feature_words=feature_words,
@@ -164,22 +171,25 @@ def compile_(
     check_files((model,), (out,))
     network = read_network(model)
 
-    from openwork.compiler.emit import emit
-    from openwork.compiler.network import best_plan
+    from openwork.compiler.network import planned_image
     from openwork.compiler.plan import stages_text
     from openwork.report import layer_table
 
+    fetched = None
     with counting() as progress:
-        plan = best_plan(network, config, chosen)
-        image = emit(plan, watch=False, progress=progress)
-    if place is not None:
-        check_fits(place, image)
+        if place is None:
+            plan, image = planned_image(network, config, chosen, progress=progress)
+        else:
+            plan, image = planned_for(place, network, chosen, progress)
+            fetched = check_fits(place, image)
     write_image(out, image)
     if stages:
         output.print(stages_text(plan), highlight=False, markup=False)
     output.print(layer_table(image))
+    if place is not None and fetched is not None:
+        output.print(fetching_table(place, image, fetched))
     if place is not None:
-        output.print(speed_line(place, image), highlight=False, markup=False, soft_wrap=True)
+        output.print(speed_line(place, image, fetched), highlight=False, markup=False, soft_wrap=True)
     output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -200,6 +210,12 @@ def run(
         ),
     ] = None,
     step: Annotated[str | None, typer.Option(help="With --waves: the name of the step, as compile prints it.")] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="With --backend rtl: simulate the array with the memories of this board, its scratchpad and its SDRAM."
+        ),
+    ] = None,
 ) -> None:
     """Run a model on inputs, and write its outputs. All backends give the same integers.
 
@@ -208,6 +224,8 @@ def run(
       openwork run model.image --inputs images.npy --backend rtl -o scores.npy
 
       openwork run model.image --inputs images.npy --backend rtl --waves conv1.vcd --step conv1 -o scores.npy
+
+      openwork run model.image --inputs images.npy --backend rtl --board ulx3s-85f -o scores.npy
 
       openwork run model.image --inputs images.npy --backend board --port /dev/ttyUSB0 -o scores.npy
 
@@ -229,9 +247,15 @@ def run(
         )
     if waves is not None and waves.suffix != ".vcd":
         raise OptionError(f"--waves writes a .vcd file, and the name {waves} is not of one")
+    if board is not None and backend != "rtl":
+        raise OptionError(
+            f"--board is for the backend rtl, which simulates the board's memories, and not for {backend}"
+        )
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
+    fetched = None if board is None or image is None else fetched_by(board, image)
     integers = network.integer_inputs(read_array(inputs))
+    cycles: list[int] = []
 
     import numpy as np
 
@@ -247,11 +271,23 @@ def run(
             results = np.concatenate(batches)
         else:
             chosen = None if waves is None or step is None else backends.Waves(step, waves)
-            outcomes = backends.run(
-                image, integers, backend, progress, workers=workers, port=port_of(port, baud), waves=chosen
+            outcomes = list(
+                backends.run(
+                    image,
+                    integers,
+                    backend,
+                    progress,
+                    workers=workers,
+                    port=port_of(port, baud),
+                    waves=chosen,
+                    fetched=fetched,
+                )
             )
+            cycles = [one.cycles for one in outcomes]
             results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
     write_array(out, results)
+    if board is not None and image is not None:
+        output.print(run_line(board, image, cycles), highlight=False, markup=False, soft_wrap=True)
     if waves is not None:
         output.print(
             f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.",
@@ -309,7 +345,14 @@ def compare_(
 
     from openwork.compiler.network import compile_network
 
-    watched = compile_network(image.network, image.config, image.encoding, row_groups=image.row_groups, watch=True)
+    watched = compile_network(
+        image.network,
+        image.config,
+        image.encoding,
+        row_groups=image.row_groups,
+        watch=True,
+        scratchpad_words=image.scratchpad_words,
+    )
     with steps() as progress:
         found = compare(
             watched,

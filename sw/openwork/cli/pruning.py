@@ -10,7 +10,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from openwork.cli.arrays import FeatureWords, Lanes, Pes, Preset, array_config
+from openwork.cli.arrays import DEFAULT_PRESET, FeatureWords, Lanes, OnBoard, Pes, Preset, array_config, preset_of
 from openwork.cli.checks import (
     MAX_SEED,
     OptionError,
@@ -106,7 +106,8 @@ def prune(
     checkpoint: Annotated[
         Path | None, typer.Option(help="File that keeps each epoch, and that an interrupted training goes on from.")
     ] = None,
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
+    board: OnBoard = None,
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
@@ -122,7 +123,7 @@ def prune(
 
       openwork prune models:small --method gradual --density 0.1 --data images.npy --labels labels.npy --epochs 10 -o small.pt2
 
-      openwork prune model.pt2 --method obc --cycles 100000 --preset ecp5-85k --data images.npy -o pruned.pt2
+      openwork prune model.pt2 --method obc --cycles 100000 --board ulx3s-85f --data images.npy -o pruned.pt2
 
       openwork prune model.pt2 --method obc --density 0.5 --scope global --data images.npy -o pruned.pt2
 
@@ -138,7 +139,7 @@ def prune(
     check_above_zero("--rate", rate)
     if not 0 <= teaching <= 1:
         raise OptionError(f"--teaching must be from 0 to 1, not {teaching}")
-    config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
+    config = array_config(preset_of(preset, board), pes=pes, lanes=lanes, feature_words=feature_words)
     check_model(model)
     check_files((data, labels), (out, checkpoint))
     inputs, targets = _read(data, labels)
@@ -203,7 +204,8 @@ def explore(
     rate: Rate = 1e-3,
     seed: Seed = 0,
     clock: Annotated[float | None, typer.Option(help="MHz of the array: makes cycles time.")] = None,
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
+    board: OnBoard = None,
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
@@ -228,7 +230,7 @@ def explore(
         _check_method(name, epochs)
     check_above_zero("--rate", rate)
     check_clock(clock)
-    config = array_config(preset, pes=pes, lanes=lanes, feature_words=feature_words)
+    config = array_config(preset_of(preset, board), pes=pes, lanes=lanes, feature_words=feature_words)
     check_model(model)
     check_files((data, labels, test, test_labels), (out,))
     inputs, targets = _read(data, labels)

@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from openwork.cli.checks import MAX_SEED
-from openwork.cli.terminal import app, output, steps
+from openwork.cli.terminal import app, messages, output, steps
 from openwork_hw.arch.link import DEFAULT_BAUD
 
 if TYPE_CHECKING:
@@ -36,24 +36,36 @@ def selftest(
             min=0, max=MAX_SEED, help="Seed of the test's random words, layers and inputs.", show_default="random"
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Test every word of an external memory, not a sample: this takes minutes."),
+    ] = False,
 ) -> None:
     """Test a board: its link, its memory, and each of its decoders on a random layer.
 
-    The image on the board is lost. The exit status is 1 if anything is wrong. For example:
+    The image on the board is lost. Of an external memory (SDRAM), all data and address lines and sampled words are tested. The
+    exit status is 1 if anything is wrong. For example:
 
       openwork selftest --port /dev/ttyUSB0
+
+      openwork selftest --port /dev/ttyUSB0 --all
 
       openwork selftest --port COM3 --baud 1000000 --seed 7
     """
     from openwork.host import Board
+    from openwork.host.memory_test import memory_plan
     from openwork.host.selftest import selftest
 
     if seed is None:
         import secrets
 
         seed = secrets.randbelow(1 << 32)
-    with Board.open(port, baud) as board, steps() as progress:
-        checks = list(selftest(board, seed, progress))
+    with Board.open(port, baud) as board:
+        if board.identity.scratchpad_words:
+            plan = memory_plan(board.identity, baud, everything=everything)
+            messages.print(plan, markup=False, highlight=False, soft_wrap=True)
+        with steps() as progress:
+            checks = list(selftest(board, seed, progress, everything=everything))
     table = Table(box=SIMPLE_HEAD, caption=f"seed {seed}")
     for title in ("test", "result", "found"):
         table.add_column(title)

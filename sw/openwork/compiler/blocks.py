@@ -4,6 +4,8 @@ A column number consists of a tap and a channel, and a packed stream pays for ev
 for example, reads a single channel per row, and another channel in each row: every row then passes the numbers of all channels.
 Therefore a tap may be cut into ranges of channels, each with an entry of its own in the tap table. The rows are cut into
 blocks of the same size, each with passes of its own. A range that no row of a block reads gets no column numbers.
+
+A block whose words are too many for an image memory that passes share is cut again.
 """
 
 from collections.abc import Iterator
@@ -69,6 +71,20 @@ def row_block(form: Form, rows: NDArray[np.int64], channels: int) -> RowBlock:
         raise CompileError(f"layer {form.name!r}: {error}") from None
     taps = tuple(form.taps[number // ranges]._replace(channel=number % ranges * channels) for number in used.tolist())
     return RowBlock(rows, layout, taps, Nonzeros(chosen.lengths, np.searchsorted(used, numbers), within, chosen.values))
+
+
+def cut_again(form: Form, block: RowBlock, parts: int) -> list[RowBlock]:
+    """The rows of a block as several blocks, with about the same number of nonzeros in each of them.
+
+    Args:
+        parts: how many blocks; at most as many as the block has rows.
+    """
+    ends = np.cumsum(block.nonzeros.lengths)
+    cuts = np.searchsorted(ends, ends[-1] * np.arange(1, parts) / parts, side="left") + 1
+    # Every part has a row, however long the rows beside it are.
+    cuts = np.maximum.accumulate(cuts - np.arange(1, parts)) + np.arange(1, parts)
+    cuts = np.minimum(cuts, len(block.rows) - parts + np.arange(1, parts))
+    return [row_block(form, rows, 1 << block.layout.channel_bits) for rows in np.split(block.rows, cuts)]
 
 
 def ways_to_cut(form: Form) -> Iterator[tuple[RowBlock, ...]]:

@@ -11,6 +11,7 @@ Each stage is one function, which takes one frozen thing and makes the next. Eac
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.emit import Progress, emit
@@ -27,6 +28,13 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
+SCRATCHPAD_PASSES = 3
+"""Passes whose words a scratchpad holds at once, if an image is larger than the scratchpad.
+
+Two passes are there: the pass that runs, and the next pass, which is fetched meanwhile. A block of words is not split where the
+scratchpad ends, so up to a block of words is left unused there. A block is a part of a pass, so it is not larger than a pass.
+"""
+
 GATHERED_CHANNELS = (256, 64)
 """How many channels are gathered at a time, if all channels together need too much feature memory."""
 
@@ -39,6 +47,7 @@ def compile_network(
     row_groups: int | None = None,
     watch: bool = False,
     progress: Progress | None = None,
+    scratchpad_words: int = 0,
 ) -> Image:
     """The image that runs a network on an array, from input to output.
 
@@ -50,17 +59,59 @@ def compile_network(
         row_groups: row groups of the first segment; None lets the compiler choose.
         watch: whether to store every tensor as soon as it is made, besides the outputs. Only the time of the whole run changes.
         progress: shows how many steps are encoded.
+        scratchpad_words: words of the scratchpad of a board with an external memory. If the image is larger, its rows are cut into
+            passes so small that the next pass is fetched while a pass runs. 0 for a board without an external memory.
 
     Raises:
         CompileError: the network does not fit the array. The message is about the division that comes nearest to fitting.
     """
-    return emit(best_plan(network, config, encoding, row_groups), watch, progress or (lambda steps, _: steps))
+    return planned_image(
+        network,
+        config,
+        encoding,
+        row_groups=row_groups,
+        watch=watch,
+        progress=progress,
+        scratchpad_words=scratchpad_words,
+    )[1]
+
+
+def planned_image(
+    network: IntegerNetwork,
+    config: ArrayConfig,
+    encoding: Encoding = Encoding.PACKED,
+    *,
+    row_groups: int | None = None,
+    watch: bool = False,
+    progress: Progress | None = None,
+    scratchpad_words: int = 0,
+) -> tuple[NetworkPlan, Image]:
+    """What `compile_network` makes, and the plan that it was made from. The arguments are the same."""
+    show = progress or (lambda steps, _: steps)
+    plan = best_plan(network, config, encoding, row_groups)
+    image = emit(plan, watch, show)
+    if not 0 < scratchpad_words < len(image.words):
+        return plan, image
+    plan = best_plan(network, config, encoding, row_groups, scratchpad_words // SCRATCHPAD_PASSES)
+    return plan, replace(emit(plan, watch, show), scratchpad_words=scratchpad_words)
 
 
 def best_plan(
-    network: IntegerNetwork, config: ArrayConfig, encoding: Encoding = Encoding.PACKED, row_groups: int | None = None
+    network: IntegerNetwork,
+    config: ArrayConfig,
+    encoding: Encoding = Encoding.PACKED,
+    row_groups: int | None = None,
+    most_words: int | None = None,
 ) -> NetworkPlan:
-    """The plan that `compile_network` turns into an image. The arguments are the same."""
+    """The plan with the fewest predicted cycles.
+
+    Args:
+        network, config, encoding, row_groups: as for `compile_network`.
+        most_words: words of the image that one pass may use; None means any number.
+
+    Raises:
+        CompileError: as `compile_network`.
+    """
     if encoding not in encodings_of(config):
         raise CompileError(
             f"a compact array decodes csr weight streams, not {encoding.name.lower()}: compile with --encoding csr"
@@ -77,7 +128,7 @@ def best_plan(
         if best is not None and bound > best[0]:
             break
         try:
-            plan = plan_passes(schedule, addresses, encoding)
+            plan = plan_passes(schedule, addresses, encoding, most_words)
         except CompileError as error:
             reasons.append(error)
             continue

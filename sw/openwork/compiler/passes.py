@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from openwork.compiler.balance import balance
-from openwork.compiler.blocks import RowBlock, ways_to_cut
+from openwork.compiler.blocks import RowBlock, cut_again, ways_to_cut
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.errors import CompileError
 from openwork.compiler.moves import map_moves, spread_move
@@ -19,15 +19,23 @@ from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import pass_overhead
 
+TABLE_SHARE = 4
+"""If a pass uses too many words, its tap table takes at most one word in so many of those that it may use."""
 
-def plan_passes(schedule: Schedule, addresses: dict[Buffer, int], encoding: Encoding) -> NetworkPlan:
+
+def plan_passes(
+    schedule: Schedule, addresses: dict[Buffer, int], encoding: Encoding, most_words: int | None = None
+) -> NetworkPlan:
     """All passes of a network, with their cycles.
 
+    Args:
+        most_words: words of the image that one pass may use; None means any number.
+
     Raises:
-        CompileError: a sum may not fit its accumulator, the encoding cannot write the rows, or there are too many taps, columns
-            or channels.
+        CompileError: a sum may not fit its accumulator, the encoding cannot write the rows, there are too many taps, columns
+            or channels, or a pass over a single row uses too many words.
     """
-    planner = _Planner(schedule, encoding)
+    planner = _Planner(schedule, encoding, most_words)
     return NetworkPlan(schedule, addresses, encoding, tuple(planner.step(step) for step in schedule.steps))
 
 
@@ -51,8 +59,8 @@ def fewest_cycles(schedule: Schedule) -> int:
 class _Planner:
     """Plans the steps in order. The plan of a step decides which PEs hold its output, if the output is a vector."""
 
-    def __init__(self, schedule: Schedule, encoding: Encoding) -> None:
-        self._config, self._encoding = schedule.config, encoding
+    def __init__(self, schedule: Schedule, encoding: Encoding, most_words: int | None) -> None:
+        self._config, self._encoding, self._most_words = schedule.config, encoding, most_words
         self._read = {name for step in schedule.forms.network.steps for name in step.inputs}
         # The home of each vector: the row_groups whose groups hold it in their last PE, or 0 if all PEs hold it.
         start = schedule.tensors[schedule.forms.network.input.name]
@@ -110,11 +118,16 @@ class _Planner:
         return sum(move_cycles(self._config, move) for move in moves)
 
     def _run(self, run: Run) -> RunPlan:
-        return RunPlan(run, plan_blocks(run, self._config, self._encoding))
+        return RunPlan(run, plan_blocks(run, self._config, self._encoding, self._most_words))
 
 
-def plan_blocks(run: Run, config: ArrayConfig, encoding: Encoding) -> tuple[BlockPlan, ...]:
+def plan_blocks(
+    run: Run, config: ArrayConfig, encoding: Encoding, most_words: int | None = None
+) -> tuple[BlockPlan, ...]:
     """The passes of a run. The rows are cut so that cycles plus words are fewest: the memory takes one cycle per word.
+
+    Args:
+        most_words: words of the image that one pass may use; None means any number.
 
     Raises:
         CompileError: for the same reasons as `plan_passes`.
@@ -130,7 +143,7 @@ def plan_blocks(run: Run, config: ArrayConfig, encoding: Encoding) -> tuple[Bloc
         if best and len(blocks) * pass_overhead(config) >= best[0]:
             continue
         try:
-            plans = tuple(_plan_block(run, block, config, encoding) for block in blocks)
+            plans = tuple(plan for block in blocks for plan in _fitting(run, block, config, encoding, most_words))
         except CompileError as error:
             reason = reason or error
             continue
@@ -144,10 +157,47 @@ def plan_blocks(run: Run, config: ArrayConfig, encoding: Encoding) -> tuple[Bloc
     return best[1]
 
 
-def _plan_block(run: Run, block: RowBlock, config: ArrayConfig, encoding: Encoding) -> BlockPlan:
+def _fitting(
+    run: Run, block: RowBlock, config: ArrayConfig, encoding: Encoding, most_words: int | None
+) -> list[BlockPlan]:
+    """The passes of a block of rows. Its rows are cut again, into as few blocks as possible, if a pass uses too many words.
+
+    Raises:
+        CompileError: as `plan_passes`.
+    """
+    plan = _plan_block(run, block, config, encoding)
+    if most_words is None or plan.words(config) <= most_words:
+        return [plan]
+    parts = 1
+    while True:
+        cut = [block] if parts == 1 else cut_again(run.form, block, parts)
+        plans = [_plan_block(run, one, config, encoding, most_words // TABLE_SHARE) for one in cut]
+        needs = [plan.words(config) for plan in plans]
+        if max(needs) <= most_words:
+            return plans
+        worst = cut[needs.index(max(needs))]
+        if len(worst.rows) == 1:
+            raise CompileError(
+                f"layer {run.form.name!r}, row {worst.rows[0]}: a pass over this row alone uses {max(needs):,} words of the image, "
+                f"and may use {most_words:,}, so that the next pass is fetched meanwhile: prune the layer further, or use a board "
+                "with more image memory"
+            )
+        parts = min(max(parts + 1, parts * 9 // 8, -(-sum(needs) // most_words)), len(block.rows))
+
+
+def _plan_block(
+    run: Run, block: RowBlock, config: ArrayConfig, encoding: Encoding, most_entries: int | None = None
+) -> BlockPlan:
+    """The passes of a block of rows.
+
+    Args:
+        most_entries: entries of a tap table, unless a single pixel needs more.
+    """
     form, layout = run.form, block.layout
     tap_bits = bits_for(layout.taps)
     hold = min(run.pixels, config.tap_entries >> tap_bits)
+    if most_entries is not None:
+        hold = min(hold, max(most_entries >> tap_bits, 1))
     if hold == 0:
         raise CompileError(
             f"layer {form.name!r}: {layout.taps} taps need {1 << tap_bits} tap entries, and there is room for "

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from openwork.compiler.blocks import RowBlock
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.schedule import Run, Schedule, StepSchedule
+from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.encodings import PreparedRows
+from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS
 from openwork_hw.arch.nonzeros import Encoding
 
 
@@ -30,6 +32,12 @@ class BlockPlan:
     dummies: tuple[bool, ...]
     holds: tuple[int, ...]
     cycles: tuple[int, ...]
+
+    def words(self, config: ArrayConfig) -> int:
+        """Words of the image that the largest of the passes uses: weight streams, row records, command and tap table."""
+        data = sum(stream.encoded_words() + RECORD_WORDS * len(stream.rows.rows) for stream in self.streams)
+        table = max(self.holds) << bits_for(self.block.layout.taps)
+        return data + COMMAND_WORDS + FEEDER_WORDS * len(config.feeders) + table
 
     def rows_of(self, stream: int) -> NDArray[np.int64]:
         """The numbers of the rows that a stream writes."""

@@ -36,7 +36,7 @@ def encode_image(image: Image) -> bytes:
         "network": np.frombuffer(encode_network(image.network), np.uint8),
         "words": image.words,
     }
-    plan = {
+    plan: dict[str, Any] = {
         "config": {name: size for name, size in asdict(image.config).items() if name != "compact" or size},
         "encoding": image.encoding.name.lower(),
         "places": [asdict(place) for place in image.places],
@@ -44,6 +44,8 @@ def encode_image(image: Image) -> bytes:
         "stored": [list(one) for one in image.stored],
         "orders": {name: list(order) for name, order in image.orders.items()},
     }
+    if image.scratchpad_words:
+        plan["scratchpad_words"] = image.scratchpad_words
     text = json.dumps(plan, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     header = {"format": FORMAT, "version": VERSION, "crc32": checksum(text, arrays), "plan": text}
     return save(arrays, {METADATA_KEY: json.dumps(header, ensure_ascii=False)})
@@ -89,6 +91,7 @@ def decode_image(content: bytes, name: str = "the content") -> Image:
         plan.stored,
         plan.orders,
         arrays["words"],
+        plan.scratchpad_words,
     )
     try:
         _ = image.instructions  # which are verified when they are read

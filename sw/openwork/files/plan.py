@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, defstruct
 
 from openwork.operations.entry import Int8, Size, Sizes
 from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig
+from openwork_hw.arch.external_image import MOST_SCRATCHPAD_WORDS
 
 Cycles = Annotated[int, Meta(ge=0, le=1 << 48)]
 """Of a command: at 1 MHz, more than eight years."""
@@ -51,6 +52,7 @@ class Plan(Struct, forbid_unknown_fields=True, frozen=True):
     commands: Annotated[tuple[CommandEntry, ...], Meta(min_length=2)]
     stored: Annotated[tuple[tuple[str, Words], ...], Meta(min_length=1)]
     orders: dict[str, tuple[Annotated[int, Meta(ge=0, le=(1 << 16) - 1)], ...]]
+    scratchpad_words: Annotated[int, Meta(ge=0, le=MOST_SCRATCHPAD_WORDS)] = 0
 
 
 class Header(Struct, forbid_unknown_fields=True, frozen=True):

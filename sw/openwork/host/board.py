@@ -1,6 +1,6 @@
 """A board that runs images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -8,13 +8,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.faults import REFUSED, RunError, check_result
+from openwork.faults import SPOILT, RunError, check_result, refused
 from openwork.host.line import HostError, Line, LineLost, SerialLine, TooLate
 from openwork.host.session import Session
 from openwork.image import Image
+from openwork_hw.arch import external_image
 from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, stored_words
 from openwork_hw.arch.linear_image import linear_words
-from openwork_hw.arch.link import ANSWER, DEFAULT_BAUD, REPORT, Identity, Order
+from openwork_hw.arch.link import ANSWER, DEFAULT_BAUD, REPORT, Identity, Order, decode_answer
 from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.arch.report import CommandReport, RunResult
 
@@ -27,6 +28,15 @@ predicted, a bad line sends everything several times."""
 
 CHECK_CYCLES = 32
 """Most cycles per word that a check takes: a flash gives two bits per cycle."""
+
+FETCH_CYCLES = 4
+"""Most cycles per word that a run fetches from an external memory."""
+
+FETCHED_ENDS = (ImageStatus.MAGIC, ImageStatus.VERSION, ImageStatus.CONFIGURATION, *SPOILT)
+"""With what a run ends early if the external image has changed since its check."""
+
+PEEK_WORDS = 4096
+"""Most words that are asked for at once."""
 
 
 class Board:
@@ -55,6 +65,7 @@ class Board:
         self._patience_s = patience_s
         self._attempts = attempts
         self._image: Image | None = None
+        self._words: NDArray[np.uint32] | None = None  # of the image, as the memory holds them
         self._line, self._session = self._begin()
 
     @classmethod
@@ -79,15 +90,20 @@ class Board:
         """What the board says about itself."""
         return self._session.identity
 
+    @property
+    def baud(self) -> int:
+        """Bits per second of the line."""
+        return self._line.baud
+
     def load(self, image: Image, progress: Progress | None = None) -> None:
         """Load an image onto the board and check it. An image that the board already has is not sent again.
 
         Raises:
             HostError: the image is not for this board, or the board is lost.
         """
-        refuse(image, self.identity)
+        self._words = refuse(image, self.identity)
         self._image = image
-        self._resuming(lambda: self._load(image, progress or _nobody))
+        self._resuming(lambda: self._load(progress or _nobody))
 
     def run(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
         """Run inputs. Returns the outputs of the network, int8 [batch, channels, height, width].
@@ -126,9 +142,9 @@ class Board:
                     while started < min(done + 2, len(inputs)):
                         self._session.start(Order.RUN, image.load_bytes(inputs[started]).tobytes(), size)
                         started += 1
-                    content = self._session.results(size, self._limit_s(2 * image.predicted_cycles, 2 * size))
+                    content = self._session.results(size, self._limit_s(2 * self._run_cycles(image), 2 * size))
                     if len(content) < size:
-                        self._refuse_timed_out(content)
+                        self._refuse_ended(content)
                         raise LineLost("the array did not run the image")
                 except TooLate as error:
                     predicted = image.predicted_cycles / self.identity.clock_hz
@@ -151,12 +167,12 @@ class Board:
 
     def store(self, words: NDArray[np.uint32], progress: Progress | None = None) -> ImageStatus:
         """Write words to the memory, and return what the array's check says about them. They need not be an image."""
-        self._image = None
+        self._image = self._words = None
         status = ImageStatus.NOT_CHECKED
 
         def store() -> None:
             nonlocal status
-            status = self._store(words, progress or _nobody)
+            status, _ = self._store(words, progress or _nobody)
 
         self._resuming(store)
         return status
@@ -167,14 +183,34 @@ class Board:
 
         def check() -> None:
             nonlocal status
-            status = self._check()
+            status, _ = self._check()
 
         self._resuming(check)
         return status
 
+    def write(self, blocks: Sequence[tuple[int, NDArray[np.uint32]]]) -> None:
+        """Write words to the memory: for each block, its first word address and its words. The loaded image is forgotten."""
+        self._image = self._words = None
+
+        def write() -> None:
+            for address, words in blocks:
+                self._session.write(address, words.astype("<u4").tobytes())
+            self._session.settle(None, self._limit_s(0, sum(words.nbytes for _, words in blocks)))
+
+        self._resuming(write)
+
     def peek(self, address: int, count: int) -> NDArray[np.uint32]:
         """Words of the memory. The board must know PEEK."""
-        return np.frombuffer(self._session.peek(address, count), "<u4")
+        found: list[bytes] = []
+
+        def peek() -> None:
+            found[:] = [
+                self._session.peek(first, min(PEEK_WORDS, address + count - first))
+                for first in range(address, address + count, PEEK_WORDS)
+            ]
+
+        self._resuming(peek)
+        return np.frombuffer(b"".join(found), "<u4")
 
     # Sessions -------------------------------------------------------------------------------------------------------------
 
@@ -198,8 +234,7 @@ class Board:
         """Begin a new session, and load the image again."""
         self._reconnect(attempts, error)
         if self._image is not None:
-            image = self._image
-            self._resuming(lambda: self._load(image, _nobody))
+            self._resuming(lambda: self._load(_nobody))
 
     def _reconnect(self, attempts: int, error: LineLost) -> None:
         """Begin a new session as soon as possible, within the patience."""
@@ -228,8 +263,10 @@ class Board:
 
     # Steps ----------------------------------------------------------------------------------------------------------------
 
-    def _load(self, image: Image, progress: Progress) -> None:
-        status = self._check() if self._holds(image) else ImageStatus.NOT_CHECKED
+    def _load(self, progress: Progress) -> None:
+        """Load the words of the image, unless the memory holds them already."""
+        assert self._words is not None
+        status, transfer = self._check() if self._holds(self._words) else (ImageStatus.NOT_CHECKED, None)
         if status is not ImageStatus.GOOD:
             if not self.identity.writable:
                 raise HostError(
@@ -240,11 +277,13 @@ class Board:
                         else "build its bitstream with this one"
                     )
                 )
-            status = self._store(image.words, progress)
+            status, transfer = self._store(self._words, progress)
+        if status in SPOILT and transfer is not None:
+            raise HostError(refused(status, transfer))
         if status is not ImageStatus.GOOD:
             raise HostError(f"the board's memory does not hold the image: {status.name.lower().replace('_', ' ')}")
 
-    def _store(self, words: NDArray[np.uint32], progress: Progress) -> ImageStatus:
+    def _store(self, words: NDArray[np.uint32], progress: Progress) -> tuple[ImageStatus, int | None]:
         content = words.astype("<u4").tobytes()
         self._session.write(0, content)
         self._session.settle(
@@ -253,35 +292,51 @@ class Board:
         )
         return self._check()
 
-    def _holds(self, image: Image) -> bool:
-        """Whether the memory begins and ends as the image does."""
+    def _holds(self, words: NDArray[np.uint32]) -> bool:
+        """Whether the memory begins and ends with these words."""
         if not self.identity.peek:
             return False
-        words = memory_words(image, self.identity).astype("<u4")
+        header = external_image.HEADER_WORDS if self.identity.scratchpad_words else HEADER_WORDS
+        content = words.astype("<u4")
         return (
-            self._session.peek(len(words) - 1, 1) == words[-1:].tobytes()
-            and self._session.peek(0, HEADER_WORDS) == words[:HEADER_WORDS].tobytes()
+            self._session.peek(len(content) - 1, 1) == content[-1:].tobytes()
+            and self._session.peek(0, header) == content[:header].tobytes()
         )
 
-    def _check(self) -> ImageStatus:
+    def _check(self) -> tuple[ImageStatus, int | None]:
+        """What the array's check says, and the number of the latest transfer of an external image."""
         self._session.start(Order.CHECK, b"", ANSWER.size)
         answer = self._session.results(
             ANSWER.size, self._limit_s(CHECK_CYCLES * self.identity.memory_words, ANSWER.size)
         )
         if len(answer) < ANSWER.size:
             raise LineLost("the array did not answer")
-        status, _ = ANSWER.unpack(answer)
-        return ImageStatus(status)
+        status, transfer, _ = self._answer(answer)
+        return status, transfer
 
-    def _refuse_timed_out(self, content: bytes) -> None:
-        """Refuse a run that ended because nothing moved any more.
+    def _answer(self, content: bytes) -> tuple[ImageStatus, int | None, int]:
+        """Status, number of the latest transfer of an external image, and cycles in an answer."""
+        status, number, cycles = decode_answer(content)
+        return ImageStatus(status), number if self.identity.scratchpad_words else None, cycles
+
+    def _refuse_ended(self, content: bytes) -> None:
+        """Refuse a run that ended early: nothing moved any more, or words that it fetched were damaged.
 
         Raises:
-            HostError: the run ended for this reason.
+            HostError: the run ended for such a reason.
         """
-        if len(content) >= ANSWER.size and ANSWER.unpack(content[-ANSWER.size :])[0] == ImageStatus.TIMED_OUT:
+        if len(content) < ANSWER.size:
+            return
+        known = (ImageStatus.TIMED_OUT, *(FETCHED_ENDS if self.identity.scratchpad_words else ()))
+        if decode_answer(content[-ANSWER.size :])[0] in known:
+            status, transfer, _ = self._answer(content[-ANSWER.size :])
             self._abandon()
-            raise HostError(REFUSED[ImageStatus.TIMED_OUT])
+            raise HostError(refused(status, transfer))
+
+    def _run_cycles(self, image: Image) -> int:
+        """Cycles that a run may take."""
+        fetched = 0 if self._words is None or not self.identity.scratchpad_words else len(self._words)
+        return image.predicted_cycles + FETCH_CYCLES * fetched
 
     def _run_bytes(self, image: Image) -> int:
         """Bytes of results per run."""
@@ -289,7 +344,7 @@ class Board:
         return int(image.words[7]) + reports * REPORT.size + ANSWER.size
 
     def _result(self, image: Image, content: bytes) -> RunResult:
-        status, cycles = ANSWER.unpack(content[-ANSWER.size :])
+        status, transfer, cycles = self._answer(content[-ANSWER.size :])
         outputs, reports, at = bytearray(), [], 0
         for words in stored_words(image.words, image.config):
             end = at + words * image.config.lanes
@@ -299,7 +354,7 @@ class Board:
                 command_cycles, stalls, kind, pe, position = REPORT.unpack_from(content, at)
                 reports.append(CommandReport(command_cycles, stalls, StreamErrorKind(kind), pe, position))
                 at += REPORT.size
-        result = RunResult(ImageStatus(status), cycles, tuple(reports), np.frombuffer(bytes(outputs), np.int8))
+        result = RunResult(status, cycles, tuple(reports), np.frombuffer(bytes(outputs), np.int8), transfer=transfer)
         try:
             check_result(image, result)
         except RunError as error:
@@ -313,16 +368,19 @@ def memory_words(image: Image, identity: Identity) -> NDArray[np.uint32]:
     Raises:
         HostError: the image cannot have this order.
     """
-    if not identity.linear:
-        return image.words
     try:
-        return linear_words(image.words, image.config)
+        if identity.scratchpad_words:
+            return external_image.external_words(image.words, image.config, identity.scratchpad_words)
+        return linear_words(image.words, image.config) if identity.linear else image.words
     except ImageError as error:
         raise HostError(f"the board cannot run the image: {error}") from None
 
 
-def refuse(image: Image, identity: Identity) -> None:
+def refuse(image: Image, identity: Identity) -> NDArray[np.uint32]:
     """Say why a board cannot run an image.
+
+    Returns:
+        The words that the board's memory must hold.
 
     Raises:
         HostError: the image was compiled for another array, has an encoding that this array does not decode, or does not fit.
@@ -339,9 +397,11 @@ def refuse(image: Image, identity: Identity) -> None:
         raise HostError(
             f"the image's weights are {image.encoding.name.lower()}, and the board decodes {known}: compile with --encoding {known}"
         )
-    words = len(memory_words(image, identity))
-    if words > identity.memory_words:
-        raise HostError(f"the image has {words:,} words, and the board's memory {identity.memory_words:,}")
+    words = memory_words(image, identity)
+    if len(words) > identity.memory_words:
+        memory = "external memory" if identity.scratchpad_words else "memory"
+        raise HostError(f"the image has {len(words):,} words, and the board's {memory} {identity.memory_words:,}")
+    return words
 
 
 def _nobody(_done: int, _total: int, _what: str) -> None:

@@ -1,7 +1,6 @@
 """The self-test of a board: its memory, and each of its decoders on a random layer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -10,7 +9,10 @@ from numpy.typing import NDArray
 from openwork.activation import Clip
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
-from openwork.host.board import Board, Progress
+from openwork.host.board import Board, Progress, memory_words
+from openwork.host.checks import Check
+from openwork.host.line import HostError
+from openwork.host.memory_test import memory_checks
 from openwork.image import Image
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, one_layer_network
@@ -25,20 +27,12 @@ LAYERS = ((16, 12), (8, 8), (4, 6), (2, 4))
 INPUTS = 4
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check of the self-test: its name, whether it passed, and what was found."""
-
-    name: str
-    passed: bool
-    found: str
-
-
-def selftest(board: Board, seed: int, progress: Progress | None = None) -> Iterator[Check]:
+def selftest(board: Board, seed: int, progress: Progress | None = None, *, everything: bool = False) -> Iterator[Check]:
     """Make one check after the other. The former content of the memory is lost.
 
     Args:
         seed: seed of the random words, layers and inputs.
+        everything: whether to test every word of an external memory, which takes minutes.
 
     Raises:
         HostError: the connection to the board is lost.
@@ -54,7 +48,13 @@ def selftest(board: Board, seed: int, progress: Progress | None = None) -> Itera
     if not identity.writable:
         yield Check("memory", True, f"{identity.memory_words:,} words, which the link cannot write: not tested")
         return
-    yield _memory(board, rng, progress)
+    if identity.scratchpad_words:
+        for check in memory_checks(board, rng, everything=everything, progress=progress):
+            yield check
+            if not check.passed:
+                return
+    else:
+        yield _memory(board, rng, progress)
     for encoding in identity.encodings:
         yield _decoder(board, encoding, rng, progress)
 
@@ -104,13 +104,19 @@ def _decoder(board: Board, encoding: Encoding, rng: np.random.Generator, progres
 
 
 def _random_image(board: Board, encoding: Encoding, rng: np.random.Generator) -> Image | None:
+    identity = board.identity
     for channels, side in LAYERS:
         try:
-            image = compile_network(random_network(channels, side, rng), board.identity.config, encoding)
-        except CompileError:
+            image = compile_network(
+                random_network(channels, side, rng),
+                identity.config,
+                encoding,
+                scratchpad_words=identity.scratchpad_words,
+            )
+            if len(memory_words(image, identity)) <= identity.memory_words:
+                return image
+        except (CompileError, HostError):
             continue
-        if len(image.words) <= board.identity.memory_words:
-            return image
     return None
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from openwork.compiler.blocks import row_block, ways_to_cut
+from openwork.compiler.blocks import cut_again, row_block, ways_to_cut
 from openwork.compiler.errors import CompileError
 from openwork.operations.form import Form, Nonzeros, Tap
 
@@ -49,6 +49,20 @@ def test_every_way_to_cut_keeps_every_nonzero(shape: tuple[int, int, int], densi
                 assert tap.right == -tap.down
                 found[row, tap.down, tap.channel + channel] += value
         assert (found == weights).all()
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=30), data=st.data())
+def test_a_block_that_is_cut_again_has_as_many_parts_as_asked_for(lengths: list[int], data: st.DataObject) -> None:
+    weights = np.zeros((len(lengths), 1, 40), np.int8)
+    for row, length in enumerate(lengths):
+        weights[row, 0, :length] = 1
+    whole = form(weights)
+    block = row_block(whole, np.arange(len(lengths)), 64)
+    parts = data.draw(st.integers(1, len(lengths)))
+    cut = cut_again(whole, block, parts)
+    assert len(cut) == parts
+    assert np.concatenate([one.rows for one in cut]).tolist() == list(range(len(lengths)))
+    assert max(one.nonzeros.lengths.sum() for one in cut) <= sum(lengths) / parts + max(lengths) * min(parts, 2)
 
 
 def test_a_residual_adds_as_many_columns_as_a_block_has_rows() -> None:

@@ -17,11 +17,17 @@ from openwork_hw.arch.image import stored_words
 from openwork_hw.arch.link import REPORT, Identity
 from openwork_hw.arch.nonzeros import Encoding
 
+SCRATCHPAD_WORDS = 600
+
 IDENTITY = Identity(PRESETS["demo"], tuple(Encoding), 16384, 2048, 16384, 100_000_000)
 
+EXTERNAL = replace(IDENTITY, scratchpad_words=SCRATCHPAD_WORDS)
+"""A board that fetches its image from an external memory."""
 
-def small_image(seed: int = 1) -> Image:
-    return compile_network(random_network(4, 6, np.random.default_rng(seed)), IDENTITY.config)
+
+def small_image(seed: int = 1, channels: int = 4, scratchpad_words: int = 0) -> Image:
+    network = random_network(channels, 6, np.random.default_rng(seed))
+    return compile_network(network, IDENTITY.config, scratchpad_words=scratchpad_words)
 
 
 def inputs_of(image: Image, count: int, seed: int = 1) -> NDArray[np.int8]:

@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.openwork.host.models import IDENTITY, results_of, smaller
 
 from openwork.compiler.network import compile_network
 from openwork.host import Board
-from openwork.host.selftest import LAYERS, Check, memory_image, random_network, selftest
+from openwork.host.board import memory_words
+from openwork.host.checks import Check
+from openwork.host.selftest import LAYERS, memory_image, random_network, selftest
 from openwork.image import Image
 from openwork_dv.link import BoardModel, ModelLine
 from openwork_hw.arch.config import PRESETS, ArrayConfig
@@ -26,12 +29,14 @@ class Worker:
         self.spoil: Callable[[bytes], bytes] = lambda results: results
 
     def compute(self, inputs: bytes) -> bytes:
-        words = self.board.array.memory
-        image = next(one for one in self.images if (words[: len(one.words)] == one.words).all())
+        image = next(one for one in self.images if self.holds(memory_words(one, self.board.identity)))
         place = image.place(image.network.input.name)
         groups = sum(command.kind == "LOAD" for command in image.commands)
         packed = np.frombuffer(inputs, np.int8).reshape(groups, place.words, image.config.lanes)
         return self.spoil(results_of(image, place.unpack(packed)))
+
+    def holds(self, words: NDArray[np.uint32]) -> bool:
+        return bool((self.board.array.memory[: len(words)] == words).all())
 
 
 def checks_of(identity: Identity, monkeypatch: pytest.MonkeyPatch, worker: Worker | None = None) -> list[Check]:

@@ -34,6 +34,7 @@ def test_decode_undoes_encode(encoding: Encoding, case: tuple[SparseRows, Column
     assert_equal_rows(encodings.decode(encoding, words, layout, rows.rows.tolist()), prepared)
     assert_equal_rows(encodings.prepare(encoding, prepared, layout), prepared)
     np.testing.assert_array_equal(encodings.encode(encoding, prepared, layout), words)
+    assert encodings.prepared(encoding, rows, layout).encoded_words() == len(words)
 
 
 @each_encoding

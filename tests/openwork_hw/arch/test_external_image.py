@@ -66,6 +66,16 @@ def test_what_is_cut_into_transfers_is_read_back(build: object, config: ArrayCon
     assert max(programs) <= (1 << 16) // PROGRAM_SHARE
 
 
+def test_words_may_go_when_the_last_command_that_uses_them_is_done() -> None:
+    """Though commands behind it came with the same transfer."""
+    config = PRESETS["demo"]
+    words = compile_network(classifier(), config, watch=True).words
+    program = as_words(disassemble(words, config))
+    smallest = smallest_scratchpad(words, config)
+    for size in range(smallest, len(words), 37):
+        assert as_words(read_external_words(external_words(words, config, size), config, size)) == program
+
+
 def test_a_command_that_uses_more_than_the_scratchpad_is_refused() -> None:
     config = PRESETS["demo"]
     words = compile_network(classifier(), config).words
@@ -113,9 +123,10 @@ def rebuilt(external: NDArray[np.uint32], transfers: list[Transfer]) -> NDArray[
         (lambda all: [*all[:-1], replace(all[0]), all[-1]], "comes after the end of the program"),
         (lambda all: [one for one in all if one.kind is not TransferKind.DATA], "and no transfer brings them"),
         (lambda all: [*(replace(one, after=0) for one in all[:-1]), all[-1]], "overwrites words that a command still needs"),
-        (lambda all: [replace(one, kind=TransferKind(min(one.kind + 1, 2))) for one in all[:-1]], "of the image means nothing"),
+        (lambda all: [*(replace(one, kind=TransferKind(2)) for one in all[:-1]), all[-1]], "of the image means nothing"),
         (lambda all: [replace(all[0], words=all[0].words[:0]), *all[1:]], "carries nothing"),
         (lambda all: all[:-1], "it is not complete"),
+        (lambda all: [*all[:-1], replace(all[-1], after=1000)], "the end of the external image waits for 1000 commands"),
     ],
 )  # fmt: skip
 def test_each_rule_of_the_order_has_its_sentence(change: object, sentence: str) -> None:

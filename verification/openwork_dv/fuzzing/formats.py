@@ -26,12 +26,17 @@ from openwork.files.images import checksum as image_checksum
 from openwork.files.networks import checksum as network_checksum
 from openwork.image import Image
 from openwork.network import IntegerNetwork
-from openwork.simulator.image import run_image
+from openwork.simulator.image import run_image, run_instructions
 from openwork_dv.fuzzing.programs import mutated_program, small_program
-from openwork_dv.fuzzing.subjects import flash_image, small_image, small_networks
+from openwork_dv.fuzzing.subjects import fetched_image, flash_image, small_image, small_networks
+from openwork_dv.fuzzing.transfers import hostile_transfers, play, same_instructions
 from openwork_dv.fuzzing.values import change_bytes, change_value
 from openwork_dv.hostile import Anatomy, Part, hostile_words
+from openwork_hw.arch.commands import StoreCommand
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.disassembly import disassemble
+from openwork_hw.arch.external_image import HEADER_WORDS as EXTERNAL_HEADER_WORDS
+from openwork_hw.arch.external_image import check_external_words, external_words, read_external_words
 from openwork_hw.arch.image import (
     HEADER_WORDS,
     CommandOp,
@@ -43,6 +48,7 @@ from openwork_hw.arch.image import (
 )
 from openwork_hw.arch.linear_image import check_linear_words, linear_words
 from openwork_hw.arch.refusal import Refusal
+from openwork_hw.arch.report import PassError
 
 REFUSED, MALFORMED, TAKEN = "refused", "malformed stream", "taken"
 """What may come of a content: a sentence; a program with a stream that the array reports; what it means."""
@@ -155,6 +161,45 @@ def linear_images(rng: Generator) -> str:
     return TAKEN
 
 
+def external_images(rng: Generator) -> str:
+    """Other transfers under right check sums, or the external form of hostile words: none, or one that means one program only.
+
+    Whatever order transfers and commands come in, each command finds its own words, and nothing waits for ever.
+    """
+    image, size = fetched_image(), fetched_image().scratchpad_words
+    kind = rng.random()
+    if kind < 0.3:
+        size = int(rng.integers(size // 2, 2 * size))
+        words = hostile_words(rng, image.words, _anatomy_of(fetched_image))[1]
+        external = refusal_or(lambda: external_words(words, image.config, size))
+        if external is None:
+            return REFUSED
+        expected = disassemble(words, image.config)
+        assert same_instructions(read_external_words(external, image.config, size), expected), "another program"
+        return TAKEN
+    whole = _external_content()
+    if kind < 0.4:
+        damaged = whole.copy()
+        damaged[int(rng.integers(len(damaged)))] ^= np.uint32(1 << int(rng.integers(32)))
+        assert refusal_or(lambda: read_external_words(damaged, image.config, size)) is None, "damage is not found"
+        return REFUSED
+    words = hostile_transfers(rng, whole[:EXTERNAL_HEADER_WORDS], check_external_words(whole, image.config, size))
+    program = refusal_or(lambda: read_external_words(words, image.config, size))
+    if program is None:
+        return REFUSED
+    play(rng, check_external_words(words, image.config, size), program, image.config, size)
+    loaded = rng.integers(-128, 128, int(words[6])).astype(np.int8)
+    if not any(isinstance(one.command, StoreCommand) for one in program):
+        return TAKEN
+    try:
+        run_instructions(program, image.config, image.encoding, loaded)
+    except ImageError:
+        return REFUSED
+    except PassError:
+        return MALFORMED
+    return TAKEN
+
+
 def array_files(rng: Generator) -> str:
     """`.npy`: another header or other bytes; what is taken is what NumPy reads."""
     dtype = rng.choice(["<f4", "<f8", "|i1", ">i2", "<u4", "|b1", "<f2"])
@@ -203,6 +248,7 @@ FORMATS: dict[str, Format] = {
     ".int8 files": network_files,
     ".image files": image_files,
     "linear images": linear_images,
+    "external images": external_images,
     ".npy files": array_files,
     ".pt2 files": program_files,
     "commands": partial(program_words, part=Part.COMMAND),
@@ -283,6 +329,12 @@ def _network_contents() -> tuple[bytes, ...]:
 @cache
 def _image_content() -> bytes:
     return encode_image(small_image())
+
+
+@cache
+def _external_content() -> NDArray[np.uint32]:
+    image = fetched_image()
+    return external_words(image.words, image.config, image.scratchpad_words)
 
 
 @cache

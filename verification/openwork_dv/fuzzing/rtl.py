@@ -53,7 +53,7 @@ class HostileRuns:
         # The sizes of a shell: a memory that holds the image, and readers that do not count beyond it.
         bits = bits_for(len(self.image.words) + 1)
         self._simulation: NativeSimulation = build(
-            config, (encoding,), address_bits=bits, watchdog_bits=watchdog_bits(config)
+            config, (encoding,), address_bits=bits, watchdog_bits=watchdog_bits(config), short_runs=True
         )
 
     def results(self, words: list[NDArray[np.uint32]]) -> list[tuple[RunResult, RunResult]]:

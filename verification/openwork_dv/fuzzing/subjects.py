@@ -33,6 +33,15 @@ def flash_image() -> Image:
     return compile_network(_classifier(pools=False), PRESETS["ice40-up5k-flash"], Encoding.CSR)
 
 
+@cache
+def fetched_image() -> Image:
+    """Of the classifier, for a board whose scratchpad holds a part of it at a time."""
+    plain = small_image()
+    return compile_network(
+        _classifier(), SMALL, Encoding.CSR, row_groups=SMALL.pes, watch=True, scratchpad_words=len(plain.words) // 2
+    )
+
+
 def _classifier(*, pools: bool = True) -> IntegerNetwork:
     second: Step = (
         MaxPool(("a",), "b", (3, 3), 2, (1, 1, 1, 1))

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.external_image import HEADER_WORDS as EXTERNAL_HEADER_WORDS
+from openwork_hw.arch.external_image import TRANSFER_FIELDS, TRANSFER_WORDS, TransferKind, check_external_words
 from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, assemble, check_image
+from openwork_hw.arch.layouts import unpack
 from openwork_hw.arch.link import (
     ANSWER,
     CRC,
@@ -48,7 +51,8 @@ class ArrayModel:
         time_s: set by whoever drives it.
         done_s: when the results of the run in progress are there.
         run_s: from a run's last input to its results.
-        gives_up: a run ends with nothing but the answer that it timed out.
+        gives_up: a run ends with nothing but an answer.
+        gives_up_with: the status of this answer, with the number of a transfer above it.
         ends_with: what else a run is answered.
     """
 
@@ -57,9 +61,11 @@ class ArrayModel:
         self.memory = np.zeros(identity.memory_words, np.uint32)
         self.time_s = 0.0
         self._config = identity.config
+        self._scratchpad_words = identity.scratchpad_words
         self._compute = compute
         self.run_s = run_s
         self.gives_up = False
+        self.gives_up_with: int = ImageStatus.TIMED_OUT
         self.ends_with = ImageStatus.GOOD
         self.reset()
 
@@ -85,7 +91,7 @@ class ArrayModel:
         self.done_s = self.time_s
         if order is Order.CHECK:
             status = self._check()
-            self._checked = status is ImageStatus.GOOD
+            self._checked = status & 0xFF == ImageStatus.GOOD
             self._pending = ANSWER.pack(status, 0)
         elif not self._checked:
             self._pending = ANSWER.pack(ImageStatus.NOT_CHECKED, 0)
@@ -99,8 +105,11 @@ class ArrayModel:
         assert self._inputs is not None
         self._inputs += content
         if len(self._inputs) >= self.memory[6]:
+            damaged = self._damaged_transfer()
             if self.gives_up:
-                self._pending = ANSWER.pack(ImageStatus.TIMED_OUT, 0)
+                self._pending = ANSWER.pack(self.gives_up_with, 0)
+            elif damaged is not None:
+                self._pending = ANSWER.pack(ImageStatus.DAMAGED | damaged << 8, 0)
             else:
                 self._pending = self._compute(bytes(self._inputs)) + ANSWER.pack(self.ends_with, 0)
             self._inputs = None
@@ -113,14 +122,34 @@ class ArrayModel:
         self.done_s = None
         return self._pending
 
-    def _check(self) -> ImageStatus:
+    def _check(self) -> int:
+        """The answer's status, with the number of the transfer above it."""
         size = int(self.memory[3])
         whole = HEADER_WORDS < size <= len(self.memory)
+        words = self.memory[:size] if whole else self.memory
         try:
-            check_image(self.memory[:size] if whole else self.memory, self._config)
+            if not self._scratchpad_words:
+                check_image(words, self._config)
+                return ImageStatus.GOOD
+            latest = len(check_external_words(words, self._config, self._scratchpad_words)) - 1
+            return ImageStatus.GOOD | latest << 8
         except ImageError:
-            return ImageStatus.DAMAGED
-        return ImageStatus.GOOD
+            return ImageStatus.DAMAGED | (self._damaged_transfer() or 0) << 8
+
+    def _damaged_transfer(self) -> int | None:
+        """The number of the first transfer of an external image whose check sum is wrong; None if there is none."""
+        if not self._scratchpad_words:
+            return None
+        at, number = EXTERNAL_HEADER_WORDS, 0
+        while at + TRANSFER_WORDS < len(self.memory):
+            fields = unpack(TRANSFER_FIELDS, int(self.memory[at]) | int(self.memory[at + 1]) << 32)
+            end = at + TRANSFER_WORDS + fields["count"]
+            if end >= len(self.memory) or self.memory[end] != crc32(self.memory[at:end].astype("<u4").tobytes()):
+                return number
+            if fields["kind"] == TransferKind.END:
+                return None
+            at, number = end + 1, number + 1
+        return number
 
 
 class BoardModel:

@@ -264,7 +264,7 @@ class NativeSimulation:
 
         while at < len(words):
             answer = unpack(Answer, _bits(take(answer_words)))
-            transfer, seen = (0, 0) if self.sdram is None else (int(word) for word in take(2))
+            transfer, seen = (None, 0) if self.sdram is None else (int(word) for word in take(2))
             if seen:
                 raise SimulationError(
                     f"the SDRAM chip was given what its data sheet forbids: {', '.join(violated(seen))}"
