@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from openwork.compiler.emit import Progress
     from openwork.compiler.fetching import Fetching
     from openwork.compiler.plan import NetworkPlan
+    from openwork.compiler.spilling import SpilledPlan
     from openwork.image import Image
     from openwork.network import IntegerNetwork
     from openwork.report.speed import Speed
@@ -50,7 +51,7 @@ def image_memory_words(board: "Board") -> int:
 
 def planned_for(
     board: "Board", network: "IntegerNetwork", encoding: "Encoding", progress: "Progress | None" = None
-) -> "tuple[NetworkPlan, Image]":
+) -> "tuple[NetworkPlan | SpilledPlan, Image]":
     """The image of a network for a board, and its plan.
 
     Raises:

@@ -1,0 +1,399 @@
+"""Maps in an external memory: a network whose maps do not fit the feature memories is computed window by window.
+
+The steps of a *head* read and write maps in an external memory. A step of the head takes one window of its output after the
+other: it loads the local pixels that the window reads, computes, and stores the window. All blocks of a map keep their PEs and
+lanes, so a tap finds its operand where it always does, and no pixel is computed twice. A global pooling behind the head takes some
+channels after the other. The other steps, the *tail*, are compiled as always. The cut is at a tensor through which everything
+passes.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from openwork.compiler.addressing import read_pixels
+from openwork.compiler.buffers import Buffer
+from openwork.compiler.errors import CompileError
+from openwork.compiler.forms import Forms
+from openwork.compiler.memory import Lifetime, allocate
+from openwork.compiler.passes import plan_blocks
+from openwork.compiler.placed import pool_taps
+from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan
+from openwork.compiler.predict import load_cycles, store_cycles
+from openwork.compiler.schedule import Run
+from openwork.compiler.segments import divisions
+from openwork.network import IntegerNetwork, NetworkError, Step
+from openwork.operations.form import Form
+from openwork.places import fill_of
+from openwork_hw.arch.commands import LoadCommand, Operation, Piece, StoreCommand
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.nonzeros import Encoding
+
+MAP_WORD = 4
+"""Bytes to which everything that is stored in an external memory is rounded up."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExternalMap:
+    """A map in an external memory: its windows one behind the other, and in each window one row group behind the other.
+
+    Attributes:
+        whole: how the map is divided among PEs and lanes.
+        windows: for each window, its local pixels.
+        base: address of the first byte.
+    """
+
+    whole: Buffer
+    windows: tuple[tuple[int, ...], ...]
+    base: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Of the whole map."""
+        return sum(self.whole.row_groups * self._chunk(window) for window in self.windows)
+
+    def pieces(self, group: int, part: Buffer) -> tuple[Piece, ...]:
+        """Where the local pixels of a part lie, of one row group, in their order; neighbours in one piece.
+
+        Args:
+            part: a window of the map; some of its channels, if the buffer has fewer.
+        """
+        found: list[Piece] = []
+        places, count = self._places, part.shape[0] * part.lanes
+        for pixel in part.pixels:
+            start, chunk, within = places[pixel]
+            address = self.base + start + group * chunk + within + part.first_channel * part.lanes
+            if found and found[-1].address + found[-1].bytes == address:
+                found[-1] = Piece(found[-1].address, found[-1].bytes + count)
+            else:
+                found.append(Piece(address, count))
+        return tuple(found)
+
+    @property
+    def _pixel(self) -> int:
+        return self.whole.shape[0] * self.whole.lanes
+
+    def _chunk(self, window: Sequence[int]) -> int:
+        """Bytes of one row group of a window."""
+        return -(-len(window) * self._pixel // MAP_WORD) * MAP_WORD
+
+    @property
+    def _places(self) -> dict[int, tuple[int, int, int]]:
+        """For each local pixel where its window begins, the bytes of a row group there, and its place in them."""
+        places, start = {}, 0
+        for window in self.windows:
+            chunk = self._chunk(window)
+            places.update({pixel: (start, chunk, number * self._pixel) for number, pixel in enumerate(window)})
+            start += self.whole.row_groups * chunk
+        return places
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What a step computes at once.
+
+    Attributes:
+        inputs: for each tensor that it reads, the pixels of it.
+        output: the pixels that it makes.
+        plan: its passes.
+        addresses: word addresses of these buffers.
+    """
+
+    inputs: tuple[Buffer, ...]
+    output: Buffer
+    plan: RunPlan
+    addresses: dict[Buffer, int]
+
+
+@dataclass(frozen=True, eq=False)
+class HeadStep:
+    """A step whose maps are in the external memory.
+
+    Attributes:
+        step: of the network.
+        windows: in the order in which they are computed.
+    """
+
+    step: Step
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling:
+    """A global pooling of a map in the external memory, some channels after the other.
+
+    Attributes:
+        step: of the network.
+        parts: what is computed at once; their outputs are views of `output`.
+        output: the vector that it makes.
+        address: its word address.
+    """
+
+    step: Step
+    parts: tuple[Window, ...]
+    output: Buffer
+    address: int
+
+
+@dataclass(frozen=True, eq=False)
+class SpilledPlan:
+    """The plan of a network whose first maps are in an external memory.
+
+    Attributes:
+        network: the whole.
+        config, encoding: the array, and the encoding of all weight streams.
+        maps: the maps in the external memory, by tensor.
+        head: the steps that read and write them.
+        pooling: what makes a vector of the last map; None if the tail begins with that map.
+        tail: the plan of the other steps; None if the pooling is the last one.
+    """
+
+    network: IntegerNetwork
+    config: ArrayConfig
+    encoding: Encoding
+    maps: dict[str, ExternalMap]
+    head: tuple[HeadStep, ...]
+    pooling: Pooling | None
+    tail: NetworkPlan | None
+
+    @property
+    def predicted_cycles(self) -> int:
+        """Predicted cycles of all steps, and of all that is loaded and stored for the head."""
+        moves = 0
+        parts = self.pooling.parts if self.pooling else ()
+        for window in (*(window for step in self.head for window in step.windows), *parts):
+            groups = window.output.row_groups
+            moves += window.plan.predicted_cycles
+            moves += sum(
+                groups * load_cycles(self.config, LoadCommand(groups, 0, 0, one.words)) for one in window.inputs
+            )
+            if not window.output.vector:
+                moves += groups * store_cycles(self.config, StoreCommand(0, 0, window.output.words))
+        return moves + (self.tail.predicted_cycles if self.tail else 0)
+
+    def __str__(self) -> str:
+        lines = [f"{'step':24} windows  words  passes"]
+        for step in self.head:
+            words = max(sum(one.words for one in (*window.inputs, window.output)) for window in step.windows)
+            passes = sum(len(block.holds) for window in step.windows for block in window.plan.blocks)
+            lines.append(f"{step.step.output:24} {len(step.windows):7}  {words:5}  {passes:6}")
+        if self.pooling:
+            lines.append(f"{self.pooling.step.output:24} {len(self.pooling.parts):7}")
+        return "\n".join([*lines, "", str(self.tail)] if self.tail else lines)
+
+
+def cuts(forms: Forms) -> Iterator[int]:
+    """The numbers of steps that a head can have, fewest first: everything passes through the last tensor that such a head makes."""
+    network = forms.network
+    for count in range(1, len(network.steps)):
+        step, form = network.steps[count - 1], forms.forms[count - 1]
+        if not _can_be_in_a_head(forms, step, form):
+            return
+        made = {network.input.name, *(one.output for one in network.steps[:count])}
+        later = {name for one in network.steps[count:] for name in one.inputs}
+        if later & made == {step.output} and not made & set(network.outputs):
+            yield count
+
+
+def _can_be_in_a_head(forms: Forms, step: Step, form: Form | None) -> bool:
+    return (
+        form is not None
+        and not form.moved
+        and form.operation is not Operation.POOL
+        and forms.vectors.isdisjoint((step.output, *step.inputs))
+    )
+
+
+def tail_network(network: IntegerNetwork, count: int) -> IntegerNetwork:
+    """The steps behind the first ones, so many, as a network of their own."""
+    return IntegerNetwork(network.tensors[count:], network.steps[count:], network.outputs)
+
+
+def can_pool(forms: Forms, count: int) -> bool:
+    """Whether the step behind a head of so many steps is a global pooling that takes each channel for itself."""
+    form = forms.forms[count]
+    if form is None or form.operation is not Operation.POOL:
+        return False
+    rows = np.arange(len(form.offsets))
+    return bool((form.nonzeros.lengths == 1).all()) and bool((form.nonzeros.channels == rows).all())
+
+
+def plan_pooling(
+    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, source: ExternalMap, address: int
+) -> Pooling:
+    """The pooling behind a head of so many steps.
+
+    Args:
+        source: the map that it reads.
+        address: word address of the vector that it makes.
+
+    Raises:
+        CompileError: not even one channel fits.
+    """
+    step, form, whole = forms.network.steps[count], forms.forms[count], source.whole
+    assert form is not None
+    channels, pixels = whole.shape[0], len(whole.pixels)
+    shape = forms.network.tensor(step.output).shape
+    output = Buffer(step.output, shape, whole.row_groups, config.lanes, (1, 1), 0, vector=True)
+    # In the larger gap beside the vector.
+    behind = address + output.words
+    first, room = max(((0, address), (behind, config.feature_words - behind)), key=lambda gap: gap[1])
+    if room < pixels:
+        raise CompileError(
+            f"step {step.output!r}: a channel takes {pixels:,} feature words, and {room:,} are free", need=pixels
+        )
+    parts = []
+    for chosen in _parts(channels, room // pixels):
+        start, number = chosen[0], len(chosen)
+        part = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start, window=tuple(whole.pixels))
+        rows = slice(start, start + number)
+        nonzeros = form.nonzeros
+        one = replace(
+            form,
+            nonzeros=type(nonzeros)(
+                nonzeros.lengths[rows], nonzeros.taps[rows], nonzeros.channels[rows] - start, nonzeros.values[rows]
+            ),
+            offsets=form.offsets[rows],
+            shifts=form.shifts[rows],
+        )
+        # The window holds all pixels, and its channels begin at word 0.
+        read = replace(part, first_channel=0)
+        run = Run(pool_taps(one, replace(read, window=())), (read,), output.channels(start, number))
+        plan = RunPlan(run, plan_blocks(run, config, encoding))
+        parts.append(Window((part,), run.output, plan, {part: first, read: first, output: address}))
+    return Pooling(step, tuple(parts), output, address)
+
+
+def plan_head(
+    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, row_groups: int, most_words: int | None
+) -> tuple[dict[str, ExternalMap], tuple[HeadStep, ...]]:
+    """The maps and the steps of a head.
+
+    Args:
+        count: its number of steps.
+        most_words: words of the image that one pass may use.
+
+    Raises:
+        CompileError: not even one pixel of a step fits, or a tap reaches too far. The message names the step.
+    """
+    network = forms.network
+    part = IntegerNetwork(network.tensors[: count + 1], network.steps[:count], (network.steps[count - 1].output,))
+    found = next(iter(divisions(Forms(part, forms.forms[:count], frozenset()), config, row_groups)))
+    if isinstance(found, CompileError):
+        raise found
+    if found.gathered:
+        raise CompileError(
+            f"the maps up to {network.steps[count - 1].output!r} are too small for {row_groups} row groups"
+        )
+    wholes = {}
+    for tensor in network.tensors[: count + 1]:
+        segment = found.segment(tensor.name)
+        try:
+            fill = fill_of(network, tensor.name)
+        except NetworkError as error:
+            raise CompileError(str(error)) from None
+        wholes[tensor.name] = Buffer(
+            tensor.name, tensor.shape, segment.row_groups, config.lanes, segment.blocks[tensor.name], fill, vector=False
+        )
+    maps = {
+        network.input.name: ExternalMap(wholes[network.input.name], _input_windows(wholes[network.input.name], config))
+    }
+    head = []
+    for step, form in zip(network.steps[:count], forms.forms[:count], strict=True):
+        assert form is not None
+        inputs = tuple(wholes[name] for name in step.inputs)
+        head.append(_head_step(step, form, inputs, wholes[step.output], config, encoding, most_words))
+        windows = tuple(window.output.window for window in head[-1].windows)
+        maps[step.output] = ExternalMap(wholes[step.output], windows)
+    return _placed(network, count, maps), tuple(head)
+
+
+def _input_windows(whole: Buffer, config: ArrayConfig) -> tuple[tuple[int, ...], ...]:
+    """Parts of the network's input, each as large as the feature memory allows."""
+    at_once = config.feature_words // whole.shape[0]
+    if not at_once:
+        raise CompileError(
+            f"a pixel of {whole.tensor!r} has {whole.shape[0]} channels, and a PE has {config.feature_words} feature words",
+            need=whole.shape[0],
+        )
+    return _parts(len(whole.pixels), at_once)
+
+
+def _parts(count: int, most: int) -> tuple[tuple[int, ...], ...]:
+    """The numbers from 0 on in parts of nearly equal length, at most so long."""
+    parts = -(-count // most)
+    ends = [count * number // parts for number in range(parts + 1)]
+    return tuple(tuple(range(first, last)) for first, last in itertools.pairwise(ends))
+
+
+def _windows(
+    step: Step, reads: dict[Buffer, tuple[frozenset[int], ...]], output: Buffer, config: ArrayConfig
+) -> tuple[tuple[int, ...], ...]:
+    """The largest windows of a step that fit the feature memory with what they read: whole rows if possible.
+
+    Args:
+        reads: for each tensor that the step reads, the pixels that each pixel of the output reads.
+    """
+    rows, across = output.block
+    need = 0
+    for most in (*(count * across for count in range(rows, 0, -1)), *range(across - 1, 0, -1)):
+        windows = _parts(rows * across, most)
+        if most > across and any(len(window) % across for window in windows):
+            continue
+        need = max(
+            replace(output, window=window).words
+            + sum(source.shape[0] * len(_union(pixels, window)) for source, pixels in reads.items())
+            for window in windows
+        )
+        if need <= config.feature_words:
+            return windows
+    raise CompileError(
+        f"step {step.output!r}: one local pixel and what it reads take {need:,} feature words per PE, and there are "
+        f"{config.feature_words:,}: use an array with more of them",
+        need=need,
+    )
+
+
+def _union(reads: Sequence[frozenset[int]], window: Sequence[int]) -> tuple[int, ...]:
+    """The pixels that a window reads; one at least, so that there is something to point at."""
+    return tuple(sorted(frozenset[int]().union(*(reads[pixel] for pixel in window)) or {0}))
+
+
+def _head_step(
+    step: Step,
+    form: Form,
+    inputs: Sequence[Buffer],
+    output: Buffer,
+    config: ArrayConfig,
+    encoding: Encoding,
+    most_words: int | None,
+) -> HeadStep:
+    distinct = {source: [number for number, one in enumerate(inputs) if one is source] for source in inputs}
+    reads = {source: read_pixels(form, numbers, source, output) for source, numbers in distinct.items()}
+    planned: dict[int, tuple[BlockPlan, ...]] = {}
+    made = []
+    for window in _windows(step, reads, output, config):
+        part = replace(output, window=window)
+        parts = {source: replace(source, window=_union(pixels, window)) for source, pixels in reads.items()}
+        run = Run(form, tuple(parts[source] for source in inputs), part)
+        if len(window) not in planned:
+            planned[len(window)] = plan_blocks(run, config, encoding, most_words)
+        addresses, free = {}, 0
+        for buffer in (*parts.values(), part):
+            addresses[buffer] = free
+            free += buffer.words
+        made.append(Window(tuple(parts.values()), part, RunPlan(run, planned[len(window)]), addresses))
+    return HeadStep(step, tuple(made))
+
+
+def _placed(network: IntegerNetwork, count: int, maps: dict[str, ExternalMap]) -> dict[str, ExternalMap]:
+    """The maps with addresses; maps that live at different times share bytes."""
+    last = {step.output: count for step in network.steps[count - 1 : count]}
+    for number, step in enumerate(network.steps[:count]):
+        last.update({name: max(last.get(name, 0), number) for name in step.inputs})
+    born = {network.input.name: -1} | {step.output: number for number, step in enumerate(network.steps[:count])}
+    lives = [Lifetime(name, one.bytes, born[name], last.get(name, born[name])) for name, one in maps.items()]
+    addresses = allocate(lives)
+    return {name: replace(one, base=addresses[name]) for name, one in maps.items()}
