@@ -72,6 +72,12 @@ class Image:
         """
         return disassemble(self.words, self.config)
 
+    @cached_property
+    def map_bytes(self) -> int:
+        """Bytes of an external memory that maps take; 0 if all maps are in the feature memories."""
+        pieces = [piece for one in self.instructions for piece in getattr(one.command, "pieces", ())]
+        return max((piece.address + piece.bytes for piece in pieces), default=0)
+
     def place(self, tensor: str) -> Place:
         """Where a tensor lies."""
         return next(place for place in self.places if place.tensor == tensor)

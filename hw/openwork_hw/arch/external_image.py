@@ -23,10 +23,10 @@ A transfer is
     one word                CRC-32 of the words of the transfer before it, little endian
 
 DATA words (weight streams, row records) and PROGRAM words go to the scratchpad, from `address` on. PROGRAM words are whole
-instructions, as in an image (`arch.image`); what they name by address lies in the scratchpad. The last PROGRAM words end with
-an END command. MAPS words are the pieces of the external memory that LOAD and STORE commands are for, in the order of the commands: two words per
-piece, first its byte address, with STORE_BIT if the piece is stored, then its bytes. Maps lie behind the words of the image. The
-END transfer comes last; it carries the check sum of the image that the external image was made of.
+instructions, as in an image (`arch.image`); what they name by address lies in the scratchpad. The last PROGRAM words end with an
+END command. MAPS words are the pieces of the external memory that LOAD and STORE commands are for, in the order of the commands:
+two words per piece, first its byte address, with STORE_BIT if the piece is stored, then its bytes. Maps lie behind the words of
+the image. The END transfer comes last; it carries the check sum of the image that the external image was made of.
 
 Two rules order transfers and commands, and no other synchronization is needed:
 

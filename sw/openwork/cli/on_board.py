@@ -112,7 +112,7 @@ def check_fits(board: "Board", image: "Image") -> "Fetching | None":
         BoardError: with the need and the limit.
     """
     fetched = None if board.sdram is None else _fetching(board, image)
-    words = len(image.words) if fetched is None else fetched.words
+    words = len(image.words) if fetched is None else fetched.words + -(-image.map_bytes // 4)
     limit = image_memory_words(board)
     if board.flash_byte is None and words > limit:
         share = image.network.density * limit / words
