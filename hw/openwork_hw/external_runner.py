@@ -16,6 +16,7 @@ from openwork_hw.memory.map_port import MapPort
 from openwork_hw.memory.payloads import WordBurst
 from openwork_hw.program_runner import WORDS_AHEAD, ProgramRunner
 from openwork_hw.shells.memory import WordWrite
+from openwork_hw.stream.short_queue import ShortQueue
 
 
 class ExternalRunner(wiring.Component):
@@ -148,7 +149,11 @@ class ExternalRunner(wiring.Component):
             ]
         wiring.connect(m, reader.o, runner.i_program)
         wiring.connect(m, fetcher.o_starts, wiring.flipped(self.o_starts))
-        wiring.connect(m, wiring.flipped(self.i_words), fetcher.i)
+        # Words come out of a block memory, and a check sum is compared with them.
+        m.submodules.words = words = ShortQueue(WORD_BITS)
+        wiring.connect(m, wiring.flipped(self.i_words), words.i)
+        wiring.connect(m, words.o, fetcher.i)
+        m.d.comb += words.flush.eq(resets | fetcher.o_starts.valid)
         wiring.connect(m, fetcher.o_writes, wiring.flipped(self.o_memory_writes))
         asks, takes = [reader.o_requests, *runner.o_memory_requests], [reader.i_words, *runner.i_memory_words]
         for port, (ask, take) in enumerate(zip(asks, takes, strict=True)):

@@ -54,8 +54,8 @@ def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
     """
     program = _Program(plan.config, {})
     source = plan.network.input.name
-    for window in plan.maps[source].windows:
-        program.fill(plan.maps[source], window)
+    for part in plan.maps[source].parts:
+        program.fill(plan.maps[source], part.pixels)
     for index in progress(range(len(plan.head)), "encoding layers in windows"):
         step = plan.head[index]
         for one in step.windows:
@@ -125,9 +125,9 @@ class _Program:
             if step.orders
         }
 
-    def fill(self, source: ExternalMap, window: Sequence[int]) -> None:
+    def fill(self, source: ExternalMap, pixels: tuple[int, ...]) -> None:
         """Bring a part of the network's input from the host into the external memory."""
-        part = replace(source.whole, window=tuple(window))
+        part = replace(source.whole, window=pixels)
         self._addresses = {part: 0}
         self.load(part)
         self._give(part, source)

@@ -10,6 +10,8 @@ passes.
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +27,7 @@ from openwork.compiler.predict import load_cycles, store_cycles
 from openwork.compiler.schedule import Run
 from openwork.compiler.segments import divisions
 from openwork.network import IntegerNetwork, NetworkError, Step
-from openwork.operations.form import Form
+from openwork.operations.form import Form, Nonzeros
 from openwork.places import fill_of
 from openwork_hw.arch.commands import LoadCommand, Operation, Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
@@ -35,58 +37,75 @@ MAP_WORD = 4
 """Bytes to which everything that is stored in an external memory is rounded up."""
 
 
+class Part(NamedTuple):
+    """Some channels of some local pixels of a map.
+
+    Attributes:
+        pixels: ascending.
+        first, channels: the first channel, and how many.
+    """
+
+    pixels: tuple[int, ...]
+    first: int
+    channels: int
+
+
 @dataclass(frozen=True, eq=False)
 class ExternalMap:
-    """A map in an external memory: its windows one behind the other, and in each window one row group behind the other.
+    """A map in an external memory: its parts one behind the other, and in each part one row group behind the other.
 
     Attributes:
         whole: how the map is divided among PEs and lanes.
-        windows: for each window, its local pixels.
+        parts: in the order in which they are stored.
         base: address of the first byte.
     """
 
     whole: Buffer
-    windows: tuple[tuple[int, ...], ...]
+    parts: tuple[Part, ...]
     base: int = 0
 
     @property
     def bytes(self) -> int:
         """Of the whole map."""
-        return sum(self.whole.row_groups * self._chunk(window) for window in self.windows)
+        return sum(self.whole.row_groups * self._chunk(part) for part in self.parts)
 
-    def pieces(self, group: int, part: Buffer) -> tuple[Piece, ...]:
-        """Where the local pixels of a part lie, of one row group, in their order; neighbours in one piece.
+    def pieces(self, group: int, wanted: Buffer) -> tuple[Piece, ...]:
+        """Where the local pixels of a buffer lie, of one row group, in their order; neighbours in one piece.
 
         Args:
-            part: a window of the map; some of its channels, if the buffer has fewer.
+            wanted: a window of the map; some of its channels, if the buffer has fewer.
         """
         found: list[Piece] = []
-        places, count = self._places, part.shape[0] * part.lanes
-        for pixel in part.pixels:
-            start, chunk, within = places[pixel]
-            address = self.base + start + group * chunk + within + part.first_channel * part.lanes
-            if found and found[-1].address + found[-1].bytes == address:
-                found[-1] = Piece(found[-1].address, found[-1].bytes + count)
-            else:
-                found.append(Piece(address, count))
+        places, lanes = self._places, self.whole.lanes
+        first, last = wanted.first_channel, wanted.first_channel + wanted.shape[0]
+        for pixel in wanted.pixels:
+            for start, part, number in places[pixel]:
+                begin, end = max(part.first, first), min(part.first + part.channels, last)
+                if begin >= end:
+                    continue
+                within = (number * part.channels + begin - part.first) * lanes
+                address, count = self.base + start + group * self._chunk(part) + within, (end - begin) * lanes
+                if found and found[-1].address + found[-1].bytes == address:
+                    found[-1] = Piece(found[-1].address, found[-1].bytes + count)
+                else:
+                    found.append(Piece(address, count))
         return tuple(found)
 
-    @property
-    def _pixel(self) -> int:
-        return self.whole.shape[0] * self.whole.lanes
+    def _chunk(self, part: Part) -> int:
+        """Bytes of one row group of a part."""
+        return -(-len(part.pixels) * part.channels * self.whole.lanes // MAP_WORD) * MAP_WORD
 
-    def _chunk(self, window: Sequence[int]) -> int:
-        """Bytes of one row group of a window."""
-        return -(-len(window) * self._pixel // MAP_WORD) * MAP_WORD
-
-    @property
-    def _places(self) -> dict[int, tuple[int, int, int]]:
-        """For each local pixel where its window begins, the bytes of a row group there, and its place in them."""
-        places, start = {}, 0
-        for window in self.windows:
-            chunk = self._chunk(window)
-            places.update({pixel: (start, chunk, number * self._pixel) for number, pixel in enumerate(window)})
-            start += self.whole.row_groups * chunk
+    @cached_property
+    def _places(self) -> dict[int, list[tuple[int, Part, int]]]:
+        """For each local pixel the parts that hold it, by channel: where a part begins, and the pixel's number in the part."""
+        places: dict[int, list[tuple[int, Part, int]]] = {}
+        start = 0
+        for part in self.parts:
+            for number, pixel in enumerate(part.pixels):
+                places.setdefault(pixel, []).append((start, part, number))
+            start += self.whole.row_groups * self._chunk(part)
+        for held in places.values():
+            held.sort(key=lambda one: one[1].first)
         return places
 
 
@@ -95,10 +114,10 @@ class Window:
     """What a step computes at once.
 
     Attributes:
-        inputs: for each tensor that it reads, the pixels of it.
-        output: the pixels that it makes.
-        plan: its passes.
-        addresses: word addresses of these buffers.
+        inputs: for each tensor that it reads, the pixels and channels of it.
+        output: the pixels and channels that it makes.
+        plan: its passes, over buffers that begin with their own channel 0.
+        addresses: word addresses of all these buffers.
     """
 
     inputs: tuple[Buffer, ...]
@@ -216,8 +235,7 @@ def can_pool(forms: Forms, count: int) -> bool:
     form = forms.forms[count]
     if form is None or form.operation is not Operation.POOL:
         return False
-    rows = np.arange(len(form.offsets))
-    return bool((form.nonzeros.lengths == 1).all()) and bool((form.nonzeros.channels == rows).all())
+    return bool((form.nonzeros.lengths == 1).all()) and _by_channel(form)
 
 
 def plan_pooling(
@@ -248,19 +266,10 @@ def plan_pooling(
     for chosen in _parts(channels, room // pixels):
         start, number = chosen[0], len(chosen)
         part = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start, window=tuple(whole.pixels))
-        rows = slice(start, start + number)
-        nonzeros = form.nonzeros
-        one = replace(
-            form,
-            nonzeros=type(nonzeros)(
-                nonzeros.lengths[rows], nonzeros.taps[rows], nonzeros.channels[rows] - start, nonzeros.values[rows]
-            ),
-            offsets=form.offsets[rows],
-            shifts=form.shifts[rows],
-        )
         # The window holds all pixels, and its channels begin at word 0.
         read = replace(part, first_channel=0)
-        run = Run(pool_taps(one, replace(read, window=())), (read,), output.channels(start, number))
+        one = pool_taps(_rows(form, start, number), replace(read, window=()))
+        run = Run(one, (read,), output.channels(start, number))
         plan = RunPlan(run, plan_blocks(run, config, encoding))
         parts.append(Window((part,), run.output, plan, {part: first, read: first, output: address}))
     return Pooling(step, tuple(parts), output, address)
@@ -297,20 +306,20 @@ def plan_head(
         wholes[tensor.name] = Buffer(
             tensor.name, tensor.shape, segment.row_groups, config.lanes, segment.blocks[tensor.name], fill, vector=False
         )
-    maps = {
-        network.input.name: ExternalMap(wholes[network.input.name], _input_windows(wholes[network.input.name], config))
-    }
+    source = wholes[network.input.name]
+    maps = {source.tensor: ExternalMap(source, _input_parts(source, config))}
     head = []
     for step, form in zip(network.steps[:count], forms.forms[:count], strict=True):
         assert form is not None
         inputs = tuple(wholes[name] for name in step.inputs)
         head.append(_head_step(step, form, inputs, wholes[step.output], config, encoding, most_words))
-        windows = tuple(window.output.window for window in head[-1].windows)
-        maps[step.output] = ExternalMap(wholes[step.output], windows)
+        made = [window.output for window in head[-1].windows]
+        parts = tuple(Part(one.window, one.first_channel, one.shape[0]) for one in made)
+        maps[step.output] = ExternalMap(wholes[step.output], parts)
     return _placed(network, count, maps), tuple(head)
 
 
-def _input_windows(whole: Buffer, config: ArrayConfig) -> tuple[tuple[int, ...], ...]:
+def _input_parts(whole: Buffer, config: ArrayConfig) -> tuple[Part, ...]:
     """Parts of the network's input, each as large as the feature memory allows."""
     at_once = config.feature_words // whole.shape[0]
     if not at_once:
@@ -318,7 +327,7 @@ def _input_windows(whole: Buffer, config: ArrayConfig) -> tuple[tuple[int, ...],
             f"a pixel of {whole.tensor!r} has {whole.shape[0]} channels, and a PE has {config.feature_words} feature words",
             need=whole.shape[0],
         )
-    return _parts(len(whole.pixels), at_once)
+    return tuple(Part(pixels, 0, whole.shape[0]) for pixels in _parts(len(whole.pixels), at_once))
 
 
 def _parts(count: int, most: int) -> tuple[tuple[int, ...], ...]:
@@ -329,30 +338,67 @@ def _parts(count: int, most: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _windows(
-    step: Step, reads: dict[Buffer, tuple[frozenset[int], ...]], output: Buffer, config: ArrayConfig
-) -> tuple[tuple[int, ...], ...]:
+    step: Step,
+    reads: dict[Buffer, tuple[frozenset[int], ...]],
+    output: Buffer,
+    config: ArrayConfig,
+    *,
+    by_channel: bool,
+) -> tuple[Part, ...]:
     """The largest windows of a step that fit the feature memory with what they read: whole rows if possible.
 
     Args:
         reads: for each tensor that the step reads, the pixels that each pixel of the output reads.
+        by_channel: whether each channel of the output reads the same channel alone. Then all channels need not be there at once.
     """
     rows, across = output.block
+    channels = output.shape[0]
     need = 0
-    for most in (*(count * across for count in range(rows, 0, -1)), *range(across - 1, 0, -1)):
-        windows = _parts(rows * across, most)
-        if most > across and any(len(window) % across for window in windows):
-            continue
-        need = max(
-            replace(output, window=window).words
-            + sum(source.shape[0] * len(_union(pixels, window)) for source, pixels in reads.items())
-            for window in windows
-        )
-        if need <= config.feature_words:
-            return windows
+    for parts in range(1, channels + 1) if by_channel else (1,):
+        share = -(-channels // parts)
+        for most in (*(count * across for count in range(rows, 0, -1)), *range(across - 1, 0, -1)):
+            windows = _parts(rows * across, most)
+            if most > across and any(len(window) % across for window in windows):
+                continue
+            need = max(
+                share * len(window)
+                + sum(
+                    (share if by_channel else source.shape[0]) * len(_union(pixels, window))
+                    for source, pixels in reads.items()
+                )
+                for window in windows
+            )
+            if need <= config.feature_words:
+                return tuple(
+                    Part(window, chosen[0], len(chosen)) for chosen in _parts(channels, share) for window in windows
+                )
     raise CompileError(
         f"step {step.output!r}: one local pixel and what it reads take {need:,} feature words per PE, and there are "
         f"{config.feature_words:,}: use an array with more of them",
         need=need,
+    )
+
+
+def _by_channel(form: Form) -> bool:
+    """Whether each row reads the channel of its own number alone, of one input."""
+    nonzeros = form.nonzeros
+    rows = np.repeat(np.arange(len(nonzeros.lengths)), nonzeros.lengths)
+    first = np.array([tap.channel for tap in form.taps])[nonzeros.taps]
+    return all(tap.input == 0 for tap in form.taps) and bool((nonzeros.channels + first == rows).all())
+
+
+def _rows(form: Form, first: int, count: int) -> Form:
+    """Some rows of a form whose rows read the channel of their own number; they and their channels are counted from 0 on."""
+    nonzeros = form.nonzeros
+    ends = np.concatenate([[0], np.cumsum(nonzeros.lengths)])
+    of, rows = slice(ends[first], ends[first + count]), slice(first, first + count)
+    lengths = nonzeros.lengths[rows]
+    return replace(
+        form,
+        nonzeros=Nonzeros(lengths, nonzeros.taps[of], np.repeat(np.arange(count), lengths), nonzeros.values[of]),
+        taps=tuple(tap._replace(channel=0) for tap in form.taps),
+        offsets=form.offsets[rows],
+        shifts=form.shifts[rows],
     )
 
 
@@ -372,19 +418,32 @@ def _head_step(
 ) -> HeadStep:
     distinct = {source: [number for number, one in enumerate(inputs) if one is source] for source in inputs}
     reads = {source: read_pixels(form, numbers, source, output) for source, numbers in distinct.items()}
-    planned: dict[int, tuple[BlockPlan, ...]] = {}
+    by_channel = _by_channel(form)
+    windows = _windows(step, reads, output, config, by_channel=by_channel)
+    planned: dict[tuple[int, int, int], tuple[BlockPlan, ...]] = {}
     made = []
-    for window in _windows(step, reads, output, config):
-        part = replace(output, window=window)
-        parts = {source: replace(source, window=_union(pixels, window)) for source, pixels in reads.items()}
-        run = Run(form, tuple(parts[source] for source in inputs), part)
-        if len(window) not in planned:
-            planned[len(window)] = plan_blocks(run, config, encoding, most_words)
+    for pixels, first, channels in windows:
+        split = by_channel and channels < output.shape[0]
+        part = replace(output, shape=(channels, *output.shape[1:]), window=pixels)
+        parts = {
+            source: replace(
+                source,
+                shape=(channels if split else source.shape[0], *source.shape[1:]),
+                window=_union(read, pixels),
+            )
+            for source, read in reads.items()
+        }
+        run = Run(_rows(form, first, channels) if split else form, tuple(parts[source] for source in inputs), part)
+        key = len(pixels), first, channels
+        if key not in planned:
+            planned[key] = plan_blocks(run, config, encoding, most_words)
+        loaded = tuple(replace(one, first_channel=first) if split else one for one in parts.values())
+        stored = replace(part, first_channel=first)
         addresses, free = {}, 0
-        for buffer in (*parts.values(), part):
-            addresses[buffer] = free
-            free += buffer.words
-        made.append(Window(tuple(parts.values()), part, RunPlan(run, planned[len(window)]), addresses))
+        for buffers in (*zip(parts.values(), loaded, strict=True), (part, stored)):
+            addresses.update(dict.fromkeys(buffers, free))
+            free += buffers[0].words
+        made.append(Window(loaded, stored, RunPlan(run, planned[key]), addresses))
     return HeadStep(step, tuple(made))
 
 
