@@ -151,9 +151,13 @@ class ExternalRunner(wiring.Component):
         wiring.connect(m, fetcher.o_starts, wiring.flipped(self.o_starts))
         # Words come out of a block memory, and a check sum is compared with them.
         m.submodules.words = words = ShortQueue(WORD_BITS)
-        wiring.connect(m, wiring.flipped(self.i_words), words.i)
         wiring.connect(m, words.o, fetcher.i)
-        m.d.comb += words.flush.eq(resets | fetcher.o_starts.valid)
+        m.d.comb += [
+            words.flush.eq(resets | fetcher.o_starts.valid),
+            words.i.payload.eq(self.i_words.payload),
+            words.i.valid.eq(self.i_words.valid & ~words.flush),
+            self.i_words.ready.eq(words.i.ready & ~words.flush),
+        ]
         wiring.connect(m, fetcher.o_writes, wiring.flipped(self.o_memory_writes))
         asks, takes = [reader.o_requests, *runner.o_memory_requests], [reader.i_words, *runner.i_memory_words]
         for port, (ask, take) in enumerate(zip(asks, takes, strict=True)):

@@ -235,7 +235,8 @@ def can_pool(forms: Forms, count: int) -> bool:
     form = forms.forms[count]
     if form is None or form.operation is not Operation.POOL:
         return False
-    return bool((form.nonzeros.lengths == 1).all()) and _by_channel(form)
+    rows = np.arange(len(form.offsets))
+    return bool((form.nonzeros.lengths == 1).all()) and bool((form.nonzeros.channels == rows).all())
 
 
 def plan_pooling(
@@ -268,7 +269,7 @@ def plan_pooling(
         part = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start, window=tuple(whole.pixels))
         # The window holds all pixels, and its channels begin at word 0.
         read = replace(part, first_channel=0)
-        one = pool_taps(_rows(form, start, number), replace(read, window=()))
+        one = pool_taps(_rows(form, 0, start, number), replace(read, window=()))
         run = Run(one, (read,), output.channels(start, number))
         plan = RunPlan(run, plan_blocks(run, config, encoding))
         parts.append(Window((part,), run.output, plan, {part: first, read: first, output: address}))
@@ -339,6 +340,7 @@ def _parts(count: int, most: int) -> tuple[tuple[int, ...], ...]:
 
 def _windows(
     step: Step,
+    inputs: Sequence[Buffer],
     reads: dict[Buffer, tuple[frozenset[int], ...]],
     output: Buffer,
     config: ArrayConfig,
@@ -349,28 +351,26 @@ def _windows(
 
     Args:
         reads: for each tensor that the step reads, the pixels that each pixel of the output reads.
-        by_channel: whether each channel of the output reads the same channel alone. Then all channels need not be there at once.
+        by_channel: whether each channel of the output reads the same channel of all inputs together, and no other. Then some
+            channels of one input are enough.
     """
-    rows, across = output.block
     channels = output.shape[0]
-    need = 0
-    for parts in range(1, channels + 1) if by_channel else (1,):
-        share = -(-channels // parts)
-        for most in (*(count * across for count in range(rows, 0, -1)), *range(across - 1, 0, -1)):
-            windows = _parts(rows * across, most)
-            if most > across and any(len(window) % across for window in windows):
-                continue
+    together = channels, [(reads[source], source.shape[0]) for source in dict.fromkeys(inputs)]
+    for windows, need in _row_windows(output, *together):
+        if need <= config.feature_words:
+            return tuple(Part(window, 0, channels) for window in windows)
+    most = max(source.shape[0] for source in inputs)
+    for share in range(most, 0, -1) if by_channel else ():
+        for windows, _ in _row_windows(output, 0, []):
             need = max(
-                share * len(window)
-                + sum(
-                    (share if by_channel else source.shape[0]) * len(_union(pixels, window))
-                    for source, pixels in reads.items()
-                )
-                for window in windows
+                share * (len(window) + len(_union(pixels, window))) for pixels in reads.values() for window in windows
             )
             if need <= config.feature_words:
                 return tuple(
-                    Part(window, chosen[0], len(chosen)) for chosen in _parts(channels, share) for window in windows
+                    Part(window, first + chosen[0], len(chosen))
+                    for first, source in zip(_firsts(inputs), inputs, strict=True)
+                    for chosen in _parts(source.shape[0], share)
+                    for window in windows
                 )
     raise CompileError(
         f"step {step.output!r}: one local pixel and what it reads take {need:,} feature words per PE, and there are "
@@ -379,24 +379,62 @@ def _windows(
     )
 
 
-def _by_channel(form: Form) -> bool:
-    """Whether each row reads the channel of its own number alone, of one input."""
-    nonzeros = form.nonzeros
+def _row_windows(
+    output: Buffer, channels: int, inputs: Sequence[tuple[tuple[frozenset[int], ...], int]]
+) -> Iterator[tuple[tuple[tuple[int, ...], ...], int]]:
+    """Windows of some rows each, then of parts of a row, the largest first; and the words that the largest of them needs.
+
+    Args:
+        channels: of the output.
+        inputs: for each input what each pixel of the output reads of it, and its channels.
+    """
+    rows, across = output.block
+    for most in (*(count * across for count in range(rows, 0, -1)), *range(across - 1, 0, -1)):
+        windows = _parts(rows * across, most)
+        if most > across and any(len(window) % across for window in windows):
+            continue
+        yield (
+            windows,
+            max(
+                channels * len(window) + sum(count * len(_union(reads, window)) for reads, count in inputs)
+                for window in windows
+            ),
+        )
+
+
+def _firsts(inputs: Sequence[Buffer]) -> list[int]:
+    """The first channel of each input among the channels of all inputs together."""
+    ends = np.cumsum([source.shape[0] for source in inputs]).tolist()
+    return [0, *ends[:-1]]
+
+
+def _by_channel(form: Form, inputs: Sequence[Buffer]) -> bool:
+    """Whether each row reads the channel of its own number alone, among the channels of all inputs together."""
+    nonzeros, firsts = form.nonzeros, _firsts(inputs)
     rows = np.repeat(np.arange(len(nonzeros.lengths)), nonzeros.lengths)
-    first = np.array([tap.channel for tap in form.taps])[nonzeros.taps]
-    return all(tap.input == 0 for tap in form.taps) and bool((nonzeros.channels + first == rows).all())
+    first = np.array([firsts[tap.input] + tap.channel for tap in form.taps])[nonzeros.taps]
+    return bool((nonzeros.channels + first == rows).all())
 
 
-def _rows(form: Form, first: int, count: int) -> Form:
-    """Some rows of a form whose rows read the channel of their own number; they and their channels are counted from 0 on."""
+def _rows(form: Form, source: int, first: int, count: int) -> Form:
+    """Some rows of a form whose rows read the channel of their own number; they and their channels are counted from 0 on.
+
+    Args:
+        source: number of the only input that they read, which is input 0 of the result.
+    """
     nonzeros = form.nonzeros
     ends = np.concatenate([[0], np.cumsum(nonzeros.lengths)])
     of, rows = slice(ends[first], ends[first + count]), slice(first, first + count)
     lengths = nonzeros.lengths[rows]
+    kept = [number for number, tap in enumerate(form.taps) if tap.input == source]
+    numbers = np.zeros(len(form.taps), np.int64)
+    numbers[kept] = np.arange(len(kept))
     return replace(
         form,
-        nonzeros=Nonzeros(lengths, nonzeros.taps[of], np.repeat(np.arange(count), lengths), nonzeros.values[of]),
-        taps=tuple(tap._replace(channel=0) for tap in form.taps),
+        nonzeros=Nonzeros(
+            lengths, numbers[nonzeros.taps[of]], np.repeat(np.arange(count), lengths), nonzeros.values[of]
+        ),
+        taps=tuple(form.taps[number]._replace(input=0, channel=0) for number in kept),
         offsets=form.offsets[rows],
         shifts=form.shifts[rows],
     )
@@ -418,29 +456,29 @@ def _head_step(
 ) -> HeadStep:
     distinct = {source: [number for number, one in enumerate(inputs) if one is source] for source in inputs}
     reads = {source: read_pixels(form, numbers, source, output) for source, numbers in distinct.items()}
-    by_channel = _by_channel(form)
-    windows = _windows(step, reads, output, config, by_channel=by_channel)
+    firsts = _firsts(inputs)
+    windows = _windows(step, inputs, reads, output, config, by_channel=_by_channel(form, inputs))
     planned: dict[tuple[int, int, int], tuple[BlockPlan, ...]] = {}
     made = []
     for pixels, first, channels in windows:
-        split = by_channel and channels < output.shape[0]
         part = replace(output, shape=(channels, *output.shape[1:]), window=pixels)
-        parts = {
-            source: replace(
-                source,
-                shape=(channels if split else source.shape[0], *source.shape[1:]),
-                window=_union(read, pixels),
-            )
-            for source, read in reads.items()
-        }
-        run = Run(_rows(form, first, channels) if split else form, tuple(parts[source] for source in inputs), part)
+        if channels == output.shape[0]:
+            one, read = form, {source: replace(source, window=_union(reads[source], pixels)) for source in inputs}
+            run = Run(one, tuple(read[source] for source in inputs), part)
+            loaded = tuple(read.values())
+        else:
+            number = max(number for number, start in enumerate(firsts) if start <= first)
+            source = inputs[number]
+            window = _union(reads[source], pixels)
+            some = replace(source, shape=(channels, *source.shape[1:]), window=window)
+            run = Run(_rows(form, number, first, channels), (some,), part)
+            loaded = (replace(some, first_channel=first - firsts[number]),)
         key = len(pixels), first, channels
         if key not in planned:
             planned[key] = plan_blocks(run, config, encoding, most_words)
-        loaded = tuple(replace(one, first_channel=first) if split else one for one in parts.values())
         stored = replace(part, first_channel=first)
         addresses, free = {}, 0
-        for buffers in (*zip(parts.values(), loaded, strict=True), (part, stored)):
+        for buffers in (*zip(dict.fromkeys(run.inputs), loaded, strict=True), (part, stored)):
             addresses.update(dict.fromkeys(buffers, free))
             free += buffers[0].words
         made.append(Window(loaded, stored, RunPlan(run, planned[key]), addresses))
