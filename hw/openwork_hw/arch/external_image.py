@@ -64,6 +64,9 @@ TRANSFER_WORDS = 2
 PROGRAM_SHARE = 8
 """The words of one PROGRAM transfer with several commands are at most the scratchpad's words divided by this."""
 
+WAITING_SHARE = 2
+"""The words that several commands of a PROGRAM transfer use are at most the scratchpad's words divided by this."""
+
 STORE_BIT = 1 << 31
 """Of a piece's address."""
 
@@ -364,7 +367,10 @@ class _Planner:
         """The next command of the program."""
         arrays = [array for feeder in instruction.feeders for array in (feeder.words, feeder.record_words)]
         wanted = {array.tobytes(): array for array in arrays}
-        if wanted.keys() - {block.key for block in self._blocks}:
+        used = {block.key: block.end - block.address for block in self._blocks if block.user >= self._first}
+        used.update((key, len(array)) for key, array in wanted.items())
+        # Of the commands that wait for a transfer, all words are there: with too many of them, none could be fetched beside.
+        if wanted.keys() - {block.key for block in self._blocks} or sum(used.values()) > self._words // WAITING_SHARE:
             self._send_program()
         places = self._fetch(wanted)
         words = encode_instruction(instruction, self._config, lambda array: places[array.tobytes()], pieces=False)
