@@ -255,7 +255,8 @@ def plan_pooling(
     assert form is not None
     channels, pixels = whole.shape[0], len(whole.pixels)
     shape = forms.network.tensor(step.output).shape
-    output = Buffer(step.output, shape, whole.row_groups, config.lanes, (1, 1), 0, vector=True)
+    fill = fill_of(forms.network, step.output)
+    output = Buffer(step.output, shape, whole.row_groups, config.lanes, (1, 1), fill, vector=True)
     # In the larger gap beside the vector.
     behind = address + output.words
     first, room = max(((0, address), (behind, config.feature_words - behind)), key=lambda gap: gap[1])
