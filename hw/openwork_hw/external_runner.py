@@ -147,7 +147,6 @@ class ExternalRunner(wiring.Component):
                 target.payload.eq(runner.o_features.payload),
                 target.valid.eq(runner.o_features.valid & chosen),
             ]
-        wiring.connect(m, reader.o, runner.i_program)
         wiring.connect(m, fetcher.o_starts, wiring.flipped(self.o_starts))
         # Words come out of a block memory, and a check sum is compared with them.
         m.submodules.words = words = ShortQueue(WORD_BITS)
@@ -179,16 +178,26 @@ class ExternalRunner(wiring.Component):
         ]
 
         # A run ends when the whole image has been read, too, so that its last sum has been looked at.
-        fetched, quiet, moved = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        fetched, quiet, moved, running = (
+            Signal(),
+            *(Signal(reset_less=True, name=n) for n in ("quiet", "moved", "running")),
+        )
         with m.If(fetcher.start):
             m.d.sync += fetched.eq(0)
         with m.Elif(fetcher.done):
             m.d.sync += fetched.eq(1)
         m.d.sync += [
             quiet.eq(reader.idle),
+            running.eq(control.running),
             moved.eq((self.i_words.valid & self.i_words.ready) | (reader.o.valid & reader.o.ready)),
         ]
         connect_control(m, control, runner)
+        # What is left of a run that was ended is no program.
+        m.d.comb += [
+            runner.i_program.payload.eq(reader.o.payload),
+            runner.i_program.valid.eq(running & reader.o.valid),
+            reader.o.ready.eq(running & runner.i_program.ready),
+        ]
         m.d.comb += [
             fetcher.start.eq(control.check | control.start),
             fetcher.dry.eq(control.check),
