@@ -32,7 +32,8 @@ def test_geometry() -> None:
     assert layer.output_shape == (2, 3, 3)
     assert (layer.nonzeros, layer.density) == (6, 0.5)
     assert (layer.macs, layer.dense_macs) == (6 * 9, 12 * 9)
-    assert a_layer(stride=2, padding=(1, 2, 0, 3), dilation=3).output_shape == (2, 2, 3)
+    assert a_layer(stride=(2, 2), padding=(1, 2, 0, 3), dilation=(3, 3)).output_shape == (2, 2, 3)
+    assert a_layer(stride=(1, 3), padding=(0, 1, 0, 0), dilation=(9, 2)).output_shape == (2, 3, 1)
 
 
 def test_arrays_are_copied_and_read_only() -> None:
