@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from openwork.activation import Clip
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
 
 Padding = tuple[int, int, int, int]
 
@@ -122,7 +122,8 @@ def long_rows() -> IntegerNetwork:
 
 
 def few_pixels() -> IntegerNetwork:
-    """Maps of at most a pixel per block: kernels that reach two blocks far, a gathered map, a pooled vector that becomes a map."""
+    """Maps of at most a pixel per block: kernels that reach two blocks far, a gathered map, a pooled vector that
+    becomes a map, and channels that become pixels."""
     net = Builder((4, 8, 6), zero_point=0, seed=3)
     net.layer("halved", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
     net.layer("far", ("halved",), 5, (5, 5), padding=(2, 2, 2, 2), density=0.4)
@@ -130,7 +131,9 @@ def few_pixels() -> IntegerNetwork:
     net.layer("small", ("gathered",), 6, (3, 3), padding=(1, 1, 1, 1))
     net.average("average", "small")
     net.add(Upsample(("average",), "spread", (4, 4)))
-    net.layer("again", ("spread",), 5, (3, 3), padding=(1, 0, 1, 0))
+    net.layer("again", ("spread",), 6, (3, 3), padding=(1, 0, 1, 0))
+    net.add(PixelShuffle(("again",), "shuffled", (2, 3), (7, 5)))
+    net.layer("unequal", ("shuffled",), 3, (3, 3), padding=(1, 2, 1, 2), stride=(2, 1), dilation=(1, 2))
     return net.network()
 
 

@@ -106,8 +106,6 @@ def _padding_of(mode: str) -> Callable[..., Parts]:
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "pad": _pad,
     "constant_pad_nd": _pad,
-    "reflection_pad1d": _padding_of("reflect"),
     "reflection_pad2d": _padding_of("reflect"),
-    "replication_pad1d": _padding_of("replicate"),
     "replication_pad2d": _padding_of("replicate"),
 }

@@ -72,7 +72,5 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "upsample_nearest2d": _nearest("upsample_nearest2d"),
     "upsample_nearest_exact2d": _nearest("_upsample_nearest_exact2d"),
     "upsample_bilinear2d": _interpolated("upsample_bilinear2d"),
-    "upsample_bilinear2d_aa": _interpolated("_upsample_bilinear2d_aa"),
     "upsample_bicubic2d": _interpolated("upsample_bicubic2d"),
-    "upsample_bicubic2d_aa": _interpolated("_upsample_bicubic2d_aa"),
 }
