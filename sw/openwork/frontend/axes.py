@@ -7,11 +7,12 @@ windows over the first pixels of the axis alone. A layer adds all these windows 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import gcd
 
 import torch
 
-MOST_PHASES = 8
-"""Most rows after which a matrix is expected to repeat."""
+FEW_PHASES = (1, 2, 3, 4)
+"""Rows after which a matrix may repeat, besides those that its size suggests."""
 
 MOST_PARTS = 8
 """Most copies of a map that see its first pixels only: all of them are in the memory at once."""
@@ -69,7 +70,8 @@ def as_windows(matrix: torch.Tensor) -> Windows:
     """
     rows = len(matrix)
     matrix = torch.where(matrix.abs() < NEGLIGIBLE, 0.0, matrix)
-    tried = [*range(1, min(MOST_PHASES, rows // 2) + 1), rows]
+    repeats = rows // gcd(rows, matrix.shape[1])
+    tried = [*(phases for phases in sorted({*FEW_PHASES, repeats}) if 2 * phases <= rows), rows]
     found = [_with_phases(matrix, phases) for phases in tried]
     return min(found, key=lambda one: (len(one.parts) > MOST_PARTS, one.cost))
 
@@ -107,13 +109,14 @@ def _with_phases(matrix: torch.Tensor, phases: int) -> Windows:
     off = torch.where(off.abs() < NEGLIGIBLE, 0.0, off)
     # A pixel that some groups see with other weights is the first pixels including it, less those before it.
     parts = {before: torch.where(certain, common, 0.0)}
-    for pixel in range(before):
+    at = [origin - advance * group for group in range(groups)]  # where each group sees pixel 0
+    by_pixel = torch.stack([off[group, :, first : first + before] for group, first in enumerate(at)])
+    for pixel in by_pixel.any(dim=0).any(dim=0).nonzero().flatten().tolist():
         change = torch.zeros_like(common)
-        for group in range(groups):
-            column = origin - advance * group + pixel
-            change[:, column] = off[group, :, column]
+        for group, first in enumerate(at):
+            change[:, first + pixel] = by_pixel[group, :, pixel]
         for seen, sign in ((pixel + 1, 1), (pixel, -1)):
-            if seen and change.any():
+            if seen:
                 parts[seen] = parts.get(seen, torch.zeros_like(common)) + sign * change
     parts = {
         seen: weights for seen, weights in parts.items() if seen == before or bool((weights.abs() > NEGLIGIBLE).any())

@@ -110,7 +110,7 @@ def far() -> IntegerNetwork:
 def shrinking(*, pools: bool = False) -> IntegerNetwork:
     """Maps of 6 x 6 and 12 x 12 pixels for arrays of 6 x 6 blocks, halved until they have fewer."""
     shape = (8, 12, 11)
-    options = {"padding": (1, 1, 1, 1), "stride": 2}
+    options = {"padding": (1, 1, 1, 1), "stride": (2, 2)}
     second = (
         MaxPool(("a",), "b", (3, 3), (2, 2), (1, 1, 1, 1))
         if pools

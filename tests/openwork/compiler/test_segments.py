@@ -34,7 +34,7 @@ def blocks(division: Division) -> dict[str, tuple[int, int]]:
 
 def deep(height: int = 12, width: int = 7) -> IntegerNetwork:
     """Maps that are halved three times, once by two steps that are joined; a division may have several cuts."""
-    options = {"padding": (1, 1, 1, 1), "stride": 2}
+    options = {"padding": (1, 1, 1, 1), "stride": (2, 2)}
     half, quarter, eighth = ((-(-height // factor), -(-width // factor)) for factor in (2, 4, 8))
     return network(
         (5, height, width),

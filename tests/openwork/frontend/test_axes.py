@@ -50,6 +50,7 @@ def resized(before: int, after: int, **options: object) -> torch.Tensor:
         (torch.eye(7, dtype=torch.float64), 1, 1, 1),
         (resized(9, 18), 2, 1, 3),  # the borders are corrected with the first row alone, and with all rows but the last
         (resized(8, 12), 3, 2, 3),
+        (resized(5, 80), 16, 1, 3),
         (functional.adaptive_avg_pool1d(torch.eye(7, dtype=torch.float64)[None], 3)[0].t(), 1, 2, 1),
         (choice([2, 3, 4], 9), 1, 1, 1),
         (choice([1, 3, 5, 7], 9), 1, 2, 1),

@@ -60,6 +60,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "bilinear by fractions": (nn.Upsample(size=(9, 4), mode="bilinear"), (4, 6, 8)),
     "bilinear of a sequence": (nn.Upsample(scale_factor=2, mode="linear"), (3, 7)),
     "bicubic": (nn.Upsample(scale_factor=2, mode="bicubic"), MAP),
+    "bilinear by 16": (nn.Upsample(scale_factor=16, mode="bilinear"), (2, 3, 2)),
     "nearest by fractions": (nn.Upsample(size=(9, 4)), (4, 6, 8)),
     "nearest by unequal factors": (nn.Upsample(scale_factor=(2.0, 3.0)), MAP),
     "nearest of a sequence": (nn.Upsample(scale_factor=3), (3, 7)),
