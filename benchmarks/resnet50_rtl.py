@@ -43,7 +43,7 @@ def kind(layer: IntegerLayer) -> str:
     """What sets a layer apart for the array."""
     side = layer.kernel[0]
     where = "classifier" if layer.name == "final_dense" else "projection" if "projection" in layer.name else "block"
-    return f"{side} x {side}, stride {layer.stride}, {layer.channels} channels, map {layer.output_shape[1]}, {where}"
+    return f"{side} x {side}, stride {by_if_unequal(layer.stride)}, {layer.channels} channels, map {layer.output_shape[1]}, {where}"
 
 
 def chosen(network: IntegerNetwork, count: int) -> Iterator[IntegerLayer]:

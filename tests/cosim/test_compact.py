@@ -26,7 +26,7 @@ CONFIGS = {
 NETWORKS = {"photograph": photograph(), "long rows": long_rows(), "few pixels": few_pixels()}
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=[pytest.param("one PE", marks=pytest.mark.slow), "one port", "two streams"])
 def simulation(request: pytest.FixtureRequest) -> NativeSimulation:
     return build(CONFIGS[request.param], short_runs=True)
 

@@ -72,7 +72,9 @@ def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encodi
             assert [report.cycles for report in result.reports] == predicted
 
 
-@pytest.mark.parametrize(("pes", "lanes"), [(1, 4), (2, 3), (1, 3)])
+@pytest.mark.parametrize(
+    ("pes", "lanes"), [(2, 3), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 4), (1, 3)])]
+)
 def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) -> None:
     """The queue of bytes on their way back is long enough for any number of words, however long the way."""
     config = replace(CONFIG, pes=pes, lanes=lanes)

@@ -128,31 +128,29 @@ def write() -> Write:
     return write
 
 
-def runs(verilog: Path, preset: str, kind: str, tool: str, folder: Path, seed: int) -> None:
+def runs(verilog: Path, preset: str, kind: str, tool: str, seed: int) -> None:
     simulator, language = TOOLS[tool]
-    WRITTEN[kind](written(verilog, folder, simulator, language=language), PRESETS[preset], seed)
+    WRITTEN[kind](written(verilog, simulator=simulator, language=language), PRESETS[preset], seed)
 
 
 @pytest.mark.parametrize("tool", ["icarus-2005", "icarus-2012"])
-def test_the_smallest_block_runs_as_written(write: Write, tmp_path: Path, tool: str, seed: int) -> None:
-    runs(write("tiny", "axi"), "tiny", "axi", tool, tmp_path, seed)
+def test_the_smallest_block_runs_as_written(write: Write, tool: str, seed: int) -> None:
+    runs(write("tiny", "axi"), "tiny", "axi", tool, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["icarus-2005", "icarus-2012"])
 @pytest.mark.parametrize("kind", WRITTEN)
 @pytest.mark.parametrize("preset", ["tiny", "demo", "ecp5-12k"])
-def test_it_runs_as_written_in_icarus(
-    write: Write, tmp_path: Path, preset: str, kind: str, tool: str, seed: int
-) -> None:
-    runs(write(preset, kind), preset, kind, tool, tmp_path, seed)
+def test_it_runs_as_written_in_icarus(write: Write, preset: str, kind: str, tool: str, seed: int) -> None:
+    runs(write(preset, kind), preset, kind, tool, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("preset", "kind"), [("tiny", "array"), ("tiny", "axi"), ("demo", "axi"), ("ecp5-12k", "axi")])
-def test_it_runs_as_written_in_verilator(write: Write, tmp_path: Path, preset: str, kind: str, seed: int) -> None:
+def test_it_runs_as_written_in_verilator(write: Write, preset: str, kind: str, seed: int) -> None:
     """The block holds what the other two are, and takes as long to build."""
-    runs(write(preset, kind), preset, kind, "verilator", tmp_path, seed)
+    runs(write(preset, kind), preset, kind, "verilator", seed)
 
 
 def sources(verilog: Path) -> list[Path]:

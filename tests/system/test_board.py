@@ -49,7 +49,7 @@ def opened(simulated: SimulatedBoard) -> Board:
 
 def test_digits_bit_for_bit(simulated: SimulatedBoard) -> None:
     """A trained and pruned network, every output; then again, from an image that is there already."""
-    prepared = digits.prepare()
+    prepared = digits.prepare(epochs=2)
     image = compile_network(prepared.model, PRESETS["demo"])
     inputs = prepared.test_inputs[:5]
     expected = run_network(prepared.model, inputs)

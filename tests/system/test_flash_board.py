@@ -30,7 +30,7 @@ def test_digits_out_of_flash(level: WriteVerilog) -> None:
     """Two runs, the second one's inputs on their way while the first one runs; another image is refused, and the next run works."""
     # Before synthesis nothing is a cell of the part.
     config = replace(ICEBREAKER.config, technology=Technology.GENERIC) if level is flat_verilog else ICEBREAKER.config
-    prepared = digits.prepare()
+    prepared = digits.prepare(epochs=2)
     image = compile_network(prepared.model, config, ICEBREAKER.encodings[0])
     inputs = prepared.test_inputs[:2]
     expected = run_network(prepared.model, inputs)

@@ -46,8 +46,12 @@ SLOW = {
 }
 
 
+LARGE = SLOW | {"SqueezeNet 1.0, Deep Compression"}
+"""Networks that run only in the slow run. `SLOW` are those whose inputs, too, take long to make."""
+
+
 def by_speed(name: str) -> object:
-    return pytest.param(name, marks=[needs_data, *([pytest.mark.slow] if name in SLOW else [])])
+    return pytest.param(name, marks=[needs_data, *([pytest.mark.slow] if name in LARGE else [])])
 
 
 @pytest.mark.parametrize("name", map(by_speed, SUBJECTS))
