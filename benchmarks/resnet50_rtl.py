@@ -26,6 +26,7 @@ from openwork.models.shared_data import DataError
 from openwork.network import IntegerNetwork, one_layer_network
 from openwork.records import Origin, Value, write_record
 from openwork.report.layers import layer_rows
+from openwork.tensors import by_if_unequal
 from openwork_dv.jobs import Job
 from openwork_dv.runner import run_jobs
 from openwork_dv.scoreboard import image_complaints, step_complaints
