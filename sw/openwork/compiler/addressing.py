@@ -17,7 +17,7 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
     Returns:
         How many blocks further the operand lies, and its pixel within that block.
     """
-    neighbour, local = divmod((form.stride[axis] * pixel + tap) // form.enlarge, input_block)
+    neighbour, local = divmod((form.stride[axis] * pixel + tap) // form.enlarge[axis], input_block)
     if blocks == 1:
         neighbour = min(max(neighbour, -1), 1)
     return neighbour, local
@@ -25,8 +25,8 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
 
 def reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:
     """Whether every tap finds its operand at most `reach` blocks away along one axis."""
-    pixels = input_block * form.enlarge // form.stride[axis]
-    if pixels * form.stride[axis] != input_block * form.enlarge:
+    pixels = input_block * form.enlarge[axis] // form.stride[axis]
+    if pixels * form.stride[axis] != input_block * form.enlarge[axis]:
         return False
     # The number of blocks grows with the pixel and with the tap, so the first and the last of both reach furthest.
     taps = [tap[1 + axis] for tap in form.taps]
@@ -72,13 +72,15 @@ def tap_entries(
         # Whether the pixel is outside the map in the block that the map's edge runs through. A vector has no edge.
         right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
         used = taps if output.holds(y, x) else ()
+        phase = y % form.enlarge[0] * form.enlarge[1] + x % form.enlarge[1]
         for tap in used:
             source = inputs[tap.input]
             shift, (down, across), local = _find(form, tap, source, (y, x))
             words, first = source, source.first_channel
             if any(shift):
                 words, first = shifted[source].buffer, shifted[source].first_channel(shift)
-            address = addresses[words.root] + words.slot(local) * words.pixel_words + first + tap.channel
+            within = first + tap.channel + phase * form.phase_channels
+            address = addresses[words.root] + words.slot(local) * words.pixel_words + within
             entries.append(TapEntry(address, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
         entries.extend([unused] * ((1 << bits_for(len(taps))) - len(used)))

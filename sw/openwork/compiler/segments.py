@@ -199,7 +199,7 @@ def _sizes(region: Region, axis: int, cuts: Sequence[Fraction], counts: tuple[in
         before, after = counts[parts[source]], counts[parts[output]]
         if (
             parts[output] != parts[source] + 1
-            or (form.stride[axis], form.enlarge) != (2, 1)
+            or (form.stride[axis], form.enlarge[axis]) != (2, 1)
             or (sizes[source], sizes[output]) != (1, 1)
             or 2 * (pixels - 1) >= before
             or pixels > after
@@ -285,7 +285,7 @@ def find_regions(forms: Forms) -> list[Region]:
             regions.remove(other)
         if {first.scales[name] for name in sources} != {scale}:
             raise CompileError(f"step {step.output!r} reads maps that were scaled differently")
-        down, across = (scale[axis] * form.stride[axis] / form.enlarge for axis in AXES)
+        down, across = (scale[axis] * form.stride[axis] / form.enlarge[axis] for axis in AXES)
         first.shapes[step.output] = shapes[step.output]
         first.scales[step.output] = down, across
         first.links.extend(Link(form, name, step.output) for name in dict.fromkeys(sources))

@@ -36,9 +36,9 @@ def tall() -> IntegerNetwork:
     """Residuals, a concatenation that is pooled, a depthwise layer, strides, and a pooled end."""
     net = Builder((3, 24, 17), zero_point=-9, seed=1)
     net.layer("stem", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), low=-9)
-    net.layer("half", ("stem",), 9, (3, 3), padding=(1, 1, 1, 1), stride=2)
+    net.layer("half", ("stem",), 9, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
     net.layer("side", ("half",), 7, (1, 1))
-    net.add(MaxPool(("half", "side"), "largest", (3, 3), 1, (1, 1, 1, 1)))
+    net.add(MaxPool(("half", "side"), "largest", (3, 3), (1, 1), (1, 1, 1, 1)))
     net.layer("depthwise", ("largest",), 16, (3, 3), padding=(1, 1, 1, 1), groups=16, density=0.9)
     net.layer("joined", ("depthwise", "largest"), 10, (1, 1))
     net.average("average", "joined")

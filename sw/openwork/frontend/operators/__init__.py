@@ -6,7 +6,7 @@ A function says which tensors its node stands for, and adds steps that make them
 from collections.abc import Callable, Mapping
 
 from openwork.frontend.builder import Parts
-from openwork.frontend.operators import arithmetic, averages, shapes, weights
+from openwork.frontend.operators import arithmetic, averages, padding, resizing, shapes, transposed, weights
 from openwork.frontend.operators.shapes import HOST_OPERATORS
 from openwork.operations import LOWERINGS
 
@@ -16,6 +16,9 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     **weights.OPERATORS,
     **arithmetic.OPERATORS,
     **averages.OPERATORS,
+    **padding.OPERATORS,
+    **resizing.OPERATORS,
+    **transposed.OPERATORS,
     **shapes.OPERATORS,
     **LOWERINGS,
 }
