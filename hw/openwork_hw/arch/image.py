@@ -171,8 +171,7 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "target": command.group,
                 "address": command.address,
                 "words": command.words,
-                "external": bool(command.pieces),
-            }
+            } | ({"external": 1} if command.pieces else {})
         case StoreCommand():
             return {
                 "op": CommandOp.STORE,
@@ -180,8 +179,7 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "pe": command.pe,
                 "address": command.address,
                 "words": command.words,
-                "external": bool(command.pieces),
-            }
+            } | ({"external": 1} if command.pieces else {})
         case MoveCommand():
             return {
                 "op": CommandOp.MOVE,

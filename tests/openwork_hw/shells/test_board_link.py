@@ -55,7 +55,7 @@ def answers(identity: Identity, pieces: Sequence[bytes], *, stall: float = 0.0, 
     random = Random(1)
     found: list[bytes] = []
 
-    ports = [name for name in link.signature.members if name not in ("i_reports", "stop")]
+    ports = [name for name in link.signature.members if name not in ("i_reports", "transfer", "stop")]
     moving = Signal(len(ports))  # looked at once a cycle: the simulator is slow with each look
     top = Module()
     top.submodules.link = link
