@@ -46,8 +46,8 @@ class Image:
         stored: tensors that the STORE commands give back, each with its feature words.
         orders: of stored vectors whose words are in another order than their channels: the channel of each word.
         words: uint32, as `arch.image` lays them out.
-        spilled: tensors that are in an external memory, and in the feature memories in parts only. Their places say how they are
-            divided among PEs and lanes; the addresses mean nothing.
+        spilled: tensors that are in the feature memories in parts only: maps in an external memory, and an output that leaves the
+            array in parts. Their places say how they are divided among PEs and lanes; the addresses mean nothing.
         scratchpad_words: words of the scratchpad for which passes were made small enough (`arch.external_image`); 0 if they may use
             any number of words.
     """

@@ -13,7 +13,7 @@ from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import row_records
-from openwork.compiler.spilling import ExternalMap, Pooling, SpilledPlan, Window
+from openwork.compiler.spilling import ExternalMap, LastLayer, Pooling, SpilledPlan, Window
 from openwork.image import CommandPlan, Image
 from openwork.network import IntegerNetwork
 from openwork.operations.form import Form
@@ -61,7 +61,7 @@ def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
         for one in step.windows:
             program.window(step.step.output, one, plan.maps)
     if plan.pooling is not None:
-        program.pooling(plan.pooling, plan.maps, whole=plan.tail is not None)
+        program.pooling(plan.pooling, plan.maps, whole=plan.tail is not None or plan.last is not None)
     spilled = [one.whole.at(0) for one in plan.maps.values()]
     rest: tuple[Place, ...] = () if plan.pooling is None else (plan.pooling.output.at(plan.pooling.address),)
     if plan.tail is not None:
@@ -72,7 +72,12 @@ def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
             spilled.pop()
         program.network(plan.tail, False, progress)
         rest = _places(plan.tail)
-    image = program.image(plan.network, plan.encoding, (*spilled, *rest))
+    if plan.last is not None:
+        made = program.last(plan.last)
+        spilled.append(made)
+    places = {place.label: place for place in (*spilled, *rest)}
+    ordered = [places.pop(tensor.name) for tensor in plan.network.tensors]
+    image = program.image(plan.network, plan.encoding, (*ordered, *places.values()))
     return replace(image, spilled=tuple(place.tensor for place in spilled))
 
 
@@ -158,6 +163,28 @@ class _Program:
         store = StoreCommand(groups - 1, plan.address, plan.output.words)
         self._add(name, Instruction(store), store_cycles(self._config, store))
         self._stored.append((name, store.words))
+
+    def last(self, plan: LastLayer) -> Place:
+        """The rows of a last layer, each part given to the host when it has been made; where the whole would lie."""
+        name, base = plan.step.output, plan.source.words
+        orders: list[NDArray[np.int64]] = []
+        for part in plan.parts:
+            run = part.plan.run
+            self._addresses = {one.root: at for one, at in ((run.inputs[0], 0), (run.output, base))}
+            rows = np.concatenate(part.orders)
+            self._passes(name, part.plan, np.argsort(rows))
+            orders.append(part.first + rows)
+            end = base
+            for stream, order in enumerate(part.orders):
+                if len(order):
+                    store = StoreCommand((stream + 1) * part.row_groups - 1, end, len(order))
+                    self._add(name, Instruction(store), store_cycles(self._config, store))
+                end += len(order)
+        every = np.concatenate(orders)
+        self._stored.append((name, len(every)))
+        self._orders = {name: tuple(every.tolist())}
+        output = plan.parts[0].plan.run.output
+        return replace(output, shape=(len(every), 1, 1), of=None).at(base)
 
     def carry(self, whole: Buffer, source: ExternalMap, addresses: Mapping[Buffer, int]) -> None:
         """Load all of a map that the tail of a network begins with."""

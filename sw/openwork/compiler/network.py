@@ -22,7 +22,7 @@ from openwork.compiler.passes import fewest_cycles, plan_passes
 from openwork.compiler.plan import NetworkPlan
 from openwork.compiler.schedule import Schedule, schedule_network
 from openwork.compiler.segments import divisions
-from openwork.compiler.spilling import SpilledPlan, can_pool, cuts, plan_head, plan_pooling, tail_network
+from openwork.compiler.spilling import SpilledPlan, can_pool, cuts, plan_head, plan_last, plan_pooling, tail_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig
@@ -144,9 +144,14 @@ def _spilled_plan(
     """The plan with a head of so many steps."""
     network = forms.network
     pooled = can_pool(forms, count)
-    tail = None
+    tail = last = None
     if count + pooled < len(network.steps):
-        tail = best_plan(tail_network(network, count + pooled), config, encoding, row_groups, most_words)
+        try:
+            tail = best_plan(tail_network(network, count + pooled), config, encoding, row_groups, most_words)
+        except CompileError:
+            last = plan_last(forms, config, encoding, count + 1, most_words) if pooled else None
+            if last is None:
+                raise
     maps, head = plan_head(forms, config, encoding, count, row_groups, most_words)
     made = maps[network.steps[count - 1].output]
     if pooled:
@@ -154,7 +159,7 @@ def _spilled_plan(
         if tail is not None:
             address = tail.addresses[tail.schedule.tensors[network.steps[count].output]]
         pooling = plan_pooling(forms, config, encoding, count, made, address)
-        return SpilledPlan(network, config, encoding, maps, head, pooling, tail)
+        return SpilledPlan(network, config, encoding, maps, head, pooling, tail, last)
     assert tail is not None
     read = tail.schedule.tensors[made.whole.tensor]
     if (made.whole.row_groups, made.whole.block) != (read.row_groups, read.block):

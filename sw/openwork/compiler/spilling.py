@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openwork.compiler.addressing import read_pixels
 from openwork.compiler.buffers import Buffer
@@ -29,7 +30,7 @@ from openwork.compiler.segments import divisions
 from openwork.network import IntegerNetwork, NetworkError, Step
 from openwork.operations.form import Form, Nonzeros
 from openwork.places import fill_of
-from openwork_hw.arch.commands import LoadCommand, Operation, Piece, StoreCommand
+from openwork_hw.arch.commands import MOST_MAP_BYTES, LoadCommand, Operation, Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -157,6 +158,41 @@ class Pooling:
 
 
 @dataclass(frozen=True, eq=False)
+class LastRows:
+    """Some rows of a last layer on vectors, whose output does not fit beside its input.
+
+    Attributes:
+        plan: their passes.
+        first: number of the first of them.
+        orders: for each stream, the rows that its part of the output holds, counted from `first` on.
+    """
+
+    plan: RunPlan
+    first: int
+    orders: tuple[NDArray[np.int64], ...]
+
+    @property
+    def row_groups(self) -> int:
+        """How many PEs share a weight stream."""
+        return self.plan.run.output.row_groups
+
+
+@dataclass(frozen=True, eq=False)
+class LastLayer:
+    """A last layer on vectors, some rows after the other; the host gets the rows as they are made.
+
+    Attributes:
+        step: of the network.
+        source: the vector that it reads, from word 0 on.
+        parts: in order.
+    """
+
+    step: Step
+    source: Buffer
+    parts: tuple[LastRows, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class SpilledPlan:
     """The plan of a network whose first maps are in an external memory.
 
@@ -166,7 +202,8 @@ class SpilledPlan:
         maps: the maps in the external memory, by tensor.
         head: the steps that read and write them.
         pooling: what makes a vector of the last map; None if the tail begins with that map.
-        tail: the plan of the other steps; None if the pooling is the last one.
+        tail: the plan of the other steps; None if the pooling is the last one, or there is a last layer.
+        last: the step behind the pooling, if it is the only one and its vectors do not fit side by side.
     """
 
     network: IntegerNetwork
@@ -176,6 +213,7 @@ class SpilledPlan:
     head: tuple[HeadStep, ...]
     pooling: Pooling | None
     tail: NetworkPlan | None
+    last: LastLayer | None = None
 
     @property
     def predicted_cycles(self) -> int:
@@ -190,7 +228,8 @@ class SpilledPlan:
             )
             if not window.output.vector:
                 moves += groups * store_cycles(self.config, StoreCommand(0, 0, window.output.words))
-        return moves + (self.tail.predicted_cycles if self.tail else 0)
+        rest = self.tail.predicted_cycles if self.tail else 0
+        return moves + rest + sum(part.plan.predicted_cycles for part in (self.last.parts if self.last else ()))
 
     def __str__(self) -> str:
         lines = [f"{'step':24} windows  words  passes"]
@@ -291,7 +330,7 @@ def plan_head(
     """
     network = forms.network
     part = IntegerNetwork(network.tensors[: count + 1], network.steps[:count], (network.steps[count - 1].output,))
-    found = next(iter(divisions(Forms(part, forms.forms[:count], frozenset()), config, row_groups)))
+    found = next(iter(divisions(Forms(part, forms.forms[:count], frozenset()), config, row_groups, MOST_MAP_BYTES)))
     if isinstance(found, CompileError):
         raise found
     if found.gathered:
@@ -319,6 +358,71 @@ def plan_head(
         parts = tuple(Part(one.window, one.first_channel, one.shape[0]) for one in made)
         maps[step.output] = ExternalMap(wholes[step.output], parts)
     return _placed(network, count, maps), tuple(head)
+
+
+def plan_last(
+    forms: Forms, config: ArrayConfig, encoding: Encoding, number: int, most_words: int | None
+) -> LastLayer | None:
+    """The step of this number in parts, if it is the last one and makes a vector of a vector; else None.
+
+    Raises:
+        CompileError: not even one row fits beside the vector that it reads.
+    """
+    network, form = forms.network, forms.forms[number]
+    step = network.steps[number]
+    if number != len(network.steps) - 1 or form is None or form.moved or len(step.inputs) != 1:
+        return None
+    if not forms.vectors.issuperset((step.output, *step.inputs)):
+        return None
+    (name,) = step.inputs
+    source, output = (
+        Buffer(
+            tensor,
+            network.tensor(tensor).shape,
+            config.row_groups[-1],
+            config.lanes,
+            (1, 1),
+            fill_of(network, tensor),
+            vector=True,
+        )
+        for tensor in (name, step.output)
+    )
+    room = config.feature_words - source.words
+    if room < 1:
+        raise CompileError(
+            f"step {step.output!r} reads a vector of {source.words:,} words, and a PE has {config.feature_words:,} feature words",
+            need=source.words + 1,
+        )
+    parts = []
+    for rows in _parts(output.words, room):
+        best: LastRows | None = None
+        some = _some_rows(form, rows[0], len(rows))
+        for groups in config.row_groups:
+            made = output.view(row_groups=groups, shape=(len(rows), 1, 1))
+            run = Run(some, (source.view(row_groups=groups),), made)
+            plan = RunPlan(run, plan_blocks(run, config, encoding, most_words))
+            orders = tuple(
+                np.concatenate([block.rows_of(stream) for block in plan.blocks])
+                for stream in range(config.pes // groups)
+            )
+            if best is None or plan.predicted_cycles < best.plan.predicted_cycles:
+                best = LastRows(plan, rows[0], orders)
+        assert best is not None
+        parts.append(best)
+    return LastLayer(step, source, tuple(parts))
+
+
+def _some_rows(form: Form, first: int, count: int) -> Form:
+    """Some rows of a form, counted from 0 on."""
+    nonzeros = form.nonzeros
+    ends = np.concatenate([[0], np.cumsum(nonzeros.lengths)])
+    of, rows = slice(ends[first], ends[first + count]), slice(first, first + count)
+    return replace(
+        form,
+        nonzeros=Nonzeros(nonzeros.lengths[rows], nonzeros.taps[of], nonzeros.channels[of], nonzeros.values[of]),
+        offsets=form.offsets[rows],
+        shifts=form.shifts[rows],
+    )
 
 
 def _input_parts(whole: Buffer, config: ArrayConfig) -> tuple[Part, ...]:
@@ -414,7 +518,8 @@ def _by_channel(form: Form, inputs: Sequence[Buffer]) -> bool:
     nonzeros, firsts = form.nonzeros, _firsts(inputs)
     rows = np.repeat(np.arange(len(nonzeros.lengths)), nonzeros.lengths)
     first = np.array([firsts[tap.input] + tap.channel for tap in form.taps])[nonzeros.taps]
-    return bool((nonzeros.channels + first == rows).all())
+    # A row without weights has a nonzero of value 0, wherever that is.
+    return bool(((nonzeros.channels + first == rows) | (nonzeros.values == 0)).all())
 
 
 def _rows(form: Form, source: int, first: int, count: int) -> Form:
@@ -423,21 +528,16 @@ def _rows(form: Form, source: int, first: int, count: int) -> Form:
     Args:
         source: number of the only input that they read, which is input 0 of the result.
     """
+    form = _some_rows(form, first, count)
     nonzeros = form.nonzeros
-    ends = np.concatenate([[0], np.cumsum(nonzeros.lengths)])
-    of, rows = slice(ends[first], ends[first + count]), slice(first, first + count)
-    lengths = nonzeros.lengths[rows]
     kept = [number for number, tap in enumerate(form.taps) if tap.input == source]
     numbers = np.zeros(len(form.taps), np.int64)
     numbers[kept] = np.arange(len(kept))
+    channels = np.repeat(np.arange(count), nonzeros.lengths)
     return replace(
         form,
-        nonzeros=Nonzeros(
-            lengths, numbers[nonzeros.taps[of]], np.repeat(np.arange(count), lengths), nonzeros.values[of]
-        ),
+        nonzeros=Nonzeros(nonzeros.lengths, numbers[nonzeros.taps], channels, nonzeros.values),
         taps=tuple(form.taps[number]._replace(input=0, channel=0) for number in kept),
-        offsets=form.offsets[rows],
-        shifts=form.shifts[rows],
     )
 
 

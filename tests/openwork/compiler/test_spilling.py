@@ -135,7 +135,7 @@ def test_a_program_that_loads_what_nobody_stored_is_refused() -> None:
 def test_a_file_whose_places_contradict_is_refused() -> None:
     _, image = compiled(tall(), 128)
     with pytest.raises(FileError, match="are said to be in the external memory"):
-        decode_image(encode_image(replace(image, spilled=("stem",))))
+        decode_image(encode_image(replace(image, spilled=("nothing",))))
     with pytest.raises(FileError):
         decode_image(encode_image(replace(image, spilled=())))
 
