@@ -1,5 +1,6 @@
 """Layers that compute each axis of a map with a matrix; see `frontend.axes`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -114,3 +115,16 @@ def _first_pixels(build: Builder, node: Node, source: Parts, size: tuple[int, in
         return source
     cut = build.emit_map(node, PixelShuffle(source, "", (1, 1), size), source)
     return build.copy(node, cut, padding=(0, 0, height - size[0], width - size[1]))
+
+
+def beside(build: Builder, node: Node, maps: Sequence[Parts], axis: int) -> Parts:
+    """Maps one after the other along an axis: each of them with zeros in the place of the others, and their sum."""
+    sizes = [build.shapes[one[0]][1 + axis] for one in maps]
+    padded: Parts = ()
+    for number, one in enumerate(maps):
+        padding = [0, 0, 0, 0]
+        padding[axis], padding[2 + axis] = sum(sizes[:number]), sum(sizes[number + 1 :])
+        padded += build.copy(node, one, padding=(padding[0], padding[1], padding[2], padding[3]))
+    channels = build.channels(maps[0])
+    weights = torch.cat([_unchanged(channels)] * len(maps), dim=1)[:, :, None, None]
+    return build.emit_layer(node, FloatLayer(padded, "", weights, torch.zeros(channels, dtype=torch.float64)))

@@ -102,6 +102,10 @@ class PixelShuffle(Picking):
         nonzeros = Nonzeros(one.lengths, one.taps, one.channels * each, one.values)
         return replace(form, nonzeros=nonzeros, enlarge=self.factor, phase_channels=1)
 
+    def operands(self, source: Shape, _result: Shape) -> int:
+        """As `Step.operands`: those of pixels that are left out, too."""
+        return prod(source)
+
     def entry(self) -> PixelShuffleEntry:
         """As `Step.entry`."""
         return PixelShuffleEntry(self.inputs, self.output, pair_entry(self.factor), self.size)

@@ -218,7 +218,7 @@ class Expression(nn.Module):
         (lambda x: functional.pad(x, (1, 1), value=float("-inf")), "with -inf; a finite number is possible"),
         (lambda x: functional.pad(x, (0, 0, 0, 0, 1, 0), value=1.0), "of channels with 1.0; padding them with zeros"),
         (lambda x: functional.softmax(x, 1) + x, "softmax (other than at the end of the model)"),
-        (lambda x: torch.cat([x, x], dim=2), "cat (along dimension 2"),
+        (lambda x: torch.cat([x, x], dim=0), "cat (along dimension 0"),
         (lambda x: x + x[:, :1], "add (of shapes"),
         (lambda x: x * x, "mul (of two tensors"),
         (lambda x: x.mean(dim=1), "mean (over dimensions [1]"),

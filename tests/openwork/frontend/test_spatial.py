@@ -79,6 +79,8 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "channels cut and padded": (Function(lambda x: functional.pad(x, (0, 0, 0, 0, -1, 2))), MAP),
     "convolution with a mode": (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), MAP),
     "pixels": (Function(lambda x: x[:, :, 1:-1, 2:7:2]), MAP),
+    "beside": (Function(lambda x: torch.cat([x, x.relu()[:, :, :, :2], x], 3)), MAP),
+    "below": (Function(lambda x: torch.cat([x, x.relu()], 2)), MAP),
     "columns": (Function(lambda x: x[:, :, :, ::3].relu()), MAP),
     "focus": (Function(lambda x: torch.cat([x[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)], 1)), (3, 6, 8)),
 }

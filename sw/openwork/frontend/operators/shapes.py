@@ -6,7 +6,7 @@ from typing import Any
 from openwork.frontend.axes import choice
 from openwork.frontend.builder import Builder, Parts
 from openwork.frontend.node import Node, check_dtype
-from openwork.frontend.resampling import resampled
+from openwork.frontend.resampling import beside, resampled
 from openwork.operations.arguments import Unsupported
 
 HOST_OPERATORS = ("softmax", "log_softmax", "argmax")
@@ -14,8 +14,11 @@ HOST_OPERATORS = ("softmax", "log_softmax", "argmax")
 
 
 def _cat(build: Builder, node: Node, tensors: Any, dim: int = 0) -> Parts:
-    if dim % len(node.shape) != 1:
-        raise Unsupported(f"along dimension {dim}; along channels is possible")
+    axis = dim % len(node.shape)
+    if axis == 0:
+        raise Unsupported(f"along dimension {dim}; along channels and pixels is possible")
+    if axis > 1:
+        return beside(build, node, [build.parts(tensor) for tensor in tensors], axis - 2)
     parts: Parts = ()
     for tensor in tensors:
         for name in build.parts(tensor):
