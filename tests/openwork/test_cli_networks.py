@@ -32,7 +32,7 @@ def program():
     return torch.export.export(pooled().eval(), (torch.zeros(1, 2, 13, 12),))
 
 def gelu():
-    return torch.nn.Sequential(torch.nn.Conv2d(2, 1, 1), torch.nn.GELU())
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 2, 1), torch.nn.GELU(), torch.nn.Conv2d(2, 1, 3))
 
 def number():
     return 7
@@ -111,11 +111,13 @@ def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Pa
 
     result = run(folder, "run", path, "--inputs", "x.npy", "--backend", "golden", "-o", str(tmp_path / "y.npy"))
     assert result.returncode == 0, result.stderr
-    outputs = np.load(tmp_path / "y.npy")
-    assert outputs.dtype == np.int8
-    assert np.array_equal(outputs, run_network(expected, expected.quantize_inputs(values)))
+    reals = np.load(tmp_path / "y.npy")
+    outputs = run_network(expected, expected.quantize_inputs(values))
+    assert reals.dtype == np.float32 and reals.shape == (20, 3)  # as the model gives them
+    assert np.array_equal(reals, expected.dequantize_outputs(outputs)[:, :, 0, 0].astype(np.float32))
     np.save(tmp_path / "integers.npy", expected.quantize_inputs(values[:3]))
-    run(folder, "run", path, "--inputs", str(tmp_path / "integers.npy"), "-o", str(tmp_path / "z.npy"))
+    run(folder, "run", path, "--inputs", str(tmp_path / "integers.npy"), "--raw", "-o", str(tmp_path / "z.npy"))
+    assert np.load(tmp_path / "z.npy").dtype == np.int8
     assert np.array_equal(np.load(tmp_path / "z.npy"), outputs[:3])
 
 

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from openwork.frontend.node import Graph, Node
+from openwork.frontend.picks import picked
 from openwork.frontend.sequences import sequences_as_maps
 
 
 def rewrite(graph: Graph) -> Graph:
     """The same function in nodes that the lowerings know."""
-    return merged_strides(sequences_as_maps(graph))
+    return sequences_as_maps(picked(merged_strides(graph)))
 
 
 def merged_strides(graph: Graph) -> Graph:

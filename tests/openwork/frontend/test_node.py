@@ -51,7 +51,7 @@ def by_hand(weight: torch.Tensor) -> Graph:
 
 def test_a_graph_of_no_format_at_all_is_lowered() -> None:
     weight = torch.randn(4, 3, 3, 3, dtype=torch.float64)
-    network = lower(by_hand(weight))
+    network = lower(by_hand(weight)).network
     batch = torch.randn(2, 3, 6, 5, dtype=torch.float64)
     assert [step.output for step in network.steps] == ["stem"]
     assert torch.allclose(network.run(batch), functional.conv2d(batch, weight, None, 2, 1).relu())

@@ -7,12 +7,9 @@ from typing import Any
 from torch import nn
 
 from openwork.frontend.builder import Builder, Parts
-from openwork.frontend.node import Node, check_dtype
+from openwork.frontend.node import Node
 from openwork.frontend.rewrites import strides
 from openwork.operations.arguments import Unsupported, integers
-
-HOST_OPERATORS = ("softmax", "log_softmax", "argmax")
-"""At the end of a model these are left to the host."""
 
 
 def _cat(build: Builder, node: Node, tensors: Any, dim: int = 0) -> Parts:
@@ -91,29 +88,6 @@ def _clone(build: Builder, node: Node, self_: Any) -> Parts:
     return build.parts(self_)
 
 
-def _softmax(build: Builder, node: Node, self_: Any, dim: Any, dtype: Any = None, half_to_float: bool = False) -> Parts:
-    check_dtype(dtype)
-    return _left_to_host(build, node, self_, dim)
-
-
-def _argmax(build: Builder, node: Node, self_: Any, dim: Any, keepdim: bool) -> Parts:
-    return _left_to_host(build, node, self_, dim)
-
-
-def _left_to_host(build: Builder, node: Node, self_: Any, dim: Any) -> Parts:
-    last = node
-    while last not in build.graph.outputs or build.graph.readers(last):
-        readers = build.graph.readers(last)
-        if last in build.graph.outputs or len(readers) != 1 or next(iter(readers)).operation not in HOST_OPERATORS:
-            raise Unsupported("other than at the end of the model")
-        (last,) = readers
-    rank = len(self_.shape)
-    if dim is None or dim % rank != 1:
-        raise Unsupported(f"along dimension {dim}; along channels is possible")
-    build.notes.append(f"{node.operation} at the end is left to the host")
-    return build.parts(self_)
-
-
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "cat": _cat,
     "concat": _cat,
@@ -129,7 +103,4 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "contiguous": _clone,
     "alias": _clone,
     "detach": _clone,
-    "softmax": _softmax,
-    "log_softmax": _softmax,
-    "argmax": _argmax,
 }
