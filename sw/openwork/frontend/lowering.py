@@ -15,7 +15,7 @@ from openwork.frontend.operators import OPERATORS as KNOWN
 from openwork.frontend.operators import moves
 from openwork.frontend.picks import MOVES
 from openwork.frontend.rewrites import rewrite
-from openwork.frontend.tail import frontier, tail_nodes, with_structure
+from openwork.frontend.tail import before_layers, frontier, tail_nodes, with_structure
 from openwork.operations.arguments import Unsupported
 from openwork.tensors import NetworkError
 
@@ -72,6 +72,8 @@ def lower(graph: Graph, *, host: bool = True, cut: Sequence[str] = ()) -> Lowere
             if not refused_in_head and any(isinstance(step, Computing) for step in build.steps.values()):
                 return _lowered(build, head, tail)
             refused = refused_in_head or refused
+        elif tail is None:
+            refused = {node: refused[node] for node in before_layers(graph, refused)}
     if refused:
         count = len(refused)
         what = "an operator that is" if count == 1 else f"{count} operators that are"

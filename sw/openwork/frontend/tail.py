@@ -55,6 +55,17 @@ def tail_nodes(graph: Graph, refused: Iterable[Node]) -> frozenset[Node] | None:
     return frozenset(tail)
 
 
+def before_layers(graph: Graph, refused: Iterable[Node]) -> list[Node]:
+    """Of refused operators, those that stand in the way of a layer; all of them if none does. The host could do the others."""
+    refused = list(refused)
+    inside: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if _weights(node) > MOST_WEIGHTS or any(reader in inside for reader in graph.readers(node)):
+            inside.add(node)
+    found = [node for node in refused if any(reader in inside for reader in graph.readers(node))]
+    return found or refused
+
+
 def with_structure(graph: Graph, tail: Iterable[Node], structural: Iterable[str]) -> frozenset[Node]:
     """A tail and what only moves values right before it: tensors that are joined there need no common scale."""
     found, free = set(tail), frozenset(structural)
