@@ -60,6 +60,10 @@ def lower(graph: Graph, *, host: bool = True, cut: Sequence[str] = ()) -> Lowere
             raise ImportingError(f"the input: {error}") from None
         # Without an input that is a map, operators cannot be looked at, but their names can.
         refused = {node: node.operation for node in graph.nodes if _is_unknown(node)}
+    if refused and not faults:  # what no result is made of need not be possible
+        graph = replace(graph, nodes=_needed_nodes(graph))
+        refused = {node: text for node, text in refused.items() if node in graph.nodes}
+        build = _built(graph, {})
     constants = [node for node in graph.outputs if node is not None and node.is_constant]
     if (cut or refused or constants) and host and not faults:
         tail = _behind(graph, cut) if cut else tail_nodes(graph, refused)

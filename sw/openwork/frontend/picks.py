@@ -210,7 +210,7 @@ def _divided(node: Node, places: Callable[[Any], Places]) -> tuple[Places, ...]:
     inner, dim = _self(node, places), node.arguments.get("dim", 0)
     if node.operation == "unbind":
         return inner.unbind(dim)
-    return inner.split([int(result.shape[dim]) for result in node.results], dim)
+    return torch.split(inner, [int(result.shape[dim]) for result in node.results], dim)
 
 
 def _joined(node: Node, places: Callable[[Any], Places]) -> Places:
@@ -231,7 +231,7 @@ def _dropout(node: Node, places: Callable[[Any], Places]) -> Places:
 
 def _channel_shuffle(node: Node, places: Callable[[Any], Places]) -> Places:
     inner, groups = _self(node, places), node.arguments["groups"]
-    return inner.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    return torch.unflatten(inner, 1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 _MOVES: Mapping[str, Callable[[Node, Callable[[Any], Places]], Any]] = {

@@ -43,7 +43,7 @@ def focused(x: torch.Tensor) -> torch.Tensor:
 
 
 def split_in_groups(x: torch.Tensor) -> torch.Tensor:
-    first, second = x.unflatten(1, (2, 4)).unbind(1)
+    first, second = torch.unflatten(x, 1, (2, 4)).unbind(1)
     return torch.stack([second, first], 2).flatten(1, 2)
 
 
@@ -56,7 +56,7 @@ MOVES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], list[str]]] = {
     "select": (lambda x: torch.stack([x.select(1, 6), x[:, 2]], 1), ["first", "last"]),
     "unbind and stack": (split_in_groups, ["first", "last"]),
     "flattened and back": (lambda x: x.flatten(1).view(-1, 8, 6, 6), ["first", "last"]),
-    "in rank five and back": (lambda x: x.unsqueeze(2).squeeze(2).unflatten(1, (2, 4)).flatten(1, 2), ["first", "last"]),
+    "in rank five and back": (lambda x: torch.unflatten(x.unsqueeze(2).squeeze(2), 1, (2, 4)).flatten(1, 2), ["first", "last"]),
     "rolled channels": (lambda x: x.roll(3, 1).flip(1), ["first", "last"]),
     "focus": (focused, ["first", "cat", "last"]),
     "a crop": (lambda x: x[:, :, 1:-2, 2:5], ["first", "slice", "last"]),

@@ -39,7 +39,7 @@ class Ended(nn.Module):
 def decoded(boxes: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     """As detectors do it: places of cells, sizes from an exponential, one row for each box."""
     both = torch.cat([boxes, classes], 1).flatten(2)
-    places, sizes, scores = torch.split(both, (2, 2, 5), 1)
+    places, sizes, scores = torch.split(both, [2, 2, 5], 1)
     grid = torch.stack(torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")).flatten(1)
     return torch.cat([(places.sigmoid() + grid) * 4, sizes.exp() * 8, scores.sigmoid()], 1).transpose(1, 2)
 
