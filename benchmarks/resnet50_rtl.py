@@ -26,6 +26,7 @@ from openwork.models.shared_data import DataError
 from openwork.network import IntegerNetwork, one_layer_network
 from openwork.records import Origin, Value, write_record
 from openwork.report.layers import layer_rows
+from openwork.tensors import by_if_unequal
 from openwork_dv.jobs import Job
 from openwork_dv.runner import run_jobs
 from openwork_dv.scoreboard import image_complaints, step_complaints
@@ -43,7 +44,7 @@ def kind(layer: IntegerLayer) -> str:
     """What sets a layer apart for the array."""
     side = layer.kernel[0]
     where = "classifier" if layer.name == "final_dense" else "projection" if "projection" in layer.name else "block"
-    return f"{side} x {side}, stride {layer.stride}, {layer.channels} channels, map {layer.output_shape[1]}, {where}"
+    return f"{side} x {side}, stride {by_if_unequal(layer.stride)}, {layer.channels} channels, map {layer.output_shape[1]}, {where}"
 
 
 def chosen(network: IntegerNetwork, count: int) -> Iterator[IntegerLayer]:

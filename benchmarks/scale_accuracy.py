@@ -151,7 +151,7 @@ def digits_subjects() -> Iterator[tuple[str, Subject]]:
         for name, model in (("digits CNN", dense), ("digits CNN, 20 % dense", digits.prune(dense, seed=seed).model)):
             layers = {
                 layer.output: Convolution(
-                    layer.weights.float(), layer.bias.float(), layer.stride, layer.padding[0], layer.groups
+                    layer.weights.float(), layer.bias.float(), layer.stride[0], layer.padding[0], layer.groups
                 )
                 for layer in import_module(model, data.test_images[:1]).layers
             }

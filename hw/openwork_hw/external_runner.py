@@ -1,6 +1,6 @@
 """The top for boards with an external memory: it fetches an image into its scratchpad and runs it by itself. Wiring only."""
 
-from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,8 +12,11 @@ from openwork_hw.image.fetcher import TRANSFER_BITS, Fetcher
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
 from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, CommandReport, Request, RunControl
 from openwork_hw.image_runner import connect_control
+from openwork_hw.memory.map_port import MapPort
+from openwork_hw.memory.payloads import WordBurst
 from openwork_hw.program_runner import WORDS_AHEAD, ProgramRunner
 from openwork_hw.shells.memory import WordWrite
+from openwork_hw.stream.short_queue import ShortQueue
 
 
 class ExternalRunner(wiring.Component):
@@ -31,11 +34,13 @@ class ExternalRunner(wiring.Component):
         transfer : out, TRANSFER_BITS
         o_memory_writes : out, stream of WordWrite: to the scratchpad, which takes a word per cycle
         memory_forget : out; the scratchpad drops its requests
+        o_map_requests, i_map_words, o_map_words, map_idle : a MapPort's o_requests, i_words, o_words, idle
+        map_drop : out; words that were given for a map without a request are dropped
         o_starts : out, stream of word addresses; i_words : in, stream of 32: from a start on, the words of the external memory
     Timing
         Each command takes as many cycles as with an ImageRunner. `arch.fetching` gives the cycles of a whole run.
     Cost
-        ProgramRunner, Fetcher, a reader, a queue of PROGRAMS_AHEAD regions.
+        ProgramRunner, Fetcher, MapPort, a reader, a queue of PROGRAMS_AHEAD regions.
     Limits
         As the accelerator's.
     Verified by
@@ -52,6 +57,11 @@ class ExternalRunner(wiring.Component):
     i_memory_words: list[stream.Interface]
     o_memory_writes: stream.Interface
     memory_forget: Signal
+    o_map_requests: stream.Interface
+    i_map_words: stream.Interface
+    o_map_words: stream.Interface
+    map_idle: Signal
+    map_drop: Signal
     o_starts: stream.Interface
     i_words: stream.Interface
     stop: Signal
@@ -63,14 +73,16 @@ class ExternalRunner(wiring.Component):
         encodings: tuple[Encoding, ...] | None = None,
         scratchpad_words: int,
         address_bits: int,
+        burst_words: int,
         watchdog_bits: int = WATCHDOG_BITS,
     ) -> None:
-        """address_bits: enough to count the words of the external memory.
+        """address_bits: enough to count the words of the external memory; burst_words: of its longest burst.
         watchdog_bits: as ImageRunner's."""
         self._config = config
         self._encodings = encodings
         self._scratchpad_words = scratchpad_words
         self._address_bits = address_bits
+        self._burst_words = burst_words
         self._watchdog_bits = watchdog_bits
         ports = 1 + 2 * len(config.feeders)
         super().__init__(
@@ -85,6 +97,11 @@ class ExternalRunner(wiring.Component):
                 "i_memory_words": In(stream.Signature(WORD_BITS)).array(ports),
                 "o_memory_writes": Out(stream.Signature(WordWrite)),
                 "memory_forget": Out(1),
+                "o_map_requests": Out(stream.Signature(WordBurst(ADDRESS_BITS, burst_words))),
+                "i_map_words": In(stream.Signature(WORD_BITS)),
+                "o_map_words": Out(stream.Signature(WORD_BITS)),
+                "map_idle": In(1),
+                "map_drop": Out(1),
                 "o_starts": Out(stream.Signature(ADDRESS_BITS)),
                 "i_words": In(stream.Signature(WORD_BITS)),
                 "stop": In(1),
@@ -110,11 +127,36 @@ class ExternalRunner(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)
         wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
         wiring.connect(m, runner.o_reports, wiring.flipped(self.o_reports))
-        wiring.connect(m, wiring.flipped(self.i_features), runner.i_features)
-        wiring.connect(m, runner.o_features, wiring.flipped(self.o_features))
-        wiring.connect(m, reader.o, runner.i_program)
+        # Bytes from the host and to it, or from the external memory and to it, as the command at hand says.
+        m.submodules.maps = maps = ResetInserter(resets)(MapPort(self._burst_words))
+        for name, outer in (("o_requests", "o_map_requests"), ("o_words", "o_map_words")):
+            wiring.connect(m, getattr(maps, name), wiring.flipped(getattr(self, outer)))
+        wiring.connect(m, wiring.flipped(self.i_map_words), maps.i_words)
+        wiring.connect(m, fetcher.o_pieces, maps.i_pieces)
+        m.d.comb += [maps.idle.eq(self.map_idle), self.map_drop.eq(resets)]
+        external, host, loaded = runner.external, self.i_features, maps.o
+        m.d.comb += [
+            runner.i_features.valid.eq(Mux(external, loaded.valid, host.valid)),
+            runner.i_features.payload.eq(Mux(external, loaded.payload, host.payload)),
+            host.ready.eq(runner.i_features.ready & ~external),
+            loaded.ready.eq(runner.i_features.ready & external),
+            runner.o_features.ready.eq(Mux(external, maps.i.ready, self.o_features.ready)),
+        ]
+        for target, chosen in ((self.o_features, ~external), (maps.i, external)):
+            m.d.comb += [
+                target.payload.eq(runner.o_features.payload),
+                target.valid.eq(runner.o_features.valid & chosen),
+            ]
         wiring.connect(m, fetcher.o_starts, wiring.flipped(self.o_starts))
-        wiring.connect(m, wiring.flipped(self.i_words), fetcher.i)
+        # Words come out of a block memory, and a check sum is compared with them.
+        m.submodules.words = words = ShortQueue(WORD_BITS)
+        wiring.connect(m, words.o, fetcher.i)
+        m.d.comb += [
+            words.flush.eq(resets | fetcher.o_starts.valid),
+            words.i.payload.eq(self.i_words.payload),
+            words.i.valid.eq(self.i_words.valid & ~words.flush),
+            self.i_words.ready.eq(words.i.ready & ~words.flush),
+        ]
         wiring.connect(m, fetcher.o_writes, wiring.flipped(self.o_memory_writes))
         asks, takes = [reader.o_requests, *runner.o_memory_requests], [reader.i_words, *runner.i_memory_words]
         for port, (ask, take) in enumerate(zip(asks, takes, strict=True)):
@@ -136,16 +178,26 @@ class ExternalRunner(wiring.Component):
         ]
 
         # A run ends when the whole image has been read, too, so that its last sum has been looked at.
-        fetched, quiet, moved = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        fetched, quiet, moved, running = (
+            Signal(),
+            *(Signal(reset_less=True, name=n) for n in ("quiet", "moved", "running")),
+        )
         with m.If(fetcher.start):
             m.d.sync += fetched.eq(0)
         with m.Elif(fetcher.done):
             m.d.sync += fetched.eq(1)
         m.d.sync += [
             quiet.eq(reader.idle),
+            running.eq(control.running),
             moved.eq((self.i_words.valid & self.i_words.ready) | (reader.o.valid & reader.o.ready)),
         ]
         connect_control(m, control, runner)
+        # What is left of a run that was ended is no program.
+        m.d.comb += [
+            runner.i_program.payload.eq(reader.o.payload),
+            runner.i_program.valid.eq(running & reader.o.valid),
+            reader.o.ready.eq(running & runner.i_program.ready),
+        ]
         m.d.comb += [
             fetcher.start.eq(control.check | control.start),
             fetcher.dry.eq(control.check),

@@ -36,6 +36,7 @@ class ProgramRunner(wiring.Component):
         clear, rewind, running, idle : in; as RunControl's
         commanded, reported, faulty, ended : out; as RunControl's
         quiet : out; the readers have dropped what was left in them
+        external : out; the command that is carried out loads from the external memory, or stores there
         moved : out; a word, a feature, a command or a report moves
         stop : in; resets all; reset : in; resets the array
     Timing
@@ -64,6 +65,7 @@ class ProgramRunner(wiring.Component):
     faulty: Signal
     ended: Signal
     quiet: Signal
+    external: Signal
     moved: Signal
     stop: Signal
     reset: Signal
@@ -78,7 +80,7 @@ class ProgramRunner(wiring.Component):
         self._address_bits = address_bits
         ports = 2 * len(config.feeders)
         inputs = ("clear", "rewind", "running", "idle", "stop", "reset")
-        outputs = ("commanded", "reported", "faulty", "ended", "quiet", "moved")
+        outputs = ("commanded", "reported", "faulty", "ended", "quiet", "external", "moved")
         super().__init__(
             {
                 "i_program": In(stream.Signature(WeightWord)),
@@ -128,6 +130,8 @@ class ProgramRunner(wiring.Component):
         ]
         with m.If(self.clear | self.rewind):
             m.d.comb += command.payload.op.eq(CommandOp.CLEAR)
+        with m.If(self.commanded):
+            m.d.sync += self.external.eq(program.external & ~self.clear)
         stalls = Signal(CYCLE_BITS, reset_less=True)
         stalled = Signal(reset_less=True)
         begins = Signal(reset_less=True)  # a cycle late, as `stalled` is: nothing stalls while a command is taken

@@ -195,6 +195,10 @@ def _simulation(image: Image, fetched: Fetched | None, *, waves: bool) -> tuple[
     from openwork_dv.native.external import build_external
 
     config = replace(image.config, technology=Technology.GENERIC)
+    if fetched is None and image.map_bytes:
+        raise BackendError(
+            "the image keeps maps in an external memory: name the board whose memories are simulated, as in --board ulx3s-85f"
+        )
     if fetched is None:
         return build(config, (image.encoding,), waves=waves), image.words
     words = external_words(image.words, image.config, fetched.scratchpad_words)

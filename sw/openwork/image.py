@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from openwork.network import IntegerNetwork, NetworkError
 from openwork.places import Place
+from openwork_hw.arch.commands import LoadCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import Instruction
@@ -45,6 +46,8 @@ class Image:
         stored: tensors that the STORE commands give back, each with its feature words.
         orders: of stored vectors whose words are in another order than their channels: the channel of each word.
         words: uint32, as `arch.image` lays them out.
+        spilled: tensors that are in the feature memories in parts only: maps in an external memory, and an output that leaves the
+            array in parts. Their places say how they are divided among PEs and lanes; the addresses mean nothing.
         scratchpad_words: words of the scratchpad for which passes were made small enough (`arch.external_image`); 0 if they may use
             any number of words.
     """
@@ -58,6 +61,7 @@ class Image:
     orders: Mapping[str, tuple[int, ...]]
     words: NDArray[np.uint32]
     scratchpad_words: int = 0
+    spilled: tuple[str, ...] = ()
 
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -67,6 +71,12 @@ class Image:
             ImageError: they hold none that this array carries out.
         """
         return disassemble(self.words, self.config)
+
+    @cached_property
+    def map_bytes(self) -> int:
+        """Bytes of an external memory that maps take; 0 if all maps are in the feature memories."""
+        pieces = [piece for one in self.instructions for piece in getattr(one.command, "pieces", ())]
+        return max((piece.address + piece.bytes for piece in pieces), default=0)
 
     def place(self, tensor: str) -> Place:
         """Where a tensor lies."""
@@ -88,8 +98,16 @@ class Image:
                 f"the image takes int8 {list(self.network.input.shape)}, not {inputs.dtype} {list(inputs.shape)}"
             )
         words = self.place(self.network.input.name).pack(inputs)
-        groups = sum(command.kind == "LOAD" for command in self.commands)
-        return np.ascontiguousarray(words[:groups]).reshape(-1)
+        # In the order of the LOAD commands: where the input does not fit at once, a part of each row group after the other.
+        done = [0] * len(words)
+        parts = []
+        for instruction in self.instructions:
+            command = instruction.command
+            if isinstance(command, LoadCommand) and not command.pieces:
+                first = done[command.group]
+                done[command.group] += command.words
+                parts.append(words[command.group, first : first + command.words].reshape(-1))
+        return np.concatenate(parts)
 
     def tensors(self, stored: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
         """The tensors, int8 [channels, height, width], in what the STORE commands gave back, byte by byte."""
@@ -141,7 +159,7 @@ class Image:
 
     def __str__(self) -> str:
         row_groups = sorted({place.row_groups for place in self.places if not place.vector}, reverse=True)
-        words = max(place.base + place.words for place in self.places)
+        words = max(place.base + place.words for place in self.places if place.tensor not in self.spilled)
         lines = {
             "array": f"{self.config}, {self.encoding.name.lower()} streams",
             "row groups": ", then ".join(map(str, row_groups)) or "vectors only",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.activation import Activation
+from openwork.tensors import by, by_if_unequal
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, fold_offset
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import MAX_ROWS
@@ -37,6 +38,31 @@ def row_sum_bits(
     return np.array([int(value).bit_length() + 1 for value in largest], dtype=np.int64)
 
 
+def window_places(
+    shape: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> tuple[int, int]:
+    """How many places a window has in a padded map, down and across; 0 or less if it is larger than the map.
+
+    >>> window_places((3, 9, 8), (3, 3), (2, 1), (1, 1, 1, 1))
+    (5, 8)
+
+    Args:
+        shape: channels, height and width of the map.
+        kernel, stride, dilation: of the window, down and across.
+        padding: pixels at top, left, bottom, right.
+    """
+    down, across = (
+        (shape[1 + axis] + padding[axis] + padding[2 + axis] - dilation[axis] * (kernel[axis] - 1) - 1) // stride[axis]
+        + 1
+        for axis in (0, 1)
+    )
+    return down, across
+
+
 class LayerError(Refusal):
     """A layer or model that means nothing; the message names the layer, the rule and the value."""
 
@@ -57,7 +83,7 @@ class IntegerLayer:
         input_zero_point, output_zero_point: the int8 that stands for 0.0; of the input, what taps outside the map read.
         activation: what the requantized sums go through.
         input_shape: channels, height, width.
-        stride, dilation: the same in both directions, 1 or more.
+        stride, dilation: down and across, each 1 or more.
         padding: pixels added at top, left, bottom, right.
         groups: parts that rows and channels are divided into; a row sees only the channels of its own part.
 
@@ -75,9 +101,9 @@ class IntegerLayer:
     output_zero_point: int
     activation: Activation
     input_shape: tuple[int, int, int]
-    stride: int = 1
+    stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: int = 1
+    dilation: tuple[int, int] = (1, 1)
     groups: int = 1
 
     def __post_init__(self) -> None:
@@ -86,8 +112,15 @@ class IntegerLayer:
             self._check_integer(name, getattr(self, name), ACTIVATION_MIN, ACTIVATION_MAX)
         fault = self.activation.fault()
         self._require(fault is None, fault or "")
-        for name in ("stride", "dilation", "groups"):
-            self._check_integer(name, getattr(self, name), 1, MAX_ROWS)
+        self._check_integer("groups", self.groups, 1, MAX_ROWS)
+        for name in ("stride", "dilation"):
+            numbers = getattr(self, name)
+            self._require(
+                isinstance(numbers, tuple) and len(numbers) == 2,
+                f"{name} is two numbers, down and across, not {numbers!r}",
+            )
+            for number in numbers:
+                self._check_integer(name, number, 1, MAX_ROWS)
         self._require(len(self.input_shape) == 3, f"input_shape is channels, height, width, not {self.input_shape}")
         for name, size in zip(("channels", "height", "width"), self.input_shape, strict=True):
             self._check_integer(f"input {name}", size, 1, 1 << 16)
@@ -102,7 +135,7 @@ class IntegerLayer:
         _, height, width = self.output_shape
         self._require(
             height > 0 and width > 0,
-            f"the kernel {_by(self.kernel)} with dilation {self.dilation} is larger than the padded map",
+            f"the kernel {by(self.kernel)} with dilation {by(self.dilation)} is larger than the padded map",
         )
 
     def _check_arrays(self) -> None:
@@ -158,19 +191,13 @@ class IntegerLayer:
     @property
     def covers_map(self) -> bool:
         """The kernel is as large as the map, so that there is one output pixel."""
-        return self.kernel == self.input_shape[1:] and not any(self.padding) and self.dilation == 1
+        return self.kernel == self.input_shape[1:] and not any(self.padding) and self.dilation == (1, 1)
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
         """Rows, output height, output width."""
-        _, height, width = self.input_shape
-        top, left, bottom, right = self.padding
-        kernel_h, kernel_w = self.kernel
-        return (
-            self.rows,
-            (height + top + bottom - self.dilation * (kernel_h - 1) - 1) // self.stride + 1,
-            (width + left + right - self.dilation * (kernel_w - 1) - 1) // self.stride + 1,
-        )
+        height, width = window_places(self.input_shape, self.kernel, self.stride, self.padding, self.dilation)
+        return self.rows, height, width
 
     @property
     def output_pixels(self) -> int:
@@ -181,8 +208,8 @@ class IntegerLayer:
         """The taps that read outside the map for some output pixel, bool [kernel_h, kernel_w]."""
         directions = []
         for axis in (0, 1):
-            first = np.arange(self.kernel[axis]) * self.dilation - self.padding[axis]
-            last = first + (self.output_shape[1 + axis] - 1) * self.stride
+            first = np.arange(self.kernel[axis]) * self.dilation[axis] - self.padding[axis]
+            last = first + (self.output_shape[1 + axis] - 1) * self.stride[axis]
             directions.append((first < 0) | (last >= self.input_shape[1 + axis]))
         down, across = directions
         outside: NDArray[np.bool_] = down[:, None] | across[None, :]
@@ -214,18 +241,15 @@ class IntegerLayer:
         return row_sum_bits(self.weights, self.bias, self.shift, self.output_zero_point)
 
     def __str__(self) -> str:
-        shapes = f"{_by(self.input_shape)} -> {_by(self.output_shape)}"
+        shapes = f"{by(self.input_shape)} -> {by(self.output_shape)}"
         lines = {
             "layer": self.name,
             "shape": shapes,
             "weights": f"int8 {list(self.weights.shape)}, density {self.density:.3f}",
-            "geometry": f"stride {self.stride}, padding {self.padding}, dilation {self.dilation}, groups {self.groups}",
+            "geometry": f"stride {by_if_unequal(self.stride)}, padding {self.padding}, dilation {by_if_unequal(self.dilation)}, "
+            f"groups {self.groups}",
             "macs": f"{self.macs:,} of {self.dense_macs:,}",
             "zero points": f"{self.input_zero_point} -> {self.output_zero_point}, {self.activation}",
             "shift": f"{self.shift.min()} to {self.shift.max()}",
         }
         return "\n".join(f"{name:12} {value}" for name, value in lines.items())
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

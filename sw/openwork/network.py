@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from openwork.arrays import ArrayError, user_array
 from openwork.layer import IntegerLayer
 from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX_WEIGHTS, check_limit
-from openwork.operations import LayerStep, MaxPool, Reshape, Step, Upsample
+from openwork.operations import LayerStep, MaxPool, PixelShuffle, Reshape, Step, Upsample
 from openwork.outputs import Output, Tail, joined
 from openwork.tensors import NetworkError, NetworkSizeError, Shape, Tensor, by, check_agreement
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
@@ -26,6 +26,7 @@ __all__ = [
     "NetworkError",
     "NetworkSizeError",
     "Output",
+    "PixelShuffle",
     "Reshape",
     "Shape",
     "Step",

@@ -60,3 +60,8 @@ def check_agreement(what: str, tensors: Sequence[Tensor]) -> None:
 def by(shape: Sequence[int]) -> str:
     """A shape as people write it."""
     return " x ".join(map(str, shape))
+
+
+def by_if_unequal(pair: tuple[int, int]) -> str:
+    """Numbers down and across as people write them: one number if both are equal."""
+    return str(pair[0]) if pair[0] == pair[1] else by(pair)

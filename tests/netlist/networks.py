@@ -22,7 +22,7 @@ def small_network() -> IntegerNetwork:
             output_zero_point=3,
             activation=Clip(),
             input_shape=shape,
-            stride=stride,
+            stride=(stride, stride),
             padding=(1, 1, 1, 1),
             groups=1,
         )

@@ -83,7 +83,6 @@ def runs_right(
         receive_bytes=receive_bytes,
         result_bytes=result_bytes,
         write_verilog=level,
-        short_runs=True,
     )
     with simulated, Board.open(simulated.port, SIMULATED_BAUD, patience_s=PATIENCE_S) as board:
         board.load(image)

@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 
 from openwork.activation import Clip
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
+
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+"""Strides down and across."""
 
 
 @st.composite
@@ -24,7 +27,7 @@ def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
         read = (first, first) if twice else (first, draw(st.sampled_from(alike))) if two else (first,)
         names = tuple(one.name for one in read)
         source = (sum(one.shape[0] for one in read), *first.shape[1:])
-        kinds = ("layer",) if twice else ("layer", "layer", "pool", "upsample", "reshape")
+        kinds = ("layer",) if twice else ("layer", "layer", "pool", "upsample", "shuffle", "reshape")
         step = draw(_steps(f"step {number}/é", names, source, first.zero_point, kinds))
         steps.append(step)
         keeps = not isinstance(step, LayerStep) or draw(st.booleans())
@@ -47,9 +50,23 @@ def _steps(
     kernel = (draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width))))
     if kind == "pool":
         padding = [draw(st.integers(0, kernel[side % 2] - 1)) for side in range(4)]
-        return MaxPool(inputs, name, kernel, draw(st.integers(1, 3)), (padding[0], padding[1], padding[2], padding[3]))
+        dilation = draw(
+            st.tuples(
+                *(
+                    st.integers(1, 2 if side > kernel[axis] and kernel[axis] == 2 else 1)
+                    for axis, side in enumerate((height, width))
+                )
+            )
+        )
+        return MaxPool(inputs, name, kernel, draw(PAIRS), (padding[0], padding[1], padding[2], padding[3]), dilation)
     if kind == "upsample" and height * width < 50:
-        return Upsample(inputs, name, draw(st.integers(1, 3)))
+        return Upsample(inputs, name, draw(PAIRS))
+    if kind == "shuffle":
+        down, across = draw(st.sampled_from([(1, 1), (1, 2), (2, 1), (2, 2)]))
+        alone = len(inputs) == 1 or (down, across) == (1, 1)
+        if height * width > 1 and alone and channels % (down * across) == 0:
+            size = draw(st.integers(1, height * down)), draw(st.integers(1, width * across))
+            return PixelShuffle(inputs, name, (down, across), size)
     if kind == "reshape":
         return Reshape(
             inputs, name, draw(st.sampled_from([(channels * height * width, 1, 1), (width, channels, height)]))
@@ -70,7 +87,7 @@ def _steps(
         output_zero_point=draw(st.sampled_from([zero_point, 5])),
         activation=Clip(low, high),
         input_shape=shape,
-        stride=draw(st.integers(1, 3)),
+        stride=draw(PAIRS),
         padding=draw(st.tuples(*[st.integers(0, 2)] * 4)),
         groups=groups,
     )

@@ -54,16 +54,16 @@ def test_compile_writes_what_the_compiler_makes(folder: Path) -> None:
 
 
 def test_compile_for_a_board_says_how_many_inputs_per_second_it_gives(folder: Path) -> None:
-    board = BOARDS["ulx3s-85f"]
+    board = BOARDS["ecpix5-85f"]
     status, said = openwork("compile", folder / "a.int8", "--board", board.name, "-o", folder / "board.image")
     image = read_image(folder / "board.image")
     assert status == 0 and image.config == board.config and image.encoding in board.encodings
-    speed = board_speed(image, 100e6, 3_000_000)
+    speed = board_speed(image, 112.5e6, 3_000_000)
     loaded = image.load_bytes(np.zeros(image.network.input.shape, np.int8))
     assert speed.input_s == 10 * loaded.nbytes / 3e6 and speed.bound == "the serial line"
     assert speed.inputs_per_second == pytest.approx(1 / speed.input_s)
     text = " ".join(said.split())
-    assert f"ulx3s-85f at 100 MHz, predicted: {speed};" in text and "of 64.0 KiB of image memory" in text
+    assert f"ecpix5-85f at 112.5 MHz, predicted: {speed};" in text and "of 64.0 KiB of image memory" in text
 
 
 @pytest.mark.parametrize("backend", ["golden", "model"])

@@ -32,7 +32,16 @@ def test_geometry() -> None:
     assert layer.output_shape == (2, 3, 3)
     assert (layer.nonzeros, layer.density) == (6, 0.5)
     assert (layer.macs, layer.dense_macs) == (6 * 9, 12 * 9)
-    assert a_layer(stride=2, padding=(1, 2, 0, 3), dilation=3).output_shape == (2, 2, 3)
+    assert a_layer(stride=(2, 2), padding=(1, 2, 0, 3), dilation=(3, 3)).output_shape == (2, 2, 3)
+    assert a_layer(stride=(1, 3), padding=(0, 1, 0, 0), dilation=(9, 2)).output_shape == (2, 3, 1)
+
+
+def test_strides_and_dilations_are_pairs() -> None:
+    for name in ("stride", "dilation"):
+        with pytest.raises(LayerError, match=f"{name} is two numbers, down and across, not 2"):
+            a_layer(**{name: 2})
+        with pytest.raises(LayerError, match=f"{name} must be a whole number from 1"):
+            a_layer(**{name: (1, 0)})
 
 
 def test_arrays_are_copied_and_read_only() -> None:
@@ -62,14 +71,14 @@ def test_arrays_are_copied_and_read_only() -> None:
         ({"input_zero_point": 128}, "input_zero_point must be a whole number from -128 to 127, not 128"),
         ({"output_zero_point": 0.5}, "output_zero_point must be a whole number"),
         ({"activation": Clip(5, 4)}, "low must not exceed high"),
-        ({"stride": 0}, "stride must be"),
-        ({"dilation": 0}, "dilation must be"),
+        ({"stride": (0, 1)}, "stride must be"),
+        ({"dilation": (1, 0)}, "dilation must be"),
         ({"groups": 3}, "3 groups x 3 channels"),
         ({"input_shape": (6, 3)}, "input_shape is channels, height, width"),
         ({"input_shape": (6, 0, 4)}, "input height must be"),
         ({"padding": (0, 0, -1, 0)}, "bottom padding must be"),
         ({"padding": (0, 0)}, "padding is top, left, bottom, right"),
-        ({"dilation": 4}, "larger than the padded map"),
+        ({"dilation": (4, 4)}, "larger than the padded map"),
     ],
 )
 def test_refuses_by_name(changes: dict[str, Any], rule: str) -> None:

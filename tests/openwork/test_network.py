@@ -40,8 +40,8 @@ def a_network(**changes: Any) -> IntegerNetwork:
         "steps": (
             LayerStep(("input",), "first", a_layer("first", 2, 4)),
             LayerStep(("first", "input"), "both", a_layer("both", 6)),
-            MaxPool(("both",), "pool", (2, 2), 2, (0, 0, 0, 1)),
-            Upsample(("pool",), "large", 2),
+            MaxPool(("both",), "pool", (2, 2), (2, 2), (0, 0, 0, 1)),
+            Upsample(("pool",), "large", (2, 2)),
             Reshape(("large",), "flat", (16, 1, 1)),
         ),
         "outputs": ("flat",),

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from openwork.activation import Clip
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
 
 Padding = tuple[int, int, int, int]
 
@@ -44,8 +44,8 @@ class Builder:
         weights: NDArray[np.int8],
         *,
         groups: int = 1,
-        stride: int = 1,
-        dilation: int = 1,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
         padding: Padding = (0, 0, 0, 0),
         low: int = -128,
         high: int = 127,
@@ -95,7 +95,7 @@ def photograph() -> IntegerNetwork:
     """A classifier of a map that does not divide into blocks: strides, groups, depthwise, a residual, concatenation, pooling."""
     net = Builder((3, 11, 7), zero_point=-9, seed=1)
     net.layer("stem", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), low=-9)
-    net.add(MaxPool(("stem",), "pooled", (3, 2), 2, (1, 0, 1, 1)))
+    net.add(MaxPool(("stem",), "pooled", (3, 2), (2, 2), (1, 0, 1, 1)))
     net.layer("depthwise", ("pooled",), 6, (3, 3), padding=(1, 1, 1, 1), groups=6, density=0.9)
     net.layer("grouped", ("depthwise",), 8, (2, 2), padding=(1, 0, 0, 1), groups=2, high=90)
     weights = net.weights(6, 8 + 6, 3, 3, density=0.6)
@@ -103,7 +103,7 @@ def photograph() -> IntegerNetwork:
     weights[:, 8:] = 0
     weights[np.arange(6), 8 + np.arange(6), 1, 1] = 100
     net.weighted("joined", ("grouped", "pooled"), weights, padding=(1, 1, 1, 1), low=-100)
-    net.add(MaxPool(("joined", "depthwise"), "largest", (2, 2), 1))
+    net.add(MaxPool(("joined", "depthwise"), "largest", (2, 2), (1, 1)))
     net.average("average", "largest")
     net.layer("hidden", ("average",), 11, (1, 1), low=-9)
     net.layer("scores", ("hidden", "average"), 7, (1, 1))
@@ -115,22 +115,25 @@ def long_rows() -> IntegerNetwork:
     net = Builder((9, 6, 5), zero_point=4, seed=2)
     net.layer("long", ("input",), 7, (3, 3), padding=(1, 1, 1, 1), density=0.95)
     net.layer("twice", ("long", "long"), 8, (3, 3), padding=(1, 1, 1, 1), density=0.3)
-    net.layer("wide", ("twice",), 4, (3, 3), padding=(2, 2, 2, 2), dilation=2, density=0.5)
+    net.layer("wide", ("twice",), 4, (3, 3), padding=(2, 2, 2, 2), dilation=(2, 2), density=0.5)
     net.layer("flat", ("wide",), 10, (6, 5), density=0.3)
     net.layer("scores", ("flat",), 6, (1, 1), density=0.9)
     return net.network()
 
 
 def few_pixels() -> IntegerNetwork:
-    """Maps of at most a pixel per block: kernels that reach two blocks far, a gathered map, a pooled vector that becomes a map."""
+    """Maps of at most a pixel per block: kernels that reach two blocks far, a gathered map, a pooled vector that
+    becomes a map, and channels that become pixels."""
     net = Builder((4, 8, 6), zero_point=0, seed=3)
-    net.layer("halved", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), stride=2)
+    net.layer("halved", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
     net.layer("far", ("halved",), 5, (5, 5), padding=(2, 2, 2, 2), density=0.4)
-    net.layer("gathered", ("far",), 7, (3, 3), padding=(1, 1, 1, 1), stride=2)
+    net.layer("gathered", ("far",), 7, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
     net.layer("small", ("gathered",), 6, (3, 3), padding=(1, 1, 1, 1))
     net.average("average", "small")
-    net.add(Upsample(("average",), "spread", 4))
-    net.layer("again", ("spread",), 5, (3, 3), padding=(1, 0, 1, 0))
+    net.add(Upsample(("average",), "spread", (4, 4)))
+    net.layer("again", ("spread",), 6, (3, 3), padding=(1, 0, 1, 0))
+    net.add(PixelShuffle(("again",), "shuffled", (2, 3), (7, 5)))
+    net.layer("unequal", ("shuffled",), 3, (3, 3), padding=(1, 2, 1, 2), stride=(2, 1), dilation=(1, 2))
     return net.network()
 
 
@@ -140,10 +143,10 @@ def picture_of_a_vector() -> IntegerNetwork:
     net.layer("spread", ("input",), 2 * 3 * 5, (1, 1))
     net.add(Reshape(("spread",), "map", (2, 3, 5)))
     net.layer("mixed", ("map",), 3, (3, 3), padding=(1, 1, 1, 1))
-    net.add(Upsample(("mixed",), "enlarged", 2))
+    net.add(Upsample(("mixed",), "enlarged", (2, 2)))
     net.layer("smooth", ("enlarged",), 2, (3, 3), padding=(1, 1, 1, 1), low=-3)
     net.add(Reshape(("smooth",), "other", (4, 3, 10)))
-    net.add(MaxPool(("other",), "largest", (2, 2), 1))
+    net.add(MaxPool(("other",), "largest", (2, 2), (1, 1)))
     net.add(Reshape(("largest",), "unrolled", (4 * 2 * 9, 1, 1)))
     net.layer("scores", ("unrolled",), 5, (1, 1), density=0.4)
     return net.network()

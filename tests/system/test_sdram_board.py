@@ -8,6 +8,8 @@ from random import Random
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.openwork.compiler.test_spilling import CONFIG as SPILLING
+from tests.openwork.compiler.test_spilling import SCRATCHPAD, tall
 from tests.openwork.host.models import inputs_of, small_image
 
 from openwork.compiler.network import compile_network
@@ -20,7 +22,7 @@ from openwork_dv.native.external import build_external
 from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
 from openwork_dv.native.simulation import NativeSimulation, Step
 from openwork_dv.sdram.board import SdramBoard
-from openwork_hw.arch.config import PRESETS
+from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.external_image import HEADER_WORDS, check_external_words, external_words
 from openwork_hw.arch.fetching import fetched_run
 from openwork_hw.arch.image import ImageStatus
@@ -65,10 +67,12 @@ def test_a_network_that_is_larger_than_the_scratchpad(simulation: NativeSimulati
     assert len({result.cycles for result in results[1:]}) <= 2  # the refresh at hand when a run begins
 
 
-def damaged(words: NDArray[np.uint32], random: Random) -> tuple[NDArray[np.uint32], int]:
+def damaged(
+    words: NDArray[np.uint32], random: Random, scratchpad_words: int = SCRATCHPAD_WORDS, config: ArrayConfig = CONFIG
+) -> tuple[NDArray[np.uint32], int]:
     """The image with one flipped bit behind its header, and the number of the transfer that holds it."""
     ends = HEADER_WORDS + np.cumsum(
-        [len(one.words) + 3 for one in check_external_words(words, CONFIG, SCRATCHPAD_WORDS)]
+        [len(one.words) + 3 for one in check_external_words(words, config, scratchpad_words)]
     )
     place = random.randrange(HEADER_WORDS, len(words))
     flipped = words.copy()
@@ -112,10 +116,41 @@ def test_an_image_for_a_larger_scratchpad_does_not_run(simulation: NativeSimulat
     assert (check.status, run.status) == (ImageStatus.LENGTH, ImageStatus.NOT_CHECKED)
 
 
+def test_maps_in_the_sdram(seed: int) -> None:
+    """Windows, channels after the other, a pooling: every output, and every RUN in its cycles; also after a run that was ended."""
+    config = replace(SPILLING, feature_words=64)
+    simulation = build_external(config, SDRAM, SCRATCHPAD, short_runs=True)
+    image = compile_network(tall(), config, scratchpad_words=SCRATCHPAD)
+    words = external_words(image.words, config, SCRATCHPAD)
+    rng = np.random.default_rng(seed)
+    inputs = rng.integers(-128, 128, (3, *image.network.input.shape)).astype(np.int8)
+    expected = run_network(image.network, inputs)
+    features = [image.load_bytes(one) for one in inputs]
+    random = Random(seed)
+    steps: list[Step] = [Put(words), Check(), *(Run(one) for one in features)]
+    for _ in range(3):
+        flipped, _ = damaged(words, random, SCRATCHPAD, config)
+        steps += [Put(flipped), Run(features[0]), Put(words), Check(), Run(features[1])]
+    _, *results = simulation.perform(steps)
+    right = [*zip(results[:3], expected, strict=True), *((results[number], expected[1]) for number in (5, 8, 11))]
+    for result, output in right:
+        assert result.status is ImageStatus.GOOD
+        assert (image.outputs(result.outputs) == output).all()
+        for report, command in zip(result.reports, image.commands, strict=True):
+            if command.kind == "RUN":
+                assert report.cycles - report.stalls <= command.predicted_cycles <= report.cycles
+    assert {results[number].status for number in (3, 6, 9)} <= {ImageStatus.DAMAGED, ImageStatus.LENGTH}
+    predicted = fetched_run(
+        config, SDRAM, check_external_words(words, config, SCRATCHPAD), [one.predicted_cycles for one in image.commands]
+    )
+    assert abs(predicted.cycles - results[1].cycles) < 0.1 * results[1].cycles
+
+
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[SimulatedBoard]:
-    """The start-up of a real chip would take most of the time."""
-    sdram = SdramConfig(replace(SDRAM.chip, startup=2000), 12e6)
+    """A small chip, whose few rows are refreshed in time at a slow clock. A real chip would take most of the time to start up."""
+    chip = replace(SDRAM.chip, startup=2000, row_bits=6, column_bits=7, refreshes=256)
+    sdram = SdramConfig(chip, 12e6)
     with SimulatedBoard(
         CONFIG, clock_hz=12_000_000, baud=3_000_000, shell=SdramBoard, sdram=sdram, memory_words=SCRATCHPAD_WORDS
     ) as board:

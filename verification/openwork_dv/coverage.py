@@ -19,6 +19,7 @@ LAYER_BINS = (
     "kernel not square",
     *(f"stride {stride}" for stride in (1, 2, 3)),
     *(f"dilation {dilation}" for dilation in (1, 2)),
+    *("unequal strides", "unequal dilations"),
     *("one group", "several groups", "depthwise"),
     *("odd width", "even width", "map of one pixel", "no padding", "padding on one side only", "padding all around"),
     *(
@@ -46,6 +47,7 @@ ERROR_BINS = (*(f"error {kind.name.lower()}" for kind in StreamErrorKind if kind
 
 NETWORK_BINS = (
     *("SUM", "MAX", "POOL", "layer", "depthwise layer", "largest value", "enlarged map", "reshaped"),
+    "channels that became pixels",
     *("MOVE of one lane", "MOVE of several lanes", "MOVE from the first lane", "MOVE from a lane after the first"),
     *("vector", "vector out of a map", "map out of a vector", "vector for all PEs", "vectors in several streams"),
     *(
@@ -117,8 +119,10 @@ def _shape_bins(case: Case) -> Iterator[str]:
         yield f"kernel side {side}"
     if layer.kernel[0] != layer.kernel[1]:
         yield "kernel not square"
-    yield f"stride {layer.stride}"
-    yield f"dilation {layer.dilation}"
+    for name, numbers in (("stride", layer.stride), ("dilation", layer.dilation)):
+        yield from (f"{name} {number}" for number in set(numbers))
+        if numbers[0] != numbers[1]:
+            yield f"unequal {name}s"
     yield "one group" if layer.groups == 1 else "depthwise" if layer.groups == layer.channels else "several groups"
     yield "odd width" if layer.input_shape[2] % 2 else "even width"
     if layer.output_pixels == 1:

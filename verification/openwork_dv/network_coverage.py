@@ -10,7 +10,12 @@ from openwork_hw.arch import encodings
 from openwork_hw.arch.commands import MoveCommand, Operation, RunCommand
 from openwork_hw.arch.image import Instruction
 
-STEP_BINS = {"max_pool": "largest value", "upsample": "enlarged map", "reshape": "reshaped"}
+STEP_BINS = {
+    "max_pool": "largest value",
+    "upsample": "enlarged map",
+    "pixel_shuffle": "channels that became pixels",
+    "reshape": "reshaped",
+}
 """The bin of an operation, where that is not its own name."""
 
 

@@ -6,10 +6,13 @@ from numpy.typing import NDArray
 
 from openwork.activation import Clip
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, Reshape, Shape, Step, Tensor, Upsample
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
 
 MOST_PIXELS = 160
 """Of a map that an enlarging step makes."""
+
+FACTORS = ((2, 2), (1, 2), (2, 1), (1, 3), (3, 1), (1, 1))
+"""What channels become, down and across; with (1, 1) pixels are only cut off."""
 
 ZERO_POINTS = (-128, -11, 0, 5, 127)
 
@@ -61,15 +64,24 @@ def _step(rng: Generator, name: str, names: tuple[str, ...], shape: Shape, tenso
         kinds |= {"reshape": 2.0}
     if height * width <= MOST_PIXELS / 4:
         kinds |= {"enlarge": 0.8}
+    counts = [tensor.shape[0] for tensor in tensors if tensor.name in names]
+    factors = [(down, across) for down, across in FACTORS if all(count % (down * across) == 0 for count in counts)]
+    if 1 < height * width <= MOST_PIXELS / 2 and factors:
+        kinds |= {"shuffle": 1.5}
     shares = np.array(list(kinds.values()))
     kind = str(rng.choice(list(kinds), p=shares / shares.sum()))
     if kind == "pool":
         kernel = _kernel(rng, height, width)
         padding = [int(rng.integers(0, kernel[side % 2])) for side in range(4)] if rng.random() < 0.4 else [0] * 4
-        stride = int(rng.choice([1, 2, 2, 3]))
+        stride = _both(rng, [1, 2, 2, 3])
         return MaxPool(names, name, kernel, stride, (padding[0], padding[1], padding[2], padding[3]))
     if kind == "enlarge":
-        return Upsample(names, name, 2 if height * width > 10 else int(rng.integers(2, 5)))
+        times = 2 if height * width > 10 else int(rng.integers(2, 5))
+        ways = ((times, times), (times, times), (times, 1), (1, times))
+        return Upsample(names, name, ways[int(rng.integers(len(ways)))])
+    if kind == "shuffle":
+        factor = factors[int(rng.integers(len(factors)))]
+        return PixelShuffle(names, name, factor, (_cut(rng, height * factor[0]), _cut(rng, width * factor[1])))
     if kind == "reshape":
         return Reshape(names, name, _other_shape(rng, shape))
     if kind == "average":
@@ -118,14 +130,16 @@ def _convolution(
     groups = channels if depthwise else 1
     rows = groups * int(rng.integers(1, 3)) if depthwise else int(rng.integers(1, 14))
     kernel = _kernel(rng, height, width)
-    dilation = 2 if max(kernel) == 3 and min(height, width) > 5 and rng.random() < 0.2 else 1
+    dilation = (1, 1)
+    if max(kernel) == 3 and min(height, width) > 5 and rng.random() < 0.2:
+        dilation = (2, 2) if rng.random() < 0.7 else (1, 2) if rng.random() < 0.5 else (2, 1)
     padding = [0] * 4
     if height * width > 1 and rng.random() < 0.7:
-        padding = [dilation * (kernel[side % 2] // 2) for side in range(4)]
+        padding = [dilation[side % 2] * (kernel[side % 2] // 2) for side in range(4)]
         if rng.random() < 0.25:
             padding = [max(0, pixels + int(rng.integers(-1, 2))) for pixels in padding]
     for axis, size in enumerate((height, width)):  # the window is no larger than the padded map
-        missing = dilation * (kernel[axis] - 1) + 1 - size - padding[axis] - padding[axis + 2]
+        missing = dilation[axis] * (kernel[axis] - 1) + 1 - size - padding[axis] - padding[axis + 2]
         padding[axis + 2] += max(missing, 0)
     weights = _weights(rng, (rows, channels // groups, *kernel))
     if len(names) == 2 and names[0] != names[1] and not depthwise and rng.random() < 0.5:
@@ -133,7 +147,7 @@ def _convolution(
         weights[:, first:] = 0
         joined = np.arange(min(rows, channels - first))
         weights[joined, first + joined, kernel[0] // 2, kernel[1] // 2] = 64
-    stride = 1 if height * width == 1 else int(rng.choice([1, 2, 3], p=[0.6, 0.35, 0.05]))
+    stride = (1, 1) if height * width == 1 else _both(rng, [1, 1, 1, 1, 2, 2, 2, 3])
     return _layer(
         rng, name, weights, shape, zero, stride, (padding[0], padding[1], padding[2], padding[3]), dilation, groups
     )
@@ -145,9 +159,9 @@ def _layer(
     weights: NDArray[np.int8],
     shape: Shape,
     zero: int,
-    stride: int = 1,
+    stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilation: int = 1,
+    dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
 ) -> IntegerLayer:
     """Of these weights, with shifts that bring most sums near to an int8."""
@@ -160,6 +174,17 @@ def _layer(
     return IntegerLayer(
         name, weights, bias, shift, zero, output, Clip(low, high), shape, stride, padding, dilation, groups
     )
+
+
+def _cut(rng: Generator, pixels: int) -> int:
+    """All pixels of a side, or a few less."""
+    return int(rng.integers(max(1, pixels - 2), pixels + 1))
+
+
+def _both(rng: Generator, numbers: list[int]) -> tuple[int, int]:
+    """A number down and one across, mostly the same."""
+    down, across = (int(number) for number in rng.choice(numbers, 2))
+    return (down, across) if rng.random() < 0.2 else (down, down)
 
 
 def _kernel(rng: Generator, height: int, width: int) -> tuple[int, int]:

@@ -76,8 +76,8 @@ def random_layer(rng: Generator, sum_bits: int) -> IntegerLayer:
     """A layer of any kind that an array runs, its sums within `sum_bits`; small, so that a simulator can follow."""
     channels, groups, rows = _sizes(rng)
     kernel = _kernel(rng)
-    stride, dilation = int(rng.choice([1, 1, 2, 3])), int(rng.choice([1, 1, 2]))
-    reach = dilation * (kernel - 1) + 1
+    stride, dilation = _both(rng, [1, 1, 2, 3]), _both(rng, [1, 1, 2])
+    reach = np.array(dilation) * (kernel - 1) + 1
     padding = [int(size) for size in rng.integers(0, np.tile(reach, 2))] if rng.random() < 0.7 else [0, 0, 0, 0]
     smallest = np.maximum(1, reach - padding[:2] - padding[2:])
     largest = int(rng.choice([1, 4, 9]))
@@ -108,6 +108,12 @@ def random_layer(rng: Generator, sum_bits: int) -> IntegerLayer:
         dilation=dilation,
         groups=groups,
     )
+
+
+def _both(rng: Generator, numbers: list[int]) -> tuple[int, int]:
+    """A number down and one across, mostly the same."""
+    down, across = (int(number) for number in rng.choice(numbers, 2))
+    return (down, across) if rng.random() < 0.3 else (down, down)
 
 
 def _sizes(rng: Generator) -> tuple[int, int, int]:

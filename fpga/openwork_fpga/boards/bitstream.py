@@ -11,7 +11,9 @@ from openwork.image import Image
 from openwork.records import Origin, Run, Value
 from openwork_fpga import floorplan, nextpnr, yosys
 from openwork_fpga.boards.board import Board
-from openwork_fpga.boards.checks import path_complaints, timing_complaints
+from openwork_fpga.boards.checks import path_complaints, pin_complaints, timing_complaints
+from openwork_fpga.boards.pin_registers import move_to_pins
+from openwork_fpga.boards.sdram import RESOURCE as SDRAM_PINS
 from openwork_fpga.boards.top import BoardTop
 from openwork_fpga.implement import SEEDS, Implementation, Progress, route_all, synthesize
 from openwork_fpga.nextpnr import Routed
@@ -22,7 +24,7 @@ from openwork_hw.arch.refusal import Refusal
 
 
 class TimingError(Refusal):
-    """No placer seed met the board's clock, or a path is not timed: there is no bitstream."""
+    """No placer seed met the board's clock, or a path or a pin is not as it must be: there is no bitstream."""
 
 
 class ImageRefused(Refusal):
@@ -84,6 +86,7 @@ def build(
     image: Image | None = None,
     seeds: Sequence[int] = SEEDS,
     all_seeds: bool = False,
+    tester: bool = False,
 ) -> Built:
     """Write top.v, top.json (the netlist) and the bitstream, top.bit or top.fs, into `out`.
 
@@ -95,12 +98,15 @@ def build(
         seeds: placer seeds, tried until one meets the board's clock. In a part as full as some of ours, nextpnr does not find
             a place for each cell with each of them.
         all_seeds: try all of them, to measure; the fastest is the bitstream.
+        tester: instead of the board's shell, the design that tries out its SDRAM chip.
 
     Raises:
         ImageRefused: the image is another array's, or the board's memory cannot hold it.
         TimingError: no seed met the clock.
         ToolError: a tool stopped (nextpnr: with each seed), or is not installed.
     """
+    if tester and image is not None:
+        raise ImageRefused("the design that tries out an SDRAM chip runs no image")
     words = () if image is None else _initial(board, image)
     chip, family = board.chip, board.device.family
     nextpnr.require(family)
@@ -110,14 +116,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     steps = 3 + len(seeds)
     progress("synthesis", 0, steps)
-    platform = board.platform()
-    plan = platform.build(BoardTop(board, words), do_build=False, emit_src=False)
-    (folder / "design.il").write_text(plan.files["top.il"])
-    (folder / chip.pins).write_text(plan.files[chip.pins])
-    flip_flops = synthesize(family, folder, partial(floorplan.places, board.device, board.config))
-    netlist = json.loads((folder / "netlist.json").read_text())
-    if complaints := path_complaints(netlist, chip, platform.default_clk):
-        raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
+    flip_flops = write_netlist(board, folder, words, tester=tester)
     routed, failed = _routed(board, folder, seeds, all_seeds, progress, steps)
     if not routed:
         raise failed[seeds[0]]
@@ -136,6 +135,36 @@ def build(
     os.replace(folder / "netlist.json", out / "top.json")
     os.replace(folder / "packed", result)
     return Built(board, result, chosen, Implementation(board.device, routed, flip_flops), len(failed))
+
+
+def write_netlist(board: Board, folder: Path, words: Sequence[int] = (), *, tester: bool = False) -> int:
+    """Write design.il, the file of pins and netlist.json of a board into a folder; gives the netlist's flip-flops.
+
+    Args:
+        words: that the board's memory holds from power-up on.
+        tester: see `build`.
+
+    Raises:
+        TimingError: a path or a pin is not as it must be.
+        ToolError: Yosys stopped, or has made something of a pin's register that cannot lie at the pin.
+    """
+    chip = board.chip
+    platform = board.platform()
+    plan = platform.build(BoardTop(board, words, tester=tester), do_build=False, emit_src=False)
+    (folder / "design.il").write_text(plan.files["top.il"])
+    (folder / chip.pins).write_text(plan.files[chip.pins])
+    flip_flops = synthesize(board.device.family, folder, partial(floorplan.places, board.device, board.config))
+    netlist = json.loads((folder / "netlist.json").read_text())
+    if board.sdram is not None:
+        if complaints := pin_complaints(plan.files[chip.pins], netlist, SDRAM_PINS):
+            raise TimingError(
+                f"{board.name} has pins that are not as its SDRAM chip needs them: {'; '.join(complaints)}"
+            )
+        flip_flops += move_to_pins(netlist, SDRAM_PINS)
+        (folder / "netlist.json").write_text(json.dumps(netlist))
+    if complaints := path_complaints(netlist, chip, platform.default_clk):
+        raise TimingError(f"{board.name} has paths that no clock times: {'; '.join(complaints)}")
+    return flip_flops
 
 
 def _routed(
@@ -184,6 +213,8 @@ def _initial(board: Board, image: Image) -> Sequence[int]:
         raise ImageRefused(
             f"{board.name} reads its image out of its flash: openwork program --board {board.name} --image writes it"
         )
+    if board.sdram is not None:
+        raise ImageRefused(f"{board.name} runs its image out of its SDRAM, where openwork run uploads it")
     if image.config.fingerprint != board.config.fingerprint:
         raise ImageRefused(
             f"the image was compiled for an array of {image.config}, and {board.name} has one of {board.config} with sizes of its "

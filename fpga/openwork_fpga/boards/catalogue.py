@@ -57,6 +57,7 @@ def _ulx3s(
         lamp="led",
         loader=("--board", "ulx3s"),
         verified=BUILT,
+        sdram="IS42S16160G/AS4C32M16",
     )
 
 
@@ -146,6 +147,8 @@ BOARDS: dict[str, Board] = {
             lamp="led",
             loader=("--board", "colorlight-i5"),
             verified=BUILT,
+            # Or an M12L64322A, which is a little faster.
+            sdram="EM638325",
         ),
         Board(
             name="tang-nano-9k",

@@ -1,5 +1,6 @@
 """What must hold of a placed and routed board before its bitstream is made."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,9 @@ from openwork_fpga.boards.chip import Chip
 
 Bit = int | str
 """A net, or a constant."""
+
+DRIVES = ("4", "8", "12", "16")
+"""Milliamperes that a pin of LVCMOS33 can have."""
 
 
 def timing_complaints(report: dict[str, Any], clock_mhz: float) -> list[str]:
@@ -61,6 +65,45 @@ def path_complaints(netlist: dict[str, Any], chip: Chip, oscillator: str) -> lis
         if not (name.startswith(oscillator) and pin in chip.clock_pins)
         and not (kind.startswith(chip.registers) and pin in chip.data_pins)
     ]
+
+
+def pin_complaints(constraints: str, netlist: dict[str, Any], prefix: str) -> list[str]:
+    """What is wrong with where pins are and how they are driven, in a file of constraints for ECP5.
+
+    Args:
+        constraints: the file's text.
+        netlist: as Yosys writes it in JSON, with one flat module `top`.
+        prefix: what the names of pins to a chip begin with that has to be sent a bit in each cycle: they are LVCMOS33 with a named
+            drive and fast slopes, and no pull-up works against the chip.
+    """
+    sites: dict[str, list[str]] = {}
+    for name, site in re.findall(r'^LOCATE COMP "([^"]+)" SITE "(\w+)";$', constraints, re.MULTILINE):
+        sites.setdefault(name, []).append(site)
+    attributes = {
+        name: dict(one.split("=") for one in text.split())
+        for name, text in re.findall(r'^IOBUF PORT "([^"]+)" (.*);$', constraints, re.MULTILINE)
+    }
+    complaints = []
+    used: dict[str, str] = {}
+    for port, entry in netlist["modules"]["top"]["ports"].items():
+        width = len(entry["bits"])
+        for name in [port] if width == 1 else [f"{port}[{bit}]" for bit in range(width)]:
+            places = sites.get(name, [])
+            if len(places) != 1:
+                complaints.append(f"pin {name} has {len(places)} places")
+            complaints += [f"pins {used[site]} and {name} are both at {site}" for site in places if site in used]
+            used |= dict.fromkeys(places, name)
+            if port.startswith(prefix):
+                has = attributes.get(name, {})
+                wanted = {"IO_TYPE": "LVCMOS33", "SLEWRATE": "FAST", "PULLMODE": "NONE"}
+                complaints += [
+                    f"pin {name} has {key}={has.get(key)}, not {value}"
+                    for key, value in wanted.items()
+                    if has.get(key) != value
+                ]
+                if has.get("DRIVE") not in DRIVES:
+                    complaints.append(f"pin {name} has DRIVE={has.get('DRIVE')}, not one of {', '.join(DRIVES)}")
+    return complaints
 
 
 def _has_one_input(cell: dict[str, Any]) -> bool:

@@ -1,16 +1,46 @@
-"""ECP5 on a board: a clock from its PLL, and ecppack."""
+"""ECP5 on a board: clocks from its PLL, and ecppack."""
+
+from typing import Any
 
 from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
 from amaranth.lib import io
 
 from openwork_fpga.boards.chip import Chip
-from openwork_fpga.boards.pll import ecp5_pll
+from openwork_fpga.boards.pll import Ecp5Pll, ecp5_pll
 from openwork_fpga.families import ECP5
 
 
 def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: float) -> None:
-    """`sync` from an EHXPLLL; its reset is the part's own net, let go when the PLL has locked (as in `harness.PinPoor`)."""
+    _clocks(m, oscillator, input_mhz, ecp5_pll(input_mhz, output_mhz), {})
+
+
+def _clock_with_sdram(
+    m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: float, phase_degrees: float
+) -> None:
+    """A net with one reader is not put on a clock line unless a DCCA says so, and what it would take otherwise nobody knows."""
     pll = ecp5_pll(input_mhz, output_mhz)
+    coarse, fine = pll.delay(phase_degrees)
+    shifted = Signal()
+    second = {
+        "a_FREQUENCY_PIN_CLKOS": f"{output_mhz:g}",
+        "p_OUTDIVIDER_MUXB": "DIVB",
+        "p_CLKOS_ENABLE": "ENABLED",
+        "p_CLKOS_DIV": pll.output_divider,
+        "p_CLKOS_CPHASE": pll.output_divider // 2 + coarse,
+        "p_CLKOS_FPHASE": fine,
+        "i_ENCLKOS": Const(0),
+        "o_CLKOS": shifted,
+    }
+    _clocks(m, oscillator, input_mhz, pll, second)
+    m.domains.sdram = sdram = ClockDomain(reset_less=True)
+    m.submodules.sdram_clock = Instance("DCCA", i_CLKI=shifted, i_CE=Const(1), o_CLKO=sdram.clk)
+
+
+def _clocks(m: Module, oscillator: io.PortLike, input_mhz: float, pll: Ecp5Pll, second: dict[str, Any]) -> None:
+    """`sync` from an EHXPLLL; its reset is the part's own net, let go when the PLL has locked (as in `harness.PinPoor`).
+
+    `second`: what the EHXPLLL is told of another output.
+    """
     clock, locked = Signal(), Signal()
     m.submodules.oscillator = buffer = io.Buffer("i", oscillator)
     m.submodules.pll = Instance(
@@ -21,7 +51,7 @@ def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: flo
         a_MFG_ENABLE_FILTEROPAMP="1",
         a_MFG_GMCREF_SEL="2",
         a_FREQUENCY_PIN_CLKI=f"{input_mhz:g}",
-        a_FREQUENCY_PIN_CLKOP=f"{output_mhz:g}",
+        a_FREQUENCY_PIN_CLKOP=f"{pll.output_mhz:g}",
         p_PLLRST_ENA="DISABLED",
         p_INTFB_WAKE="DISABLED",
         p_STDBY_ENABLE="DISABLED",
@@ -47,6 +77,7 @@ def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: flo
         i_ENCLKOP=Const(0),
         o_CLKOP=clock,
         o_LOCK=locked,
+        **second,
     )
     m.domains.sync = sync = ClockDomain(reset_less=True)
     m.d.comb += sync.clk.eq(clock)
@@ -60,7 +91,7 @@ def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: flo
 
 CHIP = Chip(
     clock=_clock,
-    registers=ECP5.flip_flops,
+    registers=(ECP5.flip_flops, "ODDRX1F"),
     data_pins=("DI", "M", "Q"),
     buffers=("TRELLIS_IO", "IB", "OB"),
     clock_pins=("CLKI",),
@@ -69,4 +100,5 @@ CHIP = Chip(
     write_switches="--textcfg",
     pack=("yowasp-ecppack", "--compress", "--bit", "{bitstream}", "{switches}"),
     suffix="bit",
+    clock_with_sdram=_clock_with_sdram,
 )

@@ -29,7 +29,7 @@ def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: flo
 
 CHIP = Chip(
     clock=_clock,
-    registers=GOWIN.flip_flops,
+    registers=(GOWIN.flip_flops,),
     data_pins=("D", "Q"),
     buffers=("IBUF", "TBUF", "GND", "VCC"),
     clock_pins=("CLK", "CLKA", "CLKB"),

@@ -46,7 +46,7 @@ def _clock(m: Module, oscillator: io.PortLike, input_mhz: float, output_mhz: flo
 def _chip(*, own_pin: bool) -> Chip:
     return Chip(
         clock=partial(_clock, own_pin=own_pin),
-        registers=ICE40.flip_flops,
+        registers=(ICE40.flip_flops,),
         data_pins=("D", "Q"),
         buffers=("SB_IO",),
         inverters=("SB_LUT4",),

@@ -33,6 +33,21 @@ class Ecp5Pll:
         """What runs inside."""
         return self.output_mhz * self.output_divider
 
+    def delay(self, degrees: float) -> tuple[int, int]:
+        """Periods and eighths of a period of the oscillator by which a second output of this clock comes later.
+
+        It is the nearest that the part can do: a turn has 8 * output_divider steps.
+
+        >>> ecp5_pll(25, 100).delay(180), ecp5_pll(25, 100).delay(97)
+        ((3, 0), (1, 5))
+
+        Raises:
+            ConfigError: the angle is outside a turn.
+        """
+        if not 0 <= degrees < 360:
+            raise ConfigError(f"a clock's phase is from 0 to below 360 degrees, not {degrees:g}")
+        return divmod(round(degrees / 360 * 8 * self.output_divider), 8)
+
 
 def ecp5_pll(input_mhz: float, output_mhz: float) -> Ecp5Pll:
     """The settings with the least input divider, then the oscillator nearest to the middle of its range.

@@ -7,14 +7,17 @@ from amaranth.hdl import Cat, Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from openwork_fpga.boards.board import Board
+from openwork_fpga.boards.sdram import connect_sdram
+from openwork_fpga.boards.sdram_tester import SdramTester
 from openwork_hw.shells.flash_shell import FlashShell
+from openwork_hw.shells.sdram_shell import SdramShell
 
 
 class BoardTop(Elaboratable):
     """A board's whole design.
 
     Function
-        The shell of the board's array at the board's clock. The lamp is lit when reset is over.
+        The shell of the board's array, or a design in its place, at the board's clock. The lamp is lit when reset is over.
     Cost
         ECP5: an EHXPLLL, the net for global reset and two flip-flops. iCE40: an SB_PLL40 and two flip-flops. Gowin: five
         flip-flops.
@@ -22,19 +25,24 @@ class BoardTop(Elaboratable):
         Only for the board's own platform, whose oscillator and serial line it asks for.
     """
 
-    def __init__(self, board: Board, image: Sequence[int] = ()) -> None:
-        """`image`: words that the memory holds from the start."""
+    def __init__(self, board: Board, image: Sequence[int] = (), *, tester: bool = False) -> None:
+        """`image`: words that the memory holds from the start; `tester`: an SdramTester is in the shell's place."""
         self._board = board
         self._image = image
+        self._tester = tester
 
     def elaborate(self, platform: Platform) -> Module:
         m = Module()
         board = self._board
         oscillator = platform.request(platform.default_clk, dir="-")
         oscillator_mhz = platform.default_clk_constraint.frequency / 1e6
-        board.chip.clock(m, oscillator, oscillator_mhz, board.clock_mhz)
+        make_clocks = board.chip.clock_with_sdram
+        if board.sdram is None or make_clocks is None:
+            board.chip.clock(m, oscillator, oscillator_mhz, board.clock_mhz)
+        else:
+            make_clocks(m, oscillator, oscillator_mhz, board.clock_mhz, board.sdram_phase)
 
-        m.submodules.serial = serial = board.shell(self._image)
+        m.submodules.serial = serial = board.sdram_tester() if self._tester else board.shell(self._image)
         line = platform.request(
             "uart", 0, dir={name: "-" for name in ("rx", "tx", "rts", "cts", "dtr", "dsr", "dcd", "ri")}
         )
@@ -44,6 +52,8 @@ class BoardTop(Elaboratable):
 
         if isinstance(serial, FlashShell):
             self._connect_flash(m, platform, serial)
+        if isinstance(serial, SdramShell | SdramTester):
+            connect_sdram(m, platform, serial.sdram)
 
         resource, _, part = board.lamp.partition(".")
         lamp = platform.request(resource, 0, dir={part: "-"} if part else "-")

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig, bits_for
 from openwork_hw.arch.nonzeros import ColumnLayout
 from openwork_hw.arch.refusal import Refusal
+
+MOST_MAP_BYTES = 1 << 28
+"""Bytes of maps in an external memory."""
 
 
 class CommandError(Refusal):
@@ -43,26 +47,44 @@ class TapEntry:
     beyond_bottom: bool = False
 
 
+class Piece(NamedTuple):
+    """Bytes of an external memory that a LOAD takes or a STORE writes, one after the other.
+
+    Attributes:
+        address: of the first byte, in the part of the memory that is for maps. That of a STORE is a multiple of 4.
+        bytes: how many.
+    """
+
+    address: int
+    bytes: int
+
+
 @dataclass(frozen=True)
 class LoadCommand:
     """Write `words` feature words into every PE of row group `group`, from address `address` on.
 
-    `row_groups` says how the chain is divided: PE i belongs to row group i mod row_groups. The words come as bytes, lane 0 first.
+    `row_groups` says how the chain is divided: PE i belongs to row group i mod row_groups. The words come as bytes, lane 0 first:
+    from the host, or, where there are `pieces`, from an external memory.
     """
 
     row_groups: int
     group: int
     address: int
     words: int
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)
 class StoreCommand:
-    """Send `words` feature words of PE `pe` to the output, from address `address` on, lane 0 first."""
+    """Send `words` feature words of PE `pe` to the output, from address `address` on, lane 0 first.
+
+    They go to the host, or, where there are `pieces`, to an external memory.
+    """
 
     pe: int
     address: int
     words: int
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +169,18 @@ class RunCommand:
 Command = LoadCommand | StoreCommand | MoveCommand | RunCommand
 
 
+def _check_pieces(command: LoadCommand | StoreCommand, config: ArrayConfig) -> None:
+    moved = sum(piece.bytes for piece in command.pieces)
+    if moved != command.words * config.lanes or any(piece.bytes < 1 or piece.address < 0 for piece in command.pieces):
+        raise CommandError(
+            f"{command.words} words of {config.lanes} bytes are moved, and their pieces of the external memory have {moved}"
+        )
+    if max(piece.address + piece.bytes for piece in command.pieces) > MOST_MAP_BYTES:
+        raise CommandError(f"the external memory has room for maps of {MOST_MAP_BYTES:,} bytes")
+    if isinstance(command, StoreCommand) and any(piece.address % 4 for piece in command.pieces):
+        raise CommandError("a piece of the external memory that is written begins at a multiple of 4 bytes")
+
+
 def check_command(command: Command, config: ArrayConfig) -> None:
     """Refuse a command that an array cannot carry out.
 
@@ -161,6 +195,8 @@ def check_command(command: Command, config: ArrayConfig) -> None:
                 f"words {command.address} to {command.address + command.words - 1} are outside the feature memory of "
                 f"{config.feature_words} words"
             )
+    if isinstance(command, LoadCommand | StoreCommand) and command.pieces:
+        _check_pieces(command, config)
     if isinstance(command, LoadCommand) and (command.row_groups < 1 or config.pes % command.row_groups):
         raise CommandError(f"row_groups must divide the {config.pes} PEs, and {command.row_groups} does not")
     if isinstance(command, LoadCommand) and not 0 <= command.group < command.row_groups:

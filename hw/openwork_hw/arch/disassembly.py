@@ -17,6 +17,7 @@ from openwork_hw.arch.commands import (
     LoadCommand,
     MoveCommand,
     Operation,
+    Piece,
     RunCommand,
     StoreCommand,
     TapEntry,
@@ -27,6 +28,7 @@ from openwork_hw.arch.image import (
     COMMAND_WORDS,
     FEEDER_WORDS,
     HEADER_WORDS,
+    PIECE_WORDS,
     RECORD_WORDS,
     CommandOp,
     FeederInput,
@@ -67,7 +69,31 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
     if not reader.ends():
         raise ImageError(f"the program of the image does not end with its {len(instructions)} commands")
     check_totals(instructions, config, (int(words[6]), int(words[7])))
+    check_maps(instructions)
     return tuple(instructions)
+
+
+def check_maps(instructions: Sequence[Instruction]) -> None:
+    """Refuse a program that loads from the external memory what none of its commands before has stored there.
+
+    Raises:
+        ImageError: with the number of the command.
+    """
+    moves = [
+        (number, one.command)
+        for number, one in enumerate(instructions)
+        if isinstance(one.command, LoadCommand | StoreCommand) and one.command.pieces
+    ]
+    size = max((piece.address + piece.bytes for _, command in moves for piece in command.pieces), default=0)
+    written = np.zeros(size, bool)
+    for number, command in moves:
+        for address, count in command.pieces:
+            if isinstance(command, StoreCommand):
+                written[address : address + count] = True
+            elif not written[address : address + count].all():
+                raise ImageError(
+                    f"command {number} of the image loads from the external memory what nothing before it stores"
+                )
 
 
 def check_totals(instructions: Sequence[Instruction], config: ArrayConfig, said: tuple[int, int]) -> None:
@@ -95,12 +121,14 @@ class InstructionReader:
         config: the array that the program is for.
         data: gives the words at an address, so many of them, or refuses; the third argument names them in its message.
         at: index of the next word.
+        pieces: gives the pieces of an external memory, so many bytes, that a LOAD or STORE is for; None if they follow the command.
     """
 
     words: NDArray[np.uint32]
     config: ArrayConfig
     data: Callable[[int, int, str], NDArray[np.uint32]]
     at: int = 0
+    pieces: Callable[[int], tuple[Piece, ...]] | None = None
 
     def instruction(self, number: int) -> Instruction:
         """The next command, with its tap table and the inputs of its feeders. `number` names it in messages.
@@ -124,9 +152,19 @@ class InstructionReader:
         self.at += count
         return self.words[self.at - count : self.at]
 
+    def _pieces(self, size: int) -> tuple[Piece, ...]:
+        if self.pieces is not None:
+            return self.pieces(size)
+        (count,) = self._take(1)
+        words = self._take(PIECE_WORDS * int(count)).reshape(-1, PIECE_WORDS)
+        if not count:
+            raise ImageError("it is for the external memory, and names no piece of it")
+        return tuple(Piece(*piece) for piece in words.tolist())
+
     def _instruction(self) -> Instruction:
         stands = self._take(COMMAND_WORDS)
-        command = _command(decode_fields(stands))
+        fields = decode_fields(stands)
+        command = _command(fields, self._pieces(fields["words"] * self.config.lanes) if fields["external"] else ())
         check_command(command, self.config)
         if encode_fields(command_fields(command, self.config)) != stands.tolist():
             raise ImageError("its fields contradict each other, or a bit is set that it has no use for")
@@ -153,13 +191,13 @@ class InstructionReader:
         return Instruction(command, _taps(self._take(command.tap_entries), command, self.config), tuple(feeders))
 
 
-def _command(fields: dict[str, int]) -> Command:
+def _command(fields: dict[str, int], pieces: tuple[Piece, ...]) -> Command:
     words, address = fields["words"], fields["address"]
     match fields["op"]:
         case CommandOp.LOAD:
-            return LoadCommand(fields["row_groups"], fields["target"], address, words)
+            return LoadCommand(fields["row_groups"], fields["target"], address, words, pieces)
         case CommandOp.STORE:
-            return StoreCommand(fields["pe"], address, words)
+            return StoreCommand(fields["pe"], address, words, pieces)
         case CommandOp.MOVE:
             return MoveCommand(
                 fields["pe"],

@@ -23,8 +23,10 @@ A transfer is
     one word                CRC-32 of the words of the transfer before it, little endian
 
 DATA words (weight streams, row records) and PROGRAM words go to the scratchpad, from `address` on. PROGRAM words are whole
-instructions, as in an image (`arch.image`); what they name by address lies in the scratchpad. The last PROGRAM words end with
-an END command. The END transfer comes last; it carries the check sum of the image that the external image was made of.
+instructions, as in an image (`arch.image`); what they name by address lies in the scratchpad. The last PROGRAM words end with an
+END command. MAPS words are the pieces of the external memory that LOAD and STORE commands are for, in the order of the commands:
+two words per piece, first its byte address, with STORE_BIT if the piece is stored, then its bytes. Maps lie behind the words of
+the image. The END transfer comes last; it carries the check sum of the image that the external image was made of.
 
 Two rules order transfers and commands, and no other synchronization is needed:
 
@@ -37,16 +39,18 @@ No order of events makes such a sequence wait for ever if every `after` counts o
 `read_external_words` verifies both rules, and reads the program back.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork_hw.arch.commands import Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.disassembly import InstructionReader, check_totals, disassemble
+from openwork_hw.arch.disassembly import InstructionReader, check_maps, check_totals, disassemble
 from openwork_hw.arch.image import CommandOp, ImageError, Instruction, encode_fields, encode_instruction
 from openwork_hw.arch.layouts import pack, unpack
 
@@ -60,6 +64,18 @@ TRANSFER_WORDS = 2
 PROGRAM_SHARE = 8
 """The words of one PROGRAM transfer with several commands are at most the scratchpad's words divided by this."""
 
+WAITING_SHARE = 2
+"""The words that several commands of a PROGRAM transfer use are at most the scratchpad's words divided by this."""
+
+STORE_BIT = 1 << 31
+"""Of a piece's address."""
+
+MOST_PIECES = 16
+"""Pieces of a MAPS transfer: they are carried out when its check sum has been found right, and wait until then."""
+
+MAP_ALIGNMENT = 64
+"""Words: maps begin at the first multiple of them behind the image."""
+
 PROGRAMS_AHEAD = 16
 """PROGRAM transfers that can have come without the first of them being read. The next one waits, and all behind it."""
 
@@ -70,9 +86,10 @@ class TransferKind(IntEnum):
     DATA = 1
     PROGRAM = 2
     END = 3
+    MAPS = 4
 
 
-TRANSFER_FIELDS = (("kind", 2), ("after", 30), ("address", 16), ("count", 16))
+TRANSFER_FIELDS = (("kind", 3), ("after", 29), ("address", 16), ("count", 16))
 """Names and bits of the fields of a transfer, lowest first. `address` is a word of the scratchpad."""
 
 MOST_SCRATCHPAD_WORDS = 1 << 16
@@ -121,11 +138,32 @@ def external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_wo
         planner.add(instruction)
     transfers = planner.finish()
     end = Transfer(TransferKind.END, 0, 0, words[-1:])
-    body = np.concatenate([transfer.encode() for transfer in (*transfers, end)])
-    total = HEADER_WORDS + len(body)
+    total = HEADER_WORDS + sum(len(one.words) + TRANSFER_WORDS + 1 for one in (*transfers, end))
+    first = 4 * first_map_word(total)
+    body = np.concatenate([_moved(transfer, first).encode() for transfer in (*transfers, end)])
     header = [MAGIC, VERSION, config.fingerprint, total, scratchpad_words, *words[5:8].tolist()]
     head = np.array(header, np.uint32)
     return np.concatenate([head, np.array([_check_sum(head)], np.uint32), body])
+
+
+def first_map_word(words: int) -> int:
+    """The word of the external memory at which the maps begin, behind an image of so many words."""
+    return -(-words // MAP_ALIGNMENT) * MAP_ALIGNMENT
+
+
+def map_words(words: NDArray[np.uint32], config: ArrayConfig) -> int:
+    """Words of an external memory that the maps of an image take."""
+    pieces = [piece for one in disassemble(words, config) for piece in getattr(one.command, "pieces", ())]
+    return -(-max((piece.address + piece.bytes for piece in pieces), default=0) // 4)
+
+
+def _moved(transfer: Transfer, first: int) -> Transfer:
+    """The transfer with the addresses of its pieces counted from the begin of the memory, and not from byte `first` on."""
+    if transfer.kind is not TransferKind.MAPS:
+        return transfer
+    words = transfer.words.copy()
+    words[::2] += np.uint32(first)
+    return replace(transfer, words=words)
 
 
 def check_external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_words: int) -> list[Transfer]:
@@ -185,6 +223,7 @@ def read_external_words(
     written = np.zeros(size, bool)
     needed = np.zeros(size, np.int64)  # until so many commands have been reported
     instructions: list[Instruction] = []
+    maps = _Pieces(transfers, len(words))
     ended = False
     for number, transfer in enumerate(transfers[:-1]):
         if transfer.kind is TransferKind.END or ended:
@@ -193,6 +232,9 @@ def read_external_words(
             raise ImageError(
                 f"transfer {number} of the external image waits for {transfer.after} commands, and {len(instructions)} come before"
             )
+        if transfer.kind is TransferKind.MAPS:
+            maps.told(number, transfer)
+            continue
         place = slice(transfer.address, transfer.address + len(transfer.words))
         if place.stop > size:
             raise ImageError(
@@ -214,12 +256,13 @@ def read_external_words(
             named.append(part)
             return scratchpad[part].copy()
 
-        reader = InstructionReader(transfer.words, config, data)
+        reader = InstructionReader(transfer.words, config, data, pieces=maps.take)
         while reader.at < len(transfer.words) and not ended:
             ended = reader.ends()
             if not ended:
                 named.clear()
                 instructions.append(reader.instruction(len(instructions)))
+                maps.check(len(instructions) - 1, instructions[-1])
                 for part in named:
                     needed[part] = len(instructions)
         needed[place] = len(instructions)
@@ -231,8 +274,54 @@ def read_external_words(
         raise ImageError(
             f"the end of the external image waits for {transfers[-1].after} commands, and {len(instructions)} come before"
         )
+    maps.finish()
     check_totals(instructions, config, (int(words[6]), int(words[7])))
+    check_maps(instructions)
     return tuple(instructions)
+
+
+class _Pieces:
+    """The pieces of all MAPS transfers, one after the other, as the commands take them."""
+
+    def __init__(self, transfers: Sequence[Transfer], words: int) -> None:
+        """`words`: of the external image, behind which the maps lie."""
+        first = 4 * first_map_word(words)
+        carried = [one.words for one in transfers if one.kind is TransferKind.MAPS]
+        if any(len(one) % 2 for one in carried):
+            raise ImageError("a MAPS transfer of the external image ends inside a piece")
+        pairs = np.concatenate([np.zeros(0, np.uint32), *carried]).reshape(-1, 2).tolist()
+        self._left = deque(
+            (Piece((address & ~STORE_BIT) - first, count), bool(address & STORE_BIT)) for address, count in pairs
+        )
+        self._stores: list[bool] = []  # of the pieces of the command at hand
+        self._taken = self._told = 0
+
+    def take(self, size: int) -> tuple[Piece, ...]:
+        """The next pieces, so many bytes of them."""
+        found: list[Piece] = []
+        while self._left and sum(piece.bytes for piece in found) < size:
+            piece, store = self._left.popleft()
+            found.append(piece)
+            self._stores.append(store)
+        self._taken += len(found)
+        return tuple(found)
+
+    def check(self, number: int, instruction: Instruction) -> None:
+        """Refuse pieces that are loaded for a STORE, or stored for a LOAD."""
+        if any(store != isinstance(instruction.command, StoreCommand) for store in self._stores):
+            raise ImageError(f"command {number} of the image and its pieces of the external memory go different ways")
+        self._stores.clear()
+
+    def told(self, number: int, transfer: Transfer) -> None:
+        """A MAPS transfer comes: the commands that its pieces are for have come before it."""
+        self._told += len(transfer.words) // 2
+        if self._told > self._taken:
+            raise ImageError(f"transfer {number} of the external image has pieces of maps for commands that come later")
+
+    def finish(self) -> None:
+        """All transfers have come."""
+        if self._left or self._told != self._taken:
+            raise ImageError("the MAPS transfers of the external image are not those of its commands")
 
 
 def _check_sum(words: NDArray[np.uint32]) -> int:
@@ -270,6 +359,7 @@ class _Planner:
         self._after = 0  # commands that the latest transfer waits for
         self._transfers: list[Transfer] = []
         self._program: list[int] = []  # of commands that no transfer carries yet
+        self._pieces: list[tuple[int, int]] = []  # of those commands
         self._first = 0  # number of the first of those commands
         self.commands = 0
 
@@ -277,13 +367,18 @@ class _Planner:
         """The next command of the program."""
         arrays = [array for feeder in instruction.feeders for array in (feeder.words, feeder.record_words)]
         wanted = {array.tobytes(): array for array in arrays}
-        if wanted.keys() - {block.key for block in self._blocks}:
+        used = {block.key: block.end - block.address for block in self._blocks if block.user >= self._first}
+        used.update((key, len(array)) for key, array in wanted.items())
+        # Of the commands that wait for a transfer, all words are there: with too many of them, none could be fetched beside.
+        if wanted.keys() - {block.key for block in self._blocks} or sum(used.values()) > self._words // WAITING_SHARE:
             self._send_program()
         places = self._fetch(wanted)
-        words = encode_instruction(instruction, self._config, lambda array: places[array.tobytes()])
+        words = encode_instruction(instruction, self._config, lambda array: places[array.tobytes()], pieces=False)
         if self._program and len(self._program) + len(words) > self._words // PROGRAM_SHARE:
             self._send_program()
         self._program += words
+        store = STORE_BIT if isinstance(instruction.command, StoreCommand) else 0
+        self._pieces += [(piece.address | store, piece.bytes) for piece in getattr(instruction.command, "pieces", ())]
         self.commands += 1
 
     def finish(self) -> Sequence[Transfer]:
@@ -306,6 +401,10 @@ class _Planner:
         if self._program:
             self._place(TransferKind.PROGRAM, b"", np.array(self._program, np.uint32), max(self.commands - 1, 0))
             self._program = []
+        while self._pieces:
+            now, self._pieces = self._pieces[:MOST_PIECES], self._pieces[MOST_PIECES:]
+            words = np.array(now, np.uint32).reshape(-1)
+            self._transfers.append(Transfer(TransferKind.MAPS, self._after, 0, words))
         self._first = self.commands
 
     def _place(self, kind: TransferKind, key: bytes, words: NDArray[np.uint32], user: int) -> _Block:

@@ -19,6 +19,9 @@ from openwork_hw.arch.timing import BETWEEN_CYCLES, FEEDER_CYCLES, READ_CYCLES
 START_CYCLES = 6
 """From the request to run to the start of the fetcher."""
 
+WAY_CYCLES = 1
+"""From the queue of the external memory to the fetcher."""
+
 JUDGE_CYCLES = 1
 """From the word that holds a check sum to the announcement, or to the end of the header."""
 
@@ -75,8 +78,8 @@ def fetched_run(
     def take(count: int, earliest: int) -> int:
         nonlocal now
         for _ in range(count):
-            now = earliest = max(words.word(), earliest)
-            words.take(now)
+            now = earliest = max(words.word() + WAY_CYCLES, earliest)
+            words.take(now - WAY_CYCLES)
             earliest += 1
         return now
 

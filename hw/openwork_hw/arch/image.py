@@ -3,7 +3,8 @@
 An image holds, in this order, a header of `HEADER_WORDS` words, the weight streams and row records, the program, and a CRC.
 The program is a sequence of instructions, which the array reads from front to back. An instruction begins with the
 `COMMAND_WORDS` words of its command. After a RUN follow `FEEDER_WORDS` words per feeder of the array, and then one word
-per entry of the tap table. The words of a feeder say which words and records the feeder gets; a feeder whose counts are
+per entry of the tap table. After a LOAD or STORE that is `external` follow the number of its pieces of the external memory, and
+two words per piece: address and bytes. The words of a feeder say which words and records the feeder gets; a feeder whose counts are
 0 gets none.
 
     word                    holds
@@ -50,6 +51,7 @@ HEADER_WORDS = 8
 COMMAND_WORDS = 8
 FEEDER_WORDS = 4
 RECORD_WORDS = 2
+PIECE_WORDS = 2
 
 
 class ImageError(Refusal):
@@ -111,6 +113,7 @@ COMMAND_FIELDS = (
     ("move_lanes", 7),
     ("move_target", 16),
     ("period", 13),
+    ("external", 1),
 )
 """Names and bits of the fields of a command, lowest first. In a MOVE, `output_stride` holds the word_step, `channels` the
 lane_step, and `period` the cycles from one word to the next (`move_period`)."""
@@ -168,6 +171,7 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "target": command.group,
                 "address": command.address,
                 "words": command.words,
+                "external": bool(command.pieces),
             }
         case StoreCommand():
             return {
@@ -176,6 +180,7 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "pe": command.pe,
                 "address": command.address,
                 "words": command.words,
+                "external": bool(command.pieces),
             }
         case MoveCommand():
             return {
@@ -256,12 +261,17 @@ def encode_record(record: RowRecord) -> tuple[int, int]:
 
 
 def encode_instruction(
-    instruction: Instruction, config: ArrayConfig, place: Callable[[NDArray[np.uint32]], int]
+    instruction: Instruction,
+    config: ArrayConfig,
+    place: Callable[[NDArray[np.uint32]], int],
+    *,
+    pieces: bool = True,
 ) -> list[int]:
-    """The words of an instruction: its command, and what follows a RUN.
+    """The words of an instruction: its command, and what follows a RUN, or a LOAD or STORE of an external memory.
 
     Args:
         place: says at which word address a weight stream or an array of row records lies.
+        pieces: whether the pieces of the external memory follow, too.
 
     Raises:
         CommandError: the command does not fit the array.
@@ -270,6 +280,8 @@ def encode_instruction(
     command = instruction.command
     check_command(command, config)
     words = encode_fields(command_fields(command, config))
+    if isinstance(command, LoadCommand | StoreCommand) and command.pieces and pieces:
+        words += [len(command.pieces), *(number for piece in command.pieces for number in piece)]
     if not isinstance(command, RunCommand):
         return words
     if len(instruction.taps) != command.tap_entries or len(instruction.feeders) != config.pes // command.row_groups:
@@ -290,11 +302,14 @@ def encode_instruction(
 
 
 def moved_bytes(instructions: Sequence[Instruction], config: ArrayConfig) -> tuple[int, int]:
-    """Bytes that the LOAD commands of a program take, and bytes that its STORE commands give."""
-    loaded, stored = (
-        sum(one.command.words for one in instructions if isinstance(one.command, kind)) * config.lanes
-        for kind in (LoadCommand, StoreCommand)
-    )
+    """Bytes that the LOAD commands of a program take from the host, and bytes that its STORE commands give to the host."""
+    loaded = stored = 0
+    for one in instructions:
+        match one.command:
+            case LoadCommand(words=words, pieces=()):
+                loaded += words * config.lanes
+            case StoreCommand(words=words, pieces=()):
+                stored += words * config.lanes
     return loaded, stored
 
 
@@ -349,14 +364,16 @@ def check_image(words: NDArray[np.uint32], config: ArrayConfig) -> None:
 
 
 def stored_words(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[int]:
-    """How many feature words each command of a checked image stores: 0 for every command but STORE."""
+    """How many feature words each command of a checked image gives to the host: 0 for every command but STORE."""
     at = int(words[4])
     for _ in range(int(words[5])):
         fields = decode_fields(words[at : at + COMMAND_WORDS])
         at += COMMAND_WORDS
         if fields["op"] == CommandOp.RUN:
             at += FEEDER_WORDS * len(config.feeders) + fields["table_entries"]
-        yield fields["words"] if fields["op"] == CommandOp.STORE else 0
+        if fields["external"]:
+            at += 1 + PIECE_WORDS * int(words[at])
+        yield fields["words"] if fields["op"] == CommandOp.STORE and not fields["external"] else 0
 
 
 def decode_fields(words: NDArray[np.uint32]) -> dict[str, int]:

@@ -38,6 +38,12 @@ BURST_WORDS = 64
 QUEUE_WORDS = 128
 """Words that wait for whoever reads them in order: two bursts, so that one comes while the other is taken."""
 
+MAP_WRITE_WORDS = 32
+"""Words that wait to be written to a map: two bursts."""
+
+MAP_BURST_WORDS = 16
+"""Words of a map that are written at once, at most."""
+
 QUEUE_CYCLES = 2
 """From the last beat of a word to the cycle in which the queue offers the word."""
 
@@ -129,6 +135,8 @@ class SdramChip:
 SDRAM_CHIPS: dict[str, SdramChip] = {
     "IS42S16160G": SdramChip(16, 13, 9, trcd=18, trp=18, tras=42, trc=60, refreshes=8192),
     "AS4C32M16": SdramChip(16, 13, 10, trcd=21, trp=21, tras=42, trc=63, refreshes=8192),
+    # What holds for both of the chips that ULX3S boards have.
+    "IS42S16160G/AS4C32M16": SdramChip(16, 13, 9, trcd=21, trp=21, tras=42, trc=63, refreshes=8192),
     "M12L64322A": SdramChip(32, 11, 8, trcd=20, trp=20, tras=42, trc=63, refreshes=4096),
     "EM638325": SdramChip(32, 11, 8, trcd=21, trp=21, tras=42, trc=63, refreshes=4096),
 }

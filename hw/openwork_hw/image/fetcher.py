@@ -1,14 +1,22 @@
 """Fetches an external image into the scratchpad, transfer by transfer."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
-from amaranth.lib import crc, data, stream, wiring
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import crc, data, fifo, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig, bits_for
-from openwork_hw.arch.external_image import HEADER_WORDS, MAGIC, TRANSFER_FIELDS, VERSION, TransferKind
+from openwork_hw.arch.external_image import (
+    HEADER_WORDS,
+    MAGIC,
+    MOST_PIECES,
+    TRANSFER_FIELDS,
+    VERSION,
+    TransferKind,
+)
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
+from openwork_hw.memory.map_port import Piece
 from openwork_hw.shells.memory import WordWrite
 
 FIELDS = data.StructLayout(dict(TRANSFER_FIELDS))
@@ -26,7 +34,8 @@ class Fetcher(wiring.Component):
     Function
         `start` reads the external image (`arch.external_image`) from its first word on. With `dry`, it only checks. Without, it
         carries the transfers out, too: a transfer waits until `after` commands have been reported, its words are written to the
-        scratchpad, and a PROGRAM transfer is announced at o_regions when its check sum has been found right.
+        scratchpad, and a PROGRAM transfer is announced at o_regions when its check sum has been found right; the pieces of a
+        MAPS transfer come at o_pieces then.
         It ends after the END transfer, or with the first rule that is broken: MAGIC, VERSION, CONFIGURATION; LENGTH if the image is
         made for a larger scratchpad, or has more or fewer words than its header says; DAMAGED if a check sum is wrong, or a
         transfer carries nothing. Damaged words may be in the scratchpad then, but no command that comes after them is announced.
@@ -35,7 +44,7 @@ class Fetcher(wiring.Component):
         o_starts : out, stream of word addresses: from now on, `i` gives the words from this address on
         i : in, stream of 32
         o_writes : out, stream of WordWrite, to the scratchpad, which takes a word per cycle
-        o_regions : out, stream of Region
+        o_regions : out, stream of Region; o_pieces : out, stream of Piece
         reported : in; high for one cycle: the report of a command is taken
         done : out; high for one cycle, with `status`
         status : out, ImageStatus
@@ -56,6 +65,7 @@ class Fetcher(wiring.Component):
     i: stream.Interface
     o_writes: stream.Interface
     o_regions: stream.Interface
+    o_pieces: stream.Interface
     reported: Value
     done: Value
     status: Value
@@ -74,6 +84,7 @@ class Fetcher(wiring.Component):
                 "i": In(stream.Signature(WORD_BITS)),
                 "o_writes": Out(stream.Signature(WordWrite)),
                 "o_regions": Out(stream.Signature(Region)),
+                "o_pieces": Out(stream.Signature(Piece)),
                 "reported": In(1),
                 "done": Out(1),
                 "status": Out(ImageStatus),
@@ -116,6 +127,22 @@ class Fetcher(wiring.Component):
         m.d.comb += [
             self.o_regions.payload.address.eq(fields.address),
             self.o_regions.payload.words.eq(fields.count),
+        ]
+
+        # Pieces of maps wait until their check sum has been found right.
+        m.submodules.pieces = pieces = fifo.SyncFIFOBuffered(width=Piece.size, depth=2 * MOST_PIECES)
+        first_half, second, releases = Signal(WORD_BITS, reset_less=True), Signal(), Signal()
+        waiting, released = Signal(range(2 * MOST_PIECES + 1)), Signal(range(2 * MOST_PIECES + 1))
+        goes = self.o_pieces.valid & self.o_pieces.ready
+        m.d.comb += [
+            pieces.w_data.eq(Cat(first_half, word)),
+            self.o_pieces.payload.eq(pieces.r_data),
+            self.o_pieces.valid.eq(pieces.r_rdy & (released != 0)),
+            pieces.r_en.eq(goes),
+        ]
+        m.d.sync += [
+            waiting.eq(Mux(releases, 0, waiting) + pieces.w_en),
+            released.eq(released + Mux(releases, waiting, 0) - goes),
         ]
 
         def end_early(m: Module) -> None:
@@ -178,21 +205,25 @@ class Fetcher(wiring.Component):
 
             # What depends on the fields is known a cycle later.
             with m.State("SETTLE"):
-                m.d.sync += [address.eq(fields.address), count.eq(fields.count)]
+                m.d.sync += [address.eq(fields.address), count.eq(fields.count), second.eq(0)]
                 m.next = "BEGIN"
 
             with m.State("BEGIN"):
                 with m.If(empty):
                     m.d.sync += status.eq(ImageStatus.DAMAGED)
                     m.next = "DONE"
-                with m.Elif(may_begin):
+                with m.Elif(may_begin & ((fields.kind != TransferKind.MAPS) | dry | (pieces.level <= MOST_PIECES))):
                     m.next = "CONTENT"
 
             with m.State("CONTENT"):
                 m.d.comb += [
                     self.i.ready.eq(1),
-                    carries.eq(takes & ~dry & (fields.kind != TransferKind.END)),
+                    carries.eq(takes & ~dry & (fields.kind != TransferKind.END) & (fields.kind != TransferKind.MAPS)),
+                    pieces.w_en.eq(takes & ~dry & (fields.kind == TransferKind.MAPS) & second),
                 ]
+                m.d.sync += second.eq(second ^ takes)
+                with m.If(takes):
+                    m.d.sync += first_half.eq(word)
                 with m.If(takes):
                     m.d.sync += count.eq(count - 1)
                     with m.If(count == 1):
@@ -206,7 +237,10 @@ class Fetcher(wiring.Component):
                 end_early(m)
 
             with m.State("JUDGE"):
-                m.d.comb += self.o_regions.valid.eq((fields.kind == TransferKind.PROGRAM) & ~wrong & ~dry)
+                m.d.comb += [
+                    self.o_regions.valid.eq((fields.kind == TransferKind.PROGRAM) & ~wrong & ~dry),
+                    releases.eq((fields.kind == TransferKind.MAPS) & ~wrong & ~dry),
+                ]
                 with m.If(wrong):
                     m.d.sync += status.eq(ImageStatus.DAMAGED)
                     m.next = "DONE"

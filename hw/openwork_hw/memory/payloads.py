@@ -20,6 +20,13 @@ class SdramRequest(data.StructLayout):
         super().__init__({"address": SdramAddress(chip), "further": chip.column_bits, "write": 1})
 
 
+class WordBurst(data.StructLayout):
+    """Words of 32 bits, 1 to `most`, from the one at `address` on; to the memory where `write` is set."""
+
+    def __init__(self, address_bits: int, most: int) -> None:
+        super().__init__({"address": address_bits, "words": range(most + 1), "write": 1})
+
+
 class SdramPins(wiring.Signature):
     """A chip's pins but for its clock, as a controller sees them. The chip reads its inputs with the clock's rising edge.
 

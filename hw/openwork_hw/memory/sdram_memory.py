@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.config import WORD_BITS
 from openwork_hw.arch.sdram import SdramConfig
 from openwork_hw.image.memory_reader import ADDRESS_BITS
-from openwork_hw.memory.payloads import SdramPins
+from openwork_hw.memory.payloads import SdramPins, WordBurst
 from openwork_hw.memory.sdram_controller import SdramController
 from openwork_hw.memory.sdram_words import SdramWords
 from openwork_hw.shells.memory import WordWrite
@@ -21,7 +21,8 @@ class SdramMemory(wiring.Component):
     Function
         An `SdramWords` on an `SdramController`.
     Ports
-        i_starts, o, i_writes, i_peeks, o_peeked, forget : SdramWords'
+        i_starts, o, i_writes, i_peeks, o_peeked, i_map_requests, o_map_words, i_map_words, map_idle, map_drop,
+            forget : SdramWords'
         pins : out, SdramPins(chip)
     Timing
         As SdramWords; after reset, the chip's start-up comes first.
@@ -38,6 +39,11 @@ class SdramMemory(wiring.Component):
     i_writes: stream.Interface
     i_peeks: stream.Interface
     o_peeked: stream.Interface
+    i_map_requests: stream.Interface
+    o_map_words: stream.Interface
+    i_map_words: stream.Interface
+    map_idle: Signal
+    map_drop: Signal
     forget: Signal
     pins: wiring.PureInterface
 
@@ -50,6 +56,11 @@ class SdramMemory(wiring.Component):
                 "i_writes": In(stream.Signature(WordWrite)),
                 "i_peeks": In(stream.Signature(ADDRESS_BITS)),
                 "o_peeked": Out(stream.Signature(WORD_BITS)),
+                "i_map_requests": In(stream.Signature(WordBurst(ADDRESS_BITS, config.burst_words))),
+                "o_map_words": Out(stream.Signature(WORD_BITS)),
+                "i_map_words": In(stream.Signature(WORD_BITS)),
+                "map_idle": Out(1),
+                "map_drop": In(1),
                 "forget": In(1),
                 "pins": Out(SdramPins(config.chip)),
             }
@@ -59,9 +70,9 @@ class SdramMemory(wiring.Component):
         m = Module()
         m.submodules.words = words = SdramWords(self._config)
         m.submodules.controller = controller = SdramController(self._config)
-        for name in ("i_starts", "i_writes", "i_peeks"):
+        for name in ("i_starts", "i_writes", "i_peeks", "i_map_requests", "i_map_words"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(words, name))
-        for name in ("o", "o_peeked"):
+        for name in ("o", "o_peeked", "o_map_words"):
             wiring.connect(m, getattr(words, name), wiring.flipped(getattr(self, name)))
         wiring.connect(m, words.o_requests, controller.i_requests)
         wiring.connect(m, words.o_data, controller.i_words)
@@ -69,6 +80,8 @@ class SdramMemory(wiring.Component):
         wiring.connect(m, controller.pins, wiring.flipped(self.pins))
         m.d.comb += [
             words.forget.eq(self.forget),
+            self.map_idle.eq(words.map_idle),
+            words.map_drop.eq(self.map_drop),
             controller.restart.eq(words.restart),
             words.idle.eq(controller.idle),
         ]

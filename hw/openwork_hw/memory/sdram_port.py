@@ -63,18 +63,15 @@ class SdramPort(wiring.Component):
         command = Signal(3, init=Command.NONE)
         bank, address = Signal(chip.bank_bits), Signal(chip.address_pins)
         masks = Signal(chip.data_bits // 8, init=-1)
-        driven, driving, caught = (
-            Signal(chip.data_bits, reset_less=True),
-            Signal(),
-            Signal(chip.data_bits, reset_less=True),
-        )
+        driven, caught = Signal(chip.data_bits, reset_less=True), Signal(chip.data_bits, reset_less=True)
+        released = Signal(init=1)  # as pads have it: an inverter would be logic between a register and a pin
         m.d.sync += [
             command.eq(self.command),
             bank.eq(self.bank),
             address.eq(self.address),
             masks.eq(self.masked.replicate(len(masks))),
             driven.eq(self.i_word),
-            driving.eq(self.command == Command.WRITE),
+            released.eq(self.command != Command.WRITE),
             caught.eq(pins.dq_i),
         ]
         m.d.comb += [
@@ -85,7 +82,7 @@ class SdramPort(wiring.Component):
             pins.a.eq(address),
             pins.dqm.eq(masks),
             pins.dq_o.eq(driven),
-            pins.dq_oe.eq(driving),
+            pins.dq_oe.eq(~released),
             self.o_word.eq(caught),
         ]
         # Reads whose word is not there yet, the latest one lowest.

@@ -83,6 +83,7 @@ class SdramShell(wiring.Component):
             encodings=identity.encodings,
             scratchpad_words=identity.scratchpad_words,
             address_bits=bits_for(identity.memory_words + 1),
+            burst_words=self._sdram.burst_words,
         )
         m.submodules.scratchpad = scratchpad = self._scratchpad
         m.submodules.memory = memory = SdramMemory(self._sdram)
@@ -111,5 +112,9 @@ class SdramShell(wiring.Component):
         wiring.connect(m, memory.o_peeked, link.i_peeked)
         wiring.connect(m, runner.o_starts, memory.i_starts)
         wiring.connect(m, memory.o, runner.i_words)
+        wiring.connect(m, runner.o_map_requests, memory.i_map_requests)
+        wiring.connect(m, runner.o_map_words, memory.i_map_words)
+        wiring.connect(m, memory.o_map_words, runner.i_map_words)
+        m.d.comb += [runner.map_idle.eq(memory.map_idle), memory.map_drop.eq(runner.map_drop)]
         wiring.connect(m, memory.pins, wiring.flipped(self.sdram))
         return m

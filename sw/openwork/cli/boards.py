@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,19 @@ def build(
         bool,
         typer.Option("--all-seeds", help="Try all seeds, for the median clock; the fastest becomes the bitstream."),
     ] = False,
+    sdram_phase: Annotated[
+        float | None,
+        typer.Option(
+            help="Degrees of a cycle from when a pin to the SDRAM chip changes to when the chip's clock rises.",
+            show_default="the board's",
+        ),
+    ] = None,
+    sdram_test: Annotated[
+        bool,
+        typer.Option(
+            "--sdram-test", help="Instead of the array, build a design that tries out the board's SDRAM chip."
+        ),
+    ] = False,
     record: Annotated[
         Path | None,
         typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
@@ -76,6 +90,10 @@ def build(
       openwork build --board ulx3s-85f -o build/
 
       openwork build --board ulx3s-25f --image model.image -o build/ulx3s
+
+    With --sdram-test, the serial line says a dot for each pass over the chip in which every word was right, and an x otherwise:
+
+      openwork build --board ulx3s-85f --sdram-test --sdram-phase 225 -o build/
     """
     from openwork.files import check_folder, naming, read_image
     from openwork.records import Origin, write_record
@@ -83,6 +101,12 @@ def build(
     from openwork_fpga.boards.catalogue import BOARDS
 
     chosen = choose("board", board, BOARDS)
+    if sdram_phase is not None:
+        if chosen.sdram is None:
+            raise OptionError(f"--sdram-phase: {chosen.name} has no SDRAM chip that we use")
+        if not 0 <= sdram_phase < 360:
+            raise OptionError(f"--sdram-phase is from 0 to below 360 degrees, not {sdram_phase:g}")
+        chosen = replace(chosen, sdram_phase=sdram_phase)
     check_folder(out)
     check_record(record)
     content = None if image is None else read_image(image)
@@ -96,6 +120,7 @@ def build(
                 image=content,
                 seeds=range(1, seeds + 1),
                 all_seeds=all_seeds,
+                tester=sdram_test,
             )
     except bitstream.TimingError as error:
         messages.print(f"openwork: {error}", style="red", markup=False, highlight=False, soft_wrap=True)

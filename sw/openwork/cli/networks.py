@@ -183,7 +183,7 @@ def compile_(
     network = read_network(model)
 
     from openwork.compiler.network import planned_image
-    from openwork.compiler.plan import stages_text
+    from openwork.compiler.plan import NetworkPlan, stages_text
     from openwork.report import layer_table
 
     fetched = None
@@ -195,7 +195,7 @@ def compile_(
             fetched = check_fits(place, image)
     write_image(out, image)
     if stages:
-        output.print(stages_text(plan), highlight=False, markup=False)
+        output.print(stages_text(plan) if isinstance(plan, NetworkPlan) else str(plan), highlight=False, markup=False)
     output.print(layer_table(image))
     if place is not None and fetched is not None:
         output.print(fetching_table(place, image, fetched))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from openwork.compiler.emit import Progress
     from openwork.compiler.fetching import Fetching
     from openwork.compiler.plan import NetworkPlan
+    from openwork.compiler.spilling import SpilledPlan
     from openwork.image import Image
     from openwork.network import IntegerNetwork
     from openwork.report.speed import Speed
@@ -50,7 +51,7 @@ def image_memory_words(board: "Board") -> int:
 
 def planned_for(
     board: "Board", network: "IntegerNetwork", encoding: "Encoding", progress: "Progress | None" = None
-) -> "tuple[NetworkPlan, Image]":
+) -> "tuple[NetworkPlan | SpilledPlan, Image]":
     """The image of a network for a board, and its plan.
 
     Raises:
@@ -111,7 +112,7 @@ def check_fits(board: "Board", image: "Image") -> "Fetching | None":
         BoardError: with the need and the limit.
     """
     fetched = None if board.sdram is None else _fetching(board, image)
-    words = len(image.words) if fetched is None else fetched.words
+    words = len(image.words) if fetched is None else fetched.words + -(-image.map_bytes // 4)
     limit = image_memory_words(board)
     if board.flash_byte is None and words > limit:
         share = image.network.density * limit / words

@@ -17,7 +17,7 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
     Returns:
         How many blocks further the operand lies, and its pixel within that block.
     """
-    neighbour, local = divmod((form.stride[axis] * pixel + tap) // form.enlarge, input_block)
+    neighbour, local = divmod((form.stride[axis] * pixel + tap) // form.enlarge[axis], input_block)
     if blocks == 1:
         neighbour = min(max(neighbour, -1), 1)
     return neighbour, local
@@ -25,8 +25,8 @@ def offset(form: Form, input_block: int, axis: int, pixel: int, tap: int, blocks
 
 def reaches(form: Form, input_block: int, axis: int, blocks: int, reach: int) -> bool:
     """Whether every tap finds its operand at most `reach` blocks away along one axis."""
-    pixels = input_block * form.enlarge // form.stride[axis]
-    if pixels * form.stride[axis] != input_block * form.enlarge:
+    pixels = input_block * form.enlarge[axis] // form.stride[axis]
+    if pixels * form.stride[axis] != input_block * form.enlarge[axis]:
         return False
     # The number of blocks grows with the pixel and with the tap, so the first and the last of both reach furthest.
     taps = [tap[1 + axis] for tap in form.taps]
@@ -56,7 +56,7 @@ def tap_entries(
     first_pixel: int,
     hold: int,
 ) -> tuple[TapEntry, ...]:
-    """The tap table of a pass over `hold` local pixels of the output, from `first_pixel` on.
+    """The tap table of a pass over `hold` local pixels of the output, from `first_pixel` of those that it holds on.
 
     Every pixel has as many entries as the number of taps rounded up to a power of two.
 
@@ -67,22 +67,48 @@ def tap_entries(
     entries: list[TapEntry] = []
     _, height, width = output.shape
     block_h, block_w = output.block
-    for pixel in range(first_pixel, first_pixel + hold):
+    for pixel in output.pixels[first_pixel : first_pixel + hold]:
         y, x = divmod(pixel, block_w)
         # Whether the pixel is outside the map in the block that the map's edge runs through. A vector has no edge.
         right, below = (x >= width % block_w, y >= height % block_h) if not output.vector else (False, False)
         used = taps if output.holds(y, x) else ()
+        phase = y % form.enlarge[0] * form.enlarge[1] + x % form.enlarge[1]
         for tap in used:
             source = inputs[tap.input]
             shift, (down, across), local = _find(form, tap, source, (y, x))
             words, first = source, source.first_channel
             if any(shift):
                 words, first = shifted[source].buffer, shifted[source].first_channel(shift)
-            address = addresses[words.root] + local * words.pixel_words + first + tap.channel
+            within = first + tap.channel + phase * form.phase_channels
+            address = addresses[words.root] + words.slot(local) * words.pixel_words + within
             entries.append(TapEntry(address, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
         entries.extend([unused] * ((1 << bits_for(len(taps))) - len(used)))
     return tuple(entries)
+
+
+def read_pixels(form: Form, sources: Sequence[int], source: Buffer, output: Buffer) -> tuple[frozenset[int], ...]:
+    """For each local pixel of the output, the local pixels of an input that a step reads for it.
+
+    Args:
+        sources: the numbers that the input has in the step.
+        source: the whole input.
+        output: the whole output.
+
+    Raises:
+        CompileError: a tap reaches further than a neighbour.
+    """
+    taps = {(tap.down, tap.right): tap for tap in form.taps if tap.input in sources}.values()
+    found = []
+    for pixel in output.pixels:
+        y, x = divmod(pixel, output.block[1])
+        places = [_find(form, tap, source, (y, x)) for tap in taps if output.holds(y, x)]
+        if any(any(shift) for shift, _, _ in places):
+            raise CompileError(
+                f"step {form.name!r}: a tap reaches two neighbours, and its map is in the external memory"
+            )
+        found.append(frozenset(local for _, _, local in places))
+    return tuple(found)
 
 
 def _find(form: Form, tap: Tap, source: Buffer, pixel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int], int]:

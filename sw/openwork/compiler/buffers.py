@@ -1,5 +1,6 @@
 """Buffers: room for tensors in the feature memories, with a size and a division, but no address yet."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,15 +12,32 @@ from openwork.places import Blocks, Place
 class Buffer(Blocks):
     """Room for a tensor of the network, or for a tensor that a step makes only for itself. Two buffers are never equal.
 
-    A buffer can be a view of another buffer: the same words with another shape or other row groups.
+    A buffer can be a view of another buffer: the same words with another shape or other row groups. It can be a window of a map
+    whose other pixels are in an external memory.
 
     Attributes:
         of: the buffer that this buffer is a view of; None if it has words of its own.
         first_channel: the channel of `of` with which the view begins.
+        window: the local pixels that the buffer holds, ascending; empty for all.
     """
 
     of: "Buffer | None" = None
     first_channel: int = 0
+    window: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> int:
+        """Feature words per PE."""
+        return self.shape[0] * len(self.window) if self.window else super().words
+
+    @property
+    def pixels(self) -> range | tuple[int, ...]:
+        """The local pixels that the buffer holds, in their order."""
+        return self.window or range(self.block[0] * self.block[1])
+
+    def slot(self, pixel: int) -> int:
+        """Which of its pixels a local pixel is."""
+        return bisect_left(self.window, pixel) if self.window else pixel
 
     @property
     def root(self) -> "Buffer":

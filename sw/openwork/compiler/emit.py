@@ -1,6 +1,6 @@
 """Stage 6 of the compiler: a planned network becomes an image of commands, tap tables, row records and weight streams."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +13,15 @@ from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import row_records
+from openwork.compiler.spilling import ExternalMap, LastLayer, Pooling, SpilledPlan, Window
 from openwork.image import CommandPlan, Image
+from openwork.network import IntegerNetwork
 from openwork.operations.form import Form
+from openwork.places import Place
 from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
+from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
+from openwork_hw.arch.nonzeros import Encoding
 
 Progress = Callable[[Sequence[int], str], Iterable[int]]
 """Wraps the steps of a loop, and shows a title and how many steps are done."""
@@ -32,22 +37,83 @@ def emit(plan: NetworkPlan, watch: bool, progress: Progress) -> Image:
     Raises:
         CompileError: an output of the network is its own input.
     """
-    return _Program(plan).image(watch, progress)
+    program = _Program(plan.schedule.config, plan.addresses)
+    program.load(plan.schedule.tensors[plan.schedule.forms.network.input.name])
+    program.network(plan, watch, progress)
+    return program.image(plan.schedule.forms.network, plan.encoding, _places(plan))
+
+
+def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
+    """The image of a network whose first maps are in an external memory.
+
+    Args:
+        progress: shows how many steps are encoded.
+
+    Raises:
+        CompileError: an output of the network is its own input.
+    """
+    program = _Program(plan.config, {})
+    source = plan.network.input.name
+    for part in plan.maps[source].parts:
+        program.fill(plan.maps[source], part.pixels)
+    for index in progress(range(len(plan.head)), "encoding layers in windows"):
+        step = plan.head[index]
+        for one in step.windows:
+            program.window(step.step.output, one, plan.maps)
+    if plan.pooling is not None:
+        program.pooling(plan.pooling, plan.maps, whole=plan.tail is not None or plan.last is not None)
+    spilled = [one.whole.at(0) for one in plan.maps.values()]
+    rest: tuple[Place, ...] = () if plan.pooling is None else (plan.pooling.output.at(plan.pooling.address),)
+    if plan.tail is not None:
+        tail = plan.tail.schedule
+        first = tail.tensors[tail.forms.network.input.name]
+        if plan.pooling is None:
+            program.carry(first, plan.maps[first.tensor], plan.tail.addresses)
+            spilled.pop()
+        program.network(plan.tail, False, progress)
+        rest = _places(plan.tail)
+    if plan.last is not None:
+        made = program.last(plan.last)
+        spilled.append(made)
+    places = {place.label: place for place in (*spilled, *rest)}
+    ordered = [places.pop(tensor.name) for tensor in plan.network.tensors]
+    image = program.image(plan.network, plan.encoding, (*ordered, *places.values()))
+    return replace(image, spilled=tuple(place.tensor for place in spilled))
+
+
+def _places(plan: NetworkPlan) -> tuple[Place, ...]:
+    """Of the network's tensors, and then of what steps make for themselves."""
+    own = [buffer for buffer in plan.addresses if buffer.step]
+    return tuple(buffer.at(plan.addresses[buffer]) for buffer in (*plan.schedule.tensors.values(), *own))
 
 
 class _Program:
     """Collects the commands of a program."""
 
-    def __init__(self, plan: NetworkPlan) -> None:
-        self._plan, self._config, self._addresses = plan, plan.schedule.config, plan.addresses
+    def __init__(self, config: ArrayConfig, addresses: Mapping[Buffer, int]) -> None:
+        self._config, self._addresses = config, addresses
+        self._orders: dict[str, tuple[int, ...]] = {}
         self._instructions: list[Instruction] = []
         self._commands: list[CommandPlan] = []
         self._stored: list[tuple[str, int]] = []
 
-    def image(self, watch: bool, progress: Progress) -> Image:
-        plan, schedule = self._plan, self._plan.schedule
-        network = schedule.forms.network
-        self._load(schedule.tensors[network.input.name])
+    def image(self, network: IntegerNetwork, encoding: Encoding, places: tuple[Place, ...]) -> Image:
+        """The image of all commands so far."""
+        return Image(
+            network,
+            self._config,
+            encoding,
+            places,
+            tuple(self._commands),
+            tuple(self._stored),
+            self._orders,
+            assemble(self._instructions, self._config),
+        )
+
+    def network(self, plan: NetworkPlan, watch: bool, progress: Progress) -> None:
+        """All steps of a planned network, and its outputs."""
+        self._addresses = plan.addresses
+        network = plan.schedule.forms.network
         for index in progress(range(len(plan.steps)), "encoding layers"):
             step = plan.steps[index]
             self._run(step)
@@ -58,21 +124,78 @@ class _Program:
             if name not in by_name:
                 raise CompileError(f"the network gives back its own input {name!r}: there is nothing to run")
             self._store(by_name[name])
-        own = [buffer for buffer in self._addresses if buffer.step]
-        return Image(
-            network,
-            self._config,
-            plan.encoding,
-            tuple(buffer.at(self._addresses[buffer]) for buffer in (*schedule.tensors.values(), *own)),
-            tuple(self._commands),
-            tuple(self._stored),
-            {
-                step.schedule.output.tensor: tuple(np.concatenate(step.orders).tolist())
-                for step in plan.steps
-                if step.orders
-            },
-            assemble(self._instructions, self._config),
-        )
+        self._orders = {
+            step.schedule.output.tensor: tuple(np.concatenate(step.orders).tolist())
+            for step in plan.steps
+            if step.orders
+        }
+
+    def fill(self, source: ExternalMap, pixels: tuple[int, ...]) -> None:
+        """Bring a part of the network's input from the host into the external memory."""
+        part = replace(source.whole, window=pixels)
+        self._addresses = {part: 0}
+        self.load(part)
+        self._give(part, source)
+
+    def window(self, name: str, window: Window, maps: Mapping[str, ExternalMap]) -> None:
+        """Compute a part of a map in the external memory."""
+        self._addresses = window.addresses
+        for part in window.inputs:
+            self.load(part, maps[part.tensor])
+        self._passes(name, window.plan, None)
+        self._give(window.output, maps[window.output.tensor])
+
+    def pooling(self, plan: Pooling, maps: Mapping[str, ExternalMap], *, whole: bool) -> None:
+        """Make a vector of a map in the external memory.
+
+        Args:
+            whole: whether all PEs need the vector; else it is an output of the network.
+        """
+        name, groups = plan.step.output, plan.output.row_groups
+        for part in plan.parts:
+            self._addresses = part.addresses
+            for source in part.inputs:
+                self.load(source, maps[source.tensor])
+            self._passes(name, part.plan, None)
+        if whole:
+            self._move(name, [spread_move(plan.output, plan.address, groups)])
+            return
+        store = StoreCommand(groups - 1, plan.address, plan.output.words)
+        self._add(name, Instruction(store), store_cycles(self._config, store))
+        self._stored.append((name, store.words))
+
+    def last(self, plan: LastLayer) -> Place:
+        """The rows of a last layer, each part given to the host when it has been made; where the whole would lie."""
+        name, base = plan.step.output, plan.source.words
+        orders: list[NDArray[np.int64]] = []
+        for part in plan.parts:
+            run = part.plan.run
+            self._addresses = {one.root: at for one, at in ((run.inputs[0], 0), (run.output, base))}
+            rows = np.concatenate(part.orders)
+            self._passes(name, part.plan, np.argsort(rows))
+            orders.append(part.first + rows)
+            end = base
+            for stream, order in enumerate(part.orders):
+                if len(order):
+                    store = StoreCommand((stream + 1) * part.row_groups - 1, end, len(order))
+                    self._add(name, Instruction(store), store_cycles(self._config, store))
+                end += len(order)
+        every = np.concatenate(orders)
+        self._stored.append((name, len(every)))
+        self._orders = {name: tuple(every.tolist())}
+        output = plan.parts[0].plan.run.output
+        return replace(output, shape=(len(every), 1, 1), of=None).at(base)
+
+    def carry(self, whole: Buffer, source: ExternalMap, addresses: Mapping[Buffer, int]) -> None:
+        """Load all of a map that the tail of a network begins with."""
+        self._addresses = addresses
+        self.load(whole, source)
+
+    def _give(self, part: Buffer, target: ExternalMap) -> None:
+        """Store a part of a map in the external memory."""
+        for group in range(part.row_groups):
+            store = StoreCommand(group, self._at(part), part.words, target.pieces(group, part))
+            self._add(part.tensor, Instruction(store), store_cycles(self._config, store))
 
     def _add(self, name: str, instruction: Instruction, cycles: int) -> None:
         self._instructions.append(instruction)
@@ -82,10 +205,12 @@ class _Program:
     def _at(self, buffer: Buffer) -> int:
         return self._addresses[buffer.root]
 
-    def _load(self, buffer: Buffer) -> None:
+    def load(self, buffer: Buffer, source: ExternalMap | None = None) -> None:
+        """Load a tensor, or the window of one, from the host or from an external memory."""
         groups = 1 if buffer.vector else buffer.row_groups
         for group in range(groups):
-            load = LoadCommand(groups, group, self._at(buffer), buffer.words)
+            pieces = () if source is None else source.pieces(group, buffer)
+            load = LoadCommand(groups, group, self._at(buffer), buffer.words, pieces)
             self._add(buffer.tensor, Instruction(load), load_cycles(self._config, load))
 
     def _move(self, name: str, moves: Sequence[MoveCommand]) -> None:

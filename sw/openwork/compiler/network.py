@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from openwork.compiler.buffers import Buffer
-from openwork.compiler.emit import Progress, emit
+from openwork.compiler.emit import Progress, emit, emit_spilled
 from openwork.compiler.errors import CompileError
 from openwork.compiler.forms import Forms, network_forms
 from openwork.compiler.memory import place_buffers
@@ -22,6 +22,7 @@ from openwork.compiler.passes import fewest_cycles, plan_passes
 from openwork.compiler.plan import NetworkPlan
 from openwork.compiler.schedule import Schedule, schedule_network
 from openwork.compiler.segments import divisions
+from openwork.compiler.spilling import SpilledPlan, can_pool, cuts, plan_head, plan_last, plan_pooling, tail_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig
@@ -85,15 +86,85 @@ def planned_image(
     watch: bool = False,
     progress: Progress | None = None,
     scratchpad_words: int = 0,
-) -> tuple[NetworkPlan, Image]:
+) -> tuple[NetworkPlan | SpilledPlan, Image]:
     """What `compile_network` makes, and the plan that it was made from. The arguments are the same."""
     show = progress or (lambda steps, _: steps)
-    plan = best_plan(network, config, encoding, row_groups)
-    image = emit(plan, watch, show)
+    plan: NetworkPlan | SpilledPlan
+    try:
+        plan = best_plan(network, config, encoding, row_groups)
+        image = emit(plan, watch, show)
+    except CompileError as error:
+        if not scratchpad_words or watch:
+            raise
+        plan = best_spilled_plan(network, config, encoding, row_groups, scratchpad_words // SCRATCHPAD_PASSES, error)
+        return plan, replace(emit_spilled(plan, show), scratchpad_words=scratchpad_words)
     if not 0 < scratchpad_words < len(image.words):
         return plan, image
     plan = best_plan(network, config, encoding, row_groups, scratchpad_words // SCRATCHPAD_PASSES)
     return plan, replace(emit(plan, watch, show), scratchpad_words=scratchpad_words)
+
+
+def best_spilled_plan(
+    network: IntegerNetwork,
+    config: ArrayConfig,
+    encoding: Encoding,
+    row_groups: int | None,
+    most_words: int,
+    reason: CompileError,
+) -> SpilledPlan:
+    """The plan with the shortest head, and of those the one with the fewest predicted cycles.
+
+    Args:
+        network, config, encoding, row_groups, most_words: as for `best_plan`.
+        reason: why the network does not fit the feature memories.
+
+    Raises:
+        CompileError: `reason`, where the maps do not fit an external memory either, with the reason for that.
+    """
+    forms = network_forms(network)
+    legal = [groups for groups in reversed(config.row_groups) if config.pes // groups <= config.replicas]
+    last = reason
+    for count in cuts(forms):
+        plans = []
+        for groups in [row_groups] if row_groups else legal:
+            try:
+                plans.append(_spilled_plan(forms, config, encoding, count, groups, most_words))
+            except CompileError as error:
+                last = error
+        if plans:
+            return min(plans, key=lambda plan: plan.predicted_cycles)
+    if last is reason:
+        raise reason
+    raise CompileError(f"{reason}; with maps in the external memory: {last}", need=reason.need)
+
+
+def _spilled_plan(
+    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, row_groups: int, most_words: int
+) -> SpilledPlan:
+    """The plan with a head of so many steps."""
+    network = forms.network
+    pooled = can_pool(forms, count)
+    tail = last = None
+    if count + pooled < len(network.steps):
+        try:
+            tail = best_plan(tail_network(network, count + pooled), config, encoding, row_groups, most_words)
+        except CompileError:
+            last = plan_last(forms, config, encoding, count + 1, most_words) if pooled else None
+            if last is None:
+                raise
+    maps, head = plan_head(forms, config, encoding, count, row_groups, most_words)
+    made = maps[network.steps[count - 1].output]
+    if pooled:
+        address = 0
+        if tail is not None:
+            address = tail.addresses[tail.schedule.tensors[network.steps[count].output]]
+        pooling = plan_pooling(forms, config, encoding, count, made, address)
+        return SpilledPlan(network, config, encoding, maps, head, pooling, tail, last)
+    assert tail is not None
+    read = tail.schedule.tensors[made.whole.tensor]
+    if (made.whole.row_groups, made.whole.block) != (read.row_groups, read.block):
+        raise CompileError(f"the maps behind {read.tensor!r} want other blocks than those before")
+    return SpilledPlan(network, config, encoding, maps, head, None, tail)
 
 
 def best_plan(

@@ -44,7 +44,7 @@ class Run:
     @property
     def pixels(self) -> int:
         """How many local pixels the output has."""
-        return self.output.block[0] * self.output.block[1]
+        return len(self.output.pixels)
 
     @property
     def reads(self) -> tuple[Buffer, ...]:

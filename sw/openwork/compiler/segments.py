@@ -109,13 +109,16 @@ class _Sizes(NamedTuple):
     gathered: frozenset[str]
 
 
-def divisions(forms: Forms, config: ArrayConfig, row_groups: int) -> Iterator[Division | CompileError]:
+def divisions(
+    forms: Forms, config: ArrayConfig, row_groups: int, most_words: int = MAX_BLOCK
+) -> Iterator[Division | CompileError]:
     """Every division of the maps that is worth a try, and an error for every division that is not possible.
 
     Divisions in which taps reach two neighbours are among them, because their blocks may be smaller than a kernel asks for.
 
     Args:
         row_groups: row groups of the first segment. Later segments may have fewer.
+        most_words: feature words that a map may take in each PE.
     """
     regions = find_regions(forms)
     found = [_candidates(region, config, row_groups, reach) for reach in (1, 2) for region in regions]
@@ -124,7 +127,7 @@ def divisions(forms: Forms, config: ArrayConfig, row_groups: int) -> Iterator[Di
     for cut in (False, True):
         for candidates in by_reach:
             for chosen in _combined(candidates, cut):
-                division = chosen if isinstance(chosen, CompileError) else _division(regions, chosen)
+                division = chosen if isinstance(chosen, CompileError) else _division(regions, chosen, most_words)
                 if isinstance(division, CompileError):
                     yield division
                 elif division not in tried:
@@ -196,7 +199,7 @@ def _sizes(region: Region, axis: int, cuts: Sequence[Fraction], counts: tuple[in
         before, after = counts[parts[source]], counts[parts[output]]
         if (
             parts[output] != parts[source] + 1
-            or (form.stride[axis], form.enlarge) != (2, 1)
+            or (form.stride[axis], form.enlarge[axis]) != (2, 1)
             or (sizes[source], sizes[output]) != (1, 1)
             or 2 * (pixels - 1) >= before
             or pixels > after
@@ -227,7 +230,9 @@ def _part_sizes(
     return {name: int(size / scale) for name, scale in scales.items()}
 
 
-def _division(regions: Sequence[Region], chosen: Sequence[tuple[_Sizes, _Sizes]]) -> Division | CompileError:
+def _division(
+    regions: Sequence[Region], chosen: Sequence[tuple[_Sizes, _Sizes]], most_words: int
+) -> Division | CompileError:
     """The division of all regions, or an error if a map is larger than any feature memory."""
     segments: list[Segment] = []
     gathered: dict[str, tuple[int, ...]] = {}
@@ -236,7 +241,7 @@ def _division(regions: Sequence[Region], chosen: Sequence[tuple[_Sizes, _Sizes]]
         for name, (channels, _, _) in region.shapes.items():
             together.setdefault((down.parts[name], across.parts[name]), []).append(name)
             words = channels * down.sizes[name] * across.sizes[name]
-            if words > MAX_BLOCK:
+            if words > most_words:
                 return CompileError(
                     f"tensor {name!r} needs {words:,} feature words in each PE, and no array has more than {MAX_BLOCK:,}: "
                     "use smaller maps, or an array with more lanes or PEs",
@@ -280,7 +285,7 @@ def find_regions(forms: Forms) -> list[Region]:
             regions.remove(other)
         if {first.scales[name] for name in sources} != {scale}:
             raise CompileError(f"step {step.output!r} reads maps that were scaled differently")
-        down, across = (scale[axis] * form.stride[axis] / form.enlarge for axis in AXES)
+        down, across = (scale[axis] * form.stride[axis] / form.enlarge[axis] for axis in AXES)
         first.shapes[step.output] = shapes[step.output]
         first.scales[step.output] = down, across
         first.links.extend(Link(form, name, step.output) for name in dict.fromkeys(sources))

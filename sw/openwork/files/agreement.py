@@ -30,6 +30,9 @@ def _of_places(image: Image) -> Iterator[str]:
         return
     if len(set(names)) < len(names):
         yield "two of its places have one name and one step"
+    if not set(image.spilled) <= set(own):
+        yield f"{list(image.spilled)[:5]} are said to be in the external memory, and its first tensors are {own[:5]}"
+        return
     makers = {step.output for step in network.steps}
     for place in image.places:
         what = f"the place of {place.tensor!r}"
@@ -38,6 +41,8 @@ def _of_places(image: Image) -> Iterator[str]:
         if not place.step and place.shape != network.tensor(place.tensor).shape:
             yield f"{what} has the shape {list(place.shape)}, and the tensor {list(network.tensor(place.tensor).shape)}"
         yield from (f"{what} {reason}" for reason in _of_place(place, config))
+        if place.base + place.words > config.feature_words and (place.step or place.tensor not in image.spilled):
+            yield f"{what} ends at word {place.base + place.words}, and a PE has {config.feature_words}"
         if not place.step and place.fill != _fill(network, place.tensor):
             yield f"{what} is filled with {place.fill}, and those who read it pad with {_fill(network, place.tensor)}"
 
@@ -54,8 +59,6 @@ def _of_place(place: Place, config: ArrayConfig) -> Iterator[str]:
     _, height, width = place.shape
     if place.lanes != config.lanes or place.row_groups not in config.row_groups:
         yield f"has {place.lanes} lanes and {place.row_groups} row groups, and the array {config.lanes} and {config.row_groups}"
-    if place.base + place.words > config.feature_words:
-        yield f"ends at word {place.base + place.words}, and a PE has {config.feature_words}"
     if place.vector and (height, width, *place.block) != (1, 1, 1, 1):
         yield f"is that of a vector, and has {height} x {width} pixels in blocks of {place.block[0]} x {place.block[1]}"
     if not place.vector and (place.row_groups * place.block[0] < height or place.lanes * place.block[1] < width):
@@ -72,7 +75,6 @@ def _of_commands(image: Image) -> Iterator[str]:
     own: dict[str, list[Place]] = {}
     for place in image.places:
         own.setdefault(place.step or place.tensor, []).append(place)
-    loaded = 0
     for number, (command, found) in enumerate(zip(image.commands, _program(image), strict=False)):
         what = f"command {number} of its plan"
         if command.kind != found.kind or command.table_entries != found.table_entries:
@@ -81,21 +83,30 @@ def _of_commands(image: Image) -> Iterator[str]:
                 f"with {found.table_entries}"
             )
             return
-        if (command.tensor != network.input.name) if command.kind == "LOAD" else (command.tensor not in made):
+        if not found.external and command.kind == "LOAD":
+            known = command.tensor == network.input.name
+        else:
+            known = command.tensor in made or (found.external and command.tensor == network.input.name)
+        if not known:
             yield f"{what} is for {command.tensor!r}, which is not what a {command.kind} is for"
             return
         meant = [place for place in own[command.tensor] if 0 <= found.address - place.base < place.words]
+        if command.tensor in image.spilled:
+            meant = own[command.tensor]
         if not meant:
             yield f"{what} is for {command.tensor!r}, and its words are for word {found.address}, which lies elsewhere"
         elif command.kind == "RUN" and not any(one.vector or one.row_groups == found.row_groups for one in meant):
             yield f"{what} is for {command.tensor!r}, and its words divide the PEs in {found.row_groups} row groups"
         if command.kind in ("RUN", "MOVE") and not command.predicted_cycles:
             yield f"{what} takes no cycle"
-        loaded += found.words if command.kind == "LOAD" else 0
     place = image.places[0]
-    groups = sum(command.kind == "LOAD" for command in image.commands)
-    if groups != (1 if place.vector else place.row_groups) or loaded != groups * place.words:
-        yield f"its {groups} LOAD commands take {loaded} feature words, and its input has {place.row_groups} x {place.words}"
+    loaded = dict.fromkeys(range(1 if place.vector else place.row_groups), 0)
+    for found in _program(image):
+        if found.kind == "LOAD" and not found.external:
+            loaded[found.group] = loaded.get(found.group, 0) + found.words
+    if set(loaded.values()) != {place.words}:
+        total = sum(loaded.values())
+        yield f"its LOAD commands take {total} feature words for its input, which has {place.row_groups} x {place.words}"
     if not any(command.kind in ("RUN", "MOVE") for command in image.commands):
         yield "no command of its plan computes anything"
 
@@ -121,7 +132,7 @@ def _of_stored(image: Image) -> Iterator[str]:
     stores = [
         (command.tensor, found.words)
         for command, found in zip(image.commands, _program(image), strict=False)
-        if command.kind == "STORE"
+        if command.kind == "STORE" and not found.external
     ]
     at = 0
     for name, words in image.stored:
@@ -137,13 +148,15 @@ def _of_stored(image: Image) -> Iterator[str]:
 
 class _Command(NamedTuple):
     """Of a command of the words: its kind; the word address that it fills, or that a STORE reads; feature words of a LOAD or
-    STORE; tap table entries and row groups of a RUN."""
+    STORE; tap table entries and row groups of a RUN; whether a LOAD or STORE is for the external memory; the group of a LOAD."""
 
     kind: str
     address: int
     words: int
     table_entries: int
     row_groups: int = 0
+    external: bool = False
+    group: int = 0
 
 
 def _program(image: Image) -> Iterator[_Command]:
@@ -152,9 +165,11 @@ def _program(image: Image) -> Iterator[_Command]:
         command = instruction.command
         match command:
             case LoadCommand():
-                yield _Command("LOAD", command.address, command.words, 0)
+                yield _Command(
+                    "LOAD", command.address, command.words, 0, external=bool(command.pieces), group=command.group
+                )
             case StoreCommand():
-                yield _Command("STORE", command.address, command.words, 0)
+                yield _Command("STORE", command.address, command.words, 0, external=bool(command.pieces))
             case MoveCommand():
                 yield _Command("MOVE", command.target, command.words, 0)
             case RunCommand():

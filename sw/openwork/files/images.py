@@ -46,6 +46,8 @@ def encode_image(image: Image) -> bytes:
     }
     if image.scratchpad_words:
         plan["scratchpad_words"] = image.scratchpad_words
+    if image.spilled:
+        plan["spilled"] = list(image.spilled)
     text = json.dumps(plan, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     header = {"format": FORMAT, "version": VERSION, "crc32": checksum(text, arrays), "plan": text}
     return save(arrays, {METADATA_KEY: json.dumps(header, ensure_ascii=False)})
@@ -92,6 +94,7 @@ def decode_image(content: bytes, name: str = "the content") -> Image:
         plan.orders,
         arrays["words"],
         plan.scratchpad_words,
+        plan.spilled,
     )
     try:
         _ = image.instructions  # which are verified when they are read

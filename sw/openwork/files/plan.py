@@ -53,6 +53,7 @@ class Plan(Struct, forbid_unknown_fields=True, frozen=True):
     stored: Annotated[tuple[tuple[str, Words], ...], Meta(min_length=1)]
     orders: dict[str, tuple[Annotated[int, Meta(ge=0, le=(1 << 16) - 1)], ...]]
     scratchpad_words: Annotated[int, Meta(ge=0, le=MOST_SCRATCHPAD_WORDS)] = 0
+    spilled: tuple[str, ...] = ()
 
 
 class Header(Struct, forbid_unknown_fields=True, frozen=True):

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from openwork.frontend.float_steps import FloatLayer, FloatStep
+from openwork.frontend.large_kernels import with_fewer_taps
 from openwork.frontend.limits import NO_LIMITS, Limits
 from openwork.frontend.node import Graph, Node, Result
+from openwork.layer import window_places
 from openwork.network import MAX_TAPS
 from openwork.operations import Picking
 from openwork.operations.arguments import Unsupported
@@ -108,22 +110,21 @@ class Builder:
         """Add a layer. Where it would read copies of some channels, it reads the original channels."""
         layer = self._over_all_channels(layer)
         _, height, width = self.shapes[layer.inputs[0]]
-        top, left, bottom, right = layer.padding
         rows, _, kernel_h, kernel_w = layer.weights.shape
-        covers_map = (kernel_h, kernel_w) == (height, width) and not any(layer.padding) and layer.dilation == 1
-        if layer.taps > MAX_TAPS and not covers_map:
-            raise Unsupported(f"a kernel of {kernel_h} x {kernel_w} taps; a layer has at most {MAX_TAPS}")
+        kernel = kernel_h, kernel_w
+        covers_map = kernel == (height, width) and not any(layer.padding) and layer.dilation == (1, 1)
+        taps = int((layer.weights != 0).any(dim=0).any(dim=0).sum())
+        if taps > MAX_TAPS and not covers_map:
+            copies, layer = with_fewer_taps(layer, (self.channels(layer.inputs), height, width))
+            parts = self.emit_layer(replace(node, operation="pixels", is_module=False, arguments={}), copies)
+            return self.emit_layer(node, replace(layer, inputs=parts))
         try:
             if not covers_map:
-                ColumnLayout(taps=layer.taps, channels=layer.weights.shape[1] * layer.groups)
+                ColumnLayout(taps=max(taps, 1), channels=layer.weights.shape[1] * layer.groups)
         except ValueError as error:
             raise Unsupported(str(error)) from None
-        shape = (
-            rows,
-            (height + top + bottom - layer.dilation * (kernel_h - 1) - 1) // layer.stride + 1,
-            (width + left + right - layer.dilation * (kernel_w - 1) - 1) // layer.stride + 1,
-        )
-        return self.emit(node, layer, shape)
+        places = window_places(self.shapes[layer.inputs[0]], kernel, layer.stride, layer.padding, layer.dilation)
+        return self.emit(node, layer, (rows, *places))
 
     def read_only_by(self, name: str, reader: Node) -> bool:
         """Whether no node but this reads a tensor, under any name of the tensor."""
@@ -153,7 +154,7 @@ class Builder:
             lows.append(step.lowest([self.low((one,)) for one in step.inputs]) if step else -math.inf)
         return min(lows)
 
-    def select(self, node: Node, source: Parts, rows: Sequence[int | None], stride: int = 1) -> Parts:
+    def select(self, node: Node, source: Parts, rows: Sequence[int | None], stride: tuple[int, int] = (1, 1)) -> Parts:
         """A layer whose rows each copy one channel, or are zero."""
         weights = torch.zeros(len(rows), self.channels(source), 1, 1, dtype=torch.float64)
         for row, channel in enumerate(rows):
@@ -223,12 +224,20 @@ class Builder:
         reaching = replace(layer, inputs=tuple(firsts), weights=weights)
         return reaching if fits(layer.taps, weights.shape[1]) else layer
 
-    def copy(self, node: Node, source: Parts, **changes: Any) -> Parts:
-        """A layer that copies every channel."""
+    def copy(self, node: Node, source: Parts, bias: torch.Tensor | None = None, **changes: Any) -> Parts:
+        """A layer that copies every channel, and adds a `bias` if there is one."""
         channels = self.channels(source)
         weights = torch.ones(channels, 1, 1, 1, dtype=torch.float64)
-        bias = torch.zeros(channels, dtype=torch.float64)
+        bias = torch.zeros(channels, dtype=torch.float64) if bias is None else bias
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, groups=channels, **changes))
+
+    def blocks(self, node: Node, source: Parts, factor: tuple[int, int]) -> Parts:
+        """A map whose channels are the pixels of blocks: ``(c * down + a) * across + b`` is pixel (a, b) of channel c's blocks."""
+        channels, each = self.channels(source), factor[0] * factor[1]
+        kernel = torch.eye(each, dtype=torch.float64).reshape(each, 1, *factor)
+        weights = kernel.repeat(channels, 1, 1, 1)
+        bias = torch.zeros(len(weights), dtype=torch.float64)
+        return self.emit_layer(node, FloatLayer(source, "", weights, bias, factor, groups=channels))
 
     def affine(self, node: Node, source: Parts, factor: torch.Tensor, offset: torch.Tensor) -> Parts:
         """``factor * source + offset``, both float64 [channels]. It is folded into the layer before, or becomes a layer.

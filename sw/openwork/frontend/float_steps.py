@@ -118,9 +118,9 @@ class FloatLayer(Computing):
 
     weights: torch.Tensor
     bias: torch.Tensor
-    stride: int = 1
+    stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: int = 1
+    dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     limits: Limits = NO_LIMITS
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.nn.parameter import is_lazy
@@ -16,7 +16,7 @@ from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.functional import NotFunctional, functional, of_one_batch, of_one_size, outputs_of, silenced
 from openwork.frontend.lowering import Lowered, lower
 from openwork.frontend.tail import tail_of
-from openwork.frontend.torch_graph import is_tensor, names_of_outputs, read_program
+from openwork.frontend.torch_graph import is_tensor, names_of_outputs, read_program, shape_of
 from openwork.outputs import Output
 
 
@@ -129,15 +129,10 @@ def _named(program: ExportedProgram, lowered: Lowered) -> FloatNetwork:
         single = [parts[0] if len(parts) == 1 else node.name for node, parts in lowered.results]
         own = single if len(set(single)) == len(single) else [node.name for node, _ in lowered.results]
     named = tuple(
-        Output(name, parts, _shape(source))
+        Output(name, parts, shape_of(source))
         for name, (_, parts), source in zip(own, lowered.results, sources, strict=True)
     )
     network = replace(lowered.network, named=named)
     if lowered.tail is None:
         return network
     return replace(network, tail=tail_of(program, [source.name for source in sources], names))
-
-
-def _shape(node: fx.Node) -> tuple[int, ...]:
-    """The shape of a value without its batch, which `lower` has seen to be there."""
-    return tuple(int(size) for size in node.meta["val"].shape[1:])

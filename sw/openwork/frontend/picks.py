@@ -104,11 +104,18 @@ def _concerns(node: Node, batch: int | str, moved: Collection[Node]) -> bool:
         )
     if node.operation in (*SAME, "getitem", "dropout"):
         return False
-    if node.operation in ("slice", "narrow", "cat", "concat", *LISTS[:-1]):
-        if node.operation == "slice" and (dim == (2, 3) or (source is not None and node.shape == source.shape)):
-            return False
+    if node.operation == "slice":  # pixels are sliced without it
+        return rank not in (2, 3, 4) or (dim % rank == 0 and source is not None and node.shape != source.shape)
+    if node.operation in ("cat", "concat") and any(_slices_pixels(one) for one in node.inputs):
+        return True
+    if node.operation in ("narrow", "cat", "concat", *LISTS[:-1]):
         return not isinstance(dim, int) or dim % max(rank, 1) != 1
     return True
+
+
+def _slices_pixels(node: Node) -> bool:
+    """Whether channels that a node gives may be different pixels of one map."""
+    return node.operation == "slice" and node.arguments.get("dim", 0) % len(node.shape) > 1
 
 
 def _moved(
@@ -192,8 +199,6 @@ def _view(node: Node, places: Callable[[Any], Places]) -> Places:
 
 def _slice(node: Node, places: Callable[[Any], Places]) -> Places:
     given = node.arguments
-    if given["dim"] == (2, 3):
-        return _self(node, places)[:, :, :: given["step"], :: given["step"]]
     sliced: Places = torch.ops.aten.slice.Tensor(
         _self(node, places), given.get("dim", 0), given.get("start"), given.get("end"), given.get("step", 1)
     )

@@ -55,7 +55,23 @@ def _convolution(arguments: Arguments) -> None:
     if not isinstance(arguments.get("padding"), str):
         arguments["padding"] = _both(arguments.get("padding", 0), 0)
     arguments["stride"] = _both(arguments.get("stride", 1), 1)
-    arguments["dilation"] = _both(arguments.get("dilation", 1))
+    arguments["dilation"] = _both(arguments.get("dilation", 1), 1)
+
+
+def _transposed(arguments: Arguments) -> None:
+    _convolution(arguments)
+    arguments["output_padding"] = _both(arguments.get("output_padding", 0), 0)
+
+
+def _resizing(arguments: Arguments) -> None:
+    factors = arguments.get("scale_factors")
+    arguments["scale_factors"] = [None, *factors] if factors else None
+    if "scales" in arguments:
+        arguments["scales_w"] = arguments.pop("scales")
+
+
+def _sides(arguments: Arguments) -> None:
+    arguments["padding"] = [*arguments["padding"], 0, 0]
 
 
 def _pooling(arguments: Arguments) -> None:
@@ -63,7 +79,7 @@ def _pooling(arguments: Arguments) -> None:
         if arguments.get(name):
             arguments[name] = _both(arguments[name], down)
     if "dilation" in arguments:
-        arguments["dilation"] = _both(arguments["dilation"])
+        arguments["dilation"] = _both(arguments["dilation"], 1)
 
 
 def _average_pooling(arguments: Arguments) -> None:
@@ -99,9 +115,16 @@ def _nothing(arguments: Arguments) -> None:
 _CHANGES: Mapping[str, tuple[str, Callable[[Arguments], None]]] = {
     "conv1d": ("conv2d", _convolution),
     "convolution": ("convolution", _convolution),
+    "conv_transpose1d": ("conv_transpose2d", _transposed),
+    "upsample_nearest1d": ("upsample_nearest2d", _resizing),
+    "upsample_nearest_exact1d": ("upsample_nearest_exact2d", _resizing),
+    "upsample_linear1d": ("upsample_bilinear2d", _resizing),
+    "reflection_pad1d": ("reflection_pad2d", _sides),
+    "replication_pad1d": ("replication_pad2d", _sides),
     "max_pool1d": ("max_pool2d", _pooling),
     "avg_pool1d": ("avg_pool2d", _average_pooling),
     "adaptive_avg_pool1d": ("adaptive_avg_pool2d", _pooling),
+    "adaptive_max_pool1d": ("adaptive_max_pool2d", _pooling),
     "pad": ("pad", _padding),
     "constant_pad_nd": ("constant_pad_nd", _padding),
     "linear": ("linear", _nothing),

@@ -24,7 +24,7 @@ SUPPORTED = (
     Supported(
         ("conv2d", "convolution"),
         "a layer",
-        "one stride and one dilation for both directions; up to 64 taps, or a kernel as large as the map; any groups",
+        "any strides, dilations, groups and kernels, which may be as large as the map",
         "nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2)",
     ),
     Supported(
@@ -64,27 +64,39 @@ SUPPORTED = (
         "functional.leaky_relu(x, 0.1)",
     ),
     Supported(
-        ("max_pool2d", "max_pool2d_with_indices"),
+        ("conv_transpose2d",),
+        "a layer, and moves",
+        "any strides and groups",
+        "nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1)",
+    ),
+    Supported(
+        ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d"),
         "a step",
-        "one stride; the places of the largest values are not given",
+        "the places of the largest values are not given",
         "functional.max_pool2d(x, 3, 2, 1)",
     ),
     Supported(
         ("avg_pool2d", "adaptive_avg_pool2d", "mean"),
         "a layer",
-        "means over rows, columns or both; windows that divide the map",
+        "means over rows, columns or both",
         "x.mean((2, 3))",
     ),
     Supported(
-        ("upsample_nearest2d",),
-        "a step",
-        "one whole factor",
+        ("upsample_nearest2d", "upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d"),
+        "a step, or layers",
+        "any factors",
         "functional.interpolate(x, scale_factor=2)",
     ),
     Supported(
-        ("pad", "constant_pad_nd"),
-        "part of the layer behind",
-        "with zeros",
+        ("pixel_shuffle", "pixel_unshuffle"),
+        "a step",
+        "any factor that divides",
+        "functional.pixel_shuffle(x, 2)",
+    ),
+    Supported(
+        ("pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d"),
+        "part of the layer behind, or a layer",
+        "with a number, by reflection, replication or wrapping around",
         "functional.pad(x, (1, 0, 2, 1))",
     ),
     Supported(
@@ -109,7 +121,7 @@ SUPPORTED = (
     Supported(
         ("slice", "narrow", "chunk", "select"),
         "a layer with one tap per channel",
-        "pixels: crops, every n-th pixel in both directions, several of these as channels",
+        "pixels: crops, every n-th pixel, several of these as channels",
         "torch.cat([x[..., ::2, ::2], x[..., 1::2, 1::2]], 1)",
     ),
     Supported(
@@ -146,8 +158,7 @@ AT_THE_END = (
     "x.sigmoid().amax(1)",
     "x.flatten(1).argmax(1)",
     "x.flatten(1).topk(5)",
-    "functional.interpolate(x, size=(20, 20), mode='bilinear')",
-    "functional.pixel_shuffle(x, 2).clamp(0, 1)",
+    "x.norm(dim=1, keepdim=True)",
     "torch.cat([x[:, :2].sigmoid() + torch.arange(6.0), x[:, 2:].exp()], 1).flatten(2).transpose(1, 2)",
 )
 """Ends of models, as expressions of a map, which the host computes."""

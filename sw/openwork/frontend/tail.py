@@ -47,6 +47,8 @@ def tail_nodes(graph: Graph, refused: Iterable[Node]) -> frozenset[Node] | None:
             tail.add(node)
     if any(node.refusal or True in (node.arguments.get("train"), node.arguments.get("training")) for node in tail):
         return None
+    if any(0 in result.shape for node in tail for result in node.results):
+        return None
     if sum(_weights(node) for node in tail) > MOST_WEIGHTS:
         return None
     everything = sum(map(_products, graph.nodes))

@@ -57,6 +57,11 @@ def is_tensor(value: object) -> TypeGuard[fx.Node]:
     return isinstance(value, fx.Node) and isinstance(value.meta.get("val"), torch.Tensor)
 
 
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """The shape of a value of a program without its batch. All of these sizes are known."""
+    return tuple(int(size) for size in node.meta["val"].shape[1:])
+
+
 def names_of_outputs(program: ExportedProgram) -> tuple[str, ...]:
     """A name for each result: its key in a dict, its number in a tuple or list, points between them; "output" for a lone one."""
     count = len(outputs_of(program))

@@ -13,6 +13,7 @@ from openwork.host.line import HostError, Line, LineLost, SerialLine, TooLate
 from openwork.host.session import Session
 from openwork.image import Image
 from openwork_hw.arch import external_image
+from openwork_hw.arch.external_image import first_map_word
 from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, stored_words
 from openwork_hw.arch.linear_image import linear_words
 from openwork_hw.arch.link import ANSWER, DEFAULT_BAUD, REPORT, Identity, Order, decode_answer
@@ -397,10 +398,15 @@ def refuse(image: Image, identity: Identity) -> NDArray[np.uint32]:
         raise HostError(
             f"the image's weights are {image.encoding.name.lower()}, and the board decodes {known}: compile with --encoding {known}"
         )
+    if image.map_bytes and not identity.scratchpad_words:
+        raise HostError(
+            "the image keeps maps in an external memory, and the board has none: compile for a board with an SDRAM"
+        )
     words = memory_words(image, identity)
-    if len(words) > identity.memory_words:
+    need = first_map_word(len(words)) + -(-image.map_bytes // 4) if image.map_bytes else len(words)
+    if need > identity.memory_words:
         memory = "external memory" if identity.scratchpad_words else "memory"
-        raise HostError(f"the image has {len(words):,} words, and the board's {memory} {identity.memory_words:,}")
+        raise HostError(f"the image has {need:,} words, and the board's {memory} {identity.memory_words:,}")
     return words
 
 

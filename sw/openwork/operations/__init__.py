@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping
 
-from openwork.operations import channels, leaky_relu, max_pool, reshape, upsample
+from openwork.operations import channels, leaky_relu, max_pool, pixel_shuffle, reshape
 from openwork.operations.layer import LayerStep
 from openwork.operations.max_pool import MaxPool
 from openwork.operations.operation import Lowering, Picking, Step
+from openwork.operations.pixel_shuffle import PixelShuffle
 from openwork.operations.reshape import Reshape
 from openwork.operations.upsample import Upsample
 
-__all__ = ["LOWERINGS", "STEPS", "LayerStep", "MaxPool", "Picking", "Reshape", "Step", "Upsample"]
+__all__ = ["LOWERINGS", "STEPS", "LayerStep", "MaxPool", "Picking", "PixelShuffle", "Reshape", "Step", "Upsample"]
 
-STEPS: tuple[type[Step], ...] = (LayerStep, MaxPool, Upsample, Reshape)
+STEPS: tuple[type[Step], ...] = (LayerStep, MaxPool, Upsample, PixelShuffle, Reshape)
 """All operations that a quantized network can have."""
 
 LOWERINGS: Mapping[str, Lowering] = {
     **max_pool.LOWERINGS,
-    **upsample.LOWERINGS,
+    **pixel_shuffle.LOWERINGS,
     **reshape.LOWERINGS,
     **leaky_relu.LOWERINGS,
     **channels.LOWERINGS,

@@ -1,7 +1,7 @@
 """What a step is in the JSON of a `.int8` file: the types of its keys, and what all operations have in common."""
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
@@ -21,7 +21,18 @@ Sizes = tuple[Size, Size, Size]
 """Channels, height, width."""
 
 Count = Annotated[int, Meta(ge=1, le=MAX_ROWS)]
-"""A stride, dilation, factor or number of groups."""
+"""A number of groups, or one of a pair."""
+
+
+class DownAcross(NamedTuple):
+    """Two numbers. A plain tuple is not possible beside a number: msgspec takes its length for a limit of the number."""
+
+    down: Count
+    across: Count
+
+
+Pair = Count | DownAcross
+"""A stride, dilation or factor down and across; one number if both are equal."""
 
 Side = Annotated[int, Meta(ge=0, le=1 << 16)]
 Padding = tuple[Side, Side, Side, Side]
@@ -31,6 +42,16 @@ Inputs = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 Arrays = Mapping[str, NDArray[Any]]
 """The tensors of a file by name."""
+
+
+def pair_entry(pair: tuple[int, int]) -> Pair:
+    """Numbers down and across as a file holds them."""
+    return pair[0] if pair[0] == pair[1] else DownAcross(*pair)
+
+
+def pair_of(entry: Pair) -> tuple[int, int]:
+    """Numbers down and across that a file holds."""
+    return (entry, entry) if isinstance(entry, int) else (entry.down, entry.across)
 
 
 class StepEntry(Struct, forbid_unknown_fields=True, frozen=True, tag_field="kind"):

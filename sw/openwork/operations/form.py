@@ -89,7 +89,9 @@ class Form:
         activation: the nonlinearity of the requantized sums.
         pad: what a tap outside the map reads; None if no tap reads outside the map.
         stride: input pixels per output pixel, down and across; 1 along an axis with a single output pixel.
-        enlarge: output pixels per input pixel, down and across alike.
+        enlarge: output pixels per input pixel, down and across.
+        phase_channels: channels that every tap goes on by from one of these output pixels to the next, in the order row,
+            column. 0 if all of them read the same channel.
         operation: what the array does with the products of a row. For POOL, the taps are the pixels of a block. The compiler
             adds them when it knows the blocks.
         moved: whether the inputs are maps that first become vectors, pixel by pixel.
@@ -103,7 +105,8 @@ class Form:
     activation: Activation = WHOLE
     pad: int | None = None
     stride: tuple[int, int] = (1, 1)
-    enlarge: int = 1
+    enlarge: tuple[int, int] = (1, 1)
+    phase_channels: int = 0
     operation: Operation = Operation.SUM
     moved: bool = False
 

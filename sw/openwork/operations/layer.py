@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from openwork.activation import Clip
 from openwork.layer import IntegerLayer, LayerError
-from openwork.operations.entry import Arrays, Count, Int8, Padding, Size, StepEntry
+from openwork.operations.entry import Arrays, Count, Int8, Padding, Pair, Size, StepEntry, pair_entry, pair_of
 from openwork.operations.form import Form, check_one_pixel
 from openwork.operations.layer_form import layer_form, vector_form
 from openwork.operations.layer_storage import layer_arrays, layer_numbers, stored_names
@@ -29,9 +29,9 @@ class LayerEntry(StepEntry, frozen=True, tag="layer"):
     """A layer, whose numbers are tensors of the file."""
 
     weights: tuple[Size, Size, Size, Size]
-    stride: Count
+    stride: Pair
     padding: Padding
-    dilation: Count
+    dilation: Pair
     groups: Count
     pad_value: Int8
     low: Int8
@@ -59,9 +59,9 @@ class LayerEntry(StepEntry, frozen=True, tag="layer"):
             output_zero_point=tensors[self.output].zero_point,
             activation=Clip(self.low, self.high),
             input_shape=(sum(shape[0] for shape in read), *read[0][1:]),
-            stride=self.stride,
+            stride=pair_of(self.stride),
             padding=self.padding,
-            dilation=self.dilation,
+            dilation=pair_of(self.dilation),
             groups=self.groups,
         )
         return LayerStep(self.inputs, self.output, layer)
@@ -163,9 +163,9 @@ class LayerStep(Step):
             self.inputs,
             self.output,
             weights=(rows, channels, kernel_h, kernel_w),
-            stride=layer.stride,
+            stride=pair_entry(layer.stride),
             padding=layer.padding,
-            dilation=layer.dilation,
+            dilation=pair_entry(layer.dilation),
             groups=layer.groups,
             pad_value=layer.input_zero_point,
             low=low,
@@ -215,9 +215,10 @@ def partial_sums(layer: IntegerLayer, inputs: NDArray[np.int8]) -> NDArray[np.in
         (left, right, top, bottom),
         value=layer.input_zero_point,
     )
-    windows = padded.unfold(2, layer.dilation * (kernel_h - 1) + 1, layer.stride)
-    windows = windows.unfold(3, layer.dilation * (kernel_w - 1) + 1, layer.stride)
-    windows = windows[..., :: layer.dilation, :: layer.dilation]  # [batch, channel, y, x, ky, kx]
+    (down, across), (far_down, far_across) = layer.stride, layer.dilation
+    windows = padded.unfold(2, far_down * (kernel_h - 1) + 1, down)
+    windows = windows.unfold(3, far_across * (kernel_w - 1) + 1, across)
+    windows = windows[..., ::far_down, ::far_across]  # [batch, channel, y, x, ky, kx]
     grouped = torch.unflatten(windows, 1, (layer.groups, layer.channels // layer.groups))
     weights = torch.tensor(layer.weights, dtype=torch.int64)
     weights = torch.unflatten(weights, 0, (layer.groups, layer.rows // layer.groups))

@@ -42,7 +42,7 @@ def vector_form(layer: IntegerLayer, channels: Sequence[int]) -> Form:
         ky * kernel_w + kx
         for ky in range(kernel_h)
         for kx in range(kernel_w)
-        if layer.dilation * ky == top and layer.dilation * kx == left
+        if layer.dilation[0] * ky == top and layer.dilation[1] * kx == left
     ]
     kernels = _kernel(layer, channels)
     offsets = _offsets(layer)
@@ -78,7 +78,7 @@ def _rows(layer: IntegerLayer, channels: Sequence[int]) -> Form:
             if weights[:, tap].any():  # a residual joins at one tap of many
                 blocks.append(weights[:, tap])
                 ky, kx = divmod(tap, kernel_w)
-                taps.append(Tap(number, layer.dilation * ky - top, layer.dilation * kx - left))
+                taps.append(Tap(number, layer.dilation[0] * ky - top, layer.dilation[1] * kx - left))
     if not blocks:
         blocks, taps = [np.zeros((layer.rows, 1), dtype=np.int8)], [Tap(0, 0, 0)]
     return Form(
@@ -89,7 +89,7 @@ def _rows(layer: IntegerLayer, channels: Sequence[int]) -> Form:
         layer.shift,
         layer.activation,
         pad=layer.input_zero_point if any(layer.padding) else None,
-        stride=(layer.stride, layer.stride),
+        stride=layer.stride,
     )
 
 

@@ -215,8 +215,8 @@ def _check_modules(model: nn.Module, names: Sequence[str], inputs: torch.Tensor)
         module = model.get_submodule(name)
         if not _is_plain(module):
             raise PruningError(
-                f"module {name!r} is a {type(module).__name__}, and only Linear, and Conv2d padded with zeros and of one stride "
-                "and dilation, can be reconstructed: prune the model as a `.pt2` file, or leave the module out by names"
+                f"module {name!r} is a {type(module).__name__}, and only Linear, and Conv2d padded with zeros, can be "
+                "reconstructed: prune the model as a `.pt2` file, or leave the module out by names"
             )
         hooks.append(module.register_forward_pre_hook(lambda _module, _inputs, name=name: reached.append(name)))
     with torch.no_grad():
@@ -229,9 +229,8 @@ def _check_modules(model: nn.Module, names: Sequence[str], inputs: torch.Tensor)
 
 def _is_plain(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv2d):
-        one = len({*module.stride}) == len({*module.dilation}) == 1
         padded = module.padding_mode == "zeros" and not isinstance(module.padding, str)
-        return type(module).forward is nn.Conv2d.forward and one and padded
+        return type(module).forward is nn.Conv2d.forward and padded
     return type(module).forward is nn.Linear.forward
 
 
@@ -240,12 +239,18 @@ def _columns(module: nn.Module, maps: torch.Tensor, generator: torch.Generator) 
     if isinstance(module, nn.Conv2d):
         down, across = (int(side) for side in module.padding)
         padded = functional.pad(maps, (across, across, down, down))
-        kernel, (stride, _), (dilation, _) = module.kernel_size, module.stride, module.dilation
+        kernel, stride, dilation = module.kernel_size, module.stride, module.dilation
         return columns_of(
-            padded, (kernel[0], kernel[1]), stride, dilation, module.groups, module.bias is not None, generator
+            padded,
+            (kernel[0], kernel[1]),
+            (stride[0], stride[1]),
+            (dilation[0], dilation[1]),
+            module.groups,
+            module.bias is not None,
+            generator,
         )
     features = maps.reshape(-1, maps.shape[-1], 1, 1)
-    return columns_of(features, (1, 1), 1, 1, 1, module.bias is not None, generator)
+    return columns_of(features, (1, 1), (1, 1), (1, 1), 1, module.bias is not None, generator)
 
 
 def _rows(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

@@ -160,8 +160,8 @@ def rounded_rows(weights: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, l
 def columns_of(
     maps: torch.Tensor,
     kernel: tuple[int, int],
-    stride: int,
-    dilation: int,
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
     groups: int,
     constant: bool,
     generator: torch.Generator,
@@ -176,8 +176,8 @@ def columns_of(
     """
     windows = maps
     for axis in (0, 1):
-        windows = windows.unfold(2 + axis, dilation * (kernel[axis] - 1) + 1, stride)
-    windows = windows[..., ::dilation, ::dilation].permute(0, 2, 3, 1, 4, 5)
+        windows = windows.unfold(2 + axis, dilation[axis] * (kernel[axis] - 1) + 1, stride[axis])
+    windows = windows[..., :: dilation[0], :: dilation[1]].permute(0, 2, 3, 1, 4, 5)
     inputs, height, width, channels = windows.shape[:4]
     if height * width > PLACES:
         pixels = torch.randint(0, height * width, (inputs, PLACES), generator=generator)

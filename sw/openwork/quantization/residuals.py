@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from openwork.frontend import FloatAdd, FloatJoin, FloatLayer, FloatNetwork, FloatStep
-from openwork.network import Shape
+from openwork.network import MAX_TAPS, Shape
 from openwork.quantization.agreement import agree
 from openwork.quantization.observers import Range
 from openwork.quantization.scales import ActivationScale, activation_scale, power_of_two_shifts
@@ -111,11 +111,13 @@ def same_pixel_tap(layer: FloatLayer, shapes: Mapping[str, Shape]) -> tuple[int,
 
     None where there is no such tap, or the output is no map as large as the input.
     """
+    if layer.taps > MAX_TAPS:  # one more could be too many
+        return None
     tap = []
     for axis in (0, 1):
         pixels = shapes[layer.output][1 + axis]
-        place, between = divmod(layer.padding[axis], layer.dilation)
-        if shapes[layer.inputs[0]][1 + axis] != pixels or (layer.stride > 1 and pixels > 1):
+        place, between = divmod(layer.padding[axis], layer.dilation[axis])
+        if shapes[layer.inputs[0]][1 + axis] != pixels or (layer.stride[axis] > 1 and pixels > 1):
             return None
         if between or place >= layer.weights.shape[2 + axis]:
             return None

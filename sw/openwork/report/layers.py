@@ -10,7 +10,7 @@ from openwork.image import Image
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, Shape, Step
 from openwork.report.memory import alive, memory_spans
-from openwork_hw.arch.commands import RunCommand
+from openwork_hw.arch.commands import RunCommand, StoreCommand
 from openwork_hw.arch.encodings import entropy_bound_bits
 
 
@@ -79,13 +79,22 @@ class LayerRow:
 def layer_rows(image: Image) -> list[LayerRow]:
     """A row for each step, in the order in which they run."""
     runs: dict[str, list[tuple[RunCommand, int]]] = {}
+    windows: dict[str, int] = {}  # feature words that a step in windows needs
+    streams: dict[str, dict[bytes, int]] = {}  # of a step in windows, which use the same ones again
     places = {place.tensor: place for place in image.places}
     for plan, instruction in zip(image.commands, image.instructions, strict=True):
         command, place = instruction.command, places[plan.tensor]
+        if isinstance(command, StoreCommand) and command.pieces:
+            windows[plan.tensor] = max(windows.get(plan.tensor, 0), command.address + command.words)
         # Not what a step makes for itself before it makes its output.
-        if isinstance(command, RunCommand) and 0 <= command.output_base - place.base < place.words:
+        if not isinstance(command, RunCommand):
+            continue
+        if plan.tensor in image.spilled or 0 <= command.output_base - place.base < place.words:
             words = sum(len(feeder.words) for feeder in instruction.feeders)
             runs.setdefault(plan.tensor, []).append((command, words))
+            streams.setdefault(plan.tensor, {}).update(
+                (feeder.words.tobytes(), len(feeder.words)) for feeder in instruction.feeders
+            )
     spans = memory_spans(image)
     cycles = image.step_cycles()
     total = image.compute_cycles
@@ -106,12 +115,14 @@ def layer_rows(image: Image) -> list[LayerRow]:
                 row_groups=passes[0][0].row_groups if passes else 0,
                 streams=image.config.pes // passes[0][0].row_groups if passes else 0,
                 holds=tuple(run.hold for run, _ in passes),
-                stream_words=sum(words for run, words in passes if run.output_base == passes[0][0].output_base),
+                stream_words=sum(streams[step.output].values())
+                if step.output in windows
+                else sum(words for run, words in passes if run.output_base == passes[0][0].output_base),
                 macs=step.macs,
                 cycles=cycles[step.output],
                 bound_cycles=step.macs / image.config.macs,
                 share=cycles[step.output] / total,
-                memory_words=alive(spans, number),
+                memory_words=windows.get(step.output) or alive(spans, number),
             )
         )
     return rows

@@ -30,7 +30,7 @@ class MemorySpan:
 
 
 def memory_spans(image: Image) -> list[MemorySpan]:
-    """All of an image, in the order in which they are written."""
+    """All of an image, in the order in which they are written; without tensors in an external memory."""
     steps = image.network.steps
     number = {image.network.input.name: 0} | {step.output: index for index, step in enumerate(steps, start=1)}
     last = dict(number)
@@ -38,7 +38,11 @@ def memory_spans(image: Image) -> list[MemorySpan]:
         last |= dict.fromkeys(step.inputs, number[step.output])
     last |= dict.fromkeys(image.network.outputs, len(steps) + 1)
     return sorted(
-        (_span(place, number[place.step or place.tensor], last) for place in image.places),
+        (
+            _span(place, number[place.step or place.tensor], last)
+            for place in image.places
+            if place.step or place.tensor not in image.spilled
+        ),
         key=lambda span: (span.first, span.base),
     )
 

@@ -5,7 +5,7 @@ wrong shows here, before any hardware is simulated. What an array would answer b
 wrote it or in the pass that writes it, is refused.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def run_image(image: Image, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def run_instructions(
-    instructions: Iterable[Instruction],
+    instructions: Sequence[Instruction],
     config: ArrayConfig,
     encoding: Encoding,
     loaded: NDArray[np.int8],
@@ -61,6 +61,7 @@ def run_instructions(
     features = np.zeros((config.pes, config.feature_words, config.lanes), dtype=np.int8)
     memory = _Written(config)
     to_load = loaded.reshape(-1, config.lanes)
+    maps = np.zeros(_map_bytes(instructions), np.int8)  # in the external memory
     stored = []
     for number, instruction in enumerate(instructions):
         command = instruction.command
@@ -68,12 +69,24 @@ def run_instructions(
         memory.command = number
         match command:
             case LoadCommand():
-                words, to_load = to_load[: command.words], to_load[command.words :]
+                if command.pieces:
+                    content = [maps[piece.address : piece.address + piece.bytes] for piece in command.pieces]
+                    words = np.concatenate(content).reshape(-1, config.lanes)
+                else:
+                    words, to_load = to_load[: command.words], to_load[command.words :]
                 features[command.group :: command.row_groups, command.address : command.address + command.words] = words
                 memory.load(command)
             case StoreCommand():
                 memory.give(command, _Written.LAST_LANE)
-                stored.append(features[command.pe, command.address : command.address + command.words].copy())
+                words = features[command.pe, command.address : command.address + command.words].copy()
+                if not command.pieces:
+                    stored.append(words)
+                given = words.reshape(-1)
+                for piece in command.pieces:
+                    maps[piece.address : piece.address + piece.bytes], given = (
+                        given[: piece.bytes],
+                        given[piece.bytes :],
+                    )
             case MoveCommand():
                 memory.move(command)
                 for word in range(command.words):
@@ -87,6 +100,12 @@ def run_instructions(
                     error.command = number
                     raise
     return np.concatenate(stored).reshape(-1)
+
+
+def _map_bytes(instructions: Sequence[Instruction]) -> int:
+    """Bytes of the external memory that a program uses for maps."""
+    pieces = [piece for one in instructions for piece in getattr(one.command, "pieces", ())]
+    return max((piece.address + piece.bytes for piece in pieces), default=0)
 
 
 def run_pass(

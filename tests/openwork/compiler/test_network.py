@@ -64,7 +64,7 @@ def classifier(shape: tuple[int, int, int] = (3, 13, 11)) -> IntegerNetwork:
     return network(
         shape,
         LayerStep(("input",), "a", layer("a", shape, 8, (3, 3), padding=(1, 1, 1, 1))),
-        MaxPool(("a",), "b", (3, 3), 2, (1, 1, 1, 1)),
+        MaxPool(("a",), "b", (3, 3), (2, 2), (1, 1, 1, 1)),
         LayerStep(("b", "b"), "c", layer("c", (16, *half[1:]), 10, (3, 3), padding=(1, 1, 1, 1))),
         LayerStep(("c",), "d", average("d", (10, *half[1:]))),
         LayerStep(("d",), "e", layer("e", (10, 1, 1), 9, (1, 1))),
@@ -103,16 +103,16 @@ def far() -> IntegerNetwork:
     return network(
         shape,
         LayerStep(("input",), "a", wide),
-        MaxPool(("a",), "b", (5, 3), 1, (2, 1, 2, 1)),
+        MaxPool(("a",), "b", (5, 3), (1, 1), (2, 1, 2, 1)),
     )
 
 
 def shrinking(*, pools: bool = False) -> IntegerNetwork:
     """Maps of 6 x 6 and 12 x 12 pixels for arrays of 6 x 6 blocks, halved until they have fewer."""
     shape = (8, 12, 11)
-    options = {"padding": (1, 1, 1, 1), "stride": 2}
+    options = {"padding": (1, 1, 1, 1), "stride": (2, 2)}
     second = (
-        MaxPool(("a",), "b", (3, 3), 2, (1, 1, 1, 1))
+        MaxPool(("a",), "b", (3, 3), (2, 2), (1, 1, 1, 1))
         if pools
         else LayerStep(("a",), "b", layer("b", (24, 6, 6), 20, (3, 3), **options))
     )
@@ -134,13 +134,13 @@ def decoder(height: int = 3, width: int = 5) -> IntegerNetwork:
         LayerStep(("input",), "a", layer("a", (9, 1, 1), 3 * height * width, (1, 1))),
         Reshape(("a",), "b", small),
         LayerStep(("b",), "c", layer("c", small, 4, (3, 3), padding=(1, 1, 1, 1))),
-        Upsample(("c",), "d", 2),
+        Upsample(("c",), "d", (2, 2)),
         LayerStep(("d",), "e", layer("e", (4, 2 * height, 2 * width), 3, (3, 3), padding=(1, 1, 1, 1))),
         LayerStep(("e",), "f", average("f", (3, 2 * height, 2 * width))),
-        Upsample(("f",), "g", 6),
+        Upsample(("f",), "g", (6, 6)),
         LayerStep(("g",), "h", layer("h", (3, 6, 6), 5, (3, 3), padding=(1, 1, 1, 1))),
         Reshape(("h",), "i", (9, 4, 5)),
-        MaxPool(("i",), "j", (2, 2), 1),
+        MaxPool(("i",), "j", (2, 2), (1, 1)),
     )
 
 

@@ -34,15 +34,15 @@ def blocks(division: Division) -> dict[str, tuple[int, int]]:
 
 def deep(height: int = 12, width: int = 7) -> IntegerNetwork:
     """Maps that are halved three times, once by two steps that are joined; a division may have several cuts."""
-    options = {"padding": (1, 1, 1, 1), "stride": 2}
+    options = {"padding": (1, 1, 1, 1), "stride": (2, 2)}
     half, quarter, eighth = ((-(-height // factor), -(-width // factor)) for factor in (2, 4, 8))
     return network(
         (5, height, width),
         LayerStep(("input",), "a", layer("a", (5, height, width), 6, (3, 3), **options)),
         LayerStep(("a",), "b", layer("b", (6, *half), 7, (3, 3), **options)),
-        LayerStep(("a",), "c", layer("c", (6, *half), 9, (1, 1), stride=2)),
+        LayerStep(("a",), "c", layer("c", (6, *half), 9, (1, 1), stride=(2, 2))),
         LayerStep(("b", "c"), "d", layer("d", (16, *quarter), 8, (3, 3), padding=(1, 1, 1, 1))),
-        MaxPool(("d",), "e", (3, 3), 2, (1, 1, 1, 1)),
+        MaxPool(("d",), "e", (3, 3), (2, 2), (1, 1, 1, 1)),
         LayerStep(("e",), "f", layer("f", (8, *eighth), 6, (3, 3), padding=(1, 1, 1, 1))),
     )
 
@@ -96,9 +96,9 @@ def test_along_an_axis_with_one_pixel_no_stride_is_taken() -> None:
     """Sequences as maps of one row, halved three times: a block of each map has one row, not eight."""
     sequence = network(
         (4, 1, 24),
-        LayerStep(("input",), "a", layer("a", (4, 1, 24), 5, (1, 3), padding=(0, 1, 0, 1), stride=2)),
-        LayerStep(("a",), "b", layer("b", (5, 1, 12), 6, (1, 3), padding=(0, 1, 0, 1), stride=2)),
-        LayerStep(("b",), "c", layer("c", (6, 1, 6), 3, (1, 3), padding=(0, 1, 0, 1), stride=2)),
+        LayerStep(("input",), "a", layer("a", (4, 1, 24), 5, (1, 3), padding=(0, 1, 0, 1), stride=(2, 2))),
+        LayerStep(("a",), "b", layer("b", (5, 1, 12), 6, (1, 3), padding=(0, 1, 0, 1), stride=(2, 2))),
+        LayerStep(("b",), "c", layer("c", (6, 1, 6), 3, (1, 3), padding=(0, 1, 0, 1), stride=(2, 2))),
     )
     for division in all_divisions(sequence):
         assert {block[0] for block in blocks(division).values()} == {1}
@@ -127,8 +127,8 @@ def test_a_map_out_of_a_vector_is_divided_by_itself_unless_it_is_read_together_w
         LayerStep(("input",), "a", layer("a", shape, 2, shape[1:])),
         LayerStep(("a",), "b", layer("b", (2, 1, 1), 72, (1, 1))),
         Reshape(("b",), "c", (2, 6, 6)),
-        MaxPool(("input",), "d", (2, 2), 4),
-        MaxPool(("d",), "e", (2, 2), 3),  # a pixel of which is three of `d`
+        MaxPool(("input",), "d", (2, 2), (4, 4)),
+        MaxPool(("d",), "e", (2, 2), (3, 3)),  # a pixel of which is three of `d`
     ]
     alone = all_divisions(network(shape, *steps))
     assert {(blocks(one)["d"], blocks(one)["c"]) for one in alone} == {((3, 3), (1, 1))}

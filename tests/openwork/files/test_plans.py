@@ -206,8 +206,8 @@ def every_kind_of_step() -> bytes:
     return encode_network(
         network(
             (2, 4, 4),
-            MaxPool(("input",), "p", (2, 2), 2),
-            Upsample(("p",), "u", 2),
+            MaxPool(("input",), "p", (2, 2), (2, 2)),
+            Upsample(("p",), "u", (2, 2)),
             Reshape(("u",), "r", (32, 1, 1)),
         )
     )

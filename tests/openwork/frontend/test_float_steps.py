@@ -16,7 +16,16 @@ SHAPES = {name: (4, 5, 6) for name in ("a", "b", "layer", "made")}
 def layer(limits: Limits, **options: int) -> FloatLayer:
     generator = torch.Generator().manual_seed(1)
     weights = torch.randn(4, 4 // options.get("groups", 1), 3, 3, generator=generator, dtype=torch.float64)
-    return FloatLayer(("a",), "made", weights, weights[:, 0, 0, 0], 1, (1, 1, 1, 1), limits=limits, **options)
+    return FloatLayer(
+        ("a",),
+        "made",
+        weights,
+        weights[:, 0, 0, 0],
+        (1, 1),
+        (1, 1, 1, 1),
+        limits=limits,
+        groups=options.get("groups", 1),
+    )
 
 
 def steps(limits: Limits) -> list[FloatLayer | FloatAdd | FloatJoin]:

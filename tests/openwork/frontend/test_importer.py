@@ -158,24 +158,24 @@ class Unsupported(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(3, 4, 3)
-        self.stretched = nn.Conv2d(4, 4, 1, stride=(1, 2))
+        self.other = nn.Conv2d(4, 4, 1)
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         values = functional.gelu(self.convolution(batch))
         values = functional.relu(values)
-        return torch.sigmoid(values) * self.stretched(self.convolution(batch))[:, :, :, :1]
+        return torch.sigmoid(values) * self.other(self.convolution(batch)).mean(dim=1)
 
 
 def test_one_error_lists_all_operators_with_their_place() -> None:
     with pytest.raises(ImportingError) as caught:
-        import_module(Unsupported(), torch.zeros(1, 3, 8, 8))
+        import_module(Unsupported(), torch.zeros(1, 3, 8, 8), host=False)
     lines = Path(__file__).read_text().splitlines()
     message = str(caught.value)
     assert message.startswith("the model has 3 operators that are not supported: gelu at ")
     for code, what in (
         ("values = functional.gelu(self.convolution(batch))", "gelu"),
         ("return torch.sigmoid(values)", "sigmoid"),
-        ("return torch.sigmoid(values)", "conv2d (with stride 1 x 2: both directions must be equal)"),
+        ("return torch.sigmoid(values)", "mean (over dimensions [1]; over height and width is possible)"),
     ):
         (number,) = (index for index, line in enumerate(lines, 1) if line.strip().startswith(code))
         assert f"{what} at {__file__}:{number}: {lines[number - 1].strip()}" in message
@@ -216,28 +216,20 @@ class Expression(nn.Module):
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        (lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"), "pad (of mode reflect"),
-        (lambda x: functional.pad(x, (1, 1), value=1.0), "pad (of mode constant, by [1, 1] with 1.0"),
-        (lambda x: functional.avg_pool2d(x, 3, padding=1, count_include_pad=False), "padding that is not counted"),
-        (lambda x: functional.avg_pool2d(x, 3, ceil_mode=True), "with ceil_mode"),
-        (lambda x: functional.max_pool2d(x, 2, dilation=2), "with a dilation"),
-        (lambda x: functional.adaptive_avg_pool2d(x, 3), "from 8 x 8 to 3 x 3"),
-        (lambda x: functional.interpolate(x, size=(8, 16)), "one whole factor is possible"),
-        (lambda x: functional.interpolate(x, scale_factor=2, mode="bilinear"), "upsample_bilinear2d"),
+        (lambda x: functional.pad(x, (1, 1), value=float("-inf")), "with -inf; a finite number is possible"),
+        (lambda x: functional.pad(x, (0, 0, 0, 0, 1, 0), value=1.0), "of channels with 1.0; padding them with zeros"),
         (lambda x: functional.softmax(x, 1) + x, "softmax at"),
         (lambda x: x + x[:, :1], "add (of shapes"),
         (lambda x: x * x, "mul (of two tensors"),
         (lambda x: x.mean(dim=1), "mean (over dimensions [1]"),
         (lambda x: x.unsqueeze(1), "unsqueeze (a tensor of ['1', '1', '2', '8', '8'] is no batch of"),
-        (lambda x: functional.conv2d(x, torch.ones(1, 2, 9, 8), padding=4), "conv2d (a kernel of 9 x 8 taps"),
-        (lambda x: functional.conv_transpose2d(x, torch.ones(2, 1, 1, 1)), "conv_transpose2d"),
         (lambda x: functional.batch_norm(x, None, None, training=True), "in training mode"),
         (lambda x: functional.dropout(x, training=True), "in training mode"),
     ],
 )
 def test_refuses_operators(expression: Any, reason: str) -> None:
     with pytest.raises(ImportingError) as caught:
-        import_module(Expression(expression), torch.zeros(1, 2, 9 if "taps" in reason else 8, 8), host=False)
+        import_module(Expression(expression), torch.zeros(1, 2, 8, 8), host=False)
     assert reason in str(caught.value)
 
 

@@ -14,11 +14,11 @@ from openwork.frontend.errors import ImportingError
 from openwork.frontend.functional import functional as without_in_place
 from openwork.frontend.lowering import lower
 from openwork.frontend.node import Graph, Node, Result, fitting
-from openwork.frontend.rewrites import merged_strides
+from openwork.frontend.rewrites import merged_slices, without_unread
 from openwork.frontend.torch_graph import read_program
 from openwork.operations.arguments import Unsupported
 
-FX_FILES = {"comparison.py", "functional.py", "fx_nodes.py", "propagation.py", "torch_graph.py"}
+FX_FILES = {"tail.py", "comparison.py", "functional.py", "fx_nodes.py", "propagation.py", "torch_graph.py"}
 """What reads programs of `torch.export`. All else must do for every format."""
 
 
@@ -63,9 +63,9 @@ def test_what_a_reader_could_not_read_is_a_complaint_with_its_place() -> None:
     odd = replace(relu, operation="oddity", place=" at net.py:3: odd(x)")
     broken = replace(relu, refusal="of a kind that nobody knows")
     with pytest.raises(ImportingError, match=r"an operator that is not supported: oddity at net.py:3: odd\(x\)$"):
-        lower(Graph(graph.input, (conv, odd), (odd,)))
+        lower(Graph(graph.input, (conv, odd), (odd,)), host=False)
     with pytest.raises(ImportingError, match=r"relu \(of a kind that nobody knows\)$"):
-        lower(Graph(graph.input, (conv, broken), (broken,)))
+        lower(Graph(graph.input, (conv, broken), (broken,)), host=False)
 
 
 def test_nodes_say_what_they_read() -> None:
@@ -103,16 +103,37 @@ class Sliced(nn.Module):
         return x[:, :, :: self.down, :: self.across].relu()
 
 
-@pytest.mark.parametrize(("down", "across", "slices"), [(2, 2, 1), (3, 3, 1), (2, 1, 1), (2, 3, 2)])
-def test_halves_of_a_stride_become_one_node(down: int, across: int, slices: int) -> None:
+@pytest.mark.parametrize(("down", "across"), [(2, 2), (3, 3), (2, 1), (2, 3)])
+def test_halves_of_a_slice_become_one_node(down: int, across: int) -> None:
     program = torch.export.export(Sliced(down, across), (torch.zeros(2, 3, 6, 6),))
-    graph = merged_strides(read_program(without_in_place(program)))
-    found = [node for node in graph.nodes if node.operation == "slice" and node.shape != node.arguments["self_"].shape]
-    assert len(found) == slices
-    whole = [node for node in found if node.arguments["dim"] == (2, 3)]
-    assert [node.arguments["step"] for node in whole] == ([down] if down == across else [])
-    if whole:
-        assert whole[0].arguments["self_"].shape == (2, 3, 6, 6)
+    graph = merged_slices(read_program(without_in_place(program)))
+    (found,) = [
+        node for node in graph.nodes if node.operation == "slice" and node.shape != node.arguments["self_"].shape
+    ]
+    assert (found.arguments["dim"], found.arguments["start"], found.arguments["step"]) == (
+        (2, 3),
+        (0, 0),
+        (down, across),
+    )
+    assert found.arguments["self_"].shape == (2, 3, 6, 6)
+
+
+def test_slices_of_slices_begin_where_both_do() -> None:
+    class Slices(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :, 1:8:2, 2:][:, :, 1:, ::3]
+
+    program = torch.export.export(Slices(), (torch.zeros(2, 3, 9, 9),))
+    graph = merged_slices(read_program(without_in_place(program)))
+    assert graph.outputs[0] is not None and graph.outputs[0].arguments["start"] == (3, 2)
+    assert graph.outputs[0].arguments["step"] == (2, 3)
+
+
+def test_what_nobody_reads_is_left_out() -> None:
+    graph = by_hand(torch.ones(4, 3, 3, 3))
+    conv, relu = graph.nodes
+    unread = Node("3", "oddity", {"self_": conv}, results=tensor(2, 4, 3, 3))
+    assert without_unread(replace(graph, nodes=(conv, unread, relu))).nodes == (conv, relu)
 
 
 def test_constants_are_computed_by_the_reader() -> None:

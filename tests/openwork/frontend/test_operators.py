@@ -93,6 +93,10 @@ CONVOLVED = Sample(
     {"bias": [None], "stride": [[2, 2], [1, 2]], "padding": [[1, 1], [0, 2], "same", "valid"],
      "dilation": [[2, 2], [1, 2]], "transposed": [True], "output_padding": [[1, 1]], "allow_tf32": [False]},
 )  # fmt: skip
+RESIZED = Sample(
+    {"output_size": [12, 12], "scale_factors": None, "align_corners": False},
+    {"output_size": [[6, 18], [3, 3], [9, 5]], "align_corners": [True], "scales_h": [2.1], "scales_w": [1.9]},
+)
 LIMITED = Sample(
     {"min": 0.25, "max": 0.5},
     {
@@ -115,6 +119,7 @@ SAMPLES = {
     "avg_pool2d": POOLED,
     "max_pool2d": POOLED,
     "max_pool2d_with_indices": POOLED,
+    "adaptive_max_pool2d": Sample({"output_size": [3, 3]}, {"output_size": [[1, 1], [4, 5], [6, 2], [1, 4]]}),
     "adaptive_avg_pool2d": Sample({"output_size": [3, 3]}, {"output_size": [[1, 1], [4, 4], [6, 1]]}),
     "mean": Sample(
         {"dim": [2, 3]},
@@ -123,6 +128,22 @@ SAMPLES = {
     "upsample_nearest2d": Sample(
         {"output_size": [12, 12], "scale_factors": None},
         {"output_size": [[18, 18], [12, 18], [3, 3], [9, 9]], "scales_h": [2.1, 2.05], "scales_w": [2.1, 2.05]},
+    ),
+    "upsample_nearest_exact2d": Sample(
+        {"output_size": [12, 12], "scale_factors": None},
+        {"output_size": [[12, 18], [3, 3], [9, 9]], "scales_h": [2.1], "scales_w": [2.1]},
+    ),
+    "upsample_bilinear2d": RESIZED,
+    "upsample_bicubic2d": RESIZED,
+    "pixel_shuffle": Sample({"upscale_factor": 2}, {"upscale_factor": [1]}),
+    "pixel_unshuffle": Sample({"downscale_factor": 2}, {"downscale_factor": [1, 3]}),
+    "reflection_pad2d": Sample({"padding": [1, 2, 0, 3]}, {"padding": [[0, 0, 1, 1]]}),
+    "replication_pad2d": Sample({"padding": [1, 2, 0, 3]}, {"padding": [[0, 7, 0, 0], [-1, 1, 0, 0]]}),
+    "conv_transpose2d": Sample(
+        {"weight": random(4, 3, 3, 3), "bias": random(3), "stride": [2, 2], "padding": [1, 1], "output_padding": [0, 0],
+         "groups": 1, "dilation": [1, 1]},
+        {"bias": [None], "stride": [[1, 1], [2, 3]], "padding": [[0, 0], [0, 2]], "output_padding": [[1, 1], [0, 1]],
+         "dilation": [[2, 2], [1, 2]]},
     ),
     "conv2d": CONVOLVED,
     "convolution": CONVOLVED,

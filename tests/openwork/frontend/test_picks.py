@@ -62,7 +62,7 @@ MOVES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], list[str]]] = {
     "a crop": (lambda x: x[:, :, 1:-2, 2:5], ["first", "slice", "last"]),
     "every second column": (lambda x: x[:, :, :, 1::2][:, :, ::2], ["first", "slice", "last"]),
     "one row": (lambda x: x[:, :, 2:3], ["first", "slice", "last"]),
-    "a chunk of rows": (lambda x: x.chunk(2, 2)[1], ["first", "chunk_2", "last"]),
+    "a chunk of rows": (lambda x: x.chunk(2, 2)[1], ["first", "chunk", "last"]),
     "narrow": (lambda x: x.narrow(3, 1, 4), ["first", "narrow", "last"]),
     "rows and columns change places": (lambda x: x.transpose(2, 3), ["first", "transpose", "transpose_2", "transpose_3", "last"]),
     "a mirror": (lambda x: x.flip(3), ["first", "flip", "flip_2", "flip_3", "last"]),

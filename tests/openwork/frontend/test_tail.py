@@ -61,8 +61,7 @@ ENDS: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], Any], tuple[str, ..
     "a sum beside": (lambda a, b: b.softmax(1) + b, ("output",)),
     "boxes": (decoded, ("output",)),
     "distributions": (distributed, ("output",)),
-    "enlarged": (lambda a, b: functional.interpolate(b, size=(24, 20), mode="bilinear"), ("output",)),
-    "shuffled": (lambda a, b: functional.pixel_shuffle(a, 2).clamp(0, 1), ("output",)),
+    "enlarged": (lambda a, b: functional.interpolate(b.sigmoid(), size=(24, 20), mode="bilinear"), ("output",)),
     "a constant beside": (lambda a, b: (b, torch.arange(6.0)), ("0", "1")),
 }
 

@@ -16,7 +16,7 @@ from tests.openwork.networks import integer_networks
 from openwork.frontend import import_module
 from openwork.golden import run_network, trace_network
 from openwork.layer import IntegerLayer
-from openwork.network import IntegerNetwork, LayerStep, MaxPool, NetworkError, Reshape, Upsample
+from openwork.network import IntegerNetwork, LayerStep, MaxPool, NetworkError, PixelShuffle, Reshape, Upsample
 from openwork.quantization import Observer, quantize
 
 Map = dict[tuple[int, int, int], int]
@@ -37,18 +37,23 @@ def slow_network(network: IntegerNetwork, image: NDArray[np.int8]) -> dict[str, 
         match step:
             case LayerStep(layer=layer):
                 result = {place: slow_output(layer, source, *place) for place in places}
-            case MaxPool(kernel=kernel, stride=stride, padding=padding):
+            case MaxPool(kernel=kernel, stride=(down, across), padding=padding, dilation=(far, wide)):
                 result = {
                     (channel, y, x): max(
                         source[channel, row, column]
-                        for row in range(y * stride - padding[0], y * stride - padding[0] + kernel[0])
-                        for column in range(x * stride - padding[1], x * stride - padding[1] + kernel[1])
+                        for row in range(y * down - padding[0], y * down - padding[0] + far * kernel[0], far)
+                        for column in range(x * across - padding[1], x * across - padding[1] + wide * kernel[1], wide)
                         if (channel, row, column) in source
                     )
                     for channel, y, x in places
                 }
-            case Upsample(factor=factor):
-                result = {(channel, y, x): source[channel, y // factor, x // factor] for channel, y, x in places}
+            case Upsample(factor=(down, across)):
+                result = {(channel, y, x): source[channel, y // down, x // across] for channel, y, x in places}
+            case PixelShuffle(factor=(down, across)):
+                result = {
+                    (channel, y, x): source[(channel * down + y % down) * across + x % across, y // down, x // across]
+                    for channel, y, x in places
+                }
             case Reshape():
                 result = dict(zip(places, [source[place] for place in sorted(source)], strict=True))
         tensors[step.output] = result
@@ -62,8 +67,8 @@ def slow_output(layer: IntegerLayer, source: Map, row: int, y: int, x: int) -> i
     for (channel, ky, kx), weight in np.ndenumerate(layer.weights[row]):
         place = (
             first + channel,
-            y * layer.stride - layer.padding[0] + ky * layer.dilation,
-            x * layer.stride - layer.padding[1] + kx * layer.dilation,
+            y * layer.stride[0] - layer.padding[0] + ky * layer.dilation[0],
+            x * layer.stride[1] - layer.padding[1] + kx * layer.dilation[1],
         )
         total += int(weight) * source.get(place, layer.input_zero_point)
     rounded = floor(Fraction(total, 2 ** int(layer.shift[row])) + Fraction(1, 2))

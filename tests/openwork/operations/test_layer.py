@@ -29,8 +29,8 @@ def slow_layer(layer: IntegerLayer, inputs: NDArray[np.int8]) -> list[list[list[
                 for channel in range(group_channels):
                     for ky in range(layer.kernel[0]):
                         for kx in range(layer.kernel[1]):
-                            source_y = y * layer.stride - layer.padding[0] + ky * layer.dilation
-                            source_x = x * layer.stride - layer.padding[1] + kx * layer.dilation
+                            source_y = y * layer.stride[0] - layer.padding[0] + ky * layer.dilation[0]
+                            source_x = x * layer.stride[1] - layer.padding[1] + kx * layer.dilation[1]
                             inside = 0 <= source_y < height and 0 <= source_x < width
                             source_channel = row // group_rows * group_channels + channel
                             operand = inputs[source_channel, source_y, source_x] if inside else layer.input_zero_point
@@ -49,9 +49,9 @@ def layers(draw: st.DrawFn) -> IntegerLayer:
     channels = groups * (1 if draw(st.booleans()) else draw(st.integers(1, 3)))
     rows = groups * draw(st.integers(1, 2))
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    dilation = draw(st.integers(1, 2))
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
     padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
-    smallest = [dilation * (kernel[axis] - 1) + 1 - padding[axis] - padding[axis + 2] for axis in (0, 1)]
+    smallest = [dilation[axis] * (kernel[axis] - 1) + 1 - padding[axis] - padding[axis + 2] for axis in (0, 1)]
     height, width = (draw(st.integers(max(1, size), max(1, size) + 4)) for size in smallest)
     generator = np.random.default_rng(draw(st.integers(0, 1 << 32)))
     largest = draw(st.sampled_from([1, 127, 128]))
@@ -68,7 +68,7 @@ def layers(draw: st.DrawFn) -> IntegerLayer:
         output_zero_point=draw(st.sampled_from([-128, 0, 5, 127])),
         activation=Clip(low, high),
         input_shape=(channels, height, width),
-        stride=draw(st.integers(1, 3)),
+        stride=draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
         padding=padding,
         dilation=dilation,
         groups=groups,

@@ -74,10 +74,11 @@ def test_rounded_rows_lose_less_than_the_nearest_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "dilation", "groups"), [((3, 3), 1, 1, 1), ((2, 3), 2, 1, 2), ((3, 1), 1, 2, 4)]
+    ("kernel", "stride", "dilation", "groups"),
+    [((3, 3), (1, 1), (1, 1), 1), ((2, 3), (2, 1), (1, 1), 2), ((3, 2), (1, 1), (2, 3), 4)],
 )
 def test_columns_times_rows_are_the_convolution(
-    kernel: tuple[int, int], stride: int, dilation: int, groups: int
+    kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], groups: int
 ) -> None:
     generator = torch.Generator().manual_seed(5)
     maps = torch.randn(3, 4, 8, 7, generator=generator)

@@ -33,7 +33,7 @@ def small_network(names: Sequence[str] = NAMES) -> IntegerNetwork:
     skip[np.arange(6), np.arange(6), 1, 1] = 64
     steps: list[Step] = [
         LayerStep((source,), first, layer(first, rng.integers(1, 100, (6, 3, 3, 3)), (3, 8, 8), pad=1)),
-        MaxPool((first,), pool, (2, 2), 2),
+        MaxPool((first,), pool, (2, 2), (2, 2)),
         LayerStep((pool, pool), total, layer(total, np.concatenate([sparse, skip], 1), (12, 4, 4), pad=1)),
         LayerStep((total,), average, layer(average, np.full((6, 1, 4, 4), 4), (6, 4, 4), groups=6)),
         LayerStep((average,), last, layer(last, rng.integers(-9, 0, (5, 6, 1, 1)), (6, 1, 1))),

@@ -28,7 +28,7 @@ def random_layer(rng: np.random.Generator) -> IntegerLayer:
     group_channels = int(rng.choice([1, 2, 3, 5]))
     rows = groups * int(rng.choice([1, 2, 4, 7]))
     kernel = rng.integers(1, 8, 2) if rng.random() < 0.3 else np.repeat(rng.choice([1, 3, 5]), 2)
-    stride, dilation = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    stride, dilation = rng.integers(1, 4, 2), rng.integers(1, 3, 2)
     reach = dilation * (kernel - 1) + 1
     padding = [int(size) for size in rng.integers(0, np.tile(reach, 2))]
     smallest = np.maximum(1, reach - padding[:2] - padding[2:])
@@ -50,9 +50,9 @@ def random_layer(rng: np.random.Generator) -> IntegerLayer:
         output_zero_point=int(rng.integers(-128, 128)),
         activation=Clip(low, high),
         input_shape=(groups * group_channels, height, width),
-        stride=stride,
+        stride=(int(stride[0]), int(stride[1])),
         padding=(padding[0], padding[1], padding[2], padding[3]),
-        dilation=dilation,
+        dilation=(int(dilation[0]), int(dilation[1])),
         groups=groups,
     )
 

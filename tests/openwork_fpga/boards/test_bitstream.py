@@ -20,8 +20,8 @@ from openwork_fpga.verilog import verilog_text
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 
-SMALL = replace(BOARDS["ulx3s-12f"], preset="tiny", memory_words=512, receive_bytes=256, result_bytes=256)
-"""The smallest array on ECP5, so that its bitstream takes a minute."""
+SMALL = replace(BOARDS["ulx3s-12f"], preset="tiny", memory_words=512, receive_bytes=256, result_bytes=256, sdram=None)
+"""The smallest array on ECP5, with its image on the chip, so that its bitstream takes a minute."""
 
 
 def nothing(_what: str, _done: int, _steps: int) -> None:
@@ -107,21 +107,22 @@ def test_a_clock_that_is_not_met_leaves_no_bitstream(tmp_path: Path) -> None:
 
 def test_an_image_that_is_not_the_boards_is_refused(tmp_path: Path) -> None:
     network = small_network()
-    board = BOARDS["ulx3s-25f"]
+    board = BOARDS["orangecrab-85f"]
     cases: list[tuple[Board, ArrayConfig, Encoding, str]] = [
         (
             board,
             PRESETS["demo"],
             Encoding.PACKED,
-            "compiled for an array of 4 x 4 = 16 MACs, and ulx3s-25f has one of 4 x 7",
+            "compiled for an array of 4 x 4 = 16 MACs, and orangecrab-85f has one of 21 x 7",
         ),
-        (board, board.config, Encoding.CSR, "the image is csr, and ulx3s-25f decodes packed"),
+        (board, board.config, Encoding.CSR, "the image is csr, and orangecrab-85f decodes packed"),
         (
             replace(board, memory_words=16),
             board.config,
             Encoding.PACKED,
-            r"the image has \d+ words, and ulx3s-25f holds 16",
+            r"the image has \d+ words, and orangecrab-85f holds 16",
         ),
+        (BOARDS["ulx3s-25f"], board.config, Encoding.PACKED, "ulx3s-25f runs its image out of its SDRAM"),
     ]
     for chosen, config, encoding, sentence in cases:
         (tmp_path / "top.bit").write_bytes(b"an older one")

@@ -44,9 +44,9 @@ def fetched_image() -> Image:
 
 def _classifier(*, pools: bool = True) -> IntegerNetwork:
     second: Step = (
-        MaxPool(("a",), "b", (3, 3), 2, (1, 1, 1, 1))
+        MaxPool(("a",), "b", (3, 3), (2, 2), (1, 1, 1, 1))
         if pools
-        else LayerStep(("a",), "b", _layer("b", (4, 6, 5), 4, (3, 3), stride=2, padding=(1, 1, 1, 1), groups=4))
+        else LayerStep(("a",), "b", _layer("b", (4, 6, 5), 4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1), groups=4))
     )
     average = IntegerLayer(
         "d", np.ones((6, 1, 3, 3), np.int8), np.zeros(6, np.int64), np.full(6, 3), 0, 0, Clip(), (6, 3, 3), groups=6
@@ -66,7 +66,7 @@ def _decoder() -> IntegerNetwork:
         (5, 1, 1),
         LayerStep(("input",), "a", _layer("a", (5, 1, 1), 18, (1, 1))),
         Reshape(("a",), "b", (2, 3, 3)),
-        Upsample(("b",), "c", 2),
+        Upsample(("b",), "c", (2, 2)),
         LayerStep(("c",), "d", _layer("d", (2, 6, 6), 2, (3, 3), padding=(1, 1, 1, 1))),
     )
 

@@ -60,6 +60,7 @@ class ExternalSystem(wiring.Component):
             encodings=encodings,
             scratchpad_words=scratchpad_words,
             address_bits=bits_for(sdram.chip.bytes // (WORD_BITS // 8) + 1),
+            burst_words=sdram.burst_words,
             watchdog_bits=watchdog_bits,
         )
         self._scratchpad = ImageMemory(scratchpad_words, memory_readers(config, peek=False), config.technology)
@@ -90,6 +91,10 @@ class ExternalSystem(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_writes), memory.i_writes)
         wiring.connect(m, runner.o_starts, memory.i_starts)
         wiring.connect(m, memory.o, runner.i_words)
+        wiring.connect(m, runner.o_map_requests, memory.i_map_requests)
+        wiring.connect(m, runner.o_map_words, memory.i_map_words)
+        wiring.connect(m, memory.o_map_words, runner.i_map_words)
+        m.d.comb += [runner.map_idle.eq(memory.map_idle), memory.map_drop.eq(runner.map_drop)]
         wiring.connect(m, memory.pins, model.pins)
         m.d.comb += [self.transfer.eq(runner.transfer), self.seen.eq(model.seen)]
         return m

@@ -130,6 +130,7 @@ int main(int count, char **values) {
     if (count != 2) stop("the simulation takes one argument: the clock cycles of a bit");
     unsigned clocks = std::stoul(values[1]);
     VerilatedContext context;
+    context.commandArgs(count, values);
     auto top = std::make_unique<Vtop>(&context);
     Terminal terminal;
     Sender sender(clocks);

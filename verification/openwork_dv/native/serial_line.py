@@ -60,12 +60,9 @@ class SimulatedBoard:
         shell: Callable[..., wiring.Component] = SerialShell,
         folder: Path = BUILD_FOLDER,
         write_verilog: WriteVerilog = flat_verilog,
-        short_runs: bool = False,
         **options: Any,
     ) -> None:
         """`shell`: makes the chip, which has the ports rx and tx; `options`: its own; `write_verilog`: what becomes of it.
-
-        `short_runs`: the program is compiled in half the time, for less than a million cycles.
 
         Raises:
             SimulationError: the simulation cannot be built.
@@ -73,9 +70,7 @@ class SimulatedBoard:
         self._clocks = clocks_per_bit(clock_hz, baud)
         top = shell(config, clock_hz=clock_hz, baud=baud, **options)
         name = f"serial {shell.__name__} {config!r} {clock_hz} {baud} {sorted(options.items())!r}"
-        self._program = build_program(
-            name, top, "serial_line.cpp", folder, short_runs=short_runs, write_verilog=write_verilog
-        )
+        self._program = build_program(name, top, "serial_line.cpp", folder, write_verilog=write_verilog)
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(

@@ -9,6 +9,7 @@ import torch
 from openwork.frontend.builder import Builder, Parts, fits
 from openwork.frontend.float_steps import FloatLayer
 from openwork.frontend.node import Node
+from openwork.frontend.operators import shapes
 from openwork.operations import Reshape, Upsample
 from openwork.operations.arguments import Unsupported
 from openwork.tensors import by
@@ -56,14 +57,13 @@ def _reshaped(build: Builder, node: Node, source: Parts, shape: tuple[int, int, 
 
 def _enlarged(build: Builder, node: Node, parts: Parts, index: torch.Tensor, size: tuple[int, int]) -> Parts | None:
     """Every pixel several times."""
-    factor = index.shape[1] // size[0]
-    if factor < 2 or tuple(index.shape[1:]) != (factor * size[0], factor * size[1]):
+    factor = index.shape[1] // size[0], index.shape[2] // size[1]
+    if max(factor) < 2 or tuple(index.shape[1:]) != (factor[0] * size[0], factor[1] * size[1]):
         return None
-    first = index[:, ::factor, ::factor]
-    channels = first[:, 0, 0] // (size[0] * size[1])
+    channels = index[:, 0, 0] // (size[0] * size[1])
     pixels = torch.arange(size[0] * size[1]).reshape(size)
-    whole = channels[:, None, None] * len(pixels.reshape(-1)) + pixels
-    if not torch.equal(index, whole.repeat_interleave(factor, 1).repeat_interleave(factor, 2)):
+    whole = channels[:, None, None] * pixels.numel() + pixels
+    if not torch.equal(index, whole.repeat_interleave(factor[0], 1).repeat_interleave(factor[1], 2)):
         return None
     chosen = build.choose(node, parts, channels.tolist())
     return build.emit_map(node, Upsample(chosen, "", factor), chosen)
@@ -74,30 +74,26 @@ def _window(build: Builder, node: Node, parts: Parts, index: torch.Tensor, size:
     pixels = size[0] * size[1]
     channels, down, across = index // pixels, index % pixels // size[1], index % size[1]
     rows, height, width = index.shape
-    steps = {int(down[0, 1, 0] - down[0, 0, 0])} if height > 1 else set()
-    steps |= {int(across[0, 0, 1] - across[0, 0, 0])} if width > 1 else set()
-    if len(steps) > 1 or min(steps, default=1) < 1:
+    stride = (
+        int(down[0, 1, 0] - down[0, 0, 0]) if height > 1 else 1,
+        int(across[0, 0, 1] - across[0, 0, 0]) if width > 1 else 1,
+    )
+    if min(stride) < 1:
         return None
-    stride = steps.pop() if steps else 1
     top, left, own = down[:, 0, 0], across[:, 0, 0], channels[:, 0, 0]
-    pixel_down, pixel_across = stride * torch.arange(height)[:, None], stride * torch.arange(width)
+    pixel_down, pixel_across = stride[0] * torch.arange(height)[:, None], stride[1] * torch.arange(width)
     whole = (own * pixels)[:, None, None] + (top[:, None, None] + pixel_down) * size[1]
     if not torch.equal(index, whole + left[:, None, None] + pixel_across):
         return None
+    if bool((top == top[0]).all() and (left == left[0]).all()):
+        chosen = build.choose(node, parts, own.tolist())
+        return shapes.pixels(build, node, chosen, (int(top[0]), int(left[0])), stride)
     kernel = (
-        max(int(top.max()) + 1, size[0] - stride * height + 1),
-        max(int(left.max()) + 1, size[1] - stride * width + 1),
+        max(int(top.max()) + 1, size[0] - stride[0] * height + 1),
+        max(int(left.max()) + 1, size[1] - stride[1] * width + 1),
     )
     if not fits(kernel[0] * kernel[1], build.channels(parts)):
-        if stride > 1 or not (fits(kernel[0], rows) and fits(kernel[1], build.channels(parts))) or min(kernel) == 1:
-            return None
-        zero = torch.zeros(build.channels(parts), dtype=torch.float64)
-        if bool((left != left[0]).any()):
-            return None
-        one = torch.zeros(build.channels(parts), 1, 1, kernel[1], dtype=torch.float64)
-        one[..., left[0]] = 1.0  # first across, of all channels, then down
-        parts = build.emit_layer(node, FloatLayer(parts, "", one, zero, groups=len(zero)))
-        left, kernel = torch.zeros_like(left), (kernel[0], 1)
+        return None
     weights = torch.zeros(rows, build.channels(parts), *kernel, dtype=torch.float64)
     weights[torch.arange(rows), own, top, left] = 1.0
     return build.emit_layer(node, FloatLayer(parts, "", weights, torch.zeros(rows, dtype=torch.float64), stride))

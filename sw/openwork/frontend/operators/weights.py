@@ -8,7 +8,8 @@ import torch
 from openwork.frontend.builder import Builder, Parts, fits, is_constant
 from openwork.frontend.float_steps import FloatLayer
 from openwork.frontend.node import Node
-from openwork.operations.arguments import Unsupported, equal, pair, stride_of
+from openwork.frontend.operators.transposed import transposed_convolution
+from openwork.operations.arguments import Unsupported, pair
 
 
 def _conv2d(
@@ -25,16 +26,17 @@ def _conv2d(
     output_padding: Any = None,  # of transposed convolutions only
 ) -> Parts:
     if transposed:
-        raise Unsupported("transposed")
+        return transposed_convolution(
+            build, node, self_, build.constant(weight), bias, (stride, padding, dilation), groups
+        )
     source, (top, left, bottom, right) = build.unpadded(build.parts(self_))
     weights = build.constant(weight)
     if weights.ndim != 4 or not weights.numel():
         raise Unsupported(f"weights of {list(weights.shape)}")
     kernel = weights.shape[2:]
-    stride = stride_of(node, stride)
-    dilation = equal(dilation, "dilation")
+    stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
     if isinstance(padding, str):
-        total = [dilation * (size - 1) if padding == "same" else 0 for size in kernel]
+        total = [dilation[axis] * (kernel[axis] - 1) if padding == "same" else 0 for axis in (0, 1)]
         before, after = (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
     else:
         before = after = pair(padding, "padding")

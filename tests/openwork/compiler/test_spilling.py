@@ -1,0 +1,155 @@
+"""Maps in an external memory: whatever the feature memory holds, the outputs are the golden model's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.system.networks import Builder, photograph
+
+from openwork.compiler.errors import CompileError
+from openwork.compiler.network import compile_network, planned_image
+from openwork.compiler.spilling import SpilledPlan
+from openwork.files import FileError, decode_image, encode_image
+from openwork.golden import run_network
+from openwork.image import Image
+from openwork.network import IntegerNetwork, MaxPool
+from openwork.simulator.image import run_image
+from openwork_hw.arch.commands import LoadCommand, Piece, StoreCommand
+from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.disassembly import disassemble
+from openwork_hw.arch.external_image import (
+    MOST_PIECES,
+    TransferKind,
+    check_external_words,
+    external_words,
+    read_external_words,
+)
+from openwork_hw.arch.image import ImageError, Instruction, assemble
+
+CONFIG = ArrayConfig(
+    4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2
+)
+SCRATCHPAD = 4096
+
+
+def tall() -> IntegerNetwork:
+    """Residuals, a concatenation that is pooled, a depthwise layer, strides, and a pooled end."""
+    net = Builder((3, 24, 17), zero_point=-9, seed=1)
+    net.layer("stem", ("input",), 6, (3, 3), padding=(1, 1, 1, 1), low=-9)
+    net.layer("half", ("stem",), 9, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
+    net.layer("side", ("half",), 7, (1, 1))
+    net.add(MaxPool(("half", "side"), "largest", (3, 3), (1, 1), (1, 1, 1, 1)))
+    net.layer("depthwise", ("largest",), 16, (3, 3), padding=(1, 1, 1, 1), groups=16, density=0.9)
+    net.layer("joined", ("depthwise", "largest"), 10, (1, 1))
+    net.average("average", "joined")
+    net.layer("scores", ("average",), 7, (1, 1))
+    return net.network()
+
+
+def pooled() -> IntegerNetwork:
+    """Ends with a pooling."""
+    net = Builder((3, 16, 12), zero_point=4, seed=2)
+    net.layer("first", ("input",), 5, (3, 3), padding=(1, 1, 1, 1))
+    net.layer("second", ("first",), 12, (3, 3), padding=(1, 1, 1, 1))
+    net.average("average", "second")
+    return net.network()
+
+
+def compiled(network: IntegerNetwork, words: int) -> tuple[object, Image]:
+    return planned_image(network, replace(CONFIG, feature_words=words), scratchpad_words=SCRATCHPAD)
+
+
+def check(image: Image) -> None:
+    """Against golden, in the image simulator, out of the file, and out of the external image."""
+    inputs = np.random.default_rng(3).integers(-128, 128, (2, *image.network.input.shape)).astype(np.int8)
+    expected = run_network(image.network, inputs)
+    again = decode_image(encode_image(image))
+    for one, output in zip(inputs, expected, strict=True):
+        assert (again.outputs(run_image(again, one)) == output).all()
+    external = external_words(image.words, image.config, SCRATCHPAD)
+    read = read_external_words(external, image.config, SCRATCHPAD)
+    assert [one.command for one in read] == [one.command for one in image.instructions]
+
+
+@pytest.mark.parametrize("words", [64, 128, 256])
+def test_any_feature_memory_gives_the_same_outputs(words: int) -> None:
+    plan, image = compiled(tall(), words)
+    assert isinstance(plan, SpilledPlan)
+    assert image.map_bytes > 0
+    windows = [window for step in plan.head for window in step.windows]
+    assert max(sum(one.words for one in (*window.inputs, window.output)) for window in windows) <= words
+    if words == 64:  # channels of one input of a concatenation, after the other
+        assert any(window.output.shape[0] < plan.maps[window.output.tensor].whole.shape[0] for window in windows)
+    check(image)
+
+
+@pytest.mark.parametrize("build", [photograph, pooled])
+def test_other_networks(build: object) -> None:
+    assert callable(build)
+    plan, image = compiled(build(), 64)
+    assert isinstance(plan, SpilledPlan)
+    check(image)
+
+
+def test_a_network_that_fits_compiles_as_always() -> None:
+    _, image = compiled(photograph(), 1024)
+    assert not image.map_bytes and not image.spilled
+    assert (image.words == compile_network(photograph(), CONFIG).words).all()
+
+
+def test_what_does_not_fit_even_so_is_refused_with_both_reasons() -> None:
+    net = Builder((3, 24, 17), zero_point=-9, seed=1)
+    net.layer("wide", ("input",), 60, (3, 3), padding=(1, 1, 1, 1))
+    net.layer("narrow", ("wide",), 5, (1, 1))
+    net.average("average", "narrow")
+    with pytest.raises(
+        CompileError, match=r"there are 64.*; with maps in the external memory: .*'wide'.* 87 feature words"
+    ):
+        compiled(net.network(), 64)
+    with pytest.raises(CompileError, match="the network needs"):
+        planned_image(tall(), replace(CONFIG, feature_words=64))
+
+
+def changed(image: Image, number: int, **changes: object) -> tuple[Instruction, ...]:
+    instructions = list(image.instructions)
+    one = instructions[number]
+    instructions[number] = replace(one, command=replace(one.command, **changes))  # type: ignore[arg-type]
+    return tuple(instructions)
+
+
+def test_a_program_that_loads_what_nobody_stored_is_refused() -> None:
+    _, image = compiled(tall(), 128)
+    number, load = next(
+        (number, one.command)
+        for number, one in enumerate(image.instructions)
+        if isinstance(one.command, LoadCommand) and one.command.pieces
+    )
+    assert isinstance(load, LoadCommand)
+    beyond = (Piece(image.map_bytes, load.pieces[0].bytes), *load.pieces[1:])
+    with pytest.raises(
+        ImageError, match=f"command {number} of the image loads from the external memory what nothing before"
+    ):
+        disassemble(assemble(changed(image, number, pieces=beyond), image.config), image.config)
+
+
+def test_a_file_whose_places_contradict_is_refused() -> None:
+    _, image = compiled(tall(), 128)
+    with pytest.raises(FileError, match="are said to be in the external memory"):
+        decode_image(encode_image(replace(image, spilled=("nothing",))))
+    with pytest.raises(FileError):
+        decode_image(encode_image(replace(image, spilled=())))
+
+
+def test_pieces_follow_the_commands_that_they_are_for() -> None:
+    _, image = compiled(tall(), 128)
+    external = external_words(image.words, image.config, SCRATCHPAD)
+    transfers = check_external_words(external, image.config, SCRATCHPAD)
+    maps = [one for one in transfers if one.kind is TransferKind.MAPS]
+    assert maps and all(len(one.words) <= 2 * MOST_PIECES for one in maps)
+    moved = sum(
+        piece.bytes
+        for one in image.instructions
+        if isinstance(one.command, LoadCommand | StoreCommand)
+        for piece in one.command.pieces
+    )
+    assert sum(int(one.words[1::2].sum()) for one in maps) == moved
