@@ -9,6 +9,7 @@ again. NAME says what is quoted:
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
+- ``operators`` and ``ends``: the operators of a model that are supported, and what the host computes;
 - ``docstring NAME``: what a component, class or module says of itself;
 - ``diagram NAME``: a timing diagram of `diagrams.py`, printed by a simulation.
 
@@ -28,6 +29,7 @@ from pathlib import Path
 from diagrams import DIAGRAMS
 from pictures import PICTURES
 
+from openwork.frontend.supported import AT_THE_END, SUPPORTED
 from openwork.records import Run, Sources, Value, read_record
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.registers import REGISTERS
@@ -175,6 +177,15 @@ def registers() -> str:
     return f"{overview}\n{fields_of_all}"
 
 
+def operators() -> str:
+    """The operators of a model that the array takes."""
+    rows = [
+        (", ".join(f"`{name}`" for name in row.operators), row.becomes, row.limits, f"`{row.example}`")
+        for row in SUPPORTED
+    ]
+    return table(("operators", "become", "possible", "example"), rows)
+
+
 def docstring(dotted: str) -> str:
     """The datasheet of a component, as its class carries it, or what a module says of itself."""
     return f"{FENCE}text\n{inspect.getdoc(pkgutil.resolve_name(dotted))}\n{FENCE}\n"
@@ -188,6 +199,10 @@ def render(name: str) -> str:
         return decisions()
     if name == "registers":
         return registers()
+    if name == "operators":
+        return operators()
+    if name == "ends":
+        return "".join(f"- `{example}`\n" for example in AT_THE_END)
     if name.startswith("docstring "):
         return docstring(name.removeprefix("docstring "))
     if name.startswith("diagram "):

@@ -21,10 +21,11 @@ def quantize(
     model: "str | Path | torch.nn.Module | torch.export.ExportedProgram",
     calibration: "NDArray[Any] | torch.Tensor | Sequence[Any]",
     observer: str = "min-max",
+    outputs: "Sequence[str]" = (),
 ) -> "IntegerNetwork":
     """Quantize a PyTorch model to int8, as `openwork quantize` does.
 
-    A softmax or argmax at the model's end is left to whoever reads the scores.
+    What stands at the model's end and is not the array's, as a softmax, is left to the host (`RunnableImage.answer`).
 
     >>> import torch, openwork
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 10))
@@ -38,6 +39,7 @@ def quantize(
         calibration: floating point numbers [inputs, channels, height, width] or [inputs, features], like what the model will
             see, 100 inputs or so; an array, a tensor on any device, or a list.
         observer: how the ranges of activations are chosen: min-max, percentile or mean-square-error.
+        outputs: modules or operators at which the array's part ends; the host computes what follows.
 
     Raises:
         ImportingError, LoadingError, QuantizationError: what the model or the data lacks, in a sentence; all are
@@ -57,7 +59,7 @@ def quantize(
     except ArrayError as error:
         raise quantization.QuantizationError(f"calibration inputs {error}") from None
     with torch.no_grad():
-        return quantization.quantize(load(model, inputs[:1]), inputs, quantization.Observer(observer))
+        return quantization.quantize(load(model, inputs[:1], cut=outputs), inputs, quantization.Observer(observer))
 
 
 def load_network(path: "str | Path") -> "IntegerNetwork":

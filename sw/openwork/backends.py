@@ -79,6 +79,19 @@ def golden_batch(network: IntegerNetwork) -> int:
     return max(1, min(BATCH, BATCH_OPERANDS // network.largest_operands))
 
 
+def model_results(network: IntegerNetwork, outputs: NDArray[np.int8]) -> dict[str, NDArray[np.generic]]:
+    """What the model gives: its results by name, of the int8 outputs of a batch.
+
+    Raises:
+        LoadingError: the end of the model, which the host computes, is not whole.
+    """
+    if network.tail is None:
+        return dict(network.real_results(outputs))
+    from openwork.frontend import tail
+
+    return tail.model_results(network, outputs)
+
+
 def run(
     image: Image,
     inputs: NDArray[np.int8],

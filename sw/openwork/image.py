@@ -126,9 +126,8 @@ class Image:
         return result
 
     def outputs(self, stored: NDArray[np.int8]) -> NDArray[np.int8]:
-        """The network's output, int8 [channels, height, width], likewise."""
-        tensors = self.tensors(stored)
-        return np.concatenate([tensors[name] for name in self.network.outputs])
+        """The network's results, likewise: int8 [channels, height, width] of one result, [values] of several."""
+        return self.network.joined(self.tensors(stored))
 
     def step_cycles(self) -> dict[str, int]:
         """Predicted cycles of each step: its RUN and MOVE commands."""

@@ -1,6 +1,6 @@
 """The quantized network: named int8 tensors, and the steps that make them, in the order in which they run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -13,6 +13,7 @@ from openwork.arrays import ArrayError, user_array
 from openwork.layer import IntegerLayer
 from openwork.limits import MAX_MAPS, MAX_OPERANDS, MAX_PRODUCTS, MAX_STEPS, MAX_WEIGHTS, check_limit
 from openwork.operations import LayerStep, MaxPool, PixelShuffle, Reshape, Step, Upsample
+from openwork.outputs import Output, Tail, joined
 from openwork.tensors import NetworkError, NetworkSizeError, Shape, Tensor, by, check_agreement
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN
 from openwork_hw.arch.config import MAX_TAPS
@@ -24,10 +25,12 @@ __all__ = [
     "MaxPool",
     "NetworkError",
     "NetworkSizeError",
+    "Output",
     "PixelShuffle",
     "Reshape",
     "Shape",
     "Step",
+    "Tail",
     "Tensor",
     "Upsample",
     "by",
@@ -46,7 +49,9 @@ class IntegerNetwork:
     Attributes:
         tensors: the input, then what each step makes, in the order of the steps.
         steps: each reads only tensors that are made before it.
-        outputs: the tensors that are the result.
+        outputs: the tensors that are the results.
+        named: the results by name; empty if all outputs are one result, concatenated along channels.
+        tail: the end of the model, which the host computes from the results.
 
     Raises:
         NetworkError: a name, shape, scale or zero point is wrong; or there is no step.
@@ -56,6 +61,8 @@ class IntegerNetwork:
     tensors: tuple[Tensor, ...]
     steps: tuple[Step, ...]
     outputs: tuple[str, ...]
+    named: tuple[Output, ...] = ()
+    tail: Tail | None = None
 
     def __post_init__(self) -> None:
         check_limit(NetworkSizeError, "the network", len(self.steps), MAX_STEPS, "steps")
@@ -78,8 +85,23 @@ class IntegerNetwork:
             made.add(step.output)
         if not self.outputs or not set(self.outputs) <= made:
             raise NetworkError(f"the outputs {list(self.outputs)} are not all tensors of the network")
-        check_agreement("the outputs", [self.tensor(name) for name in self.outputs])
-        self.concatenated_shape(self.outputs)
+        self._check_results()
+
+    def _check_results(self) -> None:
+        said = [name for one in self.named for name in one.tensors]
+        if self.named and set(said) != set(self.outputs):
+            raise NetworkError(f"the results are made of {sorted(set(said))}, and the outputs are {list(self.outputs)}")
+        names = [one.name for one in self.named]
+        if len(set(names)) < len(names):
+            raise NetworkError(f"two results have one name: {names}")
+        for one in self.results:
+            what = "the outputs" if len(self.results) == 1 else f"the tensors of the result {one.name!r}"
+            check_agreement(what, [self.tensor(name) for name in one.tensors])
+            shape = self.concatenated_shape(one.tensors)
+            if min(one.shape, default=1) < 1 or prod(one.shape) != prod(shape):
+                raise NetworkError(f"the result {one.name!r} is {by(shape)}, which cannot become {list(one.shape)}")
+        if self.tail is not None and not self.named:
+            raise NetworkError("a tail needs the names of the results that it reads")
 
     def _check_step(self, step: Step) -> None:
         shape, made = step.output_shape(self.concatenated_shape(step.inputs)), self.tensor(step.output)
@@ -110,9 +132,36 @@ class IntegerNetwork:
         return sum(layer.nonzeros for layer in self.layers) / max(1, sum(layer.weights.size for layer in self.layers))
 
     @property
-    def output_shape(self) -> Shape:
-        """Of the result."""
-        return self.concatenated_shape(self.outputs)
+    def results(self) -> tuple[Output, ...]:
+        """What the network gives; the tail, if there is one, makes the results of the model of it."""
+        if self.named:
+            return self.named
+        shape = self.concatenated_shape(self.outputs)
+        return (Output("output", self.outputs, shape[:1] if shape[1:] == (1, 1) else shape),)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of the one result, channels, height and width; of several results, the number of all their values."""
+        shapes = [self.concatenated_shape(one.tensors) for one in self.results]
+        return shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
+
+    @property
+    def output_text(self) -> str:
+        """The shapes of the results, for a report."""
+        return ", ".join(by(self.concatenated_shape(one.tensors)) for one in self.results)
+
+    def joined(self, tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """All results in one array, of the tensors by name; see `outputs.joined`."""
+        return joined(self.results, tensors)
+
+    def split(self, outputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Each result by name, [batch, channels, height, width], of what `joined` made for a batch."""
+        flat, first, found = outputs.reshape(len(outputs), -1), 0, {}
+        for one in self.results:
+            shape = self.concatenated_shape(one.tensors)
+            found[one.name] = flat[:, first : first + prod(shape)].reshape(-1, *shape)
+            first += prod(shape)
+        return found
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of this name."""
@@ -178,10 +227,20 @@ class IntegerNetwork:
         return maps
 
     def dequantize_outputs(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
-        """What int8 outputs of the network stand for."""
-        result = self.tensor(self.outputs[0])
-        real: NDArray[np.float64] = result.scale * (outputs.astype(np.float64) - result.zero_point)
+        """What int8 outputs of the network stand for; of several results, as `joined` puts them into one array."""
+        real = outputs.astype(np.float64)
+        first = 0
+        for one in self.results:
+            tensor, count = self.tensor(one.tensors[0]), prod(self.concatenated_shape(one.tensors))
+            part = real if len(self.results) == 1 else real[..., first : first + count]
+            part[...] = tensor.scale * (part - tensor.zero_point)
+            first += count
         return real
+
+    def real_results(self, outputs: NDArray[np.int8]) -> dict[str, NDArray[np.float32]]:
+        """What int8 outputs of a batch stand for: each result by name, [batch, *its shape in the model]."""
+        reals = self.split(self.dequantize_outputs(outputs))
+        return {one.name: reals[one.name].reshape(-1, *one.shape).astype(np.float32) for one in self.results}
 
     def __str__(self) -> str:
         head = ("step", "shape", "weights", "density", "bits", "scale")

@@ -32,7 +32,20 @@ def program():
     return torch.export.export(pooled().eval(), (torch.zeros(1, 2, 13, 12),))
 
 def gelu():
-    return torch.nn.Sequential(torch.nn.Conv2d(2, 1, 1), torch.nn.GELU())
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 2, 1), torch.nn.GELU(), torch.nn.Conv2d(2, 1, 3))
+
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.body, self.last = torch.nn.Conv2d(2, 4, 3), torch.nn.Conv2d(4, 3, 1)
+
+    def forward(self, batch):
+        maps = self.body(batch)
+        return {"first": maps[:, :2].sigmoid(), "last": self.last(maps.relu())}
+
+def two():
+    return Two()
 
 def number():
     return 7
@@ -111,11 +124,13 @@ def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Pa
 
     result = run(folder, "run", path, "--inputs", "x.npy", "--backend", "golden", "-o", str(tmp_path / "y.npy"))
     assert result.returncode == 0, result.stderr
-    outputs = np.load(tmp_path / "y.npy")
-    assert outputs.dtype == np.int8
-    assert np.array_equal(outputs, run_network(expected, expected.quantize_inputs(values)))
+    reals = np.load(tmp_path / "y.npy")
+    outputs = run_network(expected, expected.quantize_inputs(values))
+    assert reals.dtype == np.float32 and reals.shape == (20, 3)  # as the model gives them
+    assert np.array_equal(reals, expected.dequantize_outputs(outputs)[:, :, 0, 0].astype(np.float32))
     np.save(tmp_path / "integers.npy", expected.quantize_inputs(values[:3]))
-    run(folder, "run", path, "--inputs", str(tmp_path / "integers.npy"), "-o", str(tmp_path / "z.npy"))
+    run(folder, "run", path, "--inputs", str(tmp_path / "integers.npy"), "--raw", "-o", str(tmp_path / "z.npy"))
+    assert np.load(tmp_path / "z.npy").dtype == np.int8
     assert np.array_equal(np.load(tmp_path / "z.npy"), outputs[:3])
 
 
@@ -181,3 +196,35 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(folder: Path) -> None:
 def test_help_has_examples(folder: Path, command: str) -> None:
     result = run(folder, command, "--help")
     assert result.returncode == 0 and result.stdout.count(f"openwork {command} ") >= 3
+
+
+def test_a_model_of_several_results_is_cut_and_run(folder: Path, tmp_path: Path) -> None:
+    """Through files: the end that the host computes, several results by name, and the integers before them."""
+    values = inputs("pooled", 20).numpy().astype(np.float32)
+    model, raw, given = (str(tmp_path / name) for name in ("two.int8", "raw.npz", "given.npz"))
+    made = run(folder, "quantize", "models_here:two", "--calibrate", "x.npy", "--output", "body", "-o", model)
+    assert made.returncode == 0, made.stderr
+    assert "the host computes what follows: conv2d, relu, sigmoid" in made.stdout
+    assert run(folder, "quantize", "models_here:two", "--calibrate", "x.npy", "-o", model).returncode == 0
+    refused = run(folder, "run", model, "--inputs", "x.npy", "-o", str(tmp_path / "y.npy"))
+    assert (
+        refused.returncode == 2 and "the model gives first, last: several results go into a .npz file" in refused.stderr
+    )
+    assert run(folder, "run", model, "--inputs", "x.npy", "-o", given).returncode == 0
+    assert run(folder, "run", model, "--inputs", "x.npy", "--raw", "-o", raw).returncode == 0
+    network, results, integers = read_network(Path(model)), np.load(given), np.load(raw)
+    assert set(results) == {"first", "last"} and set(integers) == {one.name for one in network.results}
+    outputs = run_network(network, network.quantize_inputs(values))
+    for name, array in network.split(outputs).items():
+        assert np.array_equal(integers[name], array)
+    sys.path.insert(0, str(folder))
+    try:
+        import models_here  # type: ignore[import-not-found]  # written by this file
+
+        with torch.no_grad():
+            expected = models_here.two().eval()(torch.tensor(values))
+    finally:
+        sys.path.remove(str(folder))
+    for name, array in expected.items():
+        assert results[name].shape == tuple(array.shape)
+        assert np.abs(results[name] - array.numpy()).max() < 0.05

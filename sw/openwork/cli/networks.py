@@ -61,10 +61,19 @@ def quantize(
     calibrate: Annotated[
         Path, typer.Option(help=".npy file, one input per row: about 100 real inputs like those the model will see.")
     ],
-    out: Annotated[Path, typer.Option("--output", "-o", help="The .int8 file to write.")],
+    out: Annotated[Path, typer.Option("-o", help="The .int8 file to write.")],
     observer: Annotated[
         str, typer.Option(help="How to choose the ranges of activations: min-max, percentile or mean-square-error.")
     ] = "min-max",
+    cut: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            help="A module or operator of the model at which the array's part ends; the host computes what follows. May be "
+            "repeated. Without it, what stands at the model's end and is not the array's is left to the host.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Quantize a PyTorch model to int8, and print its layers.
 
@@ -73,6 +82,8 @@ def quantize(
       openwork quantize model.pt2 --calibrate images.npy -o model.int8
 
       openwork quantize my_models.small:trained --calibrate images.npy --observer percentile -o small.int8
+
+      openwork quantize detector.pt2 --calibrate images.npy --output head.boxes --output head.classes -o detector.int8
     """
     from openwork.files import read_array, write_network
 
@@ -89,7 +100,7 @@ def quantize(
     chosen = quantization.Observer(observer)
     calibration = quantization.calibration_inputs(inputs)
     with working(f"Loading {model}"):
-        network = load(model, calibration[:1])
+        network = load(model, calibration[:1], cut=cut or ())
     with counting() as progress, torch.no_grad():
         quantized = quantization.quantize(network, calibration, chosen, progress=progress)
     write_network(out, quantized)
@@ -197,8 +208,15 @@ def compile_(
 def run(
     model: Annotated[Path, typer.Argument(help="A .image file, or a .int8 file for the golden model.")],
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write, int8.")],
+    out: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The .npy file to write; a .npz file of several results with their names."),
+    ],
     backend: Annotated[str, typer.Option(help=f"What runs the model. {BACKENDS_HELP}.")] = "golden",
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Write the integers that the array gives, before the host's part of the model."),
+    ] = False,
     workers: Workers = 1,
     port: BoardPort = None,
     baud: Baud = DEFAULT_BAUD,
@@ -217,7 +235,10 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Run a model on inputs, and write its outputs. All backends give the same integers.
+    """Run a model on inputs, and write what the model gives: real numbers, in the shapes of the PyTorch model.
+
+    What stands at the model's end and is not the array's, the host computes. All backends give the same integers.
+    A file that does not say what its model gives has its integers written.
 
     For example:
 
@@ -230,9 +251,13 @@ def run(
       openwork run model.image --inputs images.npy --backend board --port /dev/ttyUSB0 -o scores.npy
 
       openwork run model.int8 --inputs images.npy -o scores.npy
+
+      openwork run model.int8 --inputs images.npy --raw -o integers.npy
+
+      openwork run detector.image --inputs images.npy -o boxes_and_classes.npz
     """
     from openwork import backends
-    from openwork.files import FileError, read_array, read_image, read_network, write_array
+    from openwork.files import FileError, read_array, read_image, read_network, write_array, write_arrays
 
     choose("backend", backend, BACKENDS)
     if model.suffix == ".int8" and backend != "golden":
@@ -253,6 +278,10 @@ def run(
         )
     image = None if model.suffix == ".int8" else read_image(model)
     network = read_network(model) if image is None else image.network
+    raw = raw or not network.named  # nobody said what the model gives
+    names = [one.name for one in network.results] if raw or network.tail is None else [*network.tail.names]
+    if len(names) > 1 and out.suffix != ".npz":
+        raise OptionError(f"the model gives {', '.join(names)}: several results go into a .npz file, not into {out}")
     fetched = None if board is None or image is None else fetched_by(board, image)
     integers = network.integer_inputs(read_array(inputs))
     cycles: list[int] = []
@@ -284,8 +313,12 @@ def run(
                 )
             )
             cycles = [one.cycles for one in outcomes]
-            results = np.stack([np.concatenate([one.tensors[name] for name in network.outputs]) for one in outcomes])
-    write_array(out, results)
+            results = np.stack([network.joined(one.tensors) for one in outcomes])
+    found = network.split(results) if raw else backends.model_results(network, results)
+    if out.suffix == ".npz":
+        write_arrays(out, found)
+    else:
+        write_array(out, found[names[0]])
     if board is not None and image is not None:
         output.print(run_line(board, image, cycles), highlight=False, markup=False, soft_wrap=True)
     if waves is not None:
@@ -295,13 +328,13 @@ def run(
             markup=False,
             soft_wrap=True,
         )
-    result = network.tensor(network.outputs[0])
-    output.print(
-        f"{out}: int8 {[len(integers), *network.output_shape]}, each {result.scale:.6g} * (integer - {result.zero_point}).",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    tensors = {one.name: network.tensor(one.tensors[0]) for one in network.results}
+    for name, array in found.items():
+        what = f"{out}: {name}" if out.suffix == ".npz" else f"{out}"
+        line = f"{what}: {array.dtype} {list(array.shape)}"
+        if raw:
+            line += f", each {tensors[name].scale:.6g} * (integer - {tensors[name].zero_point})"
+        output.print(f"{line}.", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("compare")

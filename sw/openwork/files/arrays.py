@@ -1,6 +1,8 @@
 """Arrays as NumPy's `.npy` files."""
 
 import warnings
+import zipfile
+from collections.abc import Mapping
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -74,4 +76,15 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write a `.npy` file, as a whole or not at all."""
     content = BytesIO()
     npy.write_array(content, array, allow_pickle=False)
+    write_whole(path, content.getvalue())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a `.npz` file of arrays with names, as a whole or not at all; equal arrays give equal bytes."""
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = BytesIO()
+            npy.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
     write_whole(path, content.getvalue())

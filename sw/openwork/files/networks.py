@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import to_builtins
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from openwork.files.container import METADATA_KEY, decode_entries, open_container
-from openwork.files.graph import Graph, Header
+from openwork.files.graph import TAIL, Graph, Header
 from openwork.files.whole import FileError, read_whole, write_whole
 from openwork.layer import LayerError
 from openwork.limits import FREE_WEIGHTS, MAX_STEPS, MAX_UNPACKING, MAX_WEIGHTS, check_limit
-from openwork.network import IntegerNetwork, NetworkError, NetworkSizeError, Tensor
+from openwork.network import IntegerNetwork, NetworkError, NetworkSizeError, Output, Tail, Tensor
 from openwork.operations import Step
 
 FORMAT = "openwork integer network"
@@ -25,7 +26,7 @@ VERSION = 2
 def encode_network(network: IntegerNetwork) -> bytes:
     """The content of a `.int8` file; equal networks give equal bytes."""
     arrays = {name: array for step in network.steps for name, array in step.arrays().items()}
-    graph = {
+    graph: dict[str, Any] = {
         "tensors": [
             {"name": one.name, "shape": list(one.shape), "scale": one.scale, "zero_point": one.zero_point}
             for one in network.tensors
@@ -33,6 +34,13 @@ def encode_network(network: IntegerNetwork) -> bytes:
         "steps": [_entry(step) for step in network.steps],
         "outputs": list(network.outputs),
     }
+    if network.named:
+        graph["results"] = [
+            {"name": one.name, "tensors": list(one.tensors), "shape": list(one.shape)} for one in network.named
+        ]
+    if network.tail is not None:
+        graph["tail"] = {"batch": network.tail.batch, "names": list(network.tail.names)}
+        arrays[TAIL] = np.frombuffer(network.tail.program, np.uint8)
     header = {"format": FORMAT, "version": VERSION, "crc32": checksum(graph, arrays), "graph": graph}
     return save(arrays, {METADATA_KEY: json.dumps(header, ensure_ascii=False)})
 
@@ -115,6 +123,8 @@ def _network(graph: Graph, arrays: Mapping[str, NDArray[Any]]) -> IntegerNetwork
     if len(tensors) < len(graph.tensors):
         raise NetworkError("two of its tensors have one name")
     expected = set().union(*(step.stored(arrays.keys()) for step in graph.steps))
+    if graph.tail is not None:
+        expected.add(TAIL)
     if expected - arrays.keys():
         raise NetworkError(f"the file lacks {sorted(expected - arrays.keys())[:5]}, arrays of its layers")
     if arrays.keys() - expected:
@@ -124,4 +134,10 @@ def _network(graph: Graph, arrays: Mapping[str, NDArray[Any]]) -> IntegerNetwork
         if unknown:
             raise NetworkError(f"step {step.output!r} names {unknown[:3]}, which are no tensors of the network")
     steps = tuple(entry.step(tensors, arrays) for entry in graph.steps)
-    return IntegerNetwork(tuple(tensors.values()), steps, graph.outputs)
+    named = tuple(Output(one.name, one.tensors, one.shape) for one in graph.results)
+    tail = None
+    if graph.tail is not None:
+        if arrays[TAIL].dtype != np.uint8 or arrays[TAIL].ndim != 1:
+            raise NetworkError(f"{TAIL!r} must be an array of uint8, in one row")
+        tail = Tail(arrays[TAIL].tobytes(), graph.tail.batch, graph.tail.names)
+    return IntegerNetwork(tuple(tensors.values()), steps, graph.outputs, named, tail)

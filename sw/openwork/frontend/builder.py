@@ -46,7 +46,7 @@ class Builder:
         steps, shapes: steps and shapes of the network, by name of the tensor.
         padded: for a tensor that is another tensor with zeros around it: that tensor, and the zeros at each side.
         several: for a node that makes a list of tensors: what each of these tensors stands for.
-        chosen: for a tensor that copies some channels of another tensor: that tensor, and the channels.
+        chosen: for a tensor that copies channels of other tensors: for each channel, that tensor and its channel.
         flattened: for a vector that holds the pixels of maps: these maps.
         notes: notes of the network, for the user.
     """
@@ -59,7 +59,7 @@ class Builder:
         self.values: dict[Node, Parts] = {graph.input: ("input",)}
         self.padded: dict[str, tuple[Parts, tuple[int, int, int, int]]] = {}
         self.several: dict[Node, tuple[Parts, ...]] = {}
-        self.chosen: dict[str, tuple[str, Sequence[int]]] = {}
+        self.chosen: dict[str, Sequence[tuple[str, int]]] = {}
         self.flattened: dict[str, Parts] = {}
         self.notes: list[str] = []
 
@@ -164,7 +164,7 @@ class Builder:
         return self.emit_layer(node, FloatLayer(source, "", weights, bias, stride))
 
     def take(self, node: Node, source: Parts, channels: Sequence[int]) -> Parts:
-        """Some channels of a map. Whole tensors stay; other channels are copied, unless only layers read them."""
+        """Some channels of a map, in their order. Whole tensors stay; other channels are copied, unless only layers read them."""
         first = 0
         parts: Parts = ()
         for name in source:
@@ -173,11 +173,40 @@ class Builder:
             if own == list(range(self.shapes[name][0])):
                 parts += (name,)
             elif own:
-                whole, of_whole = self.chosen.get(name, (name, range(self.shapes[name][0])))
-                own = [of_whole[channel] for channel in own]
-                parts += (copy := self.select(node, (whole,), own))
-                self.chosen[copy[0]] = whole, own
+                parts += self._chosen_of(node, [(name, channel) for channel in own])
         return parts
+
+    def choose(self, node: Node, source: Parts, channels: Sequence[int]) -> Parts:
+        """Channels of a map in any order, each any number of times. Whole tensors stay, and others are copied as in `take`."""
+        own = [(name, channel) for name in source for channel in range(self.shapes[name][0])]
+        rows = [own[channel] for channel in channels]
+        parts: Parts = ()
+        waiting: list[tuple[str, int]] = []
+        number = 0
+        while number < len(rows):
+            name, channel = rows[number]
+            count = self.shapes[name][0]
+            whole = channel == 0 and rows[number : number + count] == [(name, one) for one in range(count)]
+            if whole and name not in parts:
+                if waiting:
+                    parts += self._chosen_of(node, waiting)
+                    waiting = []
+                parts += (name,)
+                number += count
+            else:
+                waiting.append(rows[number])
+                number += 1
+        return parts + self._chosen_of(node, waiting) if waiting else parts
+
+    def _chosen_of(self, node: Node, rows: Sequence[tuple[str, int]]) -> Parts:
+        """A copy of channels of several tensors, of the originals of what is a copy itself."""
+        rows = [self.chosen[name][channel] if name in self.chosen else (name, channel) for name, channel in rows]
+        firsts: dict[str, int] = {}
+        for name, _ in rows:
+            firsts.setdefault(name, sum(self.shapes[one][0] for one in firsts))
+        copy = self.select(node, tuple(firsts), [firsts[name] + channel for name, channel in rows])
+        self.chosen[copy[0]] = rows
+        return copy
 
     def _over_all_channels(self, layer: FloatLayer) -> FloatLayer:
         """A layer whose weights reach the channels that its inputs are copies of, if it can have so many."""
@@ -186,9 +215,9 @@ class Builder:
         firsts: dict[str, int] = {}
         columns: list[int] = []
         for name in layer.inputs:
-            whole, channels = self.chosen.get(name, (name, range(self.shapes[name][0])))
-            first = firsts.setdefault(whole, sum(self.shapes[one][0] for one in firsts))
-            columns += [first + channel for channel in channels]
+            for whole, channel in self.chosen.get(name, [(name, one) for one in range(self.shapes[name][0])]):
+                first = firsts.setdefault(whole, sum(self.shapes[one][0] for one in firsts))
+                columns.append(first + channel)
         rows, _, *kernel = layer.weights.shape
         weights = torch.zeros(rows, sum(self.shapes[one][0] for one in firsts), *kernel, dtype=torch.float64)
         weights.index_add_(1, torch.tensor(columns), layer.weights)

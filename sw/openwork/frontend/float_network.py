@@ -7,6 +7,7 @@ import torch
 
 from openwork.frontend.float_steps import FloatLayer, FloatStep, concatenated
 from openwork.graph import walk
+from openwork.outputs import Output, Tail
 from openwork.tensors import Shape, by
 
 
@@ -17,7 +18,9 @@ class FloatNetwork:
     Attributes:
         shapes: shape of every tensor, by name; the input comes first.
         steps: the steps; each reads only tensors that are made before.
-        outputs: names of the tensors that are the result.
+        outputs: names of the tensors that are the results.
+        named: the results by name; empty if all outputs are one result.
+        tail: the end of the model, which the host computes from the results.
         notes: what the host has to do, one sentence each.
     """
 
@@ -25,6 +28,8 @@ class FloatNetwork:
     steps: tuple[FloatStep, ...]
     outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    named: tuple[Output, ...] = ()
+    tail: Tail | None = None
 
     @property
     def input(self) -> str:
@@ -45,11 +50,30 @@ class FloatNetwork:
         value = inputs.reshape(len(inputs), *self.shapes[self.input])
         return walk(self.input, value, self.steps, _run_on_parts)
 
-    def run(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The outputs of the network, [batch, channels, height, width]. `inputs` are those of `tensors`."""
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The tensors of each result."""
+        return tuple(one.tensors for one in self.named) or (self.outputs,)
+
+    def joined(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """All results in one tensor, as `outputs.joined` does it with arrays."""
+        found = [concatenated([tensors[name] for name in names]) for names in self.groups]
+        return found[0] if len(found) == 1 else torch.cat([one.flatten(1) for one in found], dim=1)
+
+    def results(self, inputs: torch.Tensor) -> list[torch.Tensor]:
+        """Each result as the model shapes it, [batch, ...], before the tail. `inputs` are those of `tensors`."""
         with torch.no_grad():
             wanted = {name: value for name, value in self.tensors(inputs) if name in self.outputs}
-        return torch.cat([wanted[name] for name in self.outputs], dim=1)
+        return [concatenated([wanted[name] for name in one.tensors]).reshape(-1, *one.shape) for one in self.named]
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The outputs of the network, [batch, channels, height, width]; of several results, [batch, values] of all.
+
+        `inputs` are those of `tensors`. The tail is left out.
+        """
+        with torch.no_grad():
+            wanted = {name: value for name, value in self.tensors(inputs) if name in self.outputs}
+        return self.joined(wanted)
 
     def __str__(self) -> str:
         lines = [f"{self.input:24} {by(self.shapes[self.input]):>16}  input"]

@@ -88,6 +88,25 @@ def of_one_size(program: ExportedProgram, example: torch.Tensor | None) -> Expor
         raise NotFunctional(f"the program does not take inputs of {list(example.shape)}: {first}") from error
 
 
+def of_one_batch(program: ExportedProgram) -> ExportedProgram:
+    """The same program for one input at a time, if its batch is open; all other sizes are fixed.
+
+    Raises:
+        NotFunctional: the program does not take one input.
+    """
+    names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
+    values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    if len(values) != 1 or not isinstance(values[0], torch.Tensor) or isinstance(values[0].shape[0], int):
+        return program
+    example = torch.zeros((1, *values[0].shape[1:]), dtype=values[0].dtype)
+    try:
+        with silenced():
+            return torch.export.export(program.module(), (example,))
+    except Exception as error:  # whatever PyTorch raises for a batch that the program does not take
+        first = str(error).strip().partition("\n")[0]
+        raise NotFunctional(f"the program does not take a batch of one input: {first}") from error
+
+
 def outputs_of(program: ExportedProgram) -> list[object]:
     """The results of a program: nodes, numbers or None. Values that the program keeps for itself are left out."""
     (results,) = next(node for node in program.graph.nodes if node.op == "output").args

@@ -1,5 +1,8 @@
 """Turns a PyTorch module or an exported program into a float network, and compares the two at the end."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.export import ExportedProgram
@@ -10,17 +13,23 @@ from openwork.frontend.comparison import Difference, compare, outputs_of_module,
 from openwork.frontend.copying import CopyingError, copy_of
 from openwork.frontend.errors import ImportingError
 from openwork.frontend.float_network import FloatNetwork
-from openwork.frontend.functional import NotFunctional, functional, of_one_size, silenced
-from openwork.frontend.lowering import lower
-from openwork.frontend.torch_graph import read_program
+from openwork.frontend.functional import NotFunctional, functional, of_one_batch, of_one_size, outputs_of, silenced
+from openwork.frontend.lowering import Lowered, lower
+from openwork.frontend.tail import tail_of
+from openwork.frontend.torch_graph import is_tensor, names_of_outputs, read_program, shape_of
+from openwork.outputs import Output
 
 
-def import_module(model: nn.Module, example: torch.Tensor) -> FloatNetwork:
+def import_module(
+    model: nn.Module, example: torch.Tensor, *, host: bool = True, cut: Sequence[str] = ()
+) -> FloatNetwork:
     """The network of a model as it computes in eval mode.
 
     Args:
         model: stays as it is.
         example: inputs like those that the model will see, [batch, channels, height, width] or [batch, features].
+        host: whether what stands at the end and is not the array's may be left to the host; if not, it is refused.
+        cut: names of modules or operators; what follows them is left to the host.
 
     Raises:
         ImportingError: `torch.export` cannot trace the model, or see `import_program`.
@@ -45,16 +54,19 @@ def import_module(model: nn.Module, example: torch.Tensor) -> FloatNetwork:
             f"the model cannot be traced with an input of {list(example.shape)}, and is not supported as it is: "
             f"{type(error).__name__}: {first}"
         ) from error
-    return _compared(_imported(program), inputs, expected)
+    return _compared(_imported(program, host, cut), inputs, expected)
 
 
-def import_program(program: ExportedProgram, example: torch.Tensor | None = None) -> FloatNetwork:
-    """The network of an exported program of one input and one output, both with the batch in front.
+def import_program(
+    program: ExportedProgram, example: torch.Tensor | None = None, *, host: bool = True, cut: Sequence[str] = ()
+) -> FloatNetwork:
+    """The network of an exported program of one input; the input and the results have the batch in front.
 
     Args:
         program: stays as it is.
         example: inputs like those that the network will see; a program whose height or width is open is taken at their size,
             and without them at the size that it was exported with.
+        host, cut: as for `import_module`.
 
     Raises:
         ImportingError: it has other inputs or outputs, operators that are not supported, nothing to quantize, or weights
@@ -64,7 +76,7 @@ def import_program(program: ExportedProgram, example: torch.Tensor | None = None
         sized = of_one_size(program, example)
     except NotFunctional as error:
         raise ImportingError(str(error)) from error
-    network = _imported(sized)
+    network = _imported(sized, host, cut)
     inputs = _inputs_of(sized)
     try:
         expected = outputs_of_program(program, inputs)
@@ -74,7 +86,7 @@ def import_program(program: ExportedProgram, example: torch.Tensor | None = None
     return _compared(network, inputs, expected)
 
 
-def _compared(network: FloatNetwork, inputs: torch.Tensor, expected: torch.Tensor | None) -> FloatNetwork:
+def _compared(network: FloatNetwork, inputs: torch.Tensor, expected: list[torch.Tensor]) -> FloatNetwork:
     """The network, if its outputs are the expected outputs."""
     try:
         compare(network, inputs, expected)
@@ -91,10 +103,36 @@ def _inputs_of(program: ExportedProgram) -> torch.Tensor:
     return random_inputs(tuple(size if isinstance(size, int) else 2 for size in sizes), said.dtype)
 
 
-def _imported(program: ExportedProgram) -> FloatNetwork:
+def _imported(program: ExportedProgram, host: bool, cut: Sequence[str]) -> FloatNetwork:
     """The network of a program with fixed sizes."""
     try:
         program = functional(program)
+        lowered = lower(read_program(program), host=host, cut=cut)
+        if lowered.tail is not None and (single := of_one_batch(program)) is not program:
+            program = functional(single)
+            lowered = lower(read_program(program), host=host, cut=cut)
     except NotFunctional as error:
         raise ImportingError(str(error)) from error
-    return lower(read_program(program))
+    return _named(program, lowered)
+
+
+def _named(program: ExportedProgram, lowered: Lowered) -> FloatNetwork:
+    """A lowered network with the names and shapes of its results, and its tail."""
+    given = list(zip(names_of_outputs(program), outputs_of(program), strict=True))
+    names = [name for name, node in given if is_tensor(node)]
+    nodes = {node.name: node for node in program.graph.nodes}
+    sources = [nodes[node.name] for node, _ in lowered.results]
+    if lowered.tail is None:
+        sources = [node for _, node in given if is_tensor(node)]
+    own = names
+    if lowered.tail is not None:
+        single = [parts[0] if len(parts) == 1 else node.name for node, parts in lowered.results]
+        own = single if len(set(single)) == len(single) else [node.name for node, _ in lowered.results]
+    named = tuple(
+        Output(name, parts, shape_of(source))
+        for name, (_, parts), source in zip(own, lowered.results, sources, strict=True)
+    )
+    network = replace(lowered.network, named=named)
+    if lowered.tail is None:
+        return network
+    return replace(network, tail=tail_of(program, [source.name for source in sources], names))

@@ -84,11 +84,13 @@ class Graph:
         input: the node of the input.
         nodes: in the order in which they run; each reads only nodes before it. Constants and the input are not among them.
         outputs: what the model gives back; None for a result that is no tensor.
+        names: of the outputs; empty where nobody says them.
     """
 
     input: Node
     nodes: tuple[Node, ...]
     outputs: tuple[Node | None, ...]
+    names: tuple[str, ...] = ()
 
     @cached_property
     def _readers(self) -> Mapping[Node, frozenset[Node]]:
@@ -119,7 +121,8 @@ class Graph:
             same = all(new.get(source, source) is source for source in node.inputs)
             new[node] = rule(node if same else replace(node, arguments=arguments))
         used = {new[node] for node in self.nodes if self.readers(node) or node in self.outputs}
-        result = Graph(self.input, tuple(new.values()), tuple(of(node) for node in self.outputs))
+        nodes = tuple(node for node in dict.fromkeys(new.values()) if node is not self.input and not node.is_constant)
+        result = replace(self, nodes=nodes, outputs=tuple(of(node) for node in self.outputs))
         while idle := {one for one in used if not result.readers(one) and one not in result.outputs}:
             used -= idle
             result = replace(result, nodes=tuple(node for node in result.nodes if node not in idle))

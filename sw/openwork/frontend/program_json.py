@@ -74,8 +74,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def checked_program(content: bytes) -> bytes:
+def checked_program(content: bytes, *, places: bool = True) -> bytes:
     """The JSON of a program anew, with what is known to be harmless alone.
+
+    Args:
+        content: the JSON.
+        places: whether operators keep the place in the model's source that they come from.
 
     Raises:
         ProgramError: it holds what could run code or never end, or is no program.
@@ -83,7 +87,7 @@ def checked_program(content: bytes) -> bytes:
     document = parsed(content, "graph")
     program = _mapping(document, "graph_module", "opset_version", "range_constraints", "schema_version")
     module = _mapping(program["graph_module"], "graph", "signature", "module_call_graph")
-    check = _Check()
+    check = _Check(places)
     ranges = program["range_constraints"]
     if not isinstance(ranges, dict) or not all(isinstance(one, dict) for one in ranges.values()):
         raise ProgramError("has ranges of sizes that are none")
@@ -177,7 +181,8 @@ def _tree(text: Any, is_key: Callable[[Any], bool]) -> str:
 class _Check:
     """Walks through the JSON of a graph and makes it anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: bool = True) -> None:
+        self.kept_metadata = KEPT_METADATA if places else ()
         self.sizes = self.size_text = 0
         self.graphs = 0
         self.may_hold_graph = False
@@ -250,7 +255,9 @@ class _Check:
         if SIZE_OPERATORS.fullmatch(target):
             self.count_factors(node)
         metadata = node.get("metadata")
-        kept = {key: metadata[key] for key in KEPT_METADATA if key in metadata} if isinstance(metadata, dict) else {}
+        kept = (
+            {key: metadata[key] for key in self.kept_metadata if key in metadata} if isinstance(metadata, dict) else {}
+        )
         self.may_hold_graph, before = target == WRAPPER, self.may_hold_graph
         inputs = [self.argument(one, depth) for one in node["inputs"]]
         self.may_hold_graph = before

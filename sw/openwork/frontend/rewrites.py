@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from openwork.frontend.node import Graph, Node
+from openwork.frontend.picks import picked
 from openwork.frontend.sequences import sequences_as_maps
 
 
 def rewrite(graph: Graph) -> Graph:
     """The same function in nodes that the lowerings know."""
-    return merged_slices(sequences_as_maps(without_unread(graph)))
+    return merged_slices(sequences_as_maps(picked(without_unread(graph))))
 
 
 def without_unread(graph: Graph) -> Graph:

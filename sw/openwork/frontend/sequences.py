@@ -39,7 +39,7 @@ def sequences_as_maps(graph: Graph) -> Graph:
         results = tuple(map(widened, node.results))
         new[node] = replace(node, operation=operation, arguments=arguments, results=results)
     outputs = tuple(of(node) for node in graph.outputs)
-    return Graph(new[graph.input], tuple(new[node] for node in graph.nodes), outputs)
+    return Graph(new[graph.input], tuple(new[node] for node in graph.nodes), outputs, graph.names)
 
 
 def _both(value: Any, down: int | None = None) -> Any:

@@ -3,13 +3,14 @@
 import operator
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import fx
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind
+from torch.utils._pytree import tree_flatten_with_path, tree_unflatten
 
 from openwork.frontend.errors import ImportingError
 from openwork.frontend.functional import outputs_of
@@ -47,8 +48,34 @@ def read_program(program: ExportedProgram) -> Graph:
             nodes[one] = node = _node(one, nodes)
             if not node.is_constant:
                 operators.append(node)
-    outputs = tuple(nodes[one] if isinstance(one, fx.Node) else None for one in outputs_of(program))
-    return Graph(graph_input, tuple(operators), outputs)
+    outputs = tuple(nodes[one] if is_tensor(one) else None for one in outputs_of(program))
+    return Graph(graph_input, tuple(operators), outputs, names_of_outputs(program))
+
+
+def is_tensor(value: object) -> TypeGuard[fx.Node]:
+    """Whether a result of a program is a tensor."""
+    return isinstance(value, fx.Node) and isinstance(value.meta.get("val"), torch.Tensor)
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """The shape of a value of a program without its batch. All of these sizes are known."""
+    return tuple(int(size) for size in node.meta["val"].shape[1:])
+
+
+def names_of_outputs(program: ExportedProgram) -> tuple[str, ...]:
+    """A name for each result: its key in a dict, its number in a tuple or list, points between them; "output" for a lone one."""
+    count = len(outputs_of(program))
+    spec = program.call_spec.out_spec
+    if spec is None or spec.num_leaves != count:
+        return tuple(f"output_{number}" for number in range(count)) if count > 1 else ("output",) * count
+    paths = [path for path, _ in tree_flatten_with_path(tree_unflatten(range(count), spec))[0]]
+    return tuple(".".join(map(_key, path)) or "output" for path in paths)
+
+
+def _key(key: Any) -> str:
+    """A step on the way to a result."""
+    found = next(getattr(key, name) for name in ("key", "idx", "name") if hasattr(key, name))
+    return str(found)
 
 
 def _placeholders(program: ExportedProgram) -> tuple[dict[fx.Node, Node], Node]:

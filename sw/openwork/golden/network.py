@@ -16,7 +16,7 @@ def trace_network(network: IntegerNetwork, inputs: NDArray[np.int8]) -> dict[str
 
 
 def run_network(network: IntegerNetwork, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """The network's int8 outputs [batch, channels, height, width].
+    """The network's int8 outputs [batch, channels, height, width]; of several results, [batch, values] of all.
 
     Args:
         network: what to compute.
@@ -26,7 +26,7 @@ def run_network(network: IntegerNetwork, inputs: NDArray[np.int8]) -> NDArray[np
         NetworkError: the inputs are not int8 of the network's input shape.
     """
     wanted = {name: array for name, array in _tensors(network, inputs) if name in network.outputs}
-    return np.concatenate([wanted[name] for name in network.outputs], axis=1)
+    return network.joined(wanted)
 
 
 def _tensors(network: IntegerNetwork, inputs: NDArray[np.int8]) -> Iterator[tuple[str, NDArray[np.int8]]]:

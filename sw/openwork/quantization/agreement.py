@@ -28,7 +28,8 @@ def sharing_groups(network: FloatNetwork) -> dict[str, int]:
         for name in names[1:]:
             parents[root(name)] = root(names[0])
 
-    join(network.outputs)
+    for names in network.groups:
+        join(names)
     for step in network.steps:
         for names in step.sharing():
             join(names)

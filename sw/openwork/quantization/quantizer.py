@@ -79,7 +79,8 @@ def integer_network(decided: Plan, sum_bits: int = 28, rounding: Rounding = near
     steps = tuple(integer_step(decided, step, sum_bits, rounding) for step in decided.network.steps)
     shapes = decided.network.shapes
     tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in decided.scales.items())
-    return IntegerNetwork(tensors, steps, decided.network.outputs)
+    network = decided.network
+    return IntegerNetwork(tensors, steps, network.outputs, network.named, network.tail)
 
 
 def integer_step(decided: Plan, step: FloatStep, sum_bits: int, rounding: Rounding = nearest) -> Step:

@@ -42,6 +42,10 @@ class TrainableNetwork(nn.Module):
 
     def __init__(self, network: FloatNetwork) -> None:
         super().__init__()
+        if len(network.groups) > 1:
+            raise QuantizationError(
+                f"the model gives {len(network.groups)} results; a model of one can be trained here"
+            )
         self.source = network
         self.learned = [layer.output for layer in network.layers if layer.uniform_size is None]
         self.plan: Plan | None = None

@@ -96,7 +96,7 @@ def report_page(image: Image, name: str, clock_mhz: float | None, accuracy: Mapp
         f"<header><h1>{title}</h1>",
         f"<p>Compiled for an array of {config.pes} PEs x {config.lanes} lanes = {config.macs} MACs, "
         f"{image.encoding.name.lower()} weight streams; input {by(image.network.input.shape)}, "
-        f"output {by(image.network.output_shape)}, {steps} steps. Cycles are predicted; simulated Verilog takes exactly as many "
+        f"output {image.network.output_text}, {steps} steps. Cycles are predicted; simulated Verilog takes exactly as many "
         "while nothing outside stalls it.</p>",
         f'<p class="note"><strong>Larger than any board preset.</strong> {escape(note)}</p>' if note else "",
         _figures(image, rows, spans, clock_mhz),

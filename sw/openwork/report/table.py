@@ -73,7 +73,7 @@ def total_cells(image: Image, rows: Sequence[LayerRow]) -> tuple[str, ...]:
     return (
         "",
         "all steps",
-        f"{by(image.network.input.shape)} to {by(image.network.output_shape)}",
+        f"{by(image.network.input.shape)} to {image.network.output_text}",
         f"{sum(row.own_nonzeros for row in rows) / own:.3f}" if own else NONE,
         "",
         "",

@@ -26,7 +26,7 @@ from torch import nn
 
 import openwork
 from openwork.frontend import LoadingError, import_program, load
-from openwork.frontend.loading import read_program
+from openwork.frontend.pt2 import read_program
 
 GRAPH = "models/model.json"
 WEIGHTS = "data/weights/model_weights_config.json"

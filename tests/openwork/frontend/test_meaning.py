@@ -235,8 +235,8 @@ REFUSED: dict[str, tuple[Callable[[Written, torch.Tensor], Any], str]] = {
     "half precision inside": (lambda m, x: m.second(m.first(x).half().float()), "to"),
     "upsampling by 3.1": (lambda m, x: functional.interpolate(m.first(x), scale_factor=3.1), "by 3.1"),
     "upsampling by 4.05": (lambda m, x: functional.interpolate(m.first(x), scale_factor=4.05), "by 4.05"),
-    "softmax over rows at the end": (lambda m, x: m.first(x).softmax(2), "softmax (along dimension 2"),
-    "argmax of all": (lambda m, x: m.first(x).argmax(), "argmax (along dimension None"),
+    "softmax over rows at the end": (lambda m, x: m.first(x).softmax(2), "softmax at"),
+    "argmax of all": (lambda m, x: m.first(x).argmax(), "argmax at"),
     "a limit that is no number": (lambda m, x: m.first(x).clamp(min=math.nan), "NaN"),
     "a constant for each pixel": (lambda m, x: m.first(x) + m.pixels, "a constant of [6, 6]"),
 }
@@ -247,7 +247,7 @@ def test_what_an_array_cannot_do_is_refused_by_name(name: str) -> None:
     function, reason = REFUSED[name]
     model, batch = Written(function).eval(), batch_of()
     with pytest.raises(ImportingError) as caught:
-        import_module(model, batch[:1])
+        import_module(model, batch[:1], host=False)
     assert reason in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from openwork.frontend.rewrites import merged_slices, without_unread
 from openwork.frontend.torch_graph import read_program
 from openwork.operations.arguments import Unsupported
 
-FX_FILES = {"comparison.py", "functional.py", "fx_nodes.py", "propagation.py", "torch_graph.py"}
+FX_FILES = {"tail.py", "comparison.py", "functional.py", "fx_nodes.py", "propagation.py", "torch_graph.py"}
 """What reads programs of `torch.export`. All else must do for every format."""
 
 
@@ -51,7 +51,7 @@ def by_hand(weight: torch.Tensor) -> Graph:
 
 def test_a_graph_of_no_format_at_all_is_lowered() -> None:
     weight = torch.randn(4, 3, 3, 3, dtype=torch.float64)
-    network = lower(by_hand(weight))
+    network = lower(by_hand(weight)).network
     batch = torch.randn(2, 3, 6, 5, dtype=torch.float64)
     assert [step.output for step in network.steps] == ["stem"]
     assert torch.allclose(network.run(batch), functional.conv2d(batch, weight, None, 2, 1).relu())
@@ -63,9 +63,9 @@ def test_what_a_reader_could_not_read_is_a_complaint_with_its_place() -> None:
     odd = replace(relu, operation="oddity", place=" at net.py:3: odd(x)")
     broken = replace(relu, refusal="of a kind that nobody knows")
     with pytest.raises(ImportingError, match=r"an operator that is not supported: oddity at net.py:3: odd\(x\)$"):
-        lower(Graph(graph.input, (conv, odd), (odd,)))
+        lower(Graph(graph.input, (conv, odd), (odd,)), host=False)
     with pytest.raises(ImportingError, match=r"relu \(of a kind that nobody knows\)$"):
-        lower(Graph(graph.input, (conv, broken), (broken,)))
+        lower(Graph(graph.input, (conv, broken), (broken,)), host=False)
 
 
 def test_nodes_say_what_they_read() -> None:

@@ -226,7 +226,7 @@ def program_files(rng: Generator) -> str:
     import torch
 
     from openwork.frontend import import_program
-    from openwork.frontend.loading import read_program
+    from openwork.frontend.pt2 import read_program
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.pt2"

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 
 from openwork.frontend.builder import Parts
 from openwork.frontend.operators import arithmetic, averages, padding, resizing, shapes, transposed, weights
-from openwork.frontend.operators.shapes import HOST_OPERATORS
 from openwork.operations import LOWERINGS
 
-__all__ = ["HOST_OPERATORS", "OPERATORS"]
+__all__ = ["OPERATORS"]
 
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
     **weights.OPERATORS,

@@ -5,12 +5,9 @@ from typing import Any
 
 from openwork.frontend.axes import choice
 from openwork.frontend.builder import Builder, Parts
-from openwork.frontend.node import Node, check_dtype
+from openwork.frontend.node import Node
 from openwork.frontend.resampling import beside, resampled
 from openwork.operations.arguments import Unsupported
-
-HOST_OPERATORS = ("softmax", "log_softmax", "argmax")
-"""At the end of a model these are left to the host."""
 
 
 def _cat(build: Builder, node: Node, tensors: Any, dim: int = 0) -> Parts:
@@ -31,7 +28,7 @@ def _slice(
 ) -> Parts:
     source, shape = build.parts(self_), self_.shape
     if dim == (2, 3):  # as `rewrites.merged_slices` says it
-        return _pixels(build, node, source, start, step)
+        return pixels(build, node, source, start, step)
     if not all(number is None or isinstance(number, int) for number in (start, end)):
         raise Unsupported("with limits that depend on the size of the input")
     if node.shape == shape:
@@ -41,13 +38,13 @@ def _slice(
     raise Unsupported("other than of channels and pixels")
 
 
-def _pixels(build: Builder, node: Node, source: Parts, start: tuple[int, int], step: tuple[int, int]) -> Parts:
+def pixels(build: Builder, node: Node, source: Parts, start: tuple[int, int], step: tuple[int, int]) -> Parts:
     """Every so many-th pixel from one on."""
     before, after = build.shapes[source[0]][1:], build.shape(node)[1:]
     if start == (0, 0) and after == tuple(-(-before[axis] // step[axis]) for axis in (0, 1)):
         return build.select(node, source, list(range(build.channels(source))), step)
-    pixels = [[start[axis] + step[axis] * number for number in range(after[axis])] for axis in (0, 1)]
-    return resampled(build, node, source, choice(pixels[0], before[0]), choice(pixels[1], before[1]))
+    taken = [[start[axis] + step[axis] * number for number in range(after[axis])] for axis in (0, 1)]
+    return resampled(build, node, source, choice(taken[0], before[0]), choice(taken[1], before[1]))
 
 
 def _getitem(build: Builder, node: Node, self_: Any, index: int) -> Parts:
@@ -67,29 +64,6 @@ def _clone(build: Builder, node: Node, self_: Any) -> Parts:
     return build.parts(self_)
 
 
-def _softmax(build: Builder, node: Node, self_: Any, dim: Any, dtype: Any = None, half_to_float: bool = False) -> Parts:
-    check_dtype(dtype)
-    return _left_to_host(build, node, self_, dim)
-
-
-def _argmax(build: Builder, node: Node, self_: Any, dim: Any, keepdim: bool) -> Parts:
-    return _left_to_host(build, node, self_, dim)
-
-
-def _left_to_host(build: Builder, node: Node, self_: Any, dim: Any) -> Parts:
-    last = node
-    while last not in build.graph.outputs or build.graph.readers(last):
-        readers = build.graph.readers(last)
-        if last in build.graph.outputs or len(readers) != 1 or next(iter(readers)).operation not in HOST_OPERATORS:
-            raise Unsupported("other than at the end of the model")
-        (last,) = readers
-    rank = len(self_.shape)
-    if dim is None or dim % rank != 1:
-        raise Unsupported(f"along dimension {dim}; along channels is possible")
-    build.notes.append(f"{node.operation} at the end is left to the host")
-    return build.parts(self_)
-
-
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "cat": _cat,
     "concat": _cat,
@@ -103,7 +77,4 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "contiguous": _clone,
     "alias": _clone,
     "detach": _clone,
-    "softmax": _softmax,
-    "log_softmax": _softmax,
-    "argmax": _argmax,
 }
