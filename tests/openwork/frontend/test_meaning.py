@@ -233,8 +233,6 @@ REFUSED: dict[str, tuple[Callable[[Written, torch.Tensor], Any], str]] = {
     "division that rounds": (lambda m, x: torch.div(m.first(x), 2, rounding_mode="floor"), "rounding_mode floor"),
     "another dtype of the same bits": (lambda m, x: m.first(x).view(torch.int32).view(torch.float32), "view"),
     "half precision inside": (lambda m, x: m.second(m.first(x).half().float()), "to"),
-    "upsampling by 3.1": (lambda m, x: functional.interpolate(m.first(x), scale_factor=3.1), "by 3.1"),
-    "upsampling by 4.05": (lambda m, x: functional.interpolate(m.first(x), scale_factor=4.05), "by 4.05"),
     "softmax over rows at the end": (lambda m, x: m.first(x).softmax(2), "softmax at"),
     "argmax of all": (lambda m, x: m.first(x).argmax(), "argmax at"),
     "a limit that is no number": (lambda m, x: m.first(x).clamp(min=math.nan), "NaN"),
