@@ -111,7 +111,9 @@ def options() -> Iterator[Option]:
                 continue
             inner, info = get_args(hint)
             kinds = {part for kind in (inner, *get_args(inner)) for part in (kind, *get_args(kind))}
-            typed = [one for one in info.param_decls or () if one.startswith("-")] or ["--" + name.replace("_", "-")]
+            # A single name stands where the default of a parameter without an annotation would.
+            named = [*(info.param_decls or ()), *([info.default] if isinstance(info.default, str) else [])]
+            typed = [one for one in named if one.startswith("-")] or ["--" + name.replace("_", "-")]
             argument = isinstance(info, ArgumentInfo)
             yield Option(command.name or command.callback.__name__, name, "" if argument else typed[0], kinds)
 

@@ -113,7 +113,7 @@ def test_outputs_are_near_those_of_the_float_network(name: str, observer: Observ
 
 def test_a_batch_is_one_by_one_and_concatenated_outputs_are_one() -> None:
     network = quantize(import_module(trained("residual"), inputs("residual", 1)), inputs("residual", 20))
-    network = replace(network, outputs=("left", "right"))
+    network = replace(network, outputs=("left", "right"), named=(), tail=None)
     batch = network.quantize_inputs(inputs("residual", 4, seed=1).numpy())
     outputs = run_network(network, batch)
     assert outputs.shape == (4, *network.output_shape) == (4, 8, 5, 4)
