@@ -5,9 +5,9 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig, bits_for
-from openwork_hw.arch.external_image import PROGRAMS_AHEAD
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.transfers import PROGRAMS_AHEAD
 from openwork_hw.image.fetcher import TRANSFER_BITS, Fetcher
 from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader, Region
 from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, CommandReport, Request, RunControl

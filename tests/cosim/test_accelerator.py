@@ -111,16 +111,16 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
 def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None:
     rng = np.random.default_rng([seed, 100])
     for config in (SMALL, replace(SMALL, compact=True)):
-        complaints, _ = run_trials(config, [random_corrupted(rng, config, STALLS[number % 2]) for number in range(12)])
+        complaints, _ = run_trials(config, [random_corrupted(rng, config, STALLS[number % 2]) for number in range(24)])
         assert complaints == []
 
 
 @pytest.mark.slow
-def test_four_hundred_corrupted_streams_meet_every_error(seed: int) -> None:
-    rng = np.random.default_rng([seed, 400])
-    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(400)]
+def test_two_thousand_corrupted_streams_meet_every_error(seed: int) -> None:
+    rng = np.random.default_rng([seed, 2000])
+    trials = [random_corrupted(rng, SMALL, STALLS[number % 2]) for number in range(2000)]
     fast = partial(run_trials, simulator=Simulator.VERILATOR)
-    tasks = [partial(fast, SMALL, trials[start : start + 100]) for start in range(0, 400, 100)]
+    tasks = [partial(fast, SMALL, trials[start : start + 250]) for start in range(0, 2000, 250)]
     complaints, coverage = run_all(tasks)
     assert complaints == []
     # Records are not corrupted here, and few corruptions make a row longer than the row buffer: these have tests by name.

@@ -27,9 +27,8 @@ def test_hostile_images_end_and_the_next_one_is_right(runs: HostileRuns, seed: i
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARRAYS)
-def test_two_hundred_hostile_images_on_each_array_end_and_mean_what_the_model_says(name: str, seed: int) -> None:
-    """They are the first ones of those that `make campaign` runs."""
-    met = hostile_runs(ARRAYS[name], Encoding.CSR, 200, seed, lambda _: None)
+def test_two_thousand_hostile_images_end_and_mean_what_the_model_says(name: str, seed: int) -> None:
+    met = hostile_runs(ARRAYS[name], Encoding.CSR, 2000 if ARRAYS[name] is SMALL else 400, seed, lambda _: None)
     assert met["refused"] and met["malformed stream"] and met["taken"] and met["answered timed_out"], met
 
 

@@ -14,9 +14,10 @@ from openwork.host.selftest import selftest
 from openwork_dv.native.serial_line import SIMULATED_BAUD, SimulatedBoard
 from openwork_dv.sdram.board import SdramBoard
 from openwork_hw.arch.config import PRESETS
-from openwork_hw.arch.external_image import HEADER_WORDS, TRANSFER_WORDS
+from openwork_hw.arch.external_image import HEADER_WORDS
 from openwork_hw.arch.image import ImageStatus
 from openwork_hw.arch.sdram import SDRAM_CHIPS, SdramConfig
+from openwork_hw.arch.transfers import TRANSFER_WORDS
 
 pytestmark = pytest.mark.slow
 

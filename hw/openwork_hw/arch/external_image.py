@@ -41,9 +41,7 @@ No order of events makes such a sequence wait for ever if every `after` counts o
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import IntEnum
-from zlib import crc32
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,73 +49,27 @@ from numpy.typing import NDArray
 from openwork_hw.arch.commands import Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import InstructionReader, check_maps, check_totals, disassemble
-from openwork_hw.arch.image import CommandOp, ImageError, Instruction, encode_fields, encode_instruction
-from openwork_hw.arch.layouts import pack, unpack
+from openwork_hw.arch.image import ImageError, Instruction
+from openwork_hw.arch.layouts import unpack
+from openwork_hw.arch.scratchpad import ScratchpadPlanner
+from openwork_hw.arch.transfers import (
+    MOST_SCRATCHPAD_WORDS,
+    STORE_BIT,
+    TRANSFER_FIELDS,
+    TRANSFER_WORDS,
+    Transfer,
+    TransferKind,
+    check_sum,
+)
 
 MAGIC = 0x3158574F
 """'OWX1', little endian."""
 
 VERSION = 1
 HEADER_WORDS = 9
-TRANSFER_WORDS = 2
-
-PROGRAM_SHARE = 8
-"""The words of one PROGRAM transfer with several commands are at most the scratchpad's words divided by this."""
-
-WAITING_SHARE = 2
-"""The words that several commands of a PROGRAM transfer use are at most the scratchpad's words divided by this."""
-
-STORE_BIT = 1 << 31
-"""Of a piece's address."""
-
-MOST_PIECES = 16
-"""Pieces of a MAPS transfer: they are carried out when its check sum has been found right, and wait until then."""
 
 MAP_ALIGNMENT = 64
 """Words: maps begin at the first multiple of them behind the image."""
-
-PROGRAMS_AHEAD = 16
-"""PROGRAM transfers that can have come without the first of them being read. The next one waits, and all behind it."""
-
-
-class TransferKind(IntEnum):
-    """What a transfer carries."""
-
-    DATA = 1
-    PROGRAM = 2
-    END = 3
-    MAPS = 4
-
-
-TRANSFER_FIELDS = (("kind", 3), ("after", 29), ("address", 16), ("count", 16))
-"""Names and bits of the fields of a transfer, lowest first. `address` is a word of the scratchpad."""
-
-MOST_SCRATCHPAD_WORDS = 1 << 16
-"""Words that an `address` can number."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """A transfer of an external image.
-
-    Attributes:
-        kind: what it carries.
-        after: it is begun when so many commands have been reported.
-        address: word of the scratchpad that gets the first word.
-        words: uint32, what it carries; at least one word.
-    """
-
-    kind: TransferKind
-    after: int
-    address: int
-    words: NDArray[np.uint32]
-
-    def encode(self) -> NDArray[np.uint32]:
-        """All words of the transfer, its check sum included."""
-        fields = {"kind": self.kind, "after": self.after, "address": self.address, "count": len(self.words)}
-        bits = pack(TRANSFER_FIELDS, fields)
-        words = np.concatenate([np.array([bits & 0xFFFFFFFF, bits >> 32], np.uint32), self.words.astype(np.uint32)])
-        return np.append(words, np.uint32(_check_sum(words)))
 
 
 def external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_words: int) -> NDArray[np.uint32]:
@@ -133,7 +85,7 @@ def external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_wo
     """
     if not 0 < scratchpad_words <= MOST_SCRATCHPAD_WORDS:
         raise ImageError(f"a scratchpad has 1 to {MOST_SCRATCHPAD_WORDS:,} words, not {scratchpad_words:,}")
-    planner = _Planner(config, scratchpad_words)
+    planner = ScratchpadPlanner(config, scratchpad_words)
     for instruction in disassemble(words, config):
         planner.add(instruction)
     transfers = planner.finish()
@@ -143,7 +95,7 @@ def external_words(words: NDArray[np.uint32], config: ArrayConfig, scratchpad_wo
     body = np.concatenate([_moved(transfer, first).encode() for transfer in (*transfers, end)])
     header = [MAGIC, VERSION, config.fingerprint, total, scratchpad_words, *words[5:8].tolist()]
     head = np.array(header, np.uint32)
-    return np.concatenate([head, np.array([_check_sum(head)], np.uint32), body])
+    return np.concatenate([head, np.array([check_sum(head)], np.uint32), body])
 
 
 def first_map_word(words: int) -> int:
@@ -182,7 +134,7 @@ def check_external_words(words: NDArray[np.uint32], config: ArrayConfig, scratch
         raise ImageError(
             f"the external image was made for a scratchpad of {words[4]:,} words, and there are {scratchpad_words:,}"
         )
-    if words[8] != _check_sum(words[:8]):
+    if words[8] != check_sum(words[:8]):
         raise ImageError("the header of the external image is damaged: its check sum is wrong")
     transfers: list[Transfer] = []
     at = HEADER_WORDS
@@ -194,7 +146,7 @@ def check_external_words(words: NDArray[np.uint32], config: ArrayConfig, scratch
         end = at + TRANSFER_WORDS + fields["count"]
         if end >= len(words):
             raise ImageError(f"the external image ends inside its transfer {number}: it is not complete")
-        if words[end] != _check_sum(words[at:end]):
+        if words[end] != check_sum(words[at:end]):
             raise ImageError(f"transfer {number} of the external image is damaged: its check sum is wrong")
         if not fields["kind"] or not fields["count"]:
             raise ImageError(f"transfer {number} of the external image carries nothing")
@@ -322,117 +274,3 @@ class _Pieces:
         """All transfers have come."""
         if self._left or self._told != self._taken:
             raise ImageError("the MAPS transfers of the external image are not those of its commands")
-
-
-def _check_sum(words: NDArray[np.uint32]) -> int:
-    return crc32(words.astype("<u4").tobytes())
-
-
-@dataclass
-class _Block:
-    """Words that lie in the scratchpad.
-
-    Attributes:
-        key: its words as bytes; empty for commands.
-        address, end: its first word, and the word behind it.
-        user: number of the latest command that uses it.
-    """
-
-    key: bytes
-    address: int
-    end: int
-    user: int
-
-
-class _Planner:
-    """Decides what lies where in the scratchpad and when, command by command.
-
-    Blocks are placed one behind the other, round and round, so the oldest block is overwritten first. What the next commands use is
-    fetched while earlier ones run, as far as room has become free.
-    """
-
-    def __init__(self, config: ArrayConfig, words: int) -> None:
-        self._config = config
-        self._words = words
-        self._blocks: list[_Block] = []
-        self._next = 0  # where the next block goes
-        self._after = 0  # commands that the latest transfer waits for
-        self._transfers: list[Transfer] = []
-        self._program: list[int] = []  # of commands that no transfer carries yet
-        self._pieces: list[tuple[int, int]] = []  # of those commands
-        self._first = 0  # number of the first of those commands
-        self.commands = 0
-
-    def add(self, instruction: Instruction) -> None:
-        """The next command of the program."""
-        arrays = [array for feeder in instruction.feeders for array in (feeder.words, feeder.record_words)]
-        wanted = {array.tobytes(): array for array in arrays}
-        used = {block.key: block.end - block.address for block in self._blocks if block.user >= self._first}
-        used.update((key, len(array)) for key, array in wanted.items())
-        # Of the commands that wait for a transfer, all words are there: with too many of them, none could be fetched beside.
-        if wanted.keys() - {block.key for block in self._blocks} or sum(used.values()) > self._words // WAITING_SHARE:
-            self._send_program()
-        places = self._fetch(wanted)
-        words = encode_instruction(instruction, self._config, lambda array: places[array.tobytes()], pieces=False)
-        if self._program and len(self._program) + len(words) > self._words // PROGRAM_SHARE:
-            self._send_program()
-        self._program += words
-        store = STORE_BIT if isinstance(instruction.command, StoreCommand) else 0
-        self._pieces += [(piece.address | store, piece.bytes) for piece in getattr(instruction.command, "pieces", ())]
-        self.commands += 1
-
-    def finish(self) -> Sequence[Transfer]:
-        """All transfers but END, when the last command has been added."""
-        self._program += encode_fields({"op": CommandOp.END})
-        self._send_program()
-        return self._transfers
-
-    def _fetch(self, wanted: dict[bytes, NDArray[np.uint32]]) -> dict[bytes, int]:
-        """Make blocks lie in the scratchpad for the next command; the address of each."""
-        here = {block.key: block for block in self._blocks if block.key in wanted}
-        for block in here.values():
-            block.user = self.commands
-        for key, array in wanted.items():
-            if key not in here:
-                here[key] = self._place(TransferKind.DATA, key, array, self.commands)
-        return {key: block.address for key, block in here.items()}
-
-    def _send_program(self) -> None:
-        if self._program:
-            self._place(TransferKind.PROGRAM, b"", np.array(self._program, np.uint32), max(self.commands - 1, 0))
-            self._program = []
-        while self._pieces:
-            now, self._pieces = self._pieces[:MOST_PIECES], self._pieces[MOST_PIECES:]
-            words = np.array(now, np.uint32).reshape(-1)
-            self._transfers.append(Transfer(TransferKind.MAPS, self._after, 0, words))
-        self._first = self.commands
-
-    def _place(self, kind: TransferKind, key: bytes, words: NDArray[np.uint32], user: int) -> _Block:
-        """Overwrite the oldest blocks that no command needs that waits for its own transfer."""
-        start, rounds = self._next, 0
-        while True:
-            end = start + len(words)
-            if end > self._words:
-                start, rounds = 0, rounds + 1
-                if rounds == 2:
-                    raise ImageError(self._too_much())
-                continue
-            hit = [block for block in self._blocks if block.address < end and start < block.end]
-            needed = [block.end for block in hit if block.user >= self._first]
-            if not needed:
-                break
-            start = max(needed)
-        # A part of a block that went earlier may have been left over: it is free when that block's own place was.
-        self._after = max([self._after, *(block.user + 1 for block in hit)])
-        self._transfers.append(Transfer(kind, self._after, start, words))
-        block = _Block(key, start, end, user)
-        self._blocks = [*(one for one in self._blocks if one not in hit), block]
-        self._next = end
-        return block
-
-    def _too_much(self) -> str:
-        need = sum(block.end - block.address for block in self._blocks if block.user >= self._first)
-        return (
-            f"command {self.commands} of the image uses more than the {self._words:,} words of the scratchpad at once "
-            f"({need:,} are there already): compile the model for the board, which cuts its layers into smaller passes"
-        )

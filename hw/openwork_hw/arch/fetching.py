@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.external_image import HEADER_WORDS, TRANSFER_WORDS, Transfer, TransferKind
+from openwork_hw.arch.external_image import HEADER_WORDS
 from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS, CommandOp, decode_fields
 from openwork_hw.arch.sdram import SdramConfig, WordSchedule
 from openwork_hw.arch.timing import BETWEEN_CYCLES, FEEDER_CYCLES, READ_CYCLES
+from openwork_hw.arch.transfers import TRANSFER_WORDS, Transfer, TransferKind
 
 START_CYCLES = 6
 """From the request to run to the start of the fetcher."""

@@ -6,15 +6,9 @@ from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig, bits_for
-from openwork_hw.arch.external_image import (
-    HEADER_WORDS,
-    MAGIC,
-    MOST_PIECES,
-    TRANSFER_FIELDS,
-    VERSION,
-    TransferKind,
-)
+from openwork_hw.arch.external_image import HEADER_WORDS, MAGIC, VERSION
 from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.transfers import MOST_PIECES, TRANSFER_FIELDS, TransferKind
 from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
 from openwork_hw.memory.map_port import Piece
 from openwork_hw.shells.memory import WordWrite

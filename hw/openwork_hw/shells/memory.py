@@ -50,6 +50,16 @@ def shell_memory_ports(readers: int) -> dict[str, Any]:
     }
 
 
+def connect_external_memory(m: Module, runner: Any, memory: Any) -> None:
+    """Join an ExternalRunner and the memory that its image and its maps are in; the host's own ports are left open."""
+    wiring.connect(m, runner.o_starts, memory.i_starts)
+    wiring.connect(m, memory.o, runner.i_words)
+    wiring.connect(m, runner.o_map_requests, memory.i_map_requests)
+    wiring.connect(m, runner.o_map_words, memory.i_map_words)
+    wiring.connect(m, memory.o_map_words, runner.i_map_words)
+    m.d.comb += [runner.map_idle.eq(memory.map_idle), memory.map_drop.eq(runner.map_drop)]
+
+
 def connect_memory(m: Module, shell: Any, memory: Any) -> None:
     """Join a shell and its memory.
 

@@ -14,7 +14,7 @@ from openwork_hw.memory.payloads import SdramPins
 from openwork_hw.memory.sdram_memory import SdramMemory
 from openwork_hw.shells.board_link import BoardLink
 from openwork_hw.shells.image_memory import ImageMemory
-from openwork_hw.shells.memory import connect_memory, memory_readers
+from openwork_hw.shells.memory import connect_external_memory, connect_memory, memory_readers
 from openwork_hw.shells.uart import Uart, clocks_per_bit
 from openwork_hw.stream.output_buffer import OutputBuffer
 
@@ -110,11 +110,6 @@ class SdramShell(wiring.Component):
         wiring.connect(m, link.o_writes, memory.i_writes)
         wiring.connect(m, link.o_peeks, memory.i_peeks)
         wiring.connect(m, memory.o_peeked, link.i_peeked)
-        wiring.connect(m, runner.o_starts, memory.i_starts)
-        wiring.connect(m, memory.o, runner.i_words)
-        wiring.connect(m, runner.o_map_requests, memory.i_map_requests)
-        wiring.connect(m, runner.o_map_words, memory.i_map_words)
-        wiring.connect(m, memory.o_map_words, runner.i_map_words)
-        m.d.comb += [runner.map_idle.eq(memory.map_idle), memory.map_drop.eq(runner.map_drop)]
+        connect_external_memory(m, runner, memory)
         wiring.connect(m, memory.pins, wiring.flipped(self.sdram))
         return m

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from openwork.cli.checks import check_files
-from openwork.cli.on_board import BoardError, check_fits, image_memory_words, planned_for, scratchpad_words, speed_of
+from openwork.cli.on_board import BoardError, check_fits, image_memory_words, scratchpad_words, speed_of
 from openwork.cli.terminal import app, output, steps
 from openwork_hw.arch.refusal import Refusal
 
@@ -51,8 +51,11 @@ def fit(
 
 
 def _compiled(network: "IntegerNetwork", board: "Board") -> "Image | Refusal":
+    """For the array of a board, which other boards have, too: a refusal names no board."""
+    from openwork.compiler.network import planned_image
+
     try:
-        return planned_for(board, network, board.encodings[0])[1]
+        return planned_image(network, board.config, board.encodings[0], scratchpad_words=scratchpad_words(board))[1]
     except Refusal as reason:
         return reason
 
@@ -94,6 +97,16 @@ def _entry(board: "Board", image: "Image | Refusal") -> dict[str, Any]:
     }
 
 
+def _short(reason: str) -> str:
+    """The first part of a sentence that says something, and not only where.
+
+    >>> _short("layer 'mean': 160 pixels a lane are summed, and a row has at most 64 taps: use more row groups")
+    "layer 'mean': 160 pixels a lane are summed, and a row has at most 64 taps"
+    """
+    where, *rest = reason.split(": ")
+    return ": ".join([where, *rest[:1]]) if where.startswith(("layer ", "step ", "tensor ")) else where
+
+
 def _table(found: list[dict[str, Any]]) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
@@ -112,7 +125,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
         table.add_row(
             one["board"],
             *figures,
-            one["bound"] or one["reason"].partition(": ")[0],
+            one["bound"] or _short(one["reason"]),
             style=None if one["fits"] else "dim",
         )
     return table

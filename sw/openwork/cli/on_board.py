@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from openwork.compiler.emit import Progress
     from openwork.compiler.fetching import Fetching
     from openwork.compiler.plan import NetworkPlan
-    from openwork.compiler.spilling import SpilledPlan
+    from openwork.compiler.spilled_plan import SpilledPlan
     from openwork.image import Image
     from openwork.network import IntegerNetwork
     from openwork.report.speed import Speed

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from openwork.compiler.addressing import tap_entries
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.errors import CompileError
+from openwork.compiler.external_maps import ExternalMap
 from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import row_records
-from openwork.compiler.spilling import ExternalMap, LastLayer, Pooling, SpilledPlan, Window
+from openwork.compiler.spilled_plan import LastLayer, Pooling, SpilledPlan, Window
 from openwork.image import CommandPlan, Image
 from openwork.network import IntegerNetwork
 from openwork.operations.form import Form

@@ -22,7 +22,8 @@ from openwork.compiler.passes import fewest_cycles, plan_passes
 from openwork.compiler.plan import NetworkPlan
 from openwork.compiler.schedule import Schedule, schedule_network
 from openwork.compiler.segments import divisions
-from openwork.compiler.spilling import SpilledPlan, can_pool, cuts, plan_head, plan_last, plan_pooling, tail_network
+from openwork.compiler.spilled_plan import SpilledPlan
+from openwork.compiler.spilling import can_pool, cuts, plan_head, plan_last, plan_pooling, tail_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import ArrayConfig

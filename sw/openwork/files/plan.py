@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, defstruct
 
 from openwork.operations.entry import Int8, Size, Sizes
 from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig
-from openwork_hw.arch.external_image import MOST_SCRATCHPAD_WORDS
+from openwork_hw.arch.transfers import MOST_SCRATCHPAD_WORDS
 
 Cycles = Annotated[int, Meta(ge=0, le=1 << 48)]
 """Of a command: at 1 MHz, more than eight years."""

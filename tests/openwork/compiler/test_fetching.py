@@ -15,16 +15,11 @@ from openwork.image import Image
 from openwork.network import IntegerNetwork, LayerStep
 from openwork.simulator.image import run_image
 from openwork_hw.arch.config import PRESETS, ArrayConfig
-from openwork_hw.arch.external_image import (
-    Transfer,
-    TransferKind,
-    check_external_words,
-    external_words,
-    read_external_words,
-)
+from openwork_hw.arch.external_image import check_external_words, external_words, read_external_words
 from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, ImageError
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.sdram import SDRAM_CHIPS, SdramConfig
+from openwork_hw.arch.transfers import Transfer, TransferKind
 
 CONFIGS = [
     PRESETS["demo"],

@@ -8,7 +8,7 @@ from tests.system.networks import Builder, photograph
 
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network, planned_image
-from openwork.compiler.spilling import SpilledPlan
+from openwork.compiler.spilled_plan import SpilledPlan
 from openwork.files import FileError, decode_image, encode_image
 from openwork.golden import run_network
 from openwork.image import Image
@@ -17,14 +17,9 @@ from openwork.simulator.image import run_image
 from openwork_hw.arch.commands import LoadCommand, Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
-from openwork_hw.arch.external_image import (
-    MOST_PIECES,
-    TransferKind,
-    check_external_words,
-    external_words,
-    read_external_words,
-)
+from openwork_hw.arch.external_image import check_external_words, external_words, read_external_words
 from openwork_hw.arch.image import ImageError, Instruction, assemble
+from openwork_hw.arch.transfers import MOST_PIECES, TransferKind
 
 CONFIG = ArrayConfig(
     4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2

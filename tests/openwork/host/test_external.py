@@ -10,8 +10,9 @@ from openwork.golden import run_network
 from openwork.host import Board, HostError
 from openwork.host.board import memory_words
 from openwork_dv.link import Faults
-from openwork_hw.arch.external_image import HEADER_WORDS, TRANSFER_WORDS, check_external_words, external_words
+from openwork_hw.arch.external_image import HEADER_WORDS, check_external_words, external_words
 from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.transfers import TRANSFER_WORDS
 
 IMAGE = small_image(channels=24, scratchpad_words=SCRATCHPAD_WORDS)
 INPUTS = inputs_of(IMAGE, 4)

@@ -10,16 +10,10 @@ from tests.openwork.compiler.test_network import classifier, flat
 from openwork.compiler.network import compile_network
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
-from openwork_hw.arch.external_image import (
-    HEADER_WORDS,
-    PROGRAM_SHARE,
-    Transfer,
-    TransferKind,
-    check_external_words,
-    external_words,
-    read_external_words,
-)
+from openwork_hw.arch.external_image import HEADER_WORDS, check_external_words, external_words, read_external_words
 from openwork_hw.arch.image import ImageError, Instruction
+from openwork_hw.arch.scratchpad import PROGRAM_SHARE
+from openwork_hw.arch.transfers import Transfer, TransferKind
 
 CONFIGS = [PRESETS["demo"], ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)]
 

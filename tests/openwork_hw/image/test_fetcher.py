@@ -14,8 +14,9 @@ from tests.openwork_hw.simulated import simulated
 
 from openwork.compiler.network import compile_network
 from openwork_hw.arch.config import PRESETS
-from openwork_hw.arch.external_image import TransferKind, check_external_words, external_words
+from openwork_hw.arch.external_image import check_external_words, external_words
 from openwork_hw.arch.image import ImageStatus
+from openwork_hw.arch.transfers import TransferKind
 from openwork_hw.image.fetcher import Fetcher
 
 CONFIG = PRESETS["demo"]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import InstructionReader
-from openwork_hw.arch.external_image import HEADER_WORDS, Transfer, TransferKind
+from openwork_hw.arch.external_image import HEADER_WORDS
 from openwork_hw.arch.image import Instruction
+from openwork_hw.arch.transfers import Transfer, TransferKind
 
 HEADER_FIELDS = range(4, 8)
 """Words of the header that say something which no program knows beforehand: scratchpad, commands, bytes in and out."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.external_image import HEADER_WORDS as EXTERNAL_HEADER_WORDS
-from openwork_hw.arch.external_image import TRANSFER_FIELDS, TRANSFER_WORDS, TransferKind, check_external_words
+from openwork_hw.arch.external_image import check_external_words
 from openwork_hw.arch.image import HEADER_WORDS, ImageError, ImageStatus, assemble, check_image
 from openwork_hw.arch.layouts import unpack
 from openwork_hw.arch.link import (
@@ -30,6 +30,7 @@ from openwork_hw.arch.link import (
     encode_identity,
     encode_response,
 )
+from openwork_hw.arch.transfers import TRANSFER_FIELDS, TRANSFER_WORDS, TransferKind
 
 Compute = Callable[[bytes], bytes]
 """From the bytes that the LOAD commands take to those that the commands give: outputs, and reports where the board has them."""

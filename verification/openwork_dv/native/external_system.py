@@ -14,7 +14,7 @@ from openwork_hw.image.fetcher import TRANSFER_BITS
 from openwork_hw.image.run_control import WATCHDOG_BITS, Answer, CommandReport, Request
 from openwork_hw.memory.sdram_memory import SdramMemory
 from openwork_hw.shells.image_memory import ImageMemory
-from openwork_hw.shells.memory import WordWrite, connect_memory, memory_readers
+from openwork_hw.shells.memory import WordWrite, connect_external_memory, connect_memory, memory_readers
 
 
 class ExternalSystem(wiring.Component):
@@ -89,12 +89,7 @@ class ExternalSystem(wiring.Component):
             wiring.connect(m, getattr(runner, name), wiring.flipped(getattr(self, name)))
         connect_memory(m, runner, scratchpad)
         wiring.connect(m, wiring.flipped(self.i_writes), memory.i_writes)
-        wiring.connect(m, runner.o_starts, memory.i_starts)
-        wiring.connect(m, memory.o, runner.i_words)
-        wiring.connect(m, runner.o_map_requests, memory.i_map_requests)
-        wiring.connect(m, runner.o_map_words, memory.i_map_words)
-        wiring.connect(m, memory.o_map_words, runner.i_map_words)
-        m.d.comb += [runner.map_idle.eq(memory.map_idle), memory.map_drop.eq(runner.map_drop)]
+        connect_external_memory(m, runner, memory)
         wiring.connect(m, memory.pins, model.pins)
         m.d.comb += [self.transfer.eq(runner.transfer), self.seen.eq(model.seen)]
         return m

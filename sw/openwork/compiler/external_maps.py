@@ -1,0 +1,83 @@
+"""Maps in an external memory, and where their bytes lie there."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from openwork.compiler.buffers import Buffer
+from openwork_hw.arch.commands import Piece
+
+MAP_WORD = 4
+"""Bytes to which everything that is stored in an external memory is rounded up."""
+
+
+class Part(NamedTuple):
+    """Some channels of some local pixels of a map.
+
+    Attributes:
+        pixels: ascending.
+        first, channels: the first channel, and how many.
+    """
+
+    pixels: tuple[int, ...]
+    first: int
+    channels: int
+
+
+@dataclass(frozen=True, eq=False)
+class ExternalMap:
+    """A map in an external memory: its parts one behind the other, and in each part one row group behind the other.
+
+    Attributes:
+        whole: how the map is divided among PEs and lanes.
+        parts: in the order in which they are stored.
+        base: address of the first byte.
+    """
+
+    whole: Buffer
+    parts: tuple[Part, ...]
+    base: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Of the whole map."""
+        return sum(self.whole.row_groups * self._chunk(part) for part in self.parts)
+
+    def pieces(self, group: int, wanted: Buffer) -> tuple[Piece, ...]:
+        """Where the local pixels of a buffer lie, of one row group, in their order; neighbours in one piece.
+
+        Args:
+            wanted: a window of the map; some of its channels, if the buffer has fewer.
+        """
+        found: list[Piece] = []
+        places, lanes = self._places, self.whole.lanes
+        first, last = wanted.first_channel, wanted.first_channel + wanted.shape[0]
+        for pixel in wanted.pixels:
+            for start, part, number in places[pixel]:
+                begin, end = max(part.first, first), min(part.first + part.channels, last)
+                if begin >= end:
+                    continue
+                within = (number * part.channels + begin - part.first) * lanes
+                address, count = self.base + start + group * self._chunk(part) + within, (end - begin) * lanes
+                if found and found[-1].address + found[-1].bytes == address:
+                    found[-1] = Piece(found[-1].address, found[-1].bytes + count)
+                else:
+                    found.append(Piece(address, count))
+        return tuple(found)
+
+    def _chunk(self, part: Part) -> int:
+        """Bytes of one row group of a part."""
+        return -(-len(part.pixels) * part.channels * self.whole.lanes // MAP_WORD) * MAP_WORD
+
+    @cached_property
+    def _places(self) -> dict[int, list[tuple[int, Part, int]]]:
+        """For each local pixel the parts that hold it, by channel: where a part begins, and the pixel's number in the part."""
+        places: dict[int, list[tuple[int, Part, int]]] = {}
+        start = 0
+        for part in self.parts:
+            for number, pixel in enumerate(part.pixels):
+                places.setdefault(pixel, []).append((start, part, number))
+            start += self.whole.row_groups * self._chunk(part)
+        for held in places.values():
+            held.sort(key=lambda one: one[1].first)
+        return places
