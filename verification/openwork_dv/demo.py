@@ -94,7 +94,7 @@ def run_demo(console: Console, folder: Path, config: ArrayConfig = CONFIG, image
     console.print(
         f"The whole network as one image, run by the gateware alone on {NETWORK_IMAGES} images: {values:,} outputs of "
         f"{len(network.tensors)} layers compared, {sum(one.differences for one in network.tensors)} mismatches; "
-        f"{sum(one.cycles for one in network.tensors):,} cycles an image, {whole.compute_cycles:,} predicted.",
+        f"{sum(one.cycles for one in network.tensors):,} cycles per image, {whole.compute_cycles:,} predicted.",
         highlight=False,
     )
     console.print(
@@ -180,7 +180,7 @@ def _table(rows: Sequence[DemoRow], config: ArrayConfig, images: int) -> Table:
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         title=f"Digits CNN on {config}, as Verilog in Icarus",
-        caption=f"Bits a nonzero, all metadata counted. Cycles and useful share of the MACs with packed streams that do not "
+        caption=f"Bits per nonzero, all metadata counted. Cycles and useful share of the MACs with packed streams that do not "
         f"stall. Outputs of all three encodings: {images + 1} images, {images} of them with {STALL:.0%} stalls everywhere.",
     )
     table.add_column("layer")

@@ -100,8 +100,8 @@ def _entry(board: "Board", image: "Image | Refusal") -> dict[str, Any]:
 def _short(reason: str) -> str:
     """The first part of a sentence that says something, and not only where.
 
-    >>> _short("layer 'mean': 160 pixels a lane are summed, and a row has at most 64 taps: use more row groups")
-    "layer 'mean': 160 pixels a lane are summed, and a row has at most 64 taps"
+    >>> _short("layer 'mean': 160 pixels per lane are summed, and a row has at most 64 taps: use more row groups")
+    "layer 'mean': 160 pixels per lane are summed, and a row has at most 64 taps"
     """
     where, *rest = reason.split(": ")
     return ": ".join([where, *rest[:1]]) if where.startswith(("layer ", "step ", "tensor ")) else where

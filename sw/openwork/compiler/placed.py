@@ -25,7 +25,7 @@ def pool_taps(form: Form, source: Buffer) -> Form:
     taps = pixels + -(-int(padding.max()) // channels)
     if taps > MAX_TAPS:
         raise CompileError(
-            f"layer {form.name!r}: {pixels} pixels a lane are summed, and a row has at most {MAX_TAPS} taps: "
+            f"layer {form.name!r}: {pixels} pixels per lane are summed, and a row has at most {MAX_TAPS} taps: "
             "use more row groups"
         )
     numbers = np.arange(len(padding))

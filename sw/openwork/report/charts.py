@@ -85,7 +85,7 @@ def layers_chart(rows: Sequence[LayerRow]) -> str:
                     most, line, f"{row.nonzero_bits:.0f} >", color=PAPER, ha="right", va="center_baseline", size=9
                 )
 
-        titles = ("cycles", "utilization", "density", "bits a nonzero")
+        titles = ("cycles", "utilization", "density", "bits per nonzero")
         for panel, title in zip(panels, titles, strict=True):
             panel.set_ylim(len(rows) - 0.5, -0.5)
             panel.set_title(title, loc="left", fontweight="bold", fontsize=11.5, pad=22)
@@ -103,7 +103,7 @@ def layers_chart(rows: Sequence[LayerRow]) -> str:
         return _svg(
             figure,
             "layers",
-            "Cycles, utilization, density and bits a nonzero of every step; all numbers are in the table.",
+            "Cycles, utilization, density and bits per nonzero of every step; all numbers are in the table.",
         )
 
 

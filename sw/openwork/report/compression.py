@@ -41,11 +41,11 @@ class Sizes:
         return Sizes(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Sizes)))
 
     def __str__(self) -> str:
-        lines = [f"{'':14} {'bytes':>12} {'smaller':>9} {'bits a nonzero':>15}"]
+        lines = [f"{'':14} {'bytes':>12} {'smaller':>9} {'bits per nonzero':>16}"]
         for one in fields(Sizes)[2:]:
             size = getattr(self, one.name)
             smaller = f"{self.dense_float32 / size:8.2f}x" if size else ""
-            lines.append(f"{one.name:14} {size:12,.0f} {smaller:>9} {8 * size / max(1, self.nonzeros):15.2f}")
+            lines.append(f"{one.name:14} {size:12,.0f} {smaller:>9} {8 * size / max(1, self.nonzeros):16.2f}")
         return "\n".join(lines)
 
 
@@ -104,7 +104,7 @@ def one_stream(layer: IntegerLayer) -> tuple[SparseRows, ColumnLayout]:
 
 
 def value_entropy(values: NDArray[np.int8]) -> float:
-    """Bits a value that a perfect code needs for these.
+    """Bits per value that a perfect code needs for these.
 
     >>> value_entropy(np.array([1, 1, 2, 2, 3, 3, -3, -3], np.int8)), value_entropy(np.array([5, 5], np.int8))
     (2.0, 0.0)

@@ -19,7 +19,7 @@ HEAD = (
     "row groups x streams",
     "hold / passes",
     "nonzeros",
-    "bits a nonzero",
+    "bits per nonzero",
     "cycles",
     "share",
     "utilization",
@@ -31,7 +31,7 @@ SHORT = {
     "density": "den-\nsity",
     "row groups x streams": "split",
     "hold / passes": "hold/\npasses",
-    "bits a nonzero": "bits",
+    "bits per nonzero": "bits",
     "utilization": "utili-\nzation",
 }
 """Of `HEAD`, for terminals."""
@@ -91,7 +91,7 @@ def layer_table(image: Image) -> Table:
     rows = layer_rows(image)
     table = Table(
         title=f"{image.config}, {image.encoding.name.lower()}; split: row groups x streams; memory: feature words of "
-        f"{image.config.lanes} bytes a PE",
+        f"{image.config.lanes} bytes per PE",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=0,
