@@ -67,7 +67,7 @@ def test_waves_of_a_step_are_those_of_its_commands(tmp_path: Path) -> None:
     rises = re.findall(rf"^1{re.escape(identifier)}$", text, re.MULTILINE)
     assert len(rises) == len(commands)
     view = view_of(place["b.vcd"])
-    assert r"TOP.top.\accelerator.sequencer.cycles[31:0]" in view["command"]
+    assert any(name.endswith("accelerator.sequencer.cycles[31:0]") for name in view["command"])
     assert list(view) == [title for title, _ in VIEW]
     assert all(view.values())
 
