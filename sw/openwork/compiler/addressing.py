@@ -80,7 +80,8 @@ def tap_entries(
             if any(shift):
                 words, first = shifted[source].buffer, shifted[source].first_channel(shift)
             within = first + tap.channel + phase * form.phase_channels
-            address = addresses[words.root] + words.slot(local) * words.pixel_words + within
+            base = 0 if words.starts else addresses[words.root]
+            address = base + words.word(local) + within
             entries.append(TapEntry(address, across, down, right, below))
         unused = TapEntry(0, 0, 0, right, below)
         entries.extend([unused] * ((1 << bits_for(len(taps))) - len(used)))

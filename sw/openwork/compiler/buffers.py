@@ -1,8 +1,9 @@
 """Buffers: room for tensors in the feature memories, with a size and a division, but no address yet."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from openwork.places import Blocks, Place
@@ -18,12 +19,15 @@ class Buffer(Blocks):
     Attributes:
         of: the buffer that this buffer is a view of; None if it has words of its own.
         first_channel: the channel of `of` with which the view begins.
-        window: the local pixels that the buffer holds, ascending; empty for all.
+        window: the local pixels that the buffer holds, in the order in which they lie there; empty for all.
+        starts: word address of each pixel of a window whose pixels lie at places of their own; empty if they lie one behind the
+            other from the buffer's address on.
     """
 
     of: "Buffer | None" = None
     first_channel: int = 0
     window: tuple[int, ...] = ()
+    starts: tuple[int, ...] = ()
 
     @property
     def words(self) -> int:
@@ -35,9 +39,25 @@ class Buffer(Blocks):
         """The local pixels that the buffer holds, in their order."""
         return self.window or range(self.block[0] * self.block[1])
 
-    def slot(self, pixel: int) -> int:
-        """Which of its pixels a local pixel is."""
-        return bisect_left(self.window, pixel) if self.window else pixel
+    def word(self, pixel: int) -> int:
+        """The word of a local pixel's channel 0, from the buffer's address on; the word address if the buffer has `starts`."""
+        slot = self._slots[pixel] if self.window else pixel
+        return self.starts[slot] if self.starts else slot * self.pixel_words
+
+    @cached_property
+    def _slots(self) -> dict[int, int]:
+        """For each local pixel of a window which of them it is."""
+        return {pixel: slot for slot, pixel in enumerate(self.window)}
+
+    @property
+    def stretches(self) -> tuple[int, ...]:
+        """How many pixels lie one behind the other, then how many after them, and so on."""
+        ends = [
+            slot + 1
+            for slot, (one, following) in enumerate(pairwise(self.starts))
+            if following - one != self.pixel_words
+        ]
+        return tuple(last - first for first, last in pairwise((0, *ends, len(self.pixels))))
 
     @property
     def root(self) -> "Buffer":
@@ -57,6 +77,11 @@ class Buffer(Blocks):
         """Words from one local pixel to the next."""
         whole = self.of is not None and self.of.shape[1:] == self.shape[1:]
         return self.root.shape[0] if whole else self.shape[0]
+
+    def window_at(self, pixels: Sequence[int], address: int) -> "Buffer":
+        """Some local pixels of the buffer, one behind the other from a word address on."""
+        starts = range(address, address + len(pixels) * self.shape[0], self.shape[0])
+        return replace(self, window=tuple(pixels), starts=tuple(starts))
 
     def hidden(
         self,

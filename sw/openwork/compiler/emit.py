@@ -14,7 +14,7 @@ from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
 from openwork.compiler.rows import row_records
-from openwork.compiler.spilled_plan import LastLayer, Pooling, SpilledPlan, Window
+from openwork.compiler.spilled_plan import LastLayer, Pooling, SpilledPlan, Turn
 from openwork.image import CommandPlan, Image
 from openwork.network import IntegerNetwork
 from openwork.operations.form import Form
@@ -57,13 +57,12 @@ def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
     source = plan.network.input.name
     for part in plan.maps[source].parts:
         program.fill(plan.maps[source], part.pixels)
-    for index in progress(range(len(plan.head)), "encoding layers in windows"):
-        step = plan.head[index]
-        for one in step.windows:
-            program.window(step.step.output, one, plan.maps)
+    for index in progress(range(len(plan.head)), "encoding fused layers"):
+        for turn in plan.head[index].turns:
+            program.turn(turn, plan.maps)
     if plan.pooling is not None:
         program.pooling(plan.pooling, plan.maps, whole=plan.tail is not None or plan.last is not None)
-    spilled = [one.whole.at(0) for one in plan.maps.values()]
+    spilled = [one.at(0) for one in plan.wholes.values()]
     rest: tuple[Place, ...] = () if plan.pooling is None else (plan.pooling.output.at(plan.pooling.address),)
     if plan.tail is not None:
         tail = plan.tail.schedule
@@ -97,6 +96,7 @@ class _Program:
         self._instructions: list[Instruction] = []
         self._commands: list[CommandPlan] = []
         self._stored: list[tuple[str, int]] = []
+        self._feeds: dict[BlockPlan, tuple[FeederInput, ...]] = {}
 
     def image(self, network: IntegerNetwork, encoding: Encoding, places: tuple[Place, ...]) -> Image:
         """The image of all commands so far."""
@@ -138,13 +138,13 @@ class _Program:
         self.load(part)
         self._give(part, source)
 
-    def window(self, name: str, window: Window, maps: Mapping[str, ExternalMap]) -> None:
-        """Compute a part of a map in the external memory."""
-        self._addresses = window.addresses
-        for part in window.inputs:
+    def turn(self, turn: Turn, maps: Mapping[str, ExternalMap]) -> None:
+        """Load, compute and store parts of maps."""
+        for part in turn.loads:
             self.load(part, maps[part.tensor])
-        self._passes(name, window.plan, None)
-        self._give(window.output, maps[window.output.tensor])
+        self._passes(turn.plan.run.output.tensor, turn.plan, None)
+        for part in turn.stores:
+            self._give(part, maps[part.tensor])
 
     def pooling(self, plan: Pooling, maps: Mapping[str, ExternalMap], *, whole: bool) -> None:
         """Make a vector of a map in the external memory.
@@ -153,11 +153,9 @@ class _Program:
             whole: whether all PEs need the vector; else it is an output of the network.
         """
         name, groups = plan.step.output, plan.output.row_groups
-        for part in plan.parts:
-            self._addresses = part.addresses
-            for source in part.inputs:
-                self.load(source, maps[source.tensor])
-            self._passes(name, part.plan, None)
+        self._addresses = {plan.output: plan.address}
+        for turn in plan.turns:
+            self.turn(turn, maps)
         if whole:
             self._move(name, [spread_move(plan.output, plan.address, groups)])
             return
@@ -204,7 +202,7 @@ class _Program:
         self._commands.append(CommandPlan(name, kind, cycles, len(instruction.taps)))
 
     def _at(self, buffer: Buffer) -> int:
-        return self._addresses[buffer.root]
+        return buffer.starts[0] if buffer.starts else self._addresses[buffer.root]
 
     def load(self, buffer: Buffer, source: ExternalMap | None = None) -> None:
         """Load a tensor, or the window of one, from the host or from an external memory."""
@@ -230,7 +228,7 @@ class _Program:
         """Add all passes of a run. `order` gives the word at which each row is written; None means the row's own number."""
         run = planned.run
         for plan in planned.blocks:
-            feeders = self._feeders(run.form, plan, np.arange(len(run.form.offsets)) if order is None else order)
+            feeders = self._feeders(run.form, plan, order)
             first_pixel = 0
             for hold, cycles in zip(plan.holds, plan.cycles, strict=True):
                 command = self._command(run.form, plan, run.output, first_pixel, hold)
@@ -247,8 +245,15 @@ class _Program:
                 self._add(name, Instruction(command, taps, feeders), cycles)
                 first_pixel += hold
 
-    def _feeders(self, form: Form, plan: BlockPlan, order: NDArray[np.int64]) -> tuple[FeederInput, ...]:
-        """The inputs of each feeder: weight stream and row records."""
+    def _feeders(self, form: Form, plan: BlockPlan, order: NDArray[np.int64] | None) -> tuple[FeederInput, ...]:
+        """The inputs of each feeder: weight stream and row records. They are the same in every round of fused steps."""
+        if order is not None:
+            return self._encoded(form, plan, order)
+        if plan not in self._feeds:
+            self._feeds[plan] = self._encoded(form, plan, np.arange(len(form.offsets)))
+        return self._feeds[plan]
+
+    def _encoded(self, form: Form, plan: BlockPlan, order: NDArray[np.int64]) -> tuple[FeederInput, ...]:
         return tuple(
             FeederInput(
                 replace(stream, rows=replace(stream.rows, rows=order[stream.rows.rows])).encode(),
@@ -259,11 +264,12 @@ class _Program:
 
     def _command(self, form: Form, plan: BlockPlan, output: Buffer, first_pixel: int, hold: int) -> RunCommand:
         _, height, width = output.shape
+        base = output.starts[first_pixel] if output.starts else self._at(output) + first_pixel * output.pixel_words
         return RunCommand(
             output.row_groups,
             plan.block.layout,
             hold,
-            self._at(output) + output.first_channel + first_pixel * output.pixel_words,
+            base + output.first_channel,
             output.pixel_words,
             0 if form.pad is None else form.pad,
             *form.activation.limits,

@@ -5,7 +5,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from openwork.compiler.buffers import Buffer
+from openwork.compiler.channel_parts import even_parts
+from openwork.compiler.errors import CompileError
 from openwork_hw.arch.commands import Piece
+from openwork_hw.arch.config import ArrayConfig
 
 MAP_WORD = 4
 """Bytes to which everything that is stored in an external memory is rounded up."""
@@ -15,7 +18,7 @@ class Part(NamedTuple):
     """Some channels of some local pixels of a map.
 
     Attributes:
-        pixels: ascending.
+        pixels: local pixels, in the order in which they are stored.
         first, channels: the first channel, and how many.
     """
 
@@ -81,3 +84,18 @@ class ExternalMap:
         for held in places.values():
             held.sort(key=lambda one: one[1].first)
         return places
+
+
+def input_parts(whole: Buffer, config: ArrayConfig) -> tuple[Part, ...]:
+    """Parts of the network's input, each as large as the feature memory allows.
+
+    Raises:
+        CompileError: not even one pixel fits.
+    """
+    at_once = config.feature_words // whole.shape[0]
+    if not at_once:
+        raise CompileError(
+            f"a pixel of {whole.tensor!r} has {whole.shape[0]} channels, and a PE has {config.feature_words} feature words",
+            need=whole.shape[0],
+        )
+    return tuple(Part(pixels, 0, whole.shape[0]) for pixels in even_parts(len(whole.pixels), at_once))

@@ -97,7 +97,9 @@ def planned_image(
     except CompileError as error:
         if not scratchpad_words or watch:
             raise
-        plan = best_spilled_plan(network, config, encoding, row_groups, scratchpad_words // SCRATCHPAD_PASSES, error)
+        plan = best_spilled_plan(
+            network, config, encoding, row_groups, scratchpad_words // SCRATCHPAD_PASSES, error, show
+        )
         return plan, replace(emit_spilled(plan, show), scratchpad_words=scratchpad_words)
     if not 0 < scratchpad_words < len(image.words):
         return plan, image
@@ -112,12 +114,14 @@ def best_spilled_plan(
     row_groups: int | None,
     most_words: int,
     reason: CompileError,
+    progress: Progress,
 ) -> SpilledPlan:
     """The plan with the shortest head, and of those the one with the fewest predicted cycles.
 
     Args:
         network, config, encoding, row_groups, most_words: as for `best_plan`.
         reason: why the network does not fit the feature memories.
+        progress: shows for how many steps of the head the best groups are known.
 
     Raises:
         CompileError: `reason`, where the maps do not fit an external memory either, with the reason for that.
@@ -129,7 +133,7 @@ def best_spilled_plan(
         plans = []
         for groups in [row_groups] if row_groups else legal:
             try:
-                plans.append(_spilled_plan(forms, config, encoding, count, groups, most_words))
+                plans.append(_spilled_plan(forms, config, encoding, count, groups, most_words, progress))
             except CompileError as error:
                 last = error
         if plans:
@@ -140,7 +144,13 @@ def best_spilled_plan(
 
 
 def _spilled_plan(
-    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, row_groups: int, most_words: int
+    forms: Forms,
+    config: ArrayConfig,
+    encoding: Encoding,
+    count: int,
+    row_groups: int,
+    most_words: int,
+    progress: Progress,
 ) -> SpilledPlan:
     """The plan with a head of so many steps."""
     network = forms.network
@@ -153,19 +163,19 @@ def _spilled_plan(
             last = plan_last(forms, config, encoding, count + 1, most_words) if pooled else None
             if last is None:
                 raise
-    maps, head = plan_head(forms, config, encoding, count, row_groups, most_words)
+    wholes, maps, head = plan_head(forms, config, encoding, count, row_groups, most_words, progress)
     made = maps[network.steps[count - 1].output]
     if pooled:
         address = 0
         if tail is not None:
             address = tail.addresses[tail.schedule.tensors[network.steps[count].output]]
         pooling = plan_pooling(forms, config, encoding, count, made, address)
-        return SpilledPlan(network, config, encoding, maps, head, pooling, tail, last)
+        return SpilledPlan(network, config, encoding, wholes, maps, head, pooling, tail, last)
     assert tail is not None
     read = tail.schedule.tensors[made.whole.tensor]
     if (made.whole.row_groups, made.whole.block) != (read.row_groups, read.block):
         raise CompileError(f"the maps behind {read.tensor!r} want other blocks than those before")
-    return SpilledPlan(network, config, encoding, maps, head, None, tail)
+    return SpilledPlan(network, config, encoding, wholes, maps, head, None, tail)
 
 
 def best_plan(

@@ -195,7 +195,7 @@ def _plan_block(
     """
     form, layout = run.form, block.layout
     tap_bits = bits_for(layout.taps)
-    hold = min(run.pixels, config.tap_entries >> tap_bits)
+    hold = min(max(run.output.stretches), config.tap_entries >> tap_bits)
     if most_entries is not None:
         hold = min(hold, max(most_entries >> tap_bits, 1))
     if hold == 0:
@@ -215,7 +215,7 @@ def _plan_block(
     stored = [one.rows.lengths for one in prepared]
     if max(int(lengths.max()) for lengths in stored) > config.row_buffer_nonzeros:
         hold = 1
-    holds = even_passes(run.pixels, hold)
+    holds = tuple(pixels for stretch in run.output.stretches for pixels in even_passes(stretch, hold))
     pooled = form.operation is Operation.POOL
     cycles = {hold: pass_cycles(config, encoding, hold, hold << tap_bits, stored, pooled=pooled) for hold in set(holds)}
     return BlockPlan(

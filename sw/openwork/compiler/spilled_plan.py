@@ -9,6 +9,7 @@ from openwork.compiler.buffers import Buffer
 from openwork.compiler.external_maps import ExternalMap
 from openwork.compiler.plan import NetworkPlan, RunPlan
 from openwork.compiler.predict import load_cycles, store_cycles
+from openwork.compiler.rounds import Rounds
 from openwork.network import IntegerNetwork, Step
 from openwork_hw.arch.commands import LoadCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
@@ -16,33 +17,38 @@ from openwork_hw.arch.nonzeros import Encoding
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
-    """What a step computes at once.
+class Turn:
+    """What a step does at once.
 
     Attributes:
-        inputs: for each tensor that it reads, the pixels and channels of it.
-        output: the pixels and channels that it makes.
-        plan: its passes, over buffers that begin with their own channel 0.
-        addresses: word addresses of all these buffers.
+        loads: what is loaded for it: pixels and channels of maps in the external memory, with their words.
+        plan: its passes, over windows with their words.
+        stores: what is stored of its output, with the words.
     """
 
-    inputs: tuple[Buffer, ...]
-    output: Buffer
+    loads: tuple[Buffer, ...]
     plan: RunPlan
-    addresses: dict[Buffer, int]
+    stores: tuple[Buffer, ...] = ()
+
+    def moved_cycles(self, config: ArrayConfig) -> int:
+        """Predicted cycles of all that is loaded and stored."""
+        loads = sum(
+            one.row_groups * load_cycles(config, LoadCommand(one.row_groups, 0, 0, one.words)) for one in self.loads
+        )
+        return loads + sum(one.row_groups * store_cycles(config, StoreCommand(0, 0, one.words)) for one in self.stores)
 
 
 @dataclass(frozen=True, eq=False)
-class HeadStep:
-    """A step whose maps are in the external memory.
+class Group:
+    """Fused steps of the head.
 
     Attributes:
-        step: of the network.
-        windows: in the order in which they are computed.
+        rounds: how they run.
+        turns: what they do, in order.
     """
 
-    step: Step
-    windows: tuple[Window, ...]
+    rounds: Rounds
+    turns: tuple[Turn, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +57,13 @@ class Pooling:
 
     Attributes:
         step: of the network.
-        parts: what is computed at once; their outputs are views of `output`.
+        turns: what is computed at once; the outputs are views of `output`.
         output: the vector that it makes.
         address: its word address.
     """
 
     step: Step
-    parts: tuple[Window, ...]
+    turns: tuple[Turn, ...]
     output: Buffer
     address: int
 
@@ -104,8 +110,9 @@ class SpilledPlan:
     Attributes:
         network: the whole.
         config, encoding: the array, and the encoding of all weight streams.
-        maps: the maps in the external memory, by tensor.
-        head: the steps that read and write them.
+        wholes: how the input and the outputs of the head's steps are divided, by tensor.
+        maps: those of them that are in the external memory.
+        head: the fused steps that read and write them.
         pooling: what makes a vector of the last map; None if the tail begins with that map.
         tail: the plan of the other steps; None if the pooling is the last one, or there is a last layer.
         last: the step behind the pooling, if it is the only one and its vectors do not fit side by side.
@@ -114,8 +121,9 @@ class SpilledPlan:
     network: IntegerNetwork
     config: ArrayConfig
     encoding: Encoding
+    wholes: dict[str, Buffer]
     maps: dict[str, ExternalMap]
-    head: tuple[HeadStep, ...]
+    head: tuple[Group, ...]
     pooling: Pooling | None
     tail: NetworkPlan | None
     last: LastLayer | None = None
@@ -123,25 +131,22 @@ class SpilledPlan:
     @property
     def predicted_cycles(self) -> int:
         """Predicted cycles of all steps, and of all that is loaded and stored for the head."""
-        moves = 0
-        parts = self.pooling.parts if self.pooling else ()
-        for window in (*(window for step in self.head for window in step.windows), *parts):
-            groups = window.output.row_groups
-            moves += window.plan.predicted_cycles
-            moves += sum(
-                groups * load_cycles(self.config, LoadCommand(groups, 0, 0, one.words)) for one in window.inputs
-            )
-            if not window.output.vector:
-                moves += groups * store_cycles(self.config, StoreCommand(0, 0, window.output.words))
+        turns = [turn for group in self.head for turn in group.turns] + list(self.pooling.turns if self.pooling else ())
+        cycles = sum(turn.plan.predicted_cycles + turn.moved_cycles(self.config) for turn in turns)
         rest = self.tail.predicted_cycles if self.tail else 0
-        return moves + rest + sum(part.plan.predicted_cycles for part in (self.last.parts if self.last else ()))
+        return cycles + rest + sum(part.plan.predicted_cycles for part in (self.last.parts if self.last else ()))
 
     def __str__(self) -> str:
-        lines = [f"{'step':24} windows  words  passes"]
-        for step in self.head:
-            words = max(sum(one.words for one in (*window.inputs, window.output)) for window in step.windows)
-            passes = sum(len(block.holds) for window in step.windows for block in window.plan.blocks)
-            lines.append(f"{step.step.output:24} {len(step.windows):7}  {words:5}  {passes:6}")
+        lines = [f"{'fused steps':40} rounds  words  passes     cycles      moving"]
+        for group in self.head:
+            names = dict.fromkeys(one.output.tensor for one in group.rounds.steps)
+            passes = sum(len(block.holds) for turn in group.turns for block in turn.plan.blocks)
+            computing = sum(turn.plan.predicted_cycles for turn in group.turns)
+            moving = sum(turn.moved_cycles(self.config) for turn in group.turns)
+            lines += [
+                f"{', '.join(names):40} {group.rounds.variant.rounds:6}  {group.rounds.peak:5}  {passes:6}  "
+                f"{computing:9,}  {moving:10,}"
+            ]
         if self.pooling:
-            lines.append(f"{self.pooling.step.output:24} {len(self.pooling.parts):7}")
+            lines.append(f"{self.pooling.step.output:40} {len(self.pooling.turns):6}")
         return "\n".join([*lines, "", str(self.tail)] if self.tail else lines)

@@ -1,39 +1,32 @@
-"""Maps in an external memory: a network whose maps do not fit the feature memories is computed window by window.
+"""Maps in an external memory: a network whose maps do not fit the feature memories is computed part by part.
 
-The steps of a *head* read and write maps in an external memory. A step of the head takes one window of its output after the
-other: it loads the local pixels that the window reads, computes, and stores the window. All blocks of a map keep their PEs and
-lanes, so a tap finds its operand where it always does, and no pixel is computed twice. A global pooling behind the head takes some
-channels after the other. The other steps, the *tail*, are compiled as always. The cut is at a tensor through which everything
-passes.
+The steps of a *head* read and write maps in an external memory. Groups of them are fused (`openwork.compiler.fusing`): they run in
+turns, and what only they read never leaves the feature memories. All blocks of a map keep their PEs and lanes, so a tap finds its
+operand where it always does. A global pooling behind the head takes some channels after the other. The other steps, the *tail*,
+are compiled as always. The cut is at a tensor through which everything passes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
-from openwork.compiler.addressing import read_pixels
 from openwork.compiler.buffers import Buffer
+from openwork.compiler.channel_parts import even_parts, own_channel_rows, some_rows
 from openwork.compiler.errors import CompileError
-from openwork.compiler.external_maps import ExternalMap, Part
+from openwork.compiler.external_maps import ExternalMap, Part, input_parts
 from openwork.compiler.forms import Forms
+from openwork.compiler.fusing import FusedSteps, Progress, fuse
 from openwork.compiler.memory import Lifetime, allocate
 from openwork.compiler.passes import plan_blocks
 from openwork.compiler.placed import pool_taps
 from openwork.compiler.plan import BlockPlan, RunPlan
+from openwork.compiler.rounds import MapStep, Stay, pixels_of
 from openwork.compiler.schedule import Run
 from openwork.compiler.segments import divisions
-from openwork.compiler.spilled_plan import HeadStep, LastLayer, LastRows, Pooling, Window
-from openwork.compiler.windows import (
-    even_parts,
-    first_channels,
-    input_parts,
-    own_channel_rows,
-    pixels_read,
-    reads_own_channel,
-    some_rows,
-    window_parts,
-)
+from openwork.compiler.spilled_plan import Group, LastLayer, LastRows, Pooling, Turn
 from openwork.network import IntegerNetwork, NetworkError, Step
 from openwork.operations.form import Form
 from openwork.places import fill_of
@@ -70,13 +63,20 @@ def tail_network(network: IntegerNetwork, count: int) -> IntegerNetwork:
 
 
 def plan_head(
-    forms: Forms, config: ArrayConfig, encoding: Encoding, count: int, row_groups: int, most_words: int | None
-) -> tuple[dict[str, ExternalMap], tuple[HeadStep, ...]]:
-    """The maps and the steps of a head.
+    forms: Forms,
+    config: ArrayConfig,
+    encoding: Encoding,
+    count: int,
+    row_groups: int,
+    most_words: int | None,
+    progress: Progress,
+) -> tuple[dict[str, Buffer], dict[str, ExternalMap], tuple[Group, ...]]:
+    """How the tensors of a head are divided, the maps of it that are in the external memory, and its fused steps.
 
     Args:
         count: its number of steps.
         most_words: words of the image that one pass may use.
+        progress: shows for how many steps the best groups are known.
 
     Raises:
         CompileError: not even one pixel of a step fits, or a tap reaches too far. The message names the step.
@@ -101,67 +101,70 @@ def plan_head(
             tensor.name, tensor.shape, segment.row_groups, config.lanes, segment.blocks[tensor.name], fill, vector=False
         )
     source = wholes[network.input.name]
-    maps = {source.tensor: ExternalMap(source, input_parts(source, config))}
+    steps = [
+        MapStep(form, tuple(wholes[name] for name in step.inputs), wholes[step.output])
+        for step, form in zip(network.steps[:count], forms.forms[:count], strict=True)
+        if form is not None
+    ]
+    planned: dict[tuple[MapStep, tuple[int, ...]], tuple[BlockPlan, ...]] = {}
+    parts: dict[str, list[Part]] = {source.tensor: list(input_parts(source, config))}
     head = []
-    for step, form in zip(network.steps[:count], forms.forms[:count], strict=True):
-        assert form is not None
-        inputs = tuple(wholes[name] for name in step.inputs)
-        head.append(_head_step(step, form, inputs, wholes[step.output], config, encoding, most_words))
-        made = [window.output for window in head[-1].windows]
-        parts = tuple(Part(one.window, one.first_channel, one.shape[0]) for one in made)
-        maps[step.output] = ExternalMap(wholes[step.output], parts)
-    return _placed(network, count, maps), tuple(head)
+    for fused in fuse(steps, config, encoding, most_words, progress):
+        turns = tuple(_turns(fused, config, encoding, most_words, planned))
+        head.append(Group(fused.rounds, turns))
+        for one in (one for turn in turns for one in turn.stores):
+            parts.setdefault(one.tensor, []).append(Part(one.window, one.first_channel, one.shape[0]))
+    born = {source.tensor: 0}
+    dies = {wholes[network.steps[count - 1].output].tensor: len(head)}
+    for number, group in enumerate(head):
+        for turn in group.turns:
+            dies.update({one.tensor: max(dies.get(one.tensor, 0), number) for one in (*turn.loads, *turn.stores)})
+            born.update({one.tensor: min(born.get(one.tensor, number), number) for one in turn.stores})
+    maps = {tensor: ExternalMap(wholes[tensor], tuple(each)) for tensor, each in parts.items()}
+    addresses = allocate(
+        [Lifetime(tensor, one.bytes, born[tensor], dies.get(tensor, 0)) for tensor, one in maps.items()]
+    )
+    return wholes, {tensor: replace(one, base=addresses[tensor]) for tensor, one in maps.items()}, tuple(head)
 
 
-def _head_step(
-    step: Step,
-    form: Form,
-    inputs: Sequence[Buffer],
-    output: Buffer,
+def _turns(
+    fused: FusedSteps,
     config: ArrayConfig,
     encoding: Encoding,
     most_words: int | None,
-) -> HeadStep:
-    distinct = {source: [number for number, one in enumerate(inputs) if one is source] for source in inputs}
-    reads = {source: read_pixels(form, numbers, source, output) for source, numbers in distinct.items()}
-    firsts = first_channels(inputs)
-    windows = window_parts(step, inputs, reads, output, config, by_channel=reads_own_channel(form, inputs))
-    planned: dict[tuple[int, int, int], tuple[BlockPlan, ...]] = {}
-    made = []
-    for pixels, first, channels in windows:
-        part = replace(output, shape=(channels, *output.shape[1:]), window=pixels)
-        if channels == output.shape[0]:
-            one, read = form, {source: replace(source, window=pixels_read(reads[source], pixels)) for source in inputs}
-            run = Run(one, tuple(read[source] for source in inputs), part)
-            loaded = tuple(read.values())
-        else:
-            number = max(number for number, start in enumerate(firsts) if start <= first)
-            source = inputs[number]
-            window = pixels_read(reads[source], pixels)
-            some = replace(source, shape=(channels, *source.shape[1:]), window=window)
-            run = Run(own_channel_rows(form, number, first, channels), (some,), part)
-            loaded = (replace(some, first_channel=first - firsts[number]),)
-        key = len(pixels), first, channels
+    planned: dict[tuple[MapStep, tuple[int, ...]], tuple[BlockPlan, ...]],
+) -> Iterator[Turn]:
+    """What fused steps do, in order.
+
+    Args:
+        planned: the passes of steps over pixels that lie in stretches of some lengths; it grows.
+    """
+    steps, words = fused.rounds.steps, defaultdict[Buffer, dict[int, int]](dict)
+    come: dict[int, list[tuple[Stay, Buffer]]] = defaultdict(list)
+    for stay, address in zip(fused.rounds.stays, fused.addresses, strict=True):
+        come[stay.born].append((stay, stay.of.window_at(stay.pixels, address)))
+    for turn in sorted(come):
+        step = steps[turn % len(steps)]
+        for stay, part in come[turn]:
+            words[stay.of].update(zip(part.window, part.starts, strict=True))
+        loads = tuple(part for stay, part in come[turn] if stay.of is not step.output)
+        made = sorted((part.starts, part.window) for stay, part in come[turn] if stay.of is step.output)
+        stores = tuple(part for stay, part in come[turn] if stay.stored)
+        read = {
+            source: _window(source, pixels_of(fused.rounds.reads[turn, source]), words[source]) for source in step.reads
+        }
+        output = _window(step.output, chain.from_iterable(window for _, window in made), words[step.output])
+        run = Run(step.form, tuple(read[source] for source in step.inputs), output)
+        key = step, output.stretches
         if key not in planned:
             planned[key] = plan_blocks(run, config, encoding, most_words)
-        stored = replace(part, first_channel=first)
-        addresses, free = {}, 0
-        for buffers in (*zip(dict.fromkeys(run.inputs), loaded, strict=True), (part, stored)):
-            addresses.update(dict.fromkeys(buffers, free))
-            free += buffers[0].words
-        made.append(Window(loaded, stored, RunPlan(run, planned[key]), addresses))
-    return HeadStep(step, tuple(made))
+        yield Turn(loads, RunPlan(run, planned[key]), stores)
 
 
-def _placed(network: IntegerNetwork, count: int, maps: dict[str, ExternalMap]) -> dict[str, ExternalMap]:
-    """The maps with addresses; maps that live at different times share bytes."""
-    last = {step.output: count for step in network.steps[count - 1 : count]}
-    for number, step in enumerate(network.steps[:count]):
-        last.update({name: max(last.get(name, 0), number) for name in step.inputs})
-    born = {network.input.name: -1} | {step.output: number for number, step in enumerate(network.steps[:count])}
-    lives = [Lifetime(name, one.bytes, born[name], last.get(name, born[name])) for name, one in maps.items()]
-    addresses = allocate(lives)
-    return {name: replace(one, base=addresses[name]) for name, one in maps.items()}
+def _window(whole: Buffer, pixels: Iterable[int], words: Mapping[int, int]) -> Buffer:
+    """Some pixels of a map where they lie; its channels begin with number 0."""
+    window = tuple(pixels)
+    return replace(whole, first_channel=0, window=window, starts=tuple(words[pixel] for pixel in window))
 
 
 def can_pool(forms: Forms, count: int) -> bool:
@@ -198,17 +201,17 @@ def plan_pooling(
         raise CompileError(
             f"step {step.output!r}: a channel takes {pixels:,} feature words, and {room:,} are free", need=pixels
         )
-    parts = []
+    turns = []
     for chosen in even_parts(channels, room // pixels):
         start, number = chosen[0], len(chosen)
-        part = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start, window=tuple(whole.pixels))
-        # The window holds all pixels, and its channels begin at word 0.
+        some = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start)
+        part = some.window_at(whole.pixels, first)
+        # The channels of what is read begin with number 0.
         read = replace(part, first_channel=0)
-        one = pool_taps(own_channel_rows(form, 0, start, number), replace(read, window=()))
+        one = pool_taps(own_channel_rows(form, 0, start, number), replace(some, first_channel=0))
         run = Run(one, (read,), output.channels(start, number))
-        plan = RunPlan(run, plan_blocks(run, config, encoding))
-        parts.append(Window((part,), run.output, plan, {part: first, read: first, output: address}))
-    return Pooling(step, tuple(parts), output, address)
+        turns.append(Turn((part,), RunPlan(run, plan_blocks(run, config, encoding))))
+    return Pooling(step, tuple(turns), output, address)
 
 
 def plan_last(

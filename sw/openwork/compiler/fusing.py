@@ -1,0 +1,266 @@
+"""Chooses which steps are fused, and how their rounds run, so that a network with maps in an external memory takes least time.
+
+Dynamic programming over the cuts between fused steps, as in "Occam" (Gupta et al., TACO 2022, section 4): the best way to run the
+first steps is the best last group of fused steps behind the best way to run those before. The time of a group is estimated from
+the plans of its steps over whole maps; the chosen groups are planned exactly afterwards.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from openwork.compiler.buffers import Buffer
+from openwork.compiler.channel_parts import ChannelCuts
+from openwork.compiler.errors import CompileError
+from openwork.compiler.memory import Lifetime, allocate, need
+from openwork.compiler.passes import plan_blocks
+from openwork.compiler.predict import load_cycles, pass_cycles, store_cycles
+from openwork.compiler.rounds import MapStep, Rounds, Stay, Variant, rounds_of
+from openwork.compiler.schedule import Run
+from openwork_hw.arch.commands import LoadCommand, StoreCommand
+from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.nonzeros import Encoding
+from openwork_hw.arch.timing import BETWEEN_CYCLES, READ_CYCLES
+
+CHANNELS = (128, 64, 32, 16)
+"""How many channels parts of maps have at most that are computed after each other."""
+
+FEW_CHANNELS = (8, 4, 2, 1)
+"""Likewise, for a step alone that fits in no other way."""
+
+Progress = Callable[[Sequence[int], str], Iterable[int]]
+"""Wraps the steps of a loop, and shows a title and how many steps are done."""
+
+MOST_FUSED = 8
+"""Steps that are fused at most. Longer groups were never chosen for the networks of the record."""
+
+COMMAND_CYCLES = BETWEEN_CYCLES + READ_CYCLES
+"""What a short command takes besides the cycles that it reports."""
+
+FETCHED_WORD_CYCLES = 2.1
+"""Cycles in which a word of the image comes out of an SDRAM with 16 data pins."""
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What the passes of a step take, for any number of pixels.
+
+    Attributes:
+        blocks: for each block of rows, the cycles of a pass besides its pixels, the cycles per pixel, the most pixels of a pass,
+            and the words of the image that a pass uses.
+    """
+
+    blocks: tuple[tuple[int, int, int, int], ...]
+
+    @classmethod
+    def of(cls, step: MapStep, config: ArrayConfig, encoding: Encoding, most_words: int | None) -> "StepCost":
+        """From the plan of the step over the whole map.
+
+        Raises:
+            CompileError: as `plan_blocks`.
+        """
+        blocks = []
+        for plan in plan_blocks(Run(step.form, step.inputs, step.output), config, encoding, most_words):
+            lengths = [stream.rows.lengths for stream in plan.streams]
+            table = 1 << bits_for(plan.block.layout.taps)
+            one, two = (pass_cycles(config, encoding, hold, hold * table, lengths) for hold in (1, 2))
+            blocks.append((2 * one - two, two - one, max(plan.holds), plan.words(config)))
+        return cls(tuple(blocks))
+
+    def cycles(self, stretches: Sequence[int]) -> tuple[int, int]:
+        """Cycles of all passes over pixels that lie in stretches of these lengths, and the words of the image that they use."""
+        cycles = words = 0
+        for fixed, each, most, used in self.blocks:
+            for stretch in stretches:
+                passes = -(-stretch // most)
+                cycles += passes * (fixed + COMMAND_CYCLES) + stretch * each
+                words += passes * used
+        return cycles, words
+
+
+@dataclass(frozen=True, eq=False)
+class FusedSteps:
+    """Steps that run in rounds, and where their pixels lie.
+
+    Attributes:
+        rounds: how they run.
+        addresses: for each of `rounds.stays`, its word address.
+        cost: estimated cycles.
+    """
+
+    rounds: Rounds
+    addresses: tuple[int, ...]
+    cost: int
+
+
+class _Fuser:
+    """Finds the cheapest groups, and remembers what steps cost."""
+
+    def __init__(self, config: ArrayConfig, encoding: Encoding, most_words: int | None) -> None:
+        self._config, self._encoding, self._most_words = config, encoding, most_words
+        self._cuts = ChannelCuts()
+        self._costs: dict[MapStep, StepCost | None] = {}
+        self._errors: dict[MapStep, CompileError] = {}
+
+    def cheapest(self, steps: Sequence[MapStep], stored: frozenset[Buffer], limit: int | None) -> FusedSteps | None:
+        """The cheapest way to run these steps fused; None if none fits or none takes less than `limit`."""
+        found = self._cheapest(steps, stored, limit)
+        for channels in (*CHANNELS, *FEW_CHANNELS):
+            if channels in FEW_CHANNELS and (found or len(steps) > 1):
+                break
+            made = self._cuts.cut(steps, channels)
+            if made is None:
+                continue
+            cut, parts = made
+            limit = found.cost if found else limit
+            kept = frozenset(part for whole in stored for part in parts.get(whole, (whole,)))
+            found = self._cheapest(cut, kept, limit) or found
+        return found
+
+    def _cheapest(self, steps: Sequence[MapStep], stored: frozenset[Buffer], limit: int | None) -> FusedSteps | None:
+        costs = [cost for one in steps if (cost := self._cost(one)) is not None]
+        if len(costs) < len(steps) or (limit is not None and self._least(steps, costs, stored) >= limit):
+            return None
+        found: FusedSteps | None = None
+        for variants in _variants(steps[-1].output):
+            rounds = _fewest(steps, stored, variants, self._config)
+            if rounds is None:
+                continue
+            cycles = _cost(rounds, costs, self._config)
+            if limit is not None and cycles >= limit:
+                continue
+            if (addresses := _addresses(rounds.stays, self._config)) is None:
+                continue
+            found, limit = FusedSteps(rounds, addresses, cycles), cycles
+        return found
+
+    def reason(self, step: MapStep) -> CompileError:
+        """Why a step alone does not fit."""
+        if (error := self._errors.get(step)) is not None:
+            return error
+        ways = [made[0] for channels in FEW_CHANNELS if (made := self._cuts.cut([step], channels)) is not None]
+        needed = min(
+            rounds_of(way, frozenset(one.output for one in way), variants[-1]).peak
+            for way in ([step], *ways)
+            for variants in _variants(step.output)
+        )
+        return CompileError(
+            f"step {step.form.name!r}: one local pixel and what it reads take {needed:,} feature words per PE, and there are "
+            f"{self._config.feature_words:,}: use an array with more of them",
+            need=needed,
+        )
+
+    def _cost(self, step: MapStep) -> StepCost | None:
+        if step not in self._costs:
+            try:
+                self._costs[step] = StepCost.of(step, self._config, self._encoding, self._most_words)
+            except CompileError as error:
+                self._errors[step] = error
+                self._costs[step] = None
+        return self._costs[step]
+
+    def _least(self, steps: Sequence[MapStep], costs: Sequence[StepCost], stored: frozenset[Buffer]) -> int:
+        """A lower bound of the cost: every pixel is computed, loaded and stored once."""
+        made = {one.output for one in steps}
+        least = sum(cost.cycles([len(one.output.pixels)])[0] for one, cost in zip(steps, costs, strict=True))
+        least += sum(
+            _load(self._config, source, source.words)
+            for source in {one for step in steps for one in step.inputs} - made
+        )
+        return least + sum(_store(self._config, whole, whole.words) for whole in stored)
+
+
+def fuse(
+    steps: Sequence[MapStep], config: ArrayConfig, encoding: Encoding, most_words: int | None, progress: Progress
+) -> list[FusedSteps]:
+    """The groups of fused steps with the least estimated time, in order.
+
+    Args:
+        steps: of the head of a network.
+        most_words: words of the image that one pass may use.
+        progress: shows for how many steps the best groups are known.
+
+    Raises:
+        CompileError: a step does not fit, whatever is fused.
+    """
+    fuser = _Fuser(config, encoding, most_words)
+    last_read = {one.output: len(steps) for one in steps[-1:]}
+    for number, one in enumerate(steps):
+        last_read.update({source: max(last_read.get(source, 0), number) for source in one.inputs})
+    best: list[tuple[int, list[FusedSteps]]] = [(0, [])]
+    for end in progress(range(1, len(steps) + 1), "choosing which layers are fused"):
+        found: tuple[int, list[FusedSteps]] | None = None
+        for first in range(end - 1, max(end - 1 - MOST_FUSED, -1), -1):
+            limit = None if found is None else found[0] - best[first][0]
+            stored = frozenset(one.output for one in steps[first:end] if last_read.get(one.output, -1) >= end)
+            group = fuser.cheapest(steps[first:end], stored, limit)
+            if group is not None:
+                found = best[first][0] + group.cost, [*best[first][1], group]
+        if found is None:
+            raise fuser.reason(steps[end - 1])
+        best.append(found)
+    return best[-1][1]
+
+
+def _variants(output: Buffer) -> Iterator[list[Variant]]:
+    """Ways to run fused steps; in each list only the number of rounds differs, and it ascends."""
+    pixels = output.block[0] * output.block[1]
+    counts = sorted({ceil(pixels / most) for most in range(1, pixels + 1)})
+    for down in (False, True) if min(output.block) > 1 else (False,):
+        for kept in (lambda _: 0, lambda _: 1, lambda count: ceil(count / 2), lambda count: count):
+            for split in (False, True):
+                yield [Variant(count, down, kept(count), split) for count in counts]
+
+
+def _fewest(
+    steps: Sequence[MapStep], stored: frozenset[Buffer], variants: Sequence[Variant], config: ArrayConfig
+) -> Rounds | None:
+    """The variant with the fewest rounds that fits the feature memory."""
+    first, last = 0, len(variants)
+    fitting: Rounds | None = None
+    while first < last:
+        middle = (first + last) // 2
+        rounds = rounds_of(steps, stored, variants[middle])
+        if rounds.peak <= config.feature_words:
+            fitting, last = rounds, middle
+        else:
+            first = middle + 1
+    return fitting
+
+
+def _addresses(stays: Sequence[Stay], config: ArrayConfig) -> tuple[int, ...] | None:
+    """A word address for each stay, so that no two of them overlap; None if the feature memory is too small for that."""
+    lives = [Lifetime(f"{number:06}", stay.words, stay.born, stay.dies) for number, stay in enumerate(stays)]
+    addresses = allocate(lives)
+    if need(lives, addresses) > config.feature_words:
+        return None
+    return tuple(addresses[one.name] for one in lives)
+
+
+def _cost(rounds: Rounds, costs: Sequence[StepCost], config: ArrayConfig) -> int:
+    """Estimated cycles. Words of the image come beside running passes; loads and stores wait for them and for each other."""
+    computing = moving = words = 0
+    makers = {one.output: number for number, one in enumerate(rounds.steps)}
+    stretches: dict[tuple[Buffer, int], list[int]] = {}
+    for stay in rounds.stays:
+        if stay.of in makers:
+            stretches.setdefault((stay.of, stay.born), []).append(stay.bits.bit_count())
+        else:
+            moving += _load(config, stay.of, stay.words)
+        if stay.stored:
+            moving += _store(config, stay.of, stay.words)
+    for (whole, _), lengths in stretches.items():
+        cycles, used = costs[makers[whole]].cycles(lengths)
+        computing += cycles
+        words += used
+    return max(computing, round(words * FETCHED_WORD_CYCLES)) + moving
+
+
+def _load(config: ArrayConfig, whole: Buffer, words: int) -> int:
+    """Cycles in which so many words of every row group are loaded."""
+    return whole.row_groups * (load_cycles(config, LoadCommand(whole.row_groups, 0, 0, words)) + COMMAND_CYCLES)
+
+
+def _store(config: ArrayConfig, whole: Buffer, words: int) -> int:
+    """Cycles in which so many words of every row group are stored."""
+    return whole.row_groups * (store_cycles(config, StoreCommand(0, 0, words)) + COMMAND_CYCLES)

@@ -1,0 +1,280 @@
+"""Rounds: which local pixels fused steps compute, keep and drop, one part of the result after the other.
+
+Steps are *fused* if they run in turns, so that maps between them never leave the feature memories. In each *round* the steps
+compute, one after the other, what the round's part of the result needs and what is not there from earlier rounds. Local pixels
+are bits of an int: bit p is local pixel p of every block.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+from openwork.compiler.addressing import read_pixels
+from openwork.compiler.buffers import Buffer
+from openwork.operations.form import Form
+
+
+@dataclass(frozen=True, eq=False)
+class MapStep:
+    """A step of the network, or some rows of it, that computes a map from maps.
+
+    Attributes:
+        form: the rows.
+        inputs: the whole maps that they read, one for each input of the form.
+        output: the whole map that they make.
+    """
+
+    form: Form
+    inputs: tuple[Buffer, ...]
+    output: Buffer
+
+    @cached_property
+    def reads(self) -> Mapping[Buffer, tuple[int, ...]]:
+        """For each map that is read, and each local pixel of the output, the local pixels that are read for it, as bits.
+
+        Raises:
+            CompileError: a tap reaches further than a neighbour.
+        """
+        numbers: dict[Buffer, list[int]] = defaultdict(list)
+        for number, source in enumerate(self.inputs):
+            numbers[source].append(number)
+        return {
+            source: tuple(bits_of(pixels) for pixels in read_pixels(self.form, which, source, self.output))
+            for source, which in numbers.items()
+        }
+
+    def read_for(self, source: Buffer, pixels: int) -> int:
+        """The local pixels of a map that are read for some local pixels of the output; all as bits."""
+        known = self._read[source]
+        if pixels not in known:
+            each, found = self.reads[source], 0
+            for pixel in pixels_of(pixels):
+                found |= each[pixel]
+            # Pixels outside the map read nothing, and a tap table must point at something.
+            known[pixels] = found or int(pixels != 0)
+        return known[pixels]
+
+    @cached_property
+    def _read(self) -> dict[Buffer, dict[int, int]]:
+        return {source: {} for source in self.reads}
+
+
+class Variant(NamedTuple):
+    """A way to run fused steps.
+
+    Attributes:
+        rounds: how many rounds.
+        down: whether the parts of the result follow each other column by column, and not row by row.
+        kept: a local pixel that was needed stays if it is needed again within so many rounds; otherwise it is computed or loaded
+            again.
+        split: whether pixels of a round that are needed for different times lie apart. Then more passes write them, and fewer
+            words are held.
+    """
+
+    rounds: int
+    down: bool
+    kept: int
+    split: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Stay:
+    """Local pixels of a map that come to the feature memory together and leave together.
+
+    Time counts the turns of steps: that of step s in round r is r * steps + s.
+
+    Attributes:
+        of: the whole map.
+        bits: the local pixels, as bits.
+        born, dies: the first and the last turn.
+        stored: whether they go to the external memory as soon as they are computed.
+    """
+
+    of: Buffer
+    bits: int
+    born: int
+    dies: int
+    stored: bool
+
+    @property
+    def pixels(self) -> tuple[int, ...]:
+        """The local pixels, in the order in which they lie there."""
+        return tuple(pixels_of(self.bits))
+
+    @property
+    def words(self) -> int:
+        """Feature words per PE."""
+        return self.bits.bit_count() * self.of.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Rounds:
+    """Fused steps in rounds.
+
+    Attributes:
+        steps: in order.
+        variant: how they run.
+        stays: all pixels of all maps, in the order of their turns.
+        reads: for each turn and each map that its step reads, the local pixels that it reads, as bits.
+        peak: the most feature words per PE that are held in a turn.
+    """
+
+    steps: tuple[MapStep, ...]
+    variant: Variant
+    stays: tuple[Stay, ...]
+    reads: Mapping[tuple[int, Buffer], int]
+    peak: int
+
+
+def pixels_of(bits: int) -> Iterator[int]:
+    """The local pixels, ascending."""
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low
+
+
+def bits_of(pixels: Sequence[int] | frozenset[int]) -> int:
+    """Local pixels as bits."""
+    bits = 0
+    for pixel in pixels:
+        bits |= 1 << pixel
+    return bits
+
+
+def rounds_of(steps: Sequence[MapStep], stored: frozenset[Buffer], variant: Variant) -> Rounds:
+    """Run fused steps in rounds.
+
+    Args:
+        stored: the outputs that are read after these steps. Every one of them is computed whole.
+    """
+    turns = len(steps)
+    needed: dict[Buffer, list[int]] = {}
+    readers: dict[Buffer, list[int]] = defaultdict(list)
+    reads: dict[tuple[int, Buffer], int] = {}
+    new: dict[Buffer, list[int]] = {}
+    gone: dict[Buffer, list[int]] = {}
+    own = {one.output: _parts(one.output, variant) for one in steps if one.output in stored}
+
+    def settle(whole: Buffer) -> None:
+        new[whole], gone[whole] = _come_and_go(needed.pop(whole, [0] * variant.rounds), variant.kept)
+
+    for number, one in reversed(list(enumerate(steps))):
+        for place, part in enumerate(own.get(one.output, ())):
+            needed.setdefault(one.output, [0] * variant.rounds)[place] |= part
+        settle(one.output)
+        for source in one.reads:
+            wanted = needed.setdefault(source, [0] * variant.rounds)
+            readers[source].append(number)
+            for place, made in enumerate(new[one.output]):
+                reads[place * turns + number, source] = bits = one.read_for(source, made)
+                wanted[place] |= bits
+    for source in list(needed):
+        settle(source)
+    makers = {one.output: number for number, one in enumerate(steps)}
+    stays: list[Stay] = []
+    for whole in new:
+        lives = _lives(
+            makers.get(whole), [(number, whole) for number in readers[whole]], reads, turns, new[whole], gone[whole]
+        )
+        stays += _together(whole, lives, whole in own, variant.split)
+    stays.sort(key=lambda stay: stay.born)
+    return Rounds(tuple(steps), variant, tuple(stays), reads, _peak(stays))
+
+
+def _parts(whole: Buffer, variant: Variant) -> list[int]:
+    """The local pixels of a map in parts of nearly equal size, one per round."""
+    rows, across = whole.block
+    order = [row * across + column for column in range(across) for row in range(rows)]
+    pixels = order if variant.down else list(range(rows * across))
+    ends = [len(pixels) * number // variant.rounds for number in range(variant.rounds + 1)]
+    return [bits_of(pixels[first:last]) for first, last in pairwise(ends)]
+
+
+def _come_and_go(needed: Sequence[int], kept: int) -> tuple[list[int], list[int]]:
+    """For each round the pixels that come, and those that leave behind it."""
+    new, gone = [], []
+    held = 0
+    soon, later = [0] * len(needed), 0
+    if kept >= len(needed):
+        for place in range(len(needed) - 1, -1, -1):
+            soon[place] = later
+            later |= needed[place]
+    else:
+        for place in range(len(needed)):
+            for ahead in needed[place + 1 : place + 1 + kept]:
+                soon[place] |= ahead
+    for place, wanted in enumerate(needed):
+        new.append(wanted & ~held)
+        there = held | wanted
+        held = there & soon[place]
+        gone.append(there & ~held)
+    return new, gone
+
+
+def _lives(
+    maker: int | None,
+    readers: Sequence[tuple[int, Buffer]],
+    reads: Mapping[tuple[int, Buffer], int],
+    turns: int,
+    new: Sequence[int],
+    gone: Sequence[int],
+) -> Iterator[tuple[int, int, int]]:
+    """Pixels of a map that come in the same turn and are used last in the same turn: both turns, and the pixels as bits.
+
+    Args:
+        maker: the step that computes the map; None for a map that is loaded before the step that first reads it.
+        readers: the steps that read the map, and the map, the last step first.
+        new, gone: for each round the pixels that come and those that leave.
+    """
+    there: dict[int, int] = {}
+    for place, (come, leave) in enumerate(zip(new, gone, strict=True)):
+        uses = [(place * turns + reader, reads[place * turns + reader, whole]) for reader, whole in readers]
+        for turn, bits in reversed(uses) if maker is None else [(place * turns + maker, come)]:
+            if bits & come:
+                there[turn] = bits & come
+            come &= ~bits
+        for turn, bits in (*uses, (-1, leave)):
+            if not (last := leave & bits):
+                continue
+            leave &= ~bits
+            for born, held in list(there.items()):
+                if part := held & last:
+                    yield born, max(turn, born), part
+                    there[born] = held & ~part
+                    if held == part:
+                        del there[born]
+
+
+def _together(whole: Buffer, lives: Iterable[tuple[int, int, int]], stored: bool, split: bool) -> Iterator[Stay]:
+    """The stays of a map: pixels that come together, and that leave together if `split`. A pixel is stored when it first comes."""
+    parts: dict[int, dict[int, int]] = defaultdict(dict)
+    for born, dies, bits in lives:
+        parts[born][dies] = bits
+    seen = 0
+    for born in sorted(parts):
+        found, together = parts[born], 0
+        for bits in found.values():
+            together |= bits
+        for dies, bits in sorted(found.items()) if split else [(max(found), together)]:
+            fresh = bits & ~seen if stored else 0
+            if fresh:
+                yield Stay(whole, fresh, born, dies, True)
+            if bits != fresh:
+                yield Stay(whole, bits ^ fresh, born, dies, False)
+        seen |= together
+
+
+def _peak(stays: Sequence[Stay]) -> int:
+    changes: dict[int, int] = defaultdict(int)
+    for stay in stays:
+        changes[stay.born] += stay.words
+        changes[stay.dies + 1] -= stay.words
+    most = held = 0
+    for turn in sorted(changes):
+        held += changes[turn]
+        most = max(most, held)
+    return most
