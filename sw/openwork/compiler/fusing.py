@@ -47,10 +47,10 @@ class StepCost:
 
     Attributes:
         blocks: for each block of rows, the cycles of a pass besides its pixels, the cycles per pixel, the most pixels of a pass,
-            and the words of the image that a pass uses.
+            the words of the image that a pass uses besides its tap table, and those of the tap table per pixel.
     """
 
-    blocks: tuple[tuple[int, int, int, int], ...]
+    blocks: tuple[tuple[int, int, int, int, int], ...]
 
     @classmethod
     def of(cls, step: MapStep, config: ArrayConfig, encoding: Encoding, most_words: int | None) -> "StepCost":
@@ -64,17 +64,18 @@ class StepCost:
             lengths = [stream.rows.lengths for stream in plan.streams]
             table = 1 << bits_for(plan.block.layout.taps)
             one, two = (pass_cycles(config, encoding, hold, hold * table, lengths) for hold in (1, 2))
-            blocks.append((2 * one - two, two - one, max(plan.holds), plan.words(config)))
+            most = max(plan.holds)
+            blocks.append((2 * one - two, two - one, most, plan.words(config) - most * table, table))
         return cls(tuple(blocks))
 
     def cycles(self, stretches: Sequence[int]) -> tuple[int, int]:
         """Cycles of all passes over pixels that lie in stretches of these lengths, and the words of the image that they use."""
         cycles = words = 0
-        for fixed, each, most, used in self.blocks:
+        for fixed, each, most, used, table in self.blocks:
             for stretch in stretches:
                 passes = -(-stretch // most)
                 cycles += passes * (fixed + COMMAND_CYCLES) + stretch * each
-                words += passes * used
+                words += passes * used + stretch * table
         return cycles, words
 
 
@@ -126,6 +127,8 @@ class _Fuser:
             rounds = _fewest(steps, stored, variants, self._config)
             if rounds is None:
                 continue
+            if found and rounds.variant.rounds == 1:
+                break  # All variants are the same then.
             cycles = _cost(rounds, costs, self._config)
             if limit is not None and cycles >= limit:
                 continue
@@ -216,8 +219,10 @@ def _fewest(
     steps: Sequence[MapStep], stored: frozenset[Buffer], variants: Sequence[Variant], config: ArrayConfig
 ) -> Rounds | None:
     """The variant with the fewest rounds that fits the feature memory."""
-    first, last = 0, len(variants)
-    fitting: Rounds | None = None
+    first, last = 0, len(variants) - 1
+    fitting: Rounds | None = rounds_of(steps, stored, variants[last])
+    if fitting.peak > config.feature_words:
+        return None
     while first < last:
         middle = (first + last) // 2
         rounds = rounds_of(steps, stored, variants[middle])

@@ -163,8 +163,11 @@ def rounds_of(steps: Sequence[MapStep], stored: frozenset[Buffer], variant: Vari
         new[whole], gone[whole] = _come_and_go(needed.pop(whole, [0] * variant.rounds), variant.kept)
 
     for number, one in reversed(list(enumerate(steps))):
+        # What is stored is computed in its round at the latest, and stored as soon as it is computed.
+        wanted, seen = needed.setdefault(one.output, [0] * variant.rounds), 0
         for place, part in enumerate(own.get(one.output, ())):
-            needed.setdefault(one.output, [0] * variant.rounds)[place] |= part
+            wanted[place] |= part & ~seen
+            seen |= wanted[place]
         settle(one.output)
         for source in one.reads:
             wanted = needed.setdefault(source, [0] * variant.rounds)
@@ -237,6 +240,7 @@ def _lives(
             if bits & come:
                 there[turn] = bits & come
             come &= ~bits
+        # Whatever no step reads leaves in the turn in which it came.
         for turn, bits in (*uses, (-1, leave)):
             if not (last := leave & bits):
                 continue
@@ -253,7 +257,7 @@ def _together(whole: Buffer, lives: Iterable[tuple[int, int, int]], stored: bool
     """The stays of a map: pixels that come together, and that leave together if `split`. A pixel is stored when it first comes."""
     parts: dict[int, dict[int, int]] = defaultdict(dict)
     for born, dies, bits in lives:
-        parts[born][dies] = bits
+        parts[born][dies] = parts[born].get(dies, 0) | bits
     seen = 0
     for born in sorted(parts):
         found, together = parts[born], 0

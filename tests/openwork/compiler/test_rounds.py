@@ -1,0 +1,128 @@
+"""Fused steps in rounds: whatever a step reads is there, everything that is stored is computed, and no word is used twice."""
+
+from collections.abc import Iterable
+from functools import reduce
+from itertools import product
+from operator import or_
+
+import pytest
+from tests.system.networks import Builder
+
+from openwork.compiler.buffers import Buffer
+from openwork.compiler.channel_parts import ChannelCuts
+from openwork.compiler.forms import network_forms
+from openwork.compiler.rounds import MapStep, Rounds, Variant, pixels_of, rounds_of
+from openwork.network import IntegerNetwork, MaxPool
+
+ROW_GROUPS, LANES = 2, 3
+
+
+def network() -> IntegerNetwork:
+    """A map that is read twice, a pooling of two maps, a depthwise layer, and a stride."""
+    net = Builder((3, 16, 12), zero_point=-9, seed=1)
+    net.layer("stem", ("input",), 4, (3, 3), padding=(1, 1, 1, 1), low=-9)
+    net.layer("side", ("stem",), 5, (1, 1))
+    net.add(MaxPool(("stem", "side"), "largest", (3, 3), (1, 1), (1, 1, 1, 1)))
+    net.layer("depthwise", ("largest",), 9, (3, 3), padding=(1, 1, 1, 1), groups=9, density=0.9)
+    net.layer("joined", ("depthwise", "stem"), 6, (1, 1))
+    net.layer("half", ("joined",), 3, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
+    return net.network()
+
+
+def map_steps(net: IntegerNetwork | None = None) -> tuple[MapStep, ...]:
+    """The steps of a network, `network` if none is given, with maps divided among 2 x 3 blocks."""
+    net = net or network()
+    forms = network_forms(net).forms
+    wholes = {
+        tensor.name: Buffer(
+            tensor.name,
+            tensor.shape,
+            ROW_GROUPS,
+            LANES,
+            (-(-tensor.shape[1] // ROW_GROUPS), -(-tensor.shape[2] // LANES)),
+            tensor.zero_point,
+            vector=False,
+        )
+        for tensor in net.tensors
+    }
+    return tuple(
+        MapStep(form, tuple(wholes[name] for name in step.inputs), wholes[step.output])
+        for step, form in zip(net.steps, forms, strict=True)
+        if form is not None
+    )
+
+
+def union(bits: Iterable[int]) -> int:
+    return reduce(or_, bits, 0)
+
+
+def check(rounds: Rounds, stored: frozenset[Buffer]) -> None:
+    """Replay the turns, knowing the stays alone."""
+    turns = len(rounds.steps)
+    made = {one.output for one in rounds.steps}
+    peak = 0
+    kept: dict[Buffer, int] = dict.fromkeys(stored, 0)
+    for turn in range(turns * rounds.variant.rounds):
+        step = rounds.steps[turn % turns]
+        now = [stay for stay in rounds.stays if stay.born <= turn <= stay.dies]
+        peak = max(peak, sum(stay.words for stay in now))
+        for held in {stay.of for stay in now} if rounds.variant.split else ():
+            bits = [stay.bits for stay in now if stay.of is held]
+            assert sum(one.bit_count() for one in bits) == union(bits).bit_count()
+        computed = 0
+        for stay in (stay for stay in now if stay.born == turn):
+            assert stay.of is step.output or (stay.of not in made and stay.of in step.reads)
+            computed |= stay.bits if stay.of is step.output else 0
+            if stay.stored:
+                assert not kept[stay.of] & stay.bits
+                kept[stay.of] |= stay.bits
+        for source, each in step.reads.items():
+            there = union(stay.bits for stay in now if stay.of is source)
+            for pixel in pixels_of(computed):
+                assert each[pixel] & ~there == 0
+            assert rounds.reads[turn, source] & ~there == 0
+    assert peak == rounds.peak
+    for whole, all_bits in kept.items():
+        assert all_bits == (1 << whole.block[0] * whole.block[1]) - 1
+
+
+VARIANTS = [
+    Variant(count, down, kept, split)
+    for count, down, split in product((1, 3, 8, 16), (False, True), (False, True))
+    for kept in {0, 1, count // 2, count}
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_what_is_read_is_there_and_what_is_stored_is_whole(variant: Variant) -> None:
+    steps = map_steps()
+    for first, last in ((0, 6), (1, 4), (3, 6), (2, 3)):
+        some = steps[first:last]
+        later = {source for one in steps[last:] for source in one.inputs}
+        stored = frozenset(one.output for one in some if one.output in later or one is some[-1])
+        check(rounds_of(some, stored, variant), stored)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 8])
+def test_parts_of_channels_too(channels: int) -> None:
+    steps = map_steps()[:5]
+    made = ChannelCuts().cut(steps, channels)
+    assert made is not None
+    cut, parts = made
+    last = steps[-1].output
+    check(
+        rounds_of(cut, frozenset(parts.get(last, (last,))), Variant(4, False, 1, True)),
+        frozenset(parts.get(last, (last,))),
+    )
+    whole = rounds_of(steps, frozenset((last,)), Variant(4, False, 0, False))
+    assert rounds_of(cut, frozenset((last,)), Variant(4, False, 0, False)).peak < whole.peak
+
+
+def test_more_rounds_and_shorter_stays_take_fewer_words() -> None:
+    steps = map_steps()
+    stored = frozenset((steps[-1].output,))
+    peaks = [rounds_of(steps, stored, Variant(count, False, 1, True)).peak for count in (1, 2, 4, 8)]
+    assert peaks == sorted(peaks, reverse=True) and peaks[-1] < peaks[0]
+    kept, again = (rounds_of(steps, stored, Variant(4, False, kept, True)) for kept in (4, 0))
+    computed = [sum(stay.bits.bit_count() for stay in one.stays) for one in (kept, again)]
+    assert again.peak < kept.peak and computed[0] < computed[1]
