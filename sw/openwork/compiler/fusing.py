@@ -34,6 +34,12 @@ Progress = Callable[[Sequence[int], str], Iterable[int]]
 MOST_FUSED = 8
 """Steps that are fused at most. Longer groups were never chosen for the networks of the record."""
 
+MOST_ROUNDS = 64
+"""Rounds of several steps at most: passes over fewer pixels take much longer than their products."""
+
+MOST_PIXELS = 1 << 20
+"""More local pixels than any map has."""
+
 COMMAND_CYCLES = BETWEEN_CYCLES + READ_CYCLES
 """What a short command takes besides the cycles that it reports."""
 
@@ -123,8 +129,10 @@ class _Fuser:
         if len(costs) < len(steps) or (limit is not None and self._least(steps, costs, stored) >= limit):
             return None
         found: FusedSteps | None = None
-        for variants in _variants(steps[-1].output):
+        for variants in _variants(steps[-1].output, MOST_ROUNDS if len(steps) > 1 else MOST_PIXELS):
             rounds = _fewest(steps, stored, variants, self._config)
+            if rounds is None and not variants[0].kept and variants[0].split:
+                break  # Nothing takes fewer words.
             if rounds is None:
                 continue
             if found and rounds.variant.rounds == 1:
@@ -145,7 +153,7 @@ class _Fuser:
         needed = min(
             rounds_of(way, frozenset(one.output for one in way), variants[-1]).peak
             for way in ([step], *ways)
-            for variants in _variants(step.output)
+            for variants in _variants(step.output, MOST_PIXELS)
         )
         return CompileError(
             f"step {step.form.name!r}: one local pixel and what it reads take {needed:,} feature words per PE, and there are "
@@ -205,24 +213,29 @@ def fuse(
     return best[-1][1]
 
 
-def _variants(output: Buffer) -> Iterator[list[Variant]]:
-    """Ways to run fused steps; in each list only the number of rounds differs, and it ascends."""
+def _variants(output: Buffer, most: int) -> Iterator[list[Variant]]:
+    """Ways to run fused steps; in each list only the number of rounds differs, and it ascends.
+
+    Args:
+        most: the most rounds, unless every round has a single pixel.
+    """
     pixels = output.block[0] * output.block[1]
-    counts = sorted({ceil(pixels / most) for most in range(1, pixels + 1)})
+    counts = sorted({count for each in range(1, pixels + 1) if (count := ceil(pixels / each)) <= most})
     for down in (False, True) if min(output.block) > 1 else (False,):
         for kept in (lambda _: 0, lambda _: 1, lambda count: ceil(count / 2), lambda count: count):
-            for split in (False, True):
+            for split in (True, False):
                 yield [Variant(count, down, kept(count), split) for count in counts]
 
 
 def _fewest(
     steps: Sequence[MapStep], stored: frozenset[Buffer], variants: Sequence[Variant], config: ArrayConfig
 ) -> Rounds | None:
-    """The variant with the fewest rounds that fits the feature memory."""
-    first, last = 0, len(variants) - 1
-    fitting: Rounds | None = rounds_of(steps, stored, variants[last])
-    if fitting.peak > config.feature_words:
-        return None
+    """The variant with the fewest rounds that fits the feature memory. Few rounds are tried first: they take less time to try."""
+    first, last = 0, 0
+    while (fitting := rounds_of(steps, stored, variants[last])).peak > config.feature_words:
+        first, last = last + 1, min(2 * last + 1, len(variants) - 1)
+        if first == len(variants):
+            return None
     while first < last:
         middle = (first + last) // 2
         rounds = rounds_of(steps, stored, variants[middle])

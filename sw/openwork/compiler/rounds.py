@@ -201,21 +201,26 @@ def _come_and_go(needed: Sequence[int], kept: int) -> tuple[list[int], list[int]
     """For each round the pixels that come, and those that leave behind it."""
     new, gone = [], []
     held = 0
-    soon, later = [0] * len(needed), 0
-    if kept >= len(needed):
-        for place in range(len(needed) - 1, -1, -1):
-            soon[place] = later
-            later |= needed[place]
-    else:
-        for place in range(len(needed)):
-            for ahead in needed[place + 1 : place + 1 + kept]:
-                soon[place] |= ahead
+    soon = _next(needed, kept)
     for place, wanted in enumerate(needed):
         new.append(wanted & ~held)
         there = held | wanted
         held = there & soon[place]
         gone.append(there & ~held)
     return new, gone
+
+
+def _next(needed: Sequence[int], kept: int) -> list[int]:
+    """For each round the pixels that are needed in one of the `kept` rounds behind it."""
+    if kept < 1:
+        return [0] * len(needed)
+    # What is needed in `length` rounds from each round on, for powers of two.
+    ahead, length = [*needed[1:], 0], 1
+    while 2 * length <= kept:
+        ahead = [one | other for one, other in zip(ahead, [*ahead[length:], *[0] * length], strict=True)][: len(needed)]
+        length *= 2
+    rest = kept - length
+    return [one | other for one, other in zip(ahead, [*ahead[rest:], *[0] * rest][: len(needed)], strict=True)]
 
 
 def _lives(
@@ -235,6 +240,8 @@ def _lives(
     """
     there: dict[int, int] = {}
     for place, (come, leave) in enumerate(zip(new, gone, strict=True)):
+        if not come | leave:
+            continue
         uses = [(place * turns + reader, reads[place * turns + reader, whole]) for reader, whole in readers]
         for turn, bits in reversed(uses) if maker is None else [(place * turns + maker, come)]:
             if bits & come:
