@@ -129,11 +129,14 @@ class _Fuser:
         if len(costs) < len(steps) or (limit is not None and self._least(steps, costs, stored) >= limit):
             return None
         found: FusedSteps | None = None
+        hopeless = set()
         for variants in _variants(steps[-1].output, MOST_ROUNDS if len(steps) > 1 else MOST_PIXELS):
+            if variants[0].down in hopeless:
+                continue
             rounds = _fewest(steps, stored, variants, self._config)
-            if rounds is None and not variants[0].kept and variants[0].split:
-                break  # Nothing takes fewer words.
             if rounds is None:
+                if variants[0].split and not variants[0].kept:
+                    hopeless.add(variants[0].down)  # Nothing takes fewer words.
                 continue
             if found and rounds.variant.rounds == 1:
                 break  # All variants are the same then.
