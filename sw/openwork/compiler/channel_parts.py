@@ -1,10 +1,10 @@
 """Some channels of a map after the others: steps whose maps are cut into parts of some channels each.
 
-A row of a depthwise layer or of a pooling reads the channel of its own number only. So such a step, and the steps that make what
-it reads, can compute some channels after the others, and no more of the maps between them need be held.
+A row of a depthwise layer, of a pooling or of a sum reads the channel of its own number only. So such a step, and the steps that
+make what it reads, can compute some channels after the others, and no more of the maps between them need be held.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ class ChannelCuts:
     def __init__(self) -> None:
         self._steps: dict[Hashable, MapStep] = {}
         self._buffers: dict[tuple[Buffer, int, int], Buffer] = {}
-        self._own: dict[MapStep, bool] = {}
+        self._firsts: dict[MapStep, tuple[int, ...] | None] = {}
 
     def cut(
         self, steps: Sequence[MapStep], channels: int
@@ -35,44 +35,47 @@ class ChannelCuts:
             The steps, of which each part follows at once what it reads; and the parts of every map that is cut. None if no map
             is cut.
         """
-        own = {one for one in steps if self._reads_own(one)}
+        own = {one: firsts for one in steps if (firsts := self._first_rows(one)) is not None}
         cut = {whole for one in own for whole in (*one.inputs, one.output)}
         if all(whole.shape[0] <= channels for whole in cut):
             return None
-        parts: dict[Buffer, list[Buffer]] = {
+        parts = {
             whole: [self._part(whole, chosen[0], len(chosen)) for chosen in even_parts(whole.shape[0], channels)]
             for whole in cut
         }
         for one in steps:
             if one in own:
-                parts[one.output] = [
-                    self._part(one.output, first + part.first_channel - source.first_channel, part.shape[0])
-                    for first, source in zip(first_channels(one.inputs), one.inputs, strict=True)
-                    for part in parts[source]
-                ]
+                rows = sorted(
+                    {
+                        first + end - source.first_channel
+                        for first, source in zip(own[one], one.inputs, strict=True)
+                        for part in parts[source]
+                        for end in (part.first_channel, part.first_channel + part.shape[0])
+                    }
+                )
+                parts[one.output] = [self._part(one.output, row, end - row) for row, end in pairwise(rows)]
         made: list[MapStep] = []
+        there = {part for one in steps for whole in one.inputs for part in parts.get(whole, (whole,))}
+        there -= {part for one in steps for part in parts.get(one.output, (one.output,))}
+        waiting = [
+            self._own_step(one, own[one], part, parts) for one in steps if one in own for part in parts[one.output]
+        ]
 
-        def follow(whole: Buffer, part: Buffer) -> None:
-            """Add what reads a part that was just made, and reads nothing else."""
-            for one in steps:
-                if one in own and whole in one.inputs:
-                    add_own(one, whole, part)
+        def add(one: MapStep) -> None:
+            """Add a step, and then what waited only for it."""
+            made.append(one)
+            there.add(one.output)
+            for other in [other for other in waiting if one.output in other.inputs]:
+                if other in waiting and there.issuperset(other.inputs):
+                    waiting.remove(other)
+                    add(other)
 
-        def add_own(one: MapStep, whole: Buffer, part: Buffer) -> None:
-            for number, (first, source) in enumerate(zip(first_channels(one.inputs), one.inputs, strict=True)):
-                if source is whole:
-                    row, count = first + part.first_channel - whole.first_channel, part.shape[0]
-                    result = self._part(one.output, row, count)
-                    form = lambda n=number, row=row, count=count: own_channel_rows(one.form, n, row, count)  # noqa: E731
-                    made.append(self._step(form, (part,), result))
-                    follow(one.output, result)
-
-        inside = {one.output for one in steps}
         for one in steps:
             if one in own:
-                for source in dict.fromkeys(one.inputs):
-                    for part in parts[source] if source not in inside else ():
-                        add_own(one, source, part)
+                for other in [other for other in waiting if other.output in parts[one.output]]:
+                    if other in waiting:
+                        waiting.remove(other)
+                        add(other)
                 continue
             inputs = tuple(part for source in one.inputs for part in parts.get(source, (source,)))
             for part in parts.get(one.output, (one.output,)):
@@ -80,10 +83,27 @@ class ChannelCuts:
                 form = lambda one=one, first=first, count=count: some_rows(  # noqa: E731
                     _rewired(one.form, one.inputs, parts), first, count
                 )
-                made.append(self._step(form, inputs, part))
-                if one.output in cut:
-                    follow(one.output, part)
+                add(self._step(form, inputs, part))
         return tuple(made), {whole: tuple(each) for whole, each in parts.items()}
+
+    def _own_step(
+        self, one: MapStep, firsts: Sequence[int], result: Buffer, parts: Mapping[Buffer, Sequence[Buffer]]
+    ) -> MapStep:
+        """Some rows of a step that reads its own channels.
+
+        Args:
+            firsts: for each input, the row that reads its channel 0.
+            result: the part of the output that the rows make.
+        """
+        row, count = result.first_channel - one.output.first_channel, result.shape[0]
+        read: dict[int, tuple[Buffer, int]] = {}
+        for number, (first, source) in enumerate(zip(firsts, one.inputs, strict=True)):
+            for part in parts[source]:
+                start = first + part.first_channel - source.first_channel
+                if start <= row and row + count <= start + part.shape[0]:
+                    read[number] = part, row - start
+        form = lambda: own_channel_rows(one.form, {n: at for n, (_, at) in read.items()}, row, count)  # noqa: E731
+        return self._step(form, tuple(part for part, _ in read.values()), result)
 
     def _part(self, whole: Buffer, first: int, count: int) -> Buffer:
         if count == whole.shape[0]:
@@ -99,10 +119,10 @@ class ChannelCuts:
             self._steps[inputs, output] = MapStep(form(), inputs, output)
         return self._steps[inputs, output]
 
-    def _reads_own(self, one: MapStep) -> bool:
-        if one not in self._own:
-            self._own[one] = reads_own_channel(one.form, one.inputs)
-        return self._own[one]
+    def _first_rows(self, one: MapStep) -> tuple[int, ...] | None:
+        if one not in self._firsts:
+            self._firsts[one] = own_channels(one.form, one.inputs)
+        return self._firsts[one]
 
 
 def _rewired(form: Form, inputs: Sequence[Buffer], parts: dict[Buffer, list[Buffer]]) -> Form:
@@ -136,39 +156,54 @@ def even_parts(count: int, most: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(first, last)) for first, last in pairwise(ends))
 
 
-def first_channels(inputs: Sequence[Buffer]) -> list[int]:
-    """The first channel of each input among the channels of all inputs together."""
-    ends = np.cumsum([source.shape[0] for source in inputs]).tolist()
-    return [0, *ends[:-1]]
+def own_channels(form: Form, inputs: Sequence[Buffer]) -> tuple[int, ...] | None:
+    """Whether each row reads at most one channel of each input, and the next row the next channel.
 
+    Depthwise layers do, poolings, sums of maps, and all that moves pixels.
 
-def reads_own_channel(form: Form, inputs: Sequence[Buffer]) -> bool:
-    """Whether each row reads the channel of its own number alone, among the channels of all inputs together."""
+    Returns:
+        For each input, the row that reads its channel 0; None if the rows read other channels.
+    """
     if form.phase_channels:
-        return False
-    nonzeros, firsts = form.nonzeros, first_channels(inputs)
-    rows = np.repeat(np.arange(len(nonzeros.lengths)), nonzeros.lengths)
-    first = np.array([firsts[tap.input] + tap.channel for tap in form.taps])[nonzeros.taps]
+        return None
+    nonzeros = form.nonzeros
     # A row without weights has a nonzero of value 0, wherever that is.
-    return bool(((nonzeros.channels + first == rows) | (nonzeros.values == 0)).all())
+    used = nonzeros.values != 0
+    rows = np.repeat(np.arange(len(nonzeros.lengths)), nonzeros.lengths)[used]
+    taps = nonzeros.taps[used]
+    channels = nonzeros.channels[used] + np.array([tap.channel for tap in form.taps])[taps]
+    sources = np.array([tap.input for tap in form.taps])[taps]
+    firsts = []
+    for number, source in enumerate(inputs):
+        found = np.unique((rows - channels)[sources == number])
+        if len(found) > 1 or (len(found) and not 0 <= found[0] <= len(nonzeros.lengths) - source.shape[0]):
+            return None
+        firsts.append(int(found[0]) if len(found) else 0)
+    covered = {
+        row for first, source in zip(firsts, inputs, strict=True) for row in range(first, first + source.shape[0])
+    }
+    return tuple(firsts) if len(covered) == len(nonzeros.lengths) else None
 
 
-def own_channel_rows(form: Form, source: int, first: int, count: int) -> Form:
-    """Some rows of a form whose rows read the channel of their own number; they and their channels are counted from 0 on.
+def own_channel_rows(form: Form, reads: Mapping[int, int], first: int, count: int) -> Form:
+    """Some rows of a form whose rows read their own channels (`own_channels`), counted from 0 on.
 
     Args:
-        source: number of the only input that they read, which is input 0 of the result.
+        reads: the numbers of the inputs that are read, which are the inputs of the result in this order, each with the channel
+            that the first row reads.
     """
     form = some_rows(form, first, count)
     nonzeros = form.nonzeros
-    kept = [number for number, tap in enumerate(form.taps) if tap.input == source]
+    order = {number: place for place, number in enumerate(reads)}
+    kept = [number for number, tap in enumerate(form.taps) if tap.input in order]
     numbers = np.zeros(len(form.taps), np.int64)
     numbers[kept] = np.arange(len(kept))
-    channels = np.repeat(np.arange(count), nonzeros.lengths)
+    starts = np.array([reads.get(tap.input, 0) for tap in form.taps])
+    rows = np.repeat(np.arange(count), nonzeros.lengths)
     return replace(
         form,
-        nonzeros=Nonzeros(nonzeros.lengths, numbers[nonzeros.taps], channels, nonzeros.values),
-        taps=tuple(form.taps[number]._replace(input=0, channel=0) for number in kept),
+        nonzeros=Nonzeros(nonzeros.lengths, numbers[nonzeros.taps], rows + starts[nonzeros.taps], nonzeros.values),
+        taps=tuple(form.taps[number]._replace(input=order[form.taps[number].input], channel=0) for number in kept),
     )
 
 

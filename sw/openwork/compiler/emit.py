@@ -142,7 +142,8 @@ class _Program:
         """Load, compute and store parts of maps."""
         for part in turn.loads:
             self.load(part, maps[part.tensor])
-        self._passes(turn.plan.run.output.tensor, turn.plan, None)
+        output = turn.plan.run.output
+        self._passes(output.step or output.tensor, turn.plan, None)
         for part in turn.stores:
             self._give(part, maps[part.tensor])
 

@@ -113,7 +113,8 @@ class _Fuser:
         """The cheapest way to run these steps fused; None if none fits or none takes less than `limit`."""
         found = self._cheapest(steps, stored, limit)
         for channels in (*CHANNELS, *FEW_CHANNELS):
-            if channels in FEW_CHANNELS and (found or len(steps) > 1):
+            # What is computed for one step has its name.
+            if channels in FEW_CHANNELS and (found or len({one.form.name for one in steps}) > 1):
                 break
             made = self._cuts.cut(steps, channels)
             if made is None:
@@ -130,7 +131,7 @@ class _Fuser:
             return None
         found: FusedSteps | None = None
         hopeless = set()
-        for variants in _variants(steps[-1].output, MOST_ROUNDS if len(steps) > 1 else MOST_PIXELS):
+        for variants in _variants(steps[-1].output, MOST_ROUNDS if limit is not None else MOST_PIXELS):
             if variants[0].down in hopeless:
                 continue
             rounds = _fewest(steps, stored, variants, self._config)
@@ -148,18 +149,23 @@ class _Fuser:
             found, limit = FusedSteps(rounds, addresses, cycles), cycles
         return found
 
-    def reason(self, step: MapStep) -> CompileError:
-        """Why a step alone does not fit."""
-        if (error := self._errors.get(step)) is not None:
+    def reason(self, steps: Sequence[MapStep]) -> CompileError:
+        """Why a step alone does not fit.
+
+        Args:
+            steps: what is computed for it.
+        """
+        for error in (self._errors[one] for one in steps if one in self._errors):
             return error
-        ways = [made[0] for channels in FEW_CHANNELS if (made := self._cuts.cut([step], channels)) is not None]
+        ways = [cut[0] for channels in FEW_CHANNELS if (cut := self._cuts.cut(steps, channels)) is not None]
+        made = steps[-1].output
         needed = min(
-            rounds_of(way, frozenset(one.output for one in way), variants[-1]).peak
-            for way in ([step], *ways)
-            for variants in _variants(step.output, MOST_PIXELS)
+            rounds_of(way, frozenset(one.output for one in way if one.output.tensor == made.tensor), variants[-1]).peak
+            for way in (steps, *ways)
+            for variants in _variants(made, MOST_PIXELS)
         )
         return CompileError(
-            f"step {step.form.name!r}: one local pixel and what it reads take {needed:,} feature words per PE, and there are "
+            f"step {steps[-1].form.name!r}: one local pixel and what it reads take {needed:,} feature words per PE, and there are "
             f"{self._config.feature_words:,}: use an array with more of them",
             need=needed,
         )
@@ -185,12 +191,16 @@ class _Fuser:
 
 
 def fuse(
-    steps: Sequence[MapStep], config: ArrayConfig, encoding: Encoding, most_words: int | None, progress: Progress
+    steps: Sequence[Sequence[MapStep]],
+    config: ArrayConfig,
+    encoding: Encoding,
+    most_words: int | None,
+    progress: Progress,
 ) -> list[FusedSteps]:
     """The groups of fused steps with the least estimated time, in order.
 
     Args:
-        steps: of the head of a network.
+        steps: for each step of the head of a network, what is computed for it; the last one makes its output.
         most_words: words of the image that one pass may use.
         progress: shows for how many steps the best groups are known.
 
@@ -198,16 +208,17 @@ def fuse(
         CompileError: a step does not fit, whatever is fused.
     """
     fuser = _Fuser(config, encoding, most_words)
-    last_read = {one.output: len(steps) for one in steps[-1:]}
-    for number, one in enumerate(steps):
-        last_read.update({source: max(last_read.get(source, 0), number) for source in one.inputs})
+    last_read = {each[-1].output: len(steps) for each in steps[-1:]}
+    for number, each in enumerate(steps):
+        last_read.update({source: max(last_read.get(source, 0), number) for one in each for source in one.inputs})
     best: list[tuple[int, list[FusedSteps]]] = [(0, [])]
     for end in progress(range(1, len(steps) + 1), "choosing which layers are fused"):
         found: tuple[int, list[FusedSteps]] | None = None
         for first in range(end - 1, max(end - 1 - MOST_FUSED, -1), -1):
             limit = None if found is None else found[0] - best[first][0]
-            stored = frozenset(one.output for one in steps[first:end] if last_read.get(one.output, -1) >= end)
-            group = fuser.cheapest(steps[first:end], stored, limit)
+            some = [one for each in steps[first:end] for one in each]
+            stored = frozenset(one.output for one in some if last_read.get(one.output, -1) >= end)
+            group = fuser.cheapest(some, stored, limit)
             if group is not None:
                 found = best[first][0] + group.cost, [*best[first][1], group]
         if found is None:

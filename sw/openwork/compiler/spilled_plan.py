@@ -139,7 +139,7 @@ class SpilledPlan:
     def __str__(self) -> str:
         lines = [f"{'fused steps':40} rounds  words  passes     cycles      moving"]
         for group in self.head:
-            names = dict.fromkeys(one.output.tensor for one in group.rounds.steps)
+            names = dict.fromkeys(one.form.name for one in group.rounds.steps)
             passes = sum(len(block.holds) for turn in group.turns for block in turn.plan.blocks)
             computing = sum(turn.plan.predicted_cycles for turn in group.turns)
             moving = sum(turn.moved_cycles(self.config) for turn in group.turns)

@@ -20,12 +20,13 @@ from openwork.compiler.external_maps import ExternalMap, Part, input_parts
 from openwork.compiler.forms import Forms
 from openwork.compiler.fusing import FusedSteps, Progress, fuse
 from openwork.compiler.memory import Lifetime, allocate
+from openwork.compiler.neighbours import with_copies
 from openwork.compiler.passes import plan_blocks
 from openwork.compiler.placed import pool_taps
 from openwork.compiler.plan import BlockPlan, RunPlan
 from openwork.compiler.rounds import MapStep, Stay, pixels_of
 from openwork.compiler.schedule import Run
-from openwork.compiler.segments import divisions
+from openwork.compiler.segments import Division, divisions
 from openwork.compiler.spilled_plan import Group, LastLayer, LastRows, Pooling, Turn
 from openwork.network import IntegerNetwork, NetworkError, Step
 from openwork.operations.form import Form
@@ -83,13 +84,7 @@ def plan_head(
     """
     network = forms.network
     part = IntegerNetwork(network.tensors[: count + 1], network.steps[:count], (network.steps[count - 1].output,))
-    found = next(iter(divisions(Forms(part, forms.forms[:count], frozenset()), config, row_groups, MOST_MAP_BYTES)))
-    if isinstance(found, CompileError):
-        raise found
-    if found.gathered:
-        raise CompileError(
-            f"the maps up to {network.steps[count - 1].output!r} are too small for {row_groups} row groups"
-        )
+    found = _division(Forms(part, forms.forms[:count], frozenset()), config, row_groups)
     wholes = {}
     for tensor in network.tensors[: count + 1]:
         segment = found.segment(tensor.name)
@@ -102,7 +97,7 @@ def plan_head(
         )
     source = wholes[network.input.name]
     steps = [
-        MapStep(form, tuple(wholes[name] for name in step.inputs), wholes[step.output])
+        with_copies(MapStep(form, tuple(wholes[name] for name in step.inputs), wholes[step.output]))
         for step, form in zip(network.steps[:count], forms.forms[:count], strict=True)
         if form is not None
     ]
@@ -125,6 +120,37 @@ def plan_head(
         [Lifetime(tensor, one.bytes, born[tensor], dies.get(tensor, 0)) for tensor, one in maps.items()]
     )
     return wholes, {tensor: replace(one, base=addresses[tensor]) for tensor, one in maps.items()}, tuple(head)
+
+
+def _division(forms: Forms, config: ArrayConfig, row_groups: int) -> Division:
+    """Of the divisions without a cut, the one whose blocks have the fewest words.
+
+    Raises:
+        CompileError: there is none.
+    """
+    found: Division | None = None
+    reason: CompileError | None = None
+    for one in divisions(forms, config, row_groups, MOST_MAP_BYTES):
+        if isinstance(one, CompileError):
+            reason = reason or one
+        elif one.gathered or any(segment.row_groups != row_groups for segment in one.segments):
+            break
+        elif found is None or _words(forms, one) < _words(forms, found):
+            found = one
+    if found is None:
+        last = forms.network.steps[-1].output
+        raise reason or CompileError(f"the maps up to {last!r} are too small for {row_groups} row groups")
+    return found
+
+
+def _words(forms: Forms, division: Division) -> int:
+    """Feature words per PE of all maps together."""
+    shapes = {tensor.name: tensor.shape for tensor in forms.network.tensors}
+    return sum(
+        shapes[name][0] * down * across
+        for segment in division.segments
+        for name, (down, across) in segment.blocks.items()
+    )
 
 
 def _turns(
@@ -208,7 +234,7 @@ def plan_pooling(
         part = some.window_at(whole.pixels, first)
         # The channels of what is read begin with number 0.
         read = replace(part, first_channel=0)
-        one = pool_taps(own_channel_rows(form, 0, start, number), replace(some, first_channel=0))
+        one = pool_taps(own_channel_rows(form, {0: 0}, start, number), replace(some, first_channel=0))
         run = Run(one, (read,), output.channels(start, number))
         turns.append(Turn((part,), RunPlan(run, plan_blocks(run, config, encoding))))
     return Pooling(step, tuple(turns), output, address)

@@ -6,7 +6,7 @@ import pytest
 from tests.openwork.compiler.test_rounds import map_steps
 
 from openwork.compiler.buffers import Buffer
-from openwork.compiler.channel_parts import ChannelCuts, even_parts, reads_own_channel
+from openwork.compiler.channel_parts import ChannelCuts, even_parts, own_channels
 from openwork.compiler.rounds import MapStep
 
 
@@ -35,7 +35,7 @@ def test_all_parts_together_are_the_whole(channels: int) -> None:
     assert made is not None
     cut, parts = made
     assert products(cut) == products(steps)
-    assert {whole.tensor for whole in parts} == {"stem", "side", "largest", "depthwise"}
+    assert {whole.tensor for whole in parts} == {"stem", "side", "largest", "depthwise", "half", "other", "sum"}
     for whole, each in parts.items():
         assert all(part.shape[0] <= channels for part in each)
         ends = [(part.first_channel, part.first_channel + part.shape[0]) for part in each]
@@ -56,7 +56,8 @@ def test_equal_parts_are_the_same_objects() -> None:
 
 def test_nothing_is_cut_where_no_step_reads_its_own_channel() -> None:
     steps = map_steps()
-    assert [reads_own_channel(one.form, one.inputs) for one in steps] == [False, False, True, True, False, False]
+    firsts = [own_channels(one.form, one.inputs) for one in steps]
+    assert firsts == [None, None, (0, 4), (0,), None, None, None, (0, 0)]
     assert ChannelCuts().cut(steps[:2], 1) is None
     assert ChannelCuts().cut(steps, 64) is None
 

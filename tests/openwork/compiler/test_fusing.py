@@ -21,7 +21,7 @@ def array(words: int) -> ArrayConfig:
 @pytest.mark.parametrize("words", [64, 128, 4096])
 def test_groups_fit_and_hold_every_step_once(words: int) -> None:
     steps = map_steps()
-    groups = fuse(steps, array(words), Encoding.PACKED, None, lambda steps, _: steps)
+    groups = fuse([[one] for one in steps], array(words), Encoding.PACKED, None, lambda steps, _: steps)
     names = [dict.fromkeys(one.output.tensor for one in group.rounds.steps) for group in groups]
     assert [name for each in names for name in each] == [one.output.tensor for one in steps]
     for group in groups:
@@ -38,7 +38,12 @@ def test_groups_fit_and_hold_every_step_once(words: int) -> None:
 
 def test_more_memory_costs_less() -> None:
     costs = [
-        sum(group.cost for group in fuse(map_steps(), array(words), Encoding.PACKED, None, lambda steps, _: steps))
+        sum(
+            group.cost
+            for group in fuse(
+                [[one] for one in map_steps()], array(words), Encoding.PACKED, None, lambda steps, _: steps
+            )
+        )
         for words in (64, 128, 512, 4096)
     ]
     assert costs == sorted(costs, reverse=True)
@@ -68,4 +73,4 @@ def test_a_step_that_does_not_fit_is_named_with_its_need() -> None:
     with pytest.raises(
         CompileError, match="step 'wide': one local pixel and what it reads take 81 feature words per PE"
     ):
-        fuse(steps, array(64), Encoding.PACKED, None, lambda steps, _: steps)
+        fuse([steps], array(64), Encoding.PACKED, None, lambda steps, _: steps)

@@ -5,6 +5,7 @@ from functools import reduce
 from itertools import product
 from operator import or_
 
+import numpy as np
 import pytest
 from tests.system.networks import Builder
 
@@ -18,7 +19,7 @@ ROW_GROUPS, LANES = 2, 3
 
 
 def network() -> IntegerNetwork:
-    """A map that is read twice, a pooling of two maps, a depthwise layer, and a stride."""
+    """A map that is read twice, a pooling of two maps, a depthwise layer, a stride, and a sum."""
     net = Builder((3, 16, 12), zero_point=-9, seed=1)
     net.layer("stem", ("input",), 4, (3, 3), padding=(1, 1, 1, 1), low=-9)
     net.layer("side", ("stem",), 5, (1, 1))
@@ -26,6 +27,11 @@ def network() -> IntegerNetwork:
     net.layer("depthwise", ("largest",), 9, (3, 3), padding=(1, 1, 1, 1), groups=9, density=0.9)
     net.layer("joined", ("depthwise", "stem"), 6, (1, 1))
     net.layer("half", ("joined",), 3, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
+    eye = np.zeros((3, 6, 1, 1), np.int8)
+    eye[np.arange(3), np.arange(3)] = 3
+    eye[np.arange(3), 3 + np.arange(3)] = -5
+    net.layer("other", ("joined",), 3, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
+    net.weighted("sum", ("half", "other"), eye)
     return net.network()
 
 
@@ -96,7 +102,7 @@ VARIANTS = [
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_what_is_read_is_there_and_what_is_stored_is_whole(variant: Variant) -> None:
     steps = map_steps()
-    for first, last in ((0, 6), (1, 4), (3, 6), (2, 3)):
+    for first, last in ((0, 8), (1, 4), (3, 6), (2, 3), (4, 8)):
         some = steps[first:last]
         later = {source for one in steps[last:] for source in one.inputs}
         stored = frozenset(one.output for one in some if one.output in later or one is some[-1])
