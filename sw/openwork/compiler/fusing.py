@@ -25,6 +25,9 @@ from openwork_hw.arch.timing import BETWEEN_CYCLES, READ_CYCLES
 CHANNELS = (128, 64, 32, 16)
 """How many channels parts of maps have at most that are computed after each other."""
 
+MOST_PARTS = 20
+"""Parts of a map at most: more would take long to plan, and bring little."""
+
 FEW_CHANNELS = (8, 4, 2, 1)
 """Likewise, for a step alone that fits in no other way."""
 
@@ -116,6 +119,8 @@ class _Fuser:
             # What is computed for one step has its name.
             if channels in FEW_CHANNELS and (found or len({one.form.name for one in steps}) > 1):
                 break
+            if channels in CHANNELS and max(one.output.shape[0] for one in steps) > MOST_PARTS * channels:
+                continue
             made = self._cuts.cut(steps, channels)
             if made is None:
                 continue
