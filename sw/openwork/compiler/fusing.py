@@ -201,6 +201,7 @@ def fuse(
     encoding: Encoding,
     most_words: int | None,
     progress: Progress,
+    most_cycles: int | None = None,
 ) -> list[FusedSteps]:
     """The groups of fused steps with the least estimated time, in order.
 
@@ -208,9 +209,10 @@ def fuse(
         steps: for each step of the head of a network, what is computed for it; the last one makes its output.
         most_words: words of the image that one pass may use.
         progress: shows for how many steps the best groups are known.
+        most_cycles: what another division of the maps takes; None if there is none.
 
     Raises:
-        CompileError: a step does not fit, whatever is fused.
+        CompileError: a step does not fit, whatever is fused; or all steps take more than `most_cycles`.
     """
     fuser = _Fuser(config, encoding, most_words)
     last_read = {each[-1].output: len(steps) for each in steps[-1:]}
@@ -228,6 +230,8 @@ def fuse(
                 found = best[first][0] + group.cost, [*best[first][1], group]
         if found is None:
             raise fuser.reason(steps[end - 1])
+        if most_cycles is not None and found[0] > most_cycles:
+            raise CompileError(f"the maps take fewer than {found[0]:,} cycles if they are divided in another way")
         best.append(found)
     return best[-1][1]
 

@@ -130,14 +130,18 @@ def best_spilled_plan(
     legal = [groups for groups in reversed(config.row_groups) if config.pes // groups <= config.replicas]
     last = reason
     for count in cuts(forms):
-        plans = []
+        best: SpilledPlan | None = None
         for groups in [row_groups] if row_groups else legal:
+            fewest = None if best is None else best.predicted_cycles
             try:
-                plans.append(_spilled_plan(forms, config, encoding, count, groups, most_words, progress))
+                plan = _spilled_plan(forms, config, encoding, count, groups, most_words, progress, fewest)
             except CompileError as error:
                 last = error
-        if plans:
-            return min(plans, key=lambda plan: plan.predicted_cycles)
+                continue
+            if fewest is None or plan.predicted_cycles < fewest:
+                best = plan
+        if best is not None:
+            return best
     if last is reason:
         raise reason
     raise CompileError(f"{reason}; with maps in the external memory: {last}", need=reason.need)
@@ -151,6 +155,7 @@ def _spilled_plan(
     row_groups: int,
     most_words: int,
     progress: Progress,
+    most_cycles: int | None,
 ) -> SpilledPlan:
     """The plan with a head of so many steps."""
     network = forms.network
@@ -163,7 +168,7 @@ def _spilled_plan(
             last = plan_last(forms, config, encoding, count + 1, most_words) if pooled else None
             if last is None:
                 raise
-    wholes, maps, head = plan_head(forms, config, encoding, count, row_groups, most_words, progress)
+    wholes, maps, head = plan_head(forms, config, encoding, count, row_groups, most_words, progress, most_cycles)
     made = maps[network.steps[count - 1].output]
     if pooled:
         address = 0

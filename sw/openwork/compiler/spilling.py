@@ -71,6 +71,7 @@ def plan_head(
     row_groups: int,
     most_words: int | None,
     progress: Progress,
+    most_cycles: int | None,
 ) -> tuple[dict[str, Buffer], dict[str, ExternalMap], tuple[Group, ...]]:
     """How the tensors of a head are divided, the maps of it that are in the external memory, and its fused steps.
 
@@ -78,9 +79,10 @@ def plan_head(
         count: its number of steps.
         most_words: words of the image that one pass may use.
         progress: shows for how many steps the best groups are known.
+        most_cycles: what another division of the maps takes; None if there is none.
 
     Raises:
-        CompileError: not even one pixel of a step fits, or a tap reaches too far. The message names the step.
+        CompileError: the head takes more cycles than that, not even one pixel of a step fits, or a tap reaches too far.
     """
     network = forms.network
     part = IntegerNetwork(network.tensors[: count + 1], network.steps[:count], (network.steps[count - 1].output,))
@@ -104,7 +106,7 @@ def plan_head(
     planned: dict[tuple[MapStep, tuple[int, ...]], tuple[BlockPlan, ...]] = {}
     parts: dict[str, list[Part]] = {source.tensor: list(input_parts(source, config))}
     head = []
-    for fused in fuse(steps, config, encoding, most_words, progress):
+    for fused in fuse(steps, config, encoding, most_words, progress, most_cycles):
         turns = tuple(_turns(fused, config, encoding, most_words, planned))
         head.append(Group(fused.rounds, turns))
         for one in (one for turn in turns for one in turn.stores):

@@ -83,6 +83,24 @@ def test_other_networks(build: object) -> None:
     check(image)
 
 
+def small_end() -> IntegerNetwork:
+    """Ends in depthwise kernels of 5 x 5 over as many pixels as there are blocks, and a sum."""
+    net = Builder((3, 16, 12), zero_point=-9, seed=1)
+    net.layer("first", ("input",), 8, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
+    net.layer("half", ("first",), 12, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
+    net.layer("wide", ("half",), 12, (5, 5), padding=(2, 2, 2, 2), groups=12, density=0.8)
+    net.layer("joined", ("wide", "half"), 12, (1, 1))
+    net.average("average", "joined")
+    return net.network()
+
+
+def test_kernels_that_reach_two_neighbours() -> None:
+    plan, image = compiled(small_end(), 64)
+    assert isinstance(plan, SpilledPlan)
+    assert any(one.output.step == "wide" for group in plan.head for one in group.rounds.steps)
+    check(image)
+
+
 def test_a_network_that_fits_compiles_as_always() -> None:
     _, image = compiled(photograph(), 1024)
     assert not image.map_bytes and not image.spilled
