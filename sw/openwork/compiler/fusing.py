@@ -25,17 +25,17 @@ from openwork_hw.arch.timing import BETWEEN_CYCLES, READ_CYCLES
 CHANNELS = (128, 64, 32, 16)
 """How many channels parts of maps have at most that are computed after each other."""
 
-MOST_PARTS = 20
-"""Parts of a map at most: more would take long to plan, and bring little."""
-
 FEW_CHANNELS = (8, 4, 2, 1)
 """Likewise, for a step alone that fits in no other way."""
+
+MOST_PARTS = 20
+"""Parts of a map at most: more would take long to plan, and bring little."""
 
 Progress = Callable[[Sequence[int], str], Iterable[int]]
 """Wraps the steps of a loop, and shows a title and how many steps are done."""
 
 MOST_FUSED = 8
-"""Steps that are fused at most. Longer groups were never chosen for the networks of the record."""
+"""Steps that are fused at most. To try longer groups, too, takes much longer."""
 
 MOST_ROUNDS = 64
 """Rounds of several steps at most: passes over fewer pixels take much longer than their products."""
@@ -47,7 +47,7 @@ COMMAND_CYCLES = BETWEEN_CYCLES + READ_CYCLES
 """What a short command takes besides the cycles that it reports."""
 
 FETCHED_WORD_CYCLES = 2.1
-"""Cycles in which a word of the image comes out of an SDRAM with 16 data pins."""
+"""Cycles in which a word of the image comes out of an SDRAM with 16 data pins; less with 32. Used for estimates alone."""
 
 
 @dataclass(frozen=True)
