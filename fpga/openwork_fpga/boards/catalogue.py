@@ -90,7 +90,7 @@ BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
         _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=100),
-        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k", 4096, 2048),
+        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k-sdram", 4096, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
         _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
         Board(
@@ -136,7 +136,7 @@ BOARDS: dict[str, Board] = {
             platform=ColorlightI5Platform,
             chip=ecp5.CHIP,
             device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_MHZ),
-            preset="ecp5-25k",
+            preset="ecp5-25k-sdram",
             encodings=(Encoding.PACKED,),
             clock_mhz=CLOCK_MHZ,
             baud=115_200,

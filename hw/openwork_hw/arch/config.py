@@ -210,6 +210,8 @@ PRESETS: dict[str, ArrayConfig] = {
     "demo": ArrayConfig(pes=4, lanes=4, replicas=4),
     "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), replicas=3, technology=Technology.ECP5),
     "ecp5-25k": ArrayConfig(pes=4, lanes=7, replicas=2, technology=Technology.ECP5),
+    # A feeder for every second PE leaves flip-flops for what fetches the image out of an SDRAM.
+    "ecp5-25k-sdram": ArrayConfig(pes=4, lanes=7, group_sizes=(2, 4), replicas=2, technology=Technology.ECP5),
     "ecp5-12k": ArrayConfig(pes=2, lanes=7, replicas=2, technology=Technology.ECP5),
     "ice40-up5k": ArrayConfig(
         pes=1,
