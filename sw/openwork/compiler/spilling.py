@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 
 from openwork.compiler.buffers import Buffer
-from openwork.compiler.channel_parts import even_parts, own_channel_rows, some_rows
+from openwork.compiler.channel_parts import even_parts, part_rows, some_rows
 from openwork.compiler.errors import CompileError
 from openwork.compiler.external_maps import ExternalMap, Part, input_parts
 from openwork.compiler.forms import Forms
@@ -236,7 +236,10 @@ def plan_pooling(
         part = some.window_at(whole.pixels, first)
         # The channels of what is read begin with number 0.
         read = replace(part, first_channel=0)
-        one = pool_taps(own_channel_rows(form, {0: 0}, start, number), replace(some, first_channel=0))
+        rest = replace(whole, shape=(channels - start - number, *whole.shape[1:]), first_channel=start + number)
+        before = replace(whole, shape=(start, *whole.shape[1:]))
+        rows, _ = part_rows(form, (whole,), {whole: (before, some, rest)}, start, number)
+        one = pool_taps(rows, replace(some, first_channel=0))
         run = Run(one, (read,), output.channels(start, number))
         turns.append(Turn((part,), RunPlan(run, plan_blocks(run, config, encoding))))
     return Pooling(step, tuple(turns), output, address)

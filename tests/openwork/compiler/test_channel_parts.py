@@ -35,7 +35,16 @@ def test_all_parts_together_are_the_whole(channels: int) -> None:
     assert made is not None
     cut, parts = made
     assert products(cut) == products(steps)
-    assert {whole.tensor for whole in parts} == {"stem", "side", "largest", "depthwise", "half", "other", "sum"}
+    assert {whole.tensor for whole in parts} == {
+        "stem",
+        "side",
+        "largest",
+        "depthwise",
+        "half",
+        "other",
+        "sum",
+        "residual",
+    }
     for whole, each in parts.items():
         assert all(part.shape[0] <= channels for part in each)
         ends = [(part.first_channel, part.first_channel + part.shape[0]) for part in each]
@@ -56,8 +65,8 @@ def test_equal_parts_are_the_same_objects() -> None:
 
 def test_nothing_is_cut_where_no_step_reads_its_own_channel() -> None:
     steps = map_steps()
-    firsts = [own_channels(one.form, one.inputs) for one in steps]
-    assert firsts == [None, None, (0, 4), (0,), None, None, None, (0, 0)]
+    firsts = [{source.tensor: row for source, row in own_channels(one.form, one.inputs).items()} for one in steps]
+    assert firsts == [{}, {}, {"stem": 0, "side": 4}, {"largest": 0}, {}, {}, {}, {"half": 0, "other": 0}, {"sum": 0}]
     assert ChannelCuts().cut(steps[:2], 1) is None
     assert ChannelCuts().cut(steps, 64) is None
 

@@ -19,7 +19,7 @@ ROW_GROUPS, LANES = 2, 3
 
 
 def network() -> IntegerNetwork:
-    """A map that is read twice, a pooling of two maps, a depthwise layer, a stride, and a sum."""
+    """A map that is read twice, a pooling of two maps, a depthwise layer, a stride, a sum, and a residual."""
     net = Builder((3, 16, 12), zero_point=-9, seed=1)
     net.layer("stem", ("input",), 4, (3, 3), padding=(1, 1, 1, 1), low=-9)
     net.layer("side", ("stem",), 5, (1, 1))
@@ -32,6 +32,8 @@ def network() -> IntegerNetwork:
     eye[np.arange(3), 3 + np.arange(3)] = -5
     net.layer("other", ("joined",), 3, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2))
     net.weighted("sum", ("half", "other"), eye)
+    joined = np.concatenate([eye[:, :3], net.weights(3, 3, 1, 1)], axis=1)
+    net.weighted("residual", ("sum", "other"), joined)
     return net.network()
 
 
@@ -102,7 +104,7 @@ VARIANTS = [
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_what_is_read_is_there_and_what_is_stored_is_whole(variant: Variant) -> None:
     steps = map_steps()
-    for first, last in ((0, 8), (1, 4), (3, 6), (2, 3), (4, 8)):
+    for first, last in ((0, 9), (1, 4), (3, 6), (2, 3), (4, 9)):
         some = steps[first:last]
         later = {source for one in steps[last:] for source in one.inputs}
         stored = frozenset(one.output for one in some if one.output in later or one is some[-1])
