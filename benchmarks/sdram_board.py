@@ -36,12 +36,13 @@ NETWORKS = (
     "ResNet-20, CIFAR-10",
     "ResNet-56, CIFAR-10",
     "SqueezeNet 1.0, Deep Compression",
+    "EfficientNet-Lite0, pruned to 50 %",
 )
 INPUTS = 2
 LARGE_INPUTS = 1
 """Of a network for photographs, of which each input takes minutes of an idle core."""
 
-LARGE = ("SqueezeNet 1.0, Deep Compression",)
+LARGE = ("SqueezeNet 1.0, Deep Compression", "EfficientNet-Lite0, pruned to 50 %")
 
 
 def measure(name: str, board: Board, image: Image, fetched: Fetched, origin: Origin) -> Run:

@@ -1,6 +1,7 @@
 """Fused steps in rounds: whatever a step reads is there, everything that is stored is computed, and no word is used twice."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 from operator import or_
@@ -134,3 +135,13 @@ def test_more_rounds_and_shorter_stays_take_fewer_words() -> None:
     kept, again = (rounds_of(steps, stored, Variant(4, False, kept, True)) for kept in (4, 0))
     computed = [sum(stay.bits.bit_count() for stay in one.stays) for one in (kept, again)]
     assert again.peak < kept.peak and computed[0] < computed[1]
+
+
+def test_a_window_knows_where_its_pixels_lie() -> None:
+    whole = map_steps()[0].output  # 4 channels
+    one = whole.window_at((5, 6, 2), 100)
+    assert [one.word(pixel) for pixel in (5, 6, 2)] == [100, 104, 108]
+    assert one.words == 12 and one.stretches == (3,)
+    apart = replace(one, window=(1, 2, 3, 9), starts=(0, 4, 40, 44))
+    assert apart.stretches == (2, 2) and apart.word(3) == 40
+    assert whole.stretches == (len(whole.pixels),) and whole.word(3) == 12
