@@ -10,7 +10,7 @@ from openwork.image import Image
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, Shape, Step
 from openwork.report.memory import alive, memory_spans
-from openwork_hw.arch.commands import RunCommand, StoreCommand
+from openwork_hw.arch.commands import RunCommand
 from openwork_hw.arch.encodings import entropy_bound_bits
 
 
@@ -32,7 +32,8 @@ class LayerRow:
         cycles: predicted, moves included.
         bound_cycles: ``macs`` divided by the MACs of the array: no array of as many multipliers takes fewer.
         share: of the cycles of all steps, 0 to 1.
-        memory_words: feature words per PE that hold something while the step runs.
+        memory_words: feature words per PE that hold something while the step runs; of a fused step, up to the highest word that it
+            reads or writes.
     """
 
     number: int
@@ -79,22 +80,25 @@ class LayerRow:
 def layer_rows(image: Image) -> list[LayerRow]:
     """A row for each step, in the order in which they run."""
     runs: dict[str, list[tuple[RunCommand, int]]] = {}
-    windows: dict[str, int] = {}  # feature words that a step in windows needs
-    streams: dict[str, dict[bytes, int]] = {}  # of a step in windows, which use the same ones again
+    reach: dict[str, int] = {}  # of fused steps: the feature words up to the highest that they read or write
+    sweeps: dict[str, tuple[int, int]] = {}  # of fused steps: words of all weight streams, and rows in them
     places = {place.tensor: place for place in image.places}
     for plan, instruction in zip(image.commands, image.instructions, strict=True):
         command, place = instruction.command, places[plan.tensor]
-        if isinstance(command, StoreCommand) and command.pieces:
-            windows[plan.tensor] = max(windows.get(plan.tensor, 0), command.address + command.words)
-        # Not what a step makes for itself before it makes its output.
         if not isinstance(command, RunCommand):
             continue
-        if plan.tensor in image.spilled or 0 <= command.output_base - place.base < place.words:
-            words = sum(len(feeder.words) for feeder in instruction.feeders)
+        words = sum(len(feeder.words) for feeder in instruction.feeders)
+        if plan.tensor in image.spilled:
+            ends = [command.output_base + command.hold * command.output_stride]
+            ends += [tap.address + command.layout.channels for tap in instruction.taps]
+            reach[plan.tensor] = max(reach.get(plan.tensor, 0), *ends)
+            before, rows_before = sweeps.get(plan.tensor, (0, 0))
+            written = sum(record.write for feeder in instruction.feeders for record in feeder.records)
+            sweeps[plan.tensor] = before + words, rows_before + written
             runs.setdefault(plan.tensor, []).append((command, words))
-            streams.setdefault(plan.tensor, {}).update(
-                (feeder.words.tobytes(), len(feeder.words)) for feeder in instruction.feeders
-            )
+        # Not what a step makes for itself before it makes its output.
+        elif 0 <= command.output_base - place.base < place.words:
+            runs.setdefault(plan.tensor, []).append((command, words))
     spans = memory_spans(image)
     cycles = image.step_cycles()
     total = image.compute_cycles
@@ -115,17 +119,27 @@ def layer_rows(image: Image) -> list[LayerRow]:
                 row_groups=passes[0][0].row_groups if passes else 0,
                 streams=image.config.pes // passes[0][0].row_groups if passes else 0,
                 holds=tuple(run.hold for run, _ in passes),
-                stream_words=sum(streams[step.output].values())
-                if step.output in windows
-                else sum(words for run, words in passes if run.output_base == passes[0][0].output_base),
+                stream_words=_stream_words(passes, sweeps.get(step.output), image.network.tensor(step.output).shape[0]),
                 macs=step.macs,
                 cycles=cycles[step.output],
                 bound_cycles=step.macs / image.config.macs,
                 share=cycles[step.output] / total,
-                memory_words=windows.get(step.output) or alive(spans, number),
+                memory_words=reach.get(step.output) or alive(spans, number),
             )
         )
     return rows
+
+
+def _stream_words(passes: Sequence[tuple[RunCommand, int]], sweep: tuple[int, int] | None, rows: int) -> int:
+    """Words of the weight streams of all rows of a step, once.
+
+    Args:
+        passes: the passes of the step, and the words of each.
+        sweep: for a fused step, the words of all its passes, and the rows in them; its passes may cut the rows in several ways.
+    """
+    if sweep is not None:
+        return round(sweep[0] * rows / sweep[1])
+    return sum(words for run, words in passes if run.output_base == passes[0][0].output_base)
 
 
 def own_weights(network: IntegerNetwork, step: Step) -> NDArray[np.int8]:
