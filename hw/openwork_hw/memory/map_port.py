@@ -71,11 +71,12 @@ class MapPort(wiring.Component):
             range(QUEUE_WORDS + 1)
         )  # words that were asked for and are not gone, or that have not been written
         gathered = Signal(WORD_BITS - 8, reset_less=True)
-        none_left, ends, comes, goes = (Signal(name=name) for name in ("none_left", "ends", "comes", "goes"))
+        # Whether `count` is 0, and whether it is 1: known a cycle ahead, because the array waits for what depends on them.
+        none_left, one_left = Signal(init=1), Signal()
+        ends, comes, goes = (Signal(name=name) for name in ("ends", "comes", "goes"))
         up_to_border = Signal(range(burst + 1))
         m.d.comb += [
-            none_left.eq(count == 0),
-            ends.eq((place == 3) | (count == 1)),
+            ends.eq((place == 3) | one_left),
             up_to_border.eq(burst - address % burst),
             request.address.eq(address),
             queue.w_data.eq(self.i_words.payload),
@@ -93,7 +94,7 @@ class MapPort(wiring.Component):
                         with m.If(comes):
                             m.d.sync += gathered.word_select(number, 8).eq(self.i.payload)
         with m.If(comes | goes):
-            m.d.sync += [count.eq(count - 1), place.eq(place + 1)]
+            m.d.sync += [count.eq(count - 1), place.eq(place + 1), none_left.eq(one_left), one_left.eq(count == 2)]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -102,6 +103,8 @@ class MapPort(wiring.Component):
                     address.eq(piece.address[2:]),
                     place.eq(piece.address[:2]),
                     count.eq(piece.bytes),
+                    none_left.eq(piece.bytes == 0),
+                    one_left.eq(piece.bytes == 1),
                     words.eq((piece.bytes + piece.address[:2] + 3)[2:]),
                     waiting.eq(0),
                 ]

@@ -83,7 +83,13 @@ class SdramController(wiring.Component):
         rest = max(config.trfc, config.tmrd) - 1
         most = max(rest, config.open_cycles, config.trcd)
         since = Signal(range(most + 1))
-        m.d.sync += since.eq(Mux(since == most, most, since + 1))
+        # Whether a beat may come, and whether the last one may: known a cycle ahead, because much waits for what depends on them.
+        opened, long_open = Signal(), Signal()
+        m.d.sync += [
+            since.eq(Mux(since == most, most, since + 1)),
+            opened.eq(since + 1 >= config.trcd),
+            long_open.eq(since + 2 >= config.open_cycles),
+        ]
 
         # Cycles until the bank that was used last is closed.
         after_write, after_read = config.twr + config.trp, 1 + config.trp
@@ -91,10 +97,10 @@ class SdramController(wiring.Component):
         m.d.comb += closed.eq(until == 0)
         m.d.sync += until.eq(Mux(closed, 0, until - 1))
 
-        column, left, last, beat = Signal(chip.column_bits), Signal(chip.column_bits), Signal(), Signal()
+        column, left, beat = Signal(chip.column_bits), Signal(chip.column_bits), Signal()
+        last = Signal()  # left is 0
         in_burst = Signal()
         fresh = Signal(init=1)  # the request's row has not been opened yet
-        m.d.comb += last.eq(left == 0)
         with m.FSM():
             with m.State("START"):
                 m.d.comb += [port.command.eq(start.command), timer.refreshed.eq(timer.tick)]
@@ -111,7 +117,7 @@ class SdramController(wiring.Component):
                     self.idle.eq(closed & ~due & ~self.i_requests.valid),
                     timer.restart.eq(self.restart & self.idle),
                 ]
-                m.d.sync += since.eq(1)
+                m.d.sync += [since.eq(1), opened.eq(config.trcd <= 1), long_open.eq(config.open_cycles <= 2)]
                 with m.If(due):
                     with m.If(closed):
                         m.d.comb += [port.command.eq(Command.REFRESH), timer.refreshed.eq(1)]
@@ -120,21 +126,25 @@ class SdramController(wiring.Component):
                     m.d.comb += port.command.eq(Command.ACTIVATE)
                     m.d.sync += [bank.eq(request.address.bank), fresh.eq(0)]
                     with m.If(fresh):
-                        m.d.sync += [column.eq(request.address.column), left.eq(request.further)]
+                        m.d.sync += [
+                            column.eq(request.address.column),
+                            left.eq(request.further),
+                            last.eq(request.further == 0),
+                        ]
                     m.next = "BURST"
 
             with m.State("BURST"):
                 ready = Signal()
                 m.d.comb += [
                     in_burst.eq(1),
-                    ready.eq((since >= config.trcd) & (~last | (since >= config.open_cycles - 1))),
+                    ready.eq(opened & (~last | long_open)),
                     words.ready.eq(ready & request.write & ~port.busy),
                     beat.eq(Mux(request.write, words.ready & words.valid, ready)),
                     self.i_requests.ready.eq(beat & last),
                 ]
                 with m.If(beat):
                     m.d.comb += port.command.eq(Mux(request.write, Command.WRITE, Command.READ))
-                    m.d.sync += [column.eq(column + 1), left.eq(left - 1)]
+                    m.d.sync += [column.eq(column + 1), left.eq(left - 1), last.eq(left == 1)]
                     m.d.sync += until.eq(Mux(request.write, after_write - 1, after_read - 1))
                     with m.If(last):
                         m.d.sync += fresh.eq(1)

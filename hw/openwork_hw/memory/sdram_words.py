@@ -100,6 +100,8 @@ class SdramWords(wiring.Component):
         reading, address = Signal(), Signal(chip.word_address_bits, reset_less=True)
         room = Signal(range(QUEUE_WORDS + 1))
         to_come = Signal(range(QUEUE_WORDS * beats + 1))  # of the chip's words that were asked for
+        # What was asked for counts a cycle later: the controller takes no request in the cycle after it was offered.
+        counted, bursts, bursts_words = Signal.like(to_come), Signal(), Signal(range(burst + 1))
         words = Signal(range(burst + 1))  # of a burst: up to the next multiple of their number
         m.d.comb += [
             self.o_requests.valid.eq(waits),
@@ -155,7 +157,7 @@ class SdramWords(wiring.Component):
             ]
         with m.Elif(gone):
             m.d.sync += [map_left.eq(map_left - 1), map_writes.eq(map_left != 1)]
-        with m.Elif(map_reads & (to_come == 0)):
+        with m.Elif(map_reads & (to_come == 0) & (counted == 0)):
             m.d.sync += map_reads.eq(0)
 
         # Writes.
@@ -196,7 +198,7 @@ class SdramWords(wiring.Component):
             m.d.sync += [came.eq(word), part.eq(Mux(whole, 0, part + 1))]
         map_beats = Mux(asks["map"] & ~maps.payload.write, maps.payload.words * beats, 0)
         asked = Mux(asks["burst"], words * beats, Mux(asks["peek"], beats, map_beats))
-        m.d.sync += to_come.eq(to_come + asked - coming)
+        m.d.sync += [counted.eq(asked), to_come.eq(to_come + counted - coming)]
         with m.If(asks["peek"]):
             m.d.sync += [peeks.eq(1), peek_wanted.eq(1)]
         with m.Elif(whole):
@@ -211,9 +213,13 @@ class SdramWords(wiring.Component):
             self.i_starts.ready.eq(begins),
             self.restart.eq(begins),
         ]
-        m.d.sync += room.eq(room - Mux(asks["burst"], words, 0) + (self.o.valid & self.o.ready))
-        with m.If(asks["burst"]):
-            m.d.sync += address.eq(address + words)
+        m.d.sync += [
+            bursts.eq(asks["burst"]),
+            bursts_words.eq(words),
+            room.eq(room - Mux(bursts, bursts_words, 0) + (self.o.valid & self.o.ready)),
+        ]
+        with m.If(bursts):
+            m.d.sync += address.eq(address + bursts_words)
         with m.If(self.i_starts.valid):
-            m.d.sync += [reading.eq(begins), address.eq(self.i_starts.payload), room.eq(QUEUE_WORDS)]
+            m.d.sync += [reading.eq(begins), address.eq(self.i_starts.payload), room.eq(QUEUE_WORDS), bursts.eq(0)]
         return m
