@@ -56,13 +56,13 @@ def test_no_rule_is_broken_and_refreshes_come_in_time(
 @pytest.mark.parametrize(
     ("healthy", "broken", "claim"),
     [
-        ("since >= config.trcd)", "since >= config.trcd - 1)", "trcd"),
+        ("opened.eq(since + 1 >= config.trcd)", "opened.eq(since + 2 >= config.trcd)", "trcd"),
         ("after_read - 1)", "after_read - 2)", "trp"),
         ("after_write - 1, ", "after_write - 2, ", "trp"),
         ("(closed | (request.address.bank != bank))", "(closed | 1)", "trc"),
         ("with m.If(closed):", "with m.If(1):", "trp"),
         ("(until <= config.trp)", "1", "twr"),
-        ("(since >= config.open_cycles - 1)", "(since >= config.open_cycles - 2)", "tras"),
+        ("long_open.eq(since + 2 >= config.open_cycles)", "long_open.eq(since + 3 >= config.open_cycles)", "tras"),
         ("(since >= config.open_cycles) &", "(since >= config.open_cycles - 1) &", "tras"),
         ("until.eq(config.trp - 1)", "until.eq(config.trp - 2)", "trp"),
         ("ready & request.write & ~port.busy", "ready & request.write", "turnaround"),

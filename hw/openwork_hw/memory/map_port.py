@@ -75,10 +75,15 @@ class MapPort(wiring.Component):
         none_left, one_left = Signal(init=1), Signal()
         ends, comes, goes = (Signal(name=name) for name in ("ends", "comes", "goes"))
         up_to_border = Signal(range(burst + 1))
+        # The next burst, in registers. It is known two cycles after a piece has begun, and three after the burst before was taken.
+        chunk, room, known = Signal(range(burst + 1)), Signal(), Signal()
+        asks, taken, taken_words = Signal(), Signal(), Signal(range(burst + 1))
         m.d.comb += [
             ends.eq((place == 3) | one_left),
             up_to_border.eq(burst - address % burst),
             request.address.eq(address),
+            request.words.eq(chunk),
+            asks.eq(self.o_requests.valid & self.o_requests.ready),
             queue.w_data.eq(self.i_words.payload),
             queue.w_en.eq(self.i_words.valid),
             self.i_words.ready.eq(1),
@@ -93,6 +98,9 @@ class MapPort(wiring.Component):
                     if number < 3:
                         with m.If(comes):
                             m.d.sync += gathered.word_select(number, 8).eq(self.i.payload)
+        m.d.sync += [known.eq(~asks & ~taken), taken.eq(asks), taken_words.eq(chunk)]
+        with m.If(taken):
+            m.d.sync += address.eq(address + taken_words)
         with m.If(comes | goes):
             m.d.sync += [count.eq(count - 1), place.eq(place + 1), none_left.eq(one_left), one_left.eq(count == 2)]
 
@@ -107,6 +115,7 @@ class MapPort(wiring.Component):
                     one_left.eq(piece.bytes == 1),
                     words.eq((piece.bytes + piece.address[:2] + 3)[2:]),
                     waiting.eq(0),
+                    known.eq(0),
                 ]
                 with m.If(self.i_pieces.valid & self.idle):
                     m.next = "LOAD"
@@ -114,33 +123,35 @@ class MapPort(wiring.Component):
                         m.next = "STORE"
 
             with m.State("LOAD"):
-                asks = self.o_requests.valid & self.o_requests.ready
                 m.d.comb += [
-                    request.words.eq(Mux(words < up_to_border, words, up_to_border)),
-                    self.o_requests.valid.eq((words != 0) & (waiting <= QUEUE_WORDS - burst)),
+                    self.o_requests.valid.eq(known & room & (chunk != 0)),
                     self.o.valid.eq(queue.r_rdy & ~none_left),
                     goes.eq(self.o.valid & self.o.ready),
                 ]
-                m.d.sync += waiting.eq(waiting + Mux(asks, request.words, 0) - queue.r_en)
-                with m.If(asks):
-                    m.d.sync += [address.eq(address + request.words), words.eq(words - request.words)]
+                m.d.sync += [
+                    chunk.eq(Mux(words < up_to_border, words, up_to_border)),
+                    room.eq(waiting <= QUEUE_WORDS - burst),
+                    waiting.eq(waiting + Mux(taken, taken_words, 0) - queue.r_en),
+                ]
+                with m.If(taken):
+                    m.d.sync += words.eq(words - taken_words)
                 with m.If(none_left & self.idle):
                     m.next = "IDLE"
 
             with m.State("STORE"):
-                asks = self.o_requests.valid & self.o_requests.ready
                 enough = Mux(waiting < MAP_BURST_WORDS, waiting, MAP_BURST_WORDS)
                 m.d.comb += [
                     request.write.eq(1),
-                    request.words.eq(Mux(enough < up_to_border, enough, up_to_border)),
-                    self.o_requests.valid.eq((waiting >= MAP_BURST_WORDS) | (none_left & (waiting != 0))),
+                    self.o_requests.valid.eq(known & room),
                     self.i.ready.eq(self.o_words.ready & ~none_left),
                     comes.eq(self.i.valid & self.i.ready),
                     self.o_words.valid.eq(comes & ends),
                 ]
-                m.d.sync += waiting.eq(waiting + self.o_words.valid - Mux(asks, request.words, 0))
-                with m.If(asks):
-                    m.d.sync += address.eq(address + request.words)
+                m.d.sync += [
+                    chunk.eq(Mux(enough < up_to_border, enough, up_to_border)),
+                    room.eq((waiting >= MAP_BURST_WORDS) | (none_left & (waiting != 0))),
+                    waiting.eq(waiting + self.o_words.valid - Mux(taken, taken_words, 0)),
+                ]
                 with m.If(none_left & (waiting == 0) & self.idle):
                     m.next = "IDLE"
         return m
