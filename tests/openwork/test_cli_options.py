@@ -25,6 +25,7 @@ COMMANDS: dict[str, list[str]] = {
     "quantize": ["m:small", "--calibrate", "x.npy", "-o", "out"],
     "compile": ["a.int8", "-o", "out"],
     "fit": ["a.int8"],
+    "cycles": ["masks.npz", "--pixels", "9"],
     "run": ["a.image", "--inputs", "x.npy", "-o", "out"],
     "compare": ["a.image", "--inputs", "x.npy", "--trace", "first-difference"],
     "report": ["a.image", "-o", "out"],
@@ -85,6 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_network(path / "a.int8", classifier())
     write_image(path / "a.image", compile_network(classifier(), PRESETS["demo"]))
     np.save(path / "x.npy", np.zeros((2, 3, 13, 11), np.float32))
+    np.savez(path / "masks.npz", conv=np.ones((2, 3, 3, 3), bool))
     (path / "m.py").write_text("def small():\n    raise SystemExit('the model was asked for')\n")
     (path / "folder").mkdir()
     (path / "text").write_text("text")
