@@ -22,12 +22,14 @@ from openwork.quantization import Observer
 from openwork_hw.arch.config import PRESETS
 
 COMMANDS: dict[str, list[str]] = {
+    "export": ["m:small", "-o", "out.pt2"],
     "quantize": ["m:small", "--calibrate", "x.npy", "-o", "out"],
     "compile": ["a.int8", "-o", "out"],
     "fit": ["a.int8"],
     "cycles": ["masks.npz", "--pixels", "9"],
     "run": ["a.image", "--inputs", "x.npy", "-o", "out"],
     "compare": ["a.image", "--inputs", "x.npy", "--trace", "first-difference"],
+    "trace": ["a.image", "-o", "out"],
     "report": ["a.image", "-o", "out"],
     "prune": ["m:small", "--data", "x.npy", "-o", "out"],
     "explore": ["m:small", "--data", "x.npy", "--test", "x.npy", "-o", "out"],

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.importer import import_module, import_program
 from openwork.frontend.pt2 import LoadingError, read_program
+from openwork.recipes import recipe
 
 
 def load(
@@ -34,7 +35,7 @@ def load(
     """
     result: Any = model
     if isinstance(model, str | Path):
-        result = read_program(Path(model)) if Path(model).suffix == ".pt2" else _call(str(model))
+        result = read_program(Path(model)) if Path(model).suffix == ".pt2" else call(str(model))
     if isinstance(result, ExportedProgram):
         return import_program(result, example, cut=cut)
     if isinstance(result, nn.Module):
@@ -43,7 +44,14 @@ def load(
     raise LoadingError(f"{what} a {type(result).__name__}, not an nn.Module or an ExportedProgram")
 
 
-def _call(name: str) -> Any:
+def call(name: str) -> Any:
+    """What a function returns that is called without arguments: ``package.module:function``, the working directory first.
+
+    Raises:
+        LoadingError: there is no such function.
+    """
+    if sentence := recipe(name):
+        raise LoadingError(sentence)
     module_name, colon, function_name = name.partition(":")
     if not colon or not re.fullmatch(r"\w+(\.\w+)*", module_name) or not function_name.isidentifier():
         raise LoadingError(f"a model is a .pt2 file or package.module:function, not {name}")
