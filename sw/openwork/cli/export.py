@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from openwork.cli.checks import OptionError, check_files, check_real
-from openwork.cli.terminal import app, output, working
+from openwork.cli.terminal import app, say, working
 from openwork.recipes import recipe
 
 
@@ -59,6 +59,6 @@ def export(
     with working(f"Exporting {model}"):
         content, shape = exported(model, first)
     write_whole(out, content)
-    output.print(LINES.format(path=str(out)), highlight=False, markup=False, soft_wrap=True)
+    say(LINES.format(path=str(out)))
     size = f"{len(content) / 1024:,.0f} KiB"
-    output.print(f"{out}: {size}, inputs {list(shape)}.", highlight=False, markup=False, soft_wrap=True)
+    say(f"{out}: {size}, inputs {list(shape)}.")

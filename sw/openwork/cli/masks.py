@@ -1,10 +1,10 @@
 """The command that says what masks without a model cost on an array."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
 
 from openwork.cli.arrays import (
     DEFAULT_PRESET,
@@ -19,7 +19,7 @@ from openwork.cli.arrays import (
 )
 from openwork.cli.checks import OptionError, check_files
 from openwork.cli.on_board import BoardError, board_named, check_fits, planned_for
-from openwork.cli.terminal import app, counting, messages, output
+from openwork.cli.terminal import AsJson, app, counting, show, warn
 from openwork_hw.arch.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def cycles(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what masks without a model cost: cycles, utilization, and bits per nonzero in each encoding.
 
@@ -129,17 +129,14 @@ def cycles(
         costs = [_cost(layers[number], config, chosen, place) for number in progress(range(len(layers)), "laying out")]
     totals = mask_totals(costs, config.macs)
     array = f"{config}, {config.feature_words:,} feature words per PE, {chosen.name.lower()}"
-    if as_json:
-        about = {"array": str(config), "board": board, "encoding": chosen.name.lower()}
-        content = {**about, "layers": [one.as_json() for one in costs], "total": totals}
-        output.print(json.dumps(content, indent=2), highlight=False, markup=False, soft_wrap=True)
-    else:
-        output.print(mask_table(costs, totals, f"{board or preset}: {array}", CAPTION))
-        if place is not None and totals["run_cycles"]:
-            output.print(_time_line(place, totals), highlight=False, markup=False, soft_wrap=True)
-        for one in costs:
-            if one.reason:
-                messages.print(one.reason, highlight=False, markup=False, soft_wrap=True)
+    about = {"array": str(config), "board": board, "encoding": chosen.name.lower()}
+    shown: list[RenderableType] = [mask_table(costs, totals, f"{board or preset}: {array}", CAPTION)]
+    if place is not None and totals["run_cycles"]:
+        shown.append(_time_line(place, totals))
+    show(as_json, {**about, "layers": [one.as_json() for one in costs], "total": totals}, *shown)
+    for one in costs:
+        if one.reason and not as_json:
+            warn(one.reason)
     if any(one.reason for one in costs):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ import typer
 
 from openwork.cli.checks import OptionError, check_clock, check_files
 from openwork.cli.on_board import board_named, fetched_by
-from openwork.cli.terminal import app, choose, counting, output, steps
+from openwork.cli.terminal import app, choose, counting, say, steps
 
 if TYPE_CHECKING:
     from openwork.backends import Fetched
@@ -79,11 +79,8 @@ def trace_(
     write_trace(out, trace)
     total = trace["otherData"]["cycles"]
     size = f"{out.stat().st_size / 1024:,.0f} KiB"
-    output.print(
-        f"{out}: {len(trace['traceEvents']):,} events, {size}, {total}. Open it in ui.perfetto.dev or chrome://tracing.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    say(
+        f"{out}: {len(trace['traceEvents']):,} events, {size}, {total}. Open it in ui.perfetto.dev or chrome://tracing."
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from openwork.frontend.functional import silenced
-from openwork.frontend.loading import call
+from openwork.frontend.loading import call, model_and_example
 from openwork.frontend.pt2 import LoadingError
 
 LINES = """program = torch.export.export(model.eval(), (example,))
@@ -27,9 +27,7 @@ def exported(name: str, example: torch.Tensor | None = None) -> tuple[bytes, tup
         LoadingError: there is no such function, it returns something else, or `torch.export` cannot trace the model.
     """
     result = call(name)
-    model, own = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-    if isinstance(own, tuple) and len(own) == 1:
-        (own,) = own
+    model, own = model_and_example(result)
     given = own if example is None else example
     if not isinstance(model, nn.Module):
         raise LoadingError(f"{name} returned a {_kind(result)}: it must return (model, example input)")
