@@ -30,6 +30,7 @@ COMMANDS: dict[str, list[str]] = {
     "run": ["a.image", "--inputs", "x.npy", "-o", "out"],
     "compare": ["a.image", "--inputs", "x.npy", "--trace", "first-difference"],
     "trace": ["a.image", "-o", "out"],
+    "sweep": ["--model", "m:small", "--data", "x.npy", "--arrays", "demo", "--workers", "0", "-o", "out"],
     "report": ["a.image", "-o", "out"],
     "prune": ["m:small", "--data", "x.npy", "-o", "out"],
     "explore": ["m:small", "--data", "x.npy", "--test", "x.npy", "-o", "out"],
@@ -58,7 +59,7 @@ NO_INPUTS = ["", ".", "folder", "nowhere", "text/in", "/dev/zero", "pipe", "loop
 WORDS = ["", "nowhere", ",", "x,", "\x1b[31m", "two\nlines"]
 
 OUTPUTS = {"out", "waves", "checkpoint", "record"}
-FOLDERS = {(command, "out") for command in ("build", "synth", "verilog", "demo")}
+FOLDERS = {(command, "out") for command in ("build", "synth", "verilog", "demo", "sweep")}
 FREE = {("verilog", "name"), ("program", "bitstream"), ("run", "port"), ("compare", "port"), ("prune", "layer")}
 """Text that may be anything, or that is looked at when it is needed: other tests have these."""
 

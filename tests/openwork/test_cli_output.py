@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TABLES = {
-    *("quantize", "compile", "fit", "cycles", "compare", "boards", "build", "synth", "prune", "explore", "selftest"),
+    *("quantize", "compile", "fit", "cycles", "compare", "boards", "build", "synth", "prune", "explore", "selftest", "sweep"),
 }
 """Commands that print tables; the demo prints a story."""
 
@@ -50,7 +50,7 @@ def test_every_command_can_be_quiet_and_every_table_is_there_as_json() -> None:
             for one in (*(getattr(info, "param_decls", None) or ()), getattr(info, "default", None)) if isinstance(one, str)
         }  # fmt: skip
         found[command.name or command.callback.__name__] = options
-    assert all("--quiet" in options for options in found.values()) and len(found) >= 17
+    assert all("--quiet" in options for options in found.values()) and len(found) >= 18
     assert {name for name, options in found.items() if "--json" in options} == TABLES
 
 
