@@ -126,6 +126,8 @@ def test_a_sweep_on_workers_gives_the_same(folder: Path, tmp_path: Path) -> None
         (("--model", "sweep_models:small", "--data", "x.npy", "--arrays", "demo", "--methods", "x"), "there is no method x"),
         (("--model", "sweep_models:small", "--data", "x.npy", "--arrays", "demo", "--encodings", "x"), "there is no encoding x"),
         (("--model", "sweep_models:small", "--data", "x.npy", "--arrays", "demo", "--scope", "x"), "there is no scope x"),
+        (("--scheduler", "nowhere"), "--scheduler is an address, as in tcp://10.0.0.1:8786, not nowhere"),
+        (("--scheduler", ""), "--scheduler is an address, as in tcp://10.0.0.1:8786, not empty"),
         (("none.toml",), "there is no file none.toml"),
     ],
 )  # fmt: skip

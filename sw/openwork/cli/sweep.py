@@ -1,6 +1,7 @@
 """The command that tries many prunings on many arrays."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,8 +83,12 @@ def sweep_(
         ),
     ] = None,
     scheduler: Annotated[
-        str, typer.Option(help="Address of a scheduler of Dask, whose workers see the same files.", show_default=False)
-    ] = "",
+        str | None,
+        typer.Option(
+            help="Address of a scheduler of Dask, as in tcp://10.0.0.1:8786, whose workers see the same files.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prune models by several methods to several densities, compile each for several arrays, and compare all of them.
@@ -114,6 +119,8 @@ def sweep_(
         name: None if text is None else tuple(check_list(f"--{name}", text))
         for name, text in (("methods", methods), ("arrays", arrays), ("boards", boards), ("encodings", encodings))
     }
+    if scheduler is not None and not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[\w.:\[\]-]+:\d{1,5}", scheduler):
+        raise OptionError(f"--scheduler is an address, as in tcp://10.0.0.1:8786, not {scheduler or 'empty'}")
     for one in model or ():
         check_model(one)
     check_files((data, labels, test, test_labels), ())
@@ -132,21 +139,21 @@ def sweep_(
         check_model(choice.model)
         named_files = (choice.data, choice.labels, choice.test, choice.test_labels)
         check_files([Path(name) for name in named_files if name], ())
-    if workers != 0 and not _has_dask():
+    if (workers != 0 or scheduler is not None) and not _has_dask():
         raise OptionError(EXTRA)
 
     from openwork.sweep import run_tasks, write_results
     from openwork.sweep.points import tasks_of
     from openwork.sweep.results import CSV, PAGE_FILE, points_table
 
-    out.mkdir(parents=True, exist_ok=True)
     tasks = tasks_of(whole, chosen, out.resolve())
+    out.mkdir(parents=True, exist_ok=True)
     count = (os.cpu_count() or 1) if workers is None else workers
     with steps() as tell:
         results = run_tasks(
             tasks,
             workers=count,
-            scheduler=scheduler,
+            scheduler=scheduler or "",
             tell=lambda done, total, what: tell(done, total, f"sweep, {done} of {total} tasks, {what}"),
         )
     points = write_results(out, [results[task.name] for task in tasks if task.needs])
