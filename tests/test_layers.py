@@ -222,7 +222,6 @@ def test_every_dependency_is_used_and_declared() -> None:
         "pillow": "PIL",
         "pyserial": "serial",
         "torch-pruning": "torch_pruning",
-        "dask": "distributed",
     }
     imported = {found.name.partition(".")[0] for found in all_imports()}
     # These run in processes of their own, or run us.

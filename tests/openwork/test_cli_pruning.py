@@ -84,7 +84,8 @@ def test_obc_is_the_method_and_tells_what_it_lost_on_inputs_that_it_did_not_see(
     other = images.copy()
     other[held] = np.random.default_rng(1).random(other[held].shape)
     np.save(tmp_path / "other.npy", other)
-    said, paths = [], []
+    said: list[str] = []
+    paths: list[Path] = []
     for data, options in (("x.npy", ()), ("x.npy", ("--method", "obc")), (str(tmp_path / "other.npy"), ())):
         paths.append(tmp_path / f"{len(paths)}.pt2")
         arguments = ("--data", data, "--labels", "y.npy", "--density", "0.3", *options, "-o", str(paths[-1]))
@@ -135,12 +136,13 @@ def test_methods_that_need_no_data_do_not_ask_for_it(folder: Path, tmp_path: Pat
         assert "Nobody knows what the pruned model lost: name inputs with --data" in result.stdout
         again = run(folder, "prune", str(path), "--method", "magnitude", "-o", str(tmp_path / "b.pt2"))
         assert again.returncode == 0, again.stderr
-    for arguments, sentence in (
+    refusals: list[tuple[tuple[str, ...], str]] = [
         ((), "the method obc fits weights to inputs: name a file of inputs with --data"),
         (("--method", "magnitude", "--epochs", "1"), "the method magnitude fits weights to inputs"),
         (("--method", "magnitude", "--labels", "y.npy"), "--labels are those of the inputs of --data"),
-    ):
-        result = run(folder, "prune", "pruning_models:with_example", *arguments, "-o", str(path))
+    ]
+    for options, sentence in refusals:
+        result = run(folder, "prune", "pruning_models:with_example", *options, "-o", str(path))
         assert result.returncode == 2 and sentence in result.stderr
     result = run(folder, "prune", "pruning_models:small", "--method", "magnitude", "-o", str(path))
     assert result.returncode == 2 and "returned no example input" in result.stderr
