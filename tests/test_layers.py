@@ -78,6 +78,11 @@ RULES = {
     ),
     # The report is drawn by matplotlib, whose SVG goes into the page; its table is the one that the command line prints with rich.
     "openwork.report": Rule(may=("numpy", "matplotlib", "rich", "openwork", "openwork_hw.arch"), not_even=WITH_TORCH),
+    # A sweep prunes, quantizes, compiles and asks what a board says, in processes that Dask starts; its results are a page, too.
+    "openwork.sweep": Rule(
+        may=("numpy", "rich", "openwork", "openwork_hw"),
+        lazily=("torch", "dask", "distributed", "openwork_fpga"),
+    ),
     # What a script calls comes from all sides, and `import openwork` from none of them.
     "openwork.api": Rule(may=(), lazily=("torch", "numpy", "openwork", "openwork_hw.arch")),
     # The one place that knows what can run an image; torch and the gateware are there when one that needs them is asked for.

@@ -12,6 +12,8 @@ EXTRAS = {
     "cocotb_tools": "sim",
     "pyosys": "sim",
     "amaranth_boards": "fpga",
+    "dask": "sweep",
+    "distributed": "sweep",
 }
 """The extra of each module; `pyproject.toml` says what each extra holds and why."""
 

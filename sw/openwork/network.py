@@ -252,6 +252,21 @@ class IntegerNetwork:
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
+    def values(self) -> list[dict[str, Any]]:
+        """The tensors and the weights that make them, as JSON values."""
+        made = {step.output: step.layers for step in self.steps}
+        return [
+            {
+                "name": tensor.name,
+                "shape": list(tensor.shape),
+                "weights": sum(layer.weights.size for layer in made.get(tensor.name, ())),
+                "nonzeros": sum(layer.nonzeros for layer in made.get(tensor.name, ())),
+                "scale": tensor.scale,
+                "zero_point": tensor.zero_point,
+            }
+            for tensor in self.tensors
+        ]
+
     def rows(self) -> list[tuple[str, str, str, str, str, str]]:
         """For a table: step, shape of what it makes, weights, density, bits of the weights and accumulator, scale."""
         tensor = self.input

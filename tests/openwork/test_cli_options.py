@@ -22,11 +22,15 @@ from openwork.quantization import Observer
 from openwork_hw.arch.config import PRESETS
 
 COMMANDS: dict[str, list[str]] = {
+    "export": ["m:small", "-o", "out.pt2"],
     "quantize": ["m:small", "--calibrate", "x.npy", "-o", "out"],
     "compile": ["a.int8", "-o", "out"],
     "fit": ["a.int8"],
+    "cycles": ["masks.npz", "--pixels", "9"],
     "run": ["a.image", "--inputs", "x.npy", "-o", "out"],
     "compare": ["a.image", "--inputs", "x.npy", "--trace", "first-difference"],
+    "trace": ["a.image", "-o", "out"],
+    "sweep": ["--model", "m:small", "--data", "x.npy", "--arrays", "demo", "--workers", "0", "-o", "out"],
     "report": ["a.image", "-o", "out"],
     "prune": ["m:small", "--data", "x.npy", "-o", "out"],
     "explore": ["m:small", "--data", "x.npy", "--test", "x.npy", "-o", "out"],
@@ -55,7 +59,7 @@ NO_INPUTS = ["", ".", "folder", "nowhere", "text/in", "/dev/zero", "pipe", "loop
 WORDS = ["", "nowhere", ",", "x,", "\x1b[31m", "two\nlines"]
 
 OUTPUTS = {"out", "waves", "checkpoint", "record"}
-FOLDERS = {(command, "out") for command in ("build", "synth", "verilog", "demo")}
+FOLDERS = {(command, "out") for command in ("build", "synth", "verilog", "demo", "sweep")}
 FREE = {("verilog", "name"), ("program", "bitstream"), ("run", "port"), ("compare", "port"), ("prune", "layer")}
 """Text that may be anything, or that is looked at when it is needed: other tests have these."""
 
@@ -85,6 +89,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_network(path / "a.int8", classifier())
     write_image(path / "a.image", compile_network(classifier(), PRESETS["demo"]))
     np.save(path / "x.npy", np.zeros((2, 3, 13, 11), np.float32))
+    np.savez(path / "masks.npz", conv=np.ones((2, 3, 3, 3), bool))
     (path / "m.py").write_text("def small():\n    raise SystemExit('the model was asked for')\n")
     (path / "folder").mkdir()
     (path / "text").write_text("text")
@@ -178,7 +183,8 @@ def test_every_value_that_means_nothing_is_refused_before_torch_is_imported(fold
 
 def test_names_that_come_with_torch_are_known_without_it() -> None:
     assert list(networks.OBSERVERS) == [one.value for one in Observer]
-    assert {name: method.trains for name, method in METHODS.items()} == pruning.METHODS
+    needs = {name: (method.trains, method.needs_data) for name, method in METHODS.items()}
+    assert needs == pruning.METHODS
 
 
 def test_a_bug_keeps_its_traceback_and_says_how_to_report_it(

@@ -9,7 +9,7 @@ import torch
 from tests.openwork.test_cli_networks import run
 
 from openwork.compiler.network import compile_network
-from openwork.frontend import load
+from openwork.frontend import FloatNetwork, load
 from openwork.golden import run_network
 from openwork.models import digits
 from openwork.quantization import quantize
@@ -21,6 +21,18 @@ from openwork.models import digits
 
 def small():
     return digits.build()
+
+def nearest():
+    # Says which class has the nearest mean: right most of the time, without any training.
+    data = digits.load()
+    images = data.train_images[:300].flatten(1)
+    means = torch.stack([images[data.train_labels[:300] == label].mean(dim=0) for label in range(10)])
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    model[1].weight.data, model[1].bias.data = means, -means.square().sum(dim=1) / 2
+    return model
+
+def with_example():
+    return small(), torch.zeros(1, 1, 8, 8)
 
 def tied():
     first, second = torch.nn.Conv2d(1, 1, 3, padding=1), torch.nn.Conv2d(1, 1, 3, padding=1)
@@ -64,6 +76,89 @@ def test_every_method_writes_a_model_of_the_density(folder: Path, tmp_path: Path
     assert run(folder, "prune", "pruning_models:small", *arguments[:-1], str(again)).returncode == 0
     for layer, other in zip(network.layers, load(again, digits.load().test_images[:1]).layers, strict=True):
         assert torch.equal(layer.weights, other.weights)
+
+
+def test_obc_is_the_method_and_tells_what_it_lost_on_inputs_that_it_did_not_see(folder: Path, tmp_path: Path) -> None:
+    images, labels = np.load(folder / "x.npy"), np.load(folder / "y.npy")
+    held = np.arange(300) % 5 == 4
+    other = images.copy()
+    other[held] = np.random.default_rng(1).random(other[held].shape)
+    np.save(tmp_path / "other.npy", other)
+    said: list[str] = []
+    paths: list[Path] = []
+    for data, options in (("x.npy", ()), ("x.npy", ("--method", "obc")), (str(tmp_path / "other.npy"), ())):
+        paths.append(tmp_path / f"{len(paths)}.pt2")
+        arguments = ("--data", data, "--labels", "y.npy", "--density", "0.3", *options, "-o", str(paths[-1]))
+        result = run(folder, "prune", "pruning_models:small", *arguments)
+        assert result.returncode == 0, result.stderr
+        said.append(result.stdout)
+    networks = [load(path, torch.tensor(images[:1])) for path in paths]
+    for network in networks[1:]:
+        for layer, first in zip(network.layers, networks[0].layers, strict=True):
+            assert torch.equal(layer.weights, first.weights)
+    right = [
+        (network.run(torch.tensor(images[held])).flatten(1).argmax(dim=1).numpy() == labels[held]).mean()
+        for network in (digits_network(), networks[0])
+    ]
+    assert f"accuracy: {right[0]:.1%} before, {right[1]:.1%} after, on 60 inputs." in said[0]
+
+
+def digits_network() -> FloatNetwork:
+    return load(digits.build(), digits.load().test_images[:1])
+
+
+def test_a_method_that_ruins_the_model_is_told_and_warned_about(folder: Path, tmp_path: Path) -> None:
+    ruined = ("--method", "magnitude", "--density", "0.05")
+    result = run(folder, "prune", "pruning_models:nearest", *ruined, "--data", "x.npy", "-o", str(tmp_path / "a.pt2"))
+    found = re.search(r"agreement with the dense model: 100.0% before, ([\d.]+)% after, on 300 inputs\.", result.stdout)
+    assert result.returncode == 0 and found is not None and float(found[1]) < 90
+    lost = f"{100 - float(found[1]):.1f} points of agreement with the dense model"
+    advice = "raise --density, prune with --method obc, or train on with --epochs."
+    assert result.stderr == f"Warning: pruning cost {lost}: {advice}\n"
+    for options in ((*ruined, "--may-lose", "1"), ("--density", "0.95")):
+        result = run(
+            folder, "prune", "pruning_models:nearest", *options, "--data", "x.npy", "-o", str(tmp_path / "a.pt2")
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_training_prints_its_loss(folder: Path, tmp_path: Path) -> None:
+    arguments = (
+        "--method",
+        "gradual",
+        "--epochs",
+        "2",
+        "--data",
+        "x.npy",
+        "--labels",
+        "y.npy",
+        "-o",
+        str(tmp_path / "a.pt2"),
+    )
+    result = run(folder, "prune", "pruning_models:small", *arguments)
+    losses = [float(loss) for loss in re.findall(r"^epoch \d of 2: loss ([\d.]+)$", result.stderr, re.M)]
+    assert result.returncode == 0 and len(losses) == 2 and losses[1] < losses[0]
+
+
+def test_methods_that_need_no_data_do_not_ask_for_it(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.pt2"
+    for method in ("magnitude", "n-of-m", "channels"):
+        arguments = ("--method", method, "--density", "0.5")
+        result = run(folder, "prune", "pruning_models:with_example", *arguments, "-o", str(path))
+        assert result.returncode == 0, result.stderr
+        assert "Nobody knows what the pruned model lost: name inputs with --data" in result.stdout
+        again = run(folder, "prune", str(path), "--method", "magnitude", "-o", str(tmp_path / "b.pt2"))
+        assert again.returncode == 0, again.stderr
+    refusals: list[tuple[tuple[str, ...], str]] = [
+        ((), "the method obc fits weights to inputs: name a file of inputs with --data"),
+        (("--method", "magnitude", "--epochs", "1"), "the method magnitude fits weights to inputs"),
+        (("--method", "magnitude", "--labels", "y.npy"), "--labels are those of the inputs of --data"),
+    ]
+    for options, sentence in refusals:
+        result = run(folder, "prune", "pruning_models:with_example", *options, "-o", str(path))
+        assert result.returncode == 2 and sentence in result.stderr
+    result = run(folder, "prune", "pruning_models:small", "--method", "magnitude", "-o", str(path))
+    assert result.returncode == 2 and "returned no example input" in result.stderr
 
 
 @pytest.mark.slow
@@ -127,8 +222,9 @@ def test_the_page_shows_every_point_and_its_front(folder: Path, tmp_path: Path) 
         (("--method", "gradual"), "the method gradual prunes while it trains: say for how many epochs"),
         (("--layer", "nowhere"), "modules ['nowhere'] cannot be pruned; those that can are"),
         (("--scope", "row"), "there is no scope row: there are layer, global, erk"),
-        (("--cycles", "100"), "--cycles goes with --method obc, not with magnitude"),
-        (("--cycles", "100", "--method", "obc"), "the budget is"),
+        (("--cycles", "100", "--method", "magnitude"), "--cycles goes with --method obc, not with magnitude"),
+        (("--cycles", "100"), "the budget is"),
+        (("--may-lose", "2"), "--may-lose must be from 0 to 1, not 2.0"),
         (("--labels", "few.npy"), "few.npy must hold a whole number for each of the 300 inputs"),
         (("--epochs", "2", "--rate", "1e30", "--labels", "y.npy"), "the loss is nan in epoch 1, step 2: lower the learning rate"),
         (("--epochs", "1", "--rate", "-1"), "--rate must be a number over 0, not -1.0"),

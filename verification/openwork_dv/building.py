@@ -10,11 +10,13 @@ from importlib import metadata
 from pathlib import Path
 
 import openwork_hw
+from openwork.cache import cache_folder
 from openwork.files import naming
 from openwork_hw.arch.refusal import Refusal
 
-BUILD_FOLDER = Path("build") / "simulation"
-"""Where simulations are built, from the folder that the command runs in."""
+BUILD_FOLDER = cache_folder() / "simulation"
+"""Where simulations are built: beside the user's other caches. What a simulation depends on names its folder, so several checkouts
+and several versions of Openwork share it."""
 
 
 class SimulationError(Refusal):

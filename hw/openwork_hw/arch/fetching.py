@@ -57,11 +57,16 @@ class FetchedRun:
         cycles: from the request to its answer.
         waits: for each command, the cycles for which the array had nothing to do before it.
         fetched: the cycle in which the last word had come.
+        starts: for each command, the cycle in which it starts, counted from the request.
+        transfers: for each transfer, three cycles counted from the request: its first words name it, what it carries begins to
+            come, and its check sum has come.
     """
 
     cycles: int
     waits: tuple[int, ...]
     fetched: int
+    starts: tuple[int, ...]
+    transfers: tuple[tuple[int, int, int], ...]
 
 
 def fetched_run(
@@ -85,6 +90,7 @@ def fetched_run(
         return now
 
     array = _Array(config, cycles)
+    times = []
     free = take(HEADER_WORDS, 1) + JUDGE_CYCLES + NEXT_CYCLES
     for transfer in transfers:
         named = take(TRANSFER_WORDS, free)
@@ -93,7 +99,9 @@ def fetched_run(
         if transfer.kind is TransferKind.PROGRAM:
             array.run(transfer.words, judged + ANNOUNCED_CYCLES)
         free = judged + NEXT_CYCLES
-    return FetchedRun(START_CYCLES + array.ends(), tuple(array.waits), now)
+        times.append((START_CYCLES + named, START_CYCLES + begins, START_CYCLES + judged))
+    starts = tuple(START_CYCLES + taken for taken in array.starts)
+    return FetchedRun(START_CYCLES + array.ends(), tuple(array.waits), now, starts, tuple(times))
 
 
 class _Array:
@@ -106,6 +114,7 @@ class _Array:
         self._free = 0  # when the array can take the next command
         self._read = 0  # when the reader of the program can take the next command's first word
         self.waits: list[int] = []
+        self.starts: list[int] = []
 
     def reported(self, count: int) -> int:
         """The cycle in which so many commands have been reported."""
@@ -128,6 +137,7 @@ class _Array:
                 at += inputs.size + entries
             taken = max(self._free, offered + PRIMED_CYCLES)
             self.waits.append(taken - self._free)
+            self.starts.append(taken)
             ends = taken + self._cycles[len(self._reports)]
             self._reports.append(ends)
             self._free = ends + BETWEEN_CYCLES

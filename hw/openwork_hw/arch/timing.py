@@ -147,9 +147,22 @@ def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> 
     Args:
         commands: per command, the cycles that it reports and the entries of its tap table; 0 entries if it is not a RUN.
     """
+    return program_times(config, commands)[1]
+
+
+def program_times(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
+    """The cycle in which each command starts, and the cycle of the answer, both counted from the request to run an image.
+
+    All of `PROGRAM_CYCLES` are counted before the first command is read.
+
+    Args:
+        commands: as for `program_cycles`.
+    """
+    starts = []
     taken = free = read = 0
     for cycles, entries in commands:
         taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
+        starts.append(PROGRAM_CYCLES + taken)
         free = taken + cycles + BETWEEN_CYCLES
         read = free if config.compact else taken + 2 + entries
-    return PROGRAM_CYCLES + max(free, read + READ_CYCLES)
+    return starts, PROGRAM_CYCLES + max(free, read + READ_CYCLES)

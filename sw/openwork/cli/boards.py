@@ -12,18 +12,20 @@ from rich.table import Table
 
 from openwork.cli.checks import OptionError, check_record
 from openwork.cli.on_board import image_memory_words
-from openwork.cli.terminal import app, choose, messages, output, steps, working
+from openwork.cli.terminal import AsJson, app, choose, messages, say, show, steps, working
 
 Name = Annotated[str, typer.Option("--board", help="Name of the board; openwork boards lists all names.")]
 
 
 @app.command("boards")
-def boards_() -> None:
+def boards_(as_json: AsJson = False) -> None:
     """List the boards that a bitstream can be built for.
 
     For example:
 
       openwork boards
+
+      openwork boards --json
     """
     from openwork_fpga.boards.catalogue import BOARDS
 
@@ -47,8 +49,22 @@ def boards_() -> None:
             str(board.baud),
         )
         words.add_row(board.name, board.title, board.line, board.verified)
-    output.print(figures)
-    output.print(words)
+    values = [
+        {
+            "board": board.name,
+            "title": board.title,
+            "preset": board.preset,
+            "pes": board.config.pes,
+            "lanes": board.config.lanes,
+            "clock_mhz": board.clock_mhz,
+            "image_memory_words": image_memory_words(board),
+            "baud": board.baud,
+            "line": board.line,
+            "verified": board.verified,
+        }
+        for board in BOARDS.values()
+    ]
+    show(as_json, values, figures, words)
 
 
 @app.command()
@@ -82,6 +98,7 @@ def build(
         Path | None,
         typer.Option(help="JSON file to keep the figures in.", show_default="report.json beside the bitstream"),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Build a board's bitstream top.bit (Gowin: top.fs), with top.v, top.json (the netlist) and a report beside it.
 
@@ -96,7 +113,7 @@ def build(
       openwork build --board ulx3s-85f --sdram-test --sdram-phase 225 -o build/
     """
     from openwork.files import check_folder, naming, read_image
-    from openwork.records import Origin, write_record
+    from openwork.records import Origin, run_values, write_record
     from openwork_fpga.boards import bitstream
     from openwork_fpga.boards.catalogue import BOARDS
 
@@ -131,10 +148,8 @@ def build(
     for one in run.figures:
         if one.value and one.name != "critical_path":
             table.add_row(one.name.replace("_", " "), f"{one.value:,} {one.unit}")
-    output.print(table)
-    output.print(
-        f"{built.path}: {built.path.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True
-    )
+    size = f"{built.path.stat().st_size / 1024:,.0f} KiB"
+    show(as_json, {"file": str(built.path), **run_values(run)}, table, f"{built.path}: {size}.")
 
 
 @app.command("program")
@@ -172,13 +187,8 @@ def program_(
         words = linear_words(read_image(image).words, chosen.config)
         with working(f"Writing {image} into the flash of {chosen.title}"):
             program_image(chosen, words)
-        output.print(
-            f"The flash of {chosen.title} holds {image}: {words.nbytes / 1024:,.0f} KiB.",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        say(f"The flash of {chosen.title} holds {image}: {words.nbytes / 1024:,.0f} KiB.")
     if bitstream is not None:
         with working(f"Programming {chosen.title}"):
             program(chosen, bitstream, flash=flash)
-        output.print(f"{chosen.title} runs {bitstream}.", highlight=False, markup=False, soft_wrap=True)
+        say(f"{chosen.title} runs {bitstream}.")

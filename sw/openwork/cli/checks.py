@@ -41,7 +41,10 @@ def check_clock(value: float | None) -> None:
 def check_model(name: str) -> None:
     """Refuse what names no model, or a file that is not there; the rest is seen when the model is loaded."""
     from openwork.files import check_input
+    from openwork.recipes import recipe
 
+    if sentence := recipe(name):
+        raise OptionError(sentence)
     if Path(name).suffix == ".pt2":
         check_input(Path(name))
     elif not all(part for part in name.rpartition(":")):

@@ -1,6 +1,5 @@
 """The command that says on which boards a network fits, and how fast it is on each."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from openwork.cli.checks import check_files
 from openwork.cli.on_board import BoardError, check_fits, image_memory_words, scratchpad_words, speed_of
-from openwork.cli.terminal import app, output, steps
+from openwork.cli.terminal import AsJson, app, show, steps
 from openwork_hw.arch.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @app.command()
 def fit(
     model: Annotated[Path, typer.Argument(help="A .int8 file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say on which boards a network fits, how many inputs per second each gives at most, and what bounds them.
 
@@ -47,7 +46,7 @@ def fit(
                 compiled[array] = _compiled(network, board)
             found.append(_entry(board, compiled[array]))
     found.sort(key=lambda one: (not one["fits"], -(one["inputs_per_second"] or 0.0)))
-    output.print(json.dumps(found, indent=2) if as_json else _table(found), highlight=False, soft_wrap=as_json)
+    show(as_json, found, _table(found))
 
 
 def _compiled(network: "IntegerNetwork", board: "Board") -> "Image | Refusal":

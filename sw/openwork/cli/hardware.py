@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from openwork.cli.arrays import (
     DEFAULT_PRESET,
@@ -32,7 +31,7 @@ from openwork.cli.arrays import (
 )
 from openwork.cli.checks import check_record
 from openwork.cli.on_board import board_named
-from openwork.cli.terminal import app, choose, messages, output, working
+from openwork.cli.terminal import AsJson, app, choose, output, say, show, steps, working
 from openwork_hw.arch.config import PRESETS, ConfigError, Technology
 
 
@@ -144,7 +143,7 @@ def verilog(
             write_image_runner(config, path, encodings)
         else:
             write_verilog(config, path, encodings)
-    output.print(f"{path}: {config}, {path.stat().st_size / 1024:.0f} KiB", highlight=False, soft_wrap=True)
+    say(f"{path}: {config}, {path.stat().st_size / 1024:.0f} KiB")
 
 
 @app.command()
@@ -180,6 +179,7 @@ def synth(
     record: Annotated[
         Path | None, typer.Option(help="JSON file to keep the result in.", show_default="record.json beside the logs")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Synthesize, place and route an array, and print its size and its clock.
 
@@ -192,7 +192,7 @@ def synth(
       openwork synth --device lfe5u-25f --pes 3 --lanes 8 --record my_array.json
     """
     from openwork.files import check_folder, naming
-    from openwork.records import Origin, write_record
+    from openwork.records import Origin, run_values, write_record
     from openwork_fpga import report
     from openwork_fpga.devices import DEVICES
     from openwork_fpga.synth import synthesize
@@ -221,20 +221,18 @@ def synth(
     check_record(record)
 
     origin = Origin.now(shlex.join(["openwork", *sys.argv[1:]]))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
-    with bar as progress, naming(folder, "written into"):
-        task = progress.add_task("synthesis", total=None)
+    with steps() as progress, naming(folder, "written into"):
         result = synthesize(
             config,
             part,
             folder,
-            lambda what, done, steps: progress.update(task, description=what, completed=done, total=steps),
+            lambda what, done, total: progress(done, total, what),
             seeds=range(1, seeds + 1),
             encodings=encodings,
         )
-    write_record(record or folder / "record.json", [result.run(origin)])
-    output.print(report.table(result))
+    run = result.run(origin)
+    write_record(record or folder / "record.json", [run])
+    show(as_json, run_values(run), report.table(result))
 
 
 @app.command()

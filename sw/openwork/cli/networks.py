@@ -1,10 +1,12 @@
 """Commands that take a network from a PyTorch model to its outputs: quantize, compile, run, compare, report."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,9 +38,10 @@ from openwork.cli.on_board import (
     planned_for,
     run_line,
     speed_line,
+    speed_values,
 )
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
-from openwork.cli.terminal import app, choose, counting, output, steps, working
+from openwork.cli.terminal import AsJson, app, choose, counting, say, show, steps, working
 
 BACKENDS = {
     "golden": "the golden model in PyTorch",
@@ -74,6 +77,7 @@ def quantize(
             show_default=False,
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Quantize a PyTorch model to int8, and print its layers.
 
@@ -104,10 +108,9 @@ def quantize(
     with counting() as progress, torch.no_grad():
         quantized = quantization.quantize(network, calibration, chosen, progress=progress)
     write_network(out, quantized)
-    output.print(str(quantized), highlight=False, markup=False, soft_wrap=True)
-    for note in network.notes:
-        output.print(f"Note: {note}.", highlight=False, markup=False)
-    output.print(f"{out}: {out.stat().st_size / 1024:.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+    notes = [f"Note: {note}." for note in network.notes]
+    values = {"file": str(out), "layers": quantized.values(), "notes": list(network.notes)}
+    show(as_json, values, str(quantized), *notes, f"{out}: {out.stat().st_size / 1024:.0f} KiB.")
 
 
 @app.command("compile")
@@ -143,6 +146,7 @@ def compile_(
     stages: Annotated[
         bool, typer.Option("--stages", help="Also print the table of each stage of the compiler (docs/compiler.md).")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compile a quantized model for an array, and print its layers.
 
@@ -185,6 +189,7 @@ def compile_(
     from openwork.compiler.network import planned_image
     from openwork.compiler.plan import NetworkPlan, stages_text
     from openwork.report import layer_table
+    from openwork.report.layers import image_values
 
     fetched = None
     with counting() as progress:
@@ -194,14 +199,17 @@ def compile_(
             plan, image = planned_for(place, network, chosen, progress)
             fetched = check_fits(place, image)
     write_image(out, image)
+    shown: list[RenderableType] = []
     if stages:
-        output.print(stages_text(plan) if isinstance(plan, NetworkPlan) else str(plan), highlight=False, markup=False)
-    output.print(layer_table(image))
-    if place is not None and fetched is not None:
-        output.print(fetching_table(place, image, fetched))
+        shown.append(stages_text(plan) if isinstance(plan, NetworkPlan) else str(plan))
+    shown.append(layer_table(image))
+    values = {"file": str(out), **image_values(image)}
     if place is not None:
-        output.print(speed_line(place, image, fetched), highlight=False, markup=False, soft_wrap=True)
-    output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+        if fetched is not None:
+            shown.append(fetching_table(place, image, fetched))
+        shown.append(speed_line(place, image, fetched))
+        values["board"] = speed_values(place, image, fetched)
+    show(as_json, values, *shown, f"{out}: {out.stat().st_size / 1024:,.0f} KiB.")
 
 
 @app.command()
@@ -320,21 +328,16 @@ def run(
     else:
         write_array(out, found[names[0]])
     if board is not None and image is not None:
-        output.print(run_line(board, image, cycles), highlight=False, markup=False, soft_wrap=True)
+        say(run_line(board, image, cycles))
     if waves is not None:
-        output.print(
-            f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        say(f"{waves}: the waves of step {step}; gtkwave {waves} {view} shows them.")
     tensors = {one.name: network.tensor(one.tensors[0]) for one in network.results}
     for name, array in found.items():
         what = f"{out}: {name}" if out.suffix == ".npz" else f"{out}"
         line = f"{what}: {array.dtype} {list(array.shape)}"
         if raw:
             line += f", each {tensors[name].scale:.6g} * (integer - {tensors[name].zero_point})"
-        output.print(f"{line}.", highlight=False, markup=False, soft_wrap=True)
+        say(f"{line}.")
 
 
 @app.command("compare")
@@ -351,6 +354,7 @@ def compare_(
     waves: Annotated[Path, typer.Option(help="The .vcd file for --trace.")] = Path("first-difference.vcd"),
     port: BoardPort = None,
     baud: Baud = DEFAULT_BAUD,
+    as_json: AsJson = False,
 ) -> None:
     """Compare every output of every layer between backends, and the cycles with the prediction.
 
@@ -406,17 +410,19 @@ def compare_(
     for tensor in found.tensors:
         numbers = (tensor.values, tensor.differences, tensor.cycles, tensor.predicted)
         table.add_row(escape(tensor.tensor), "x".join(map(str, tensor.shape)), *(f"{number:,}" for number in numbers))
-    output.print(table)
+    shown: list[RenderableType] = [table]
+    first = None
     if found.first is not None:
         one = found.first
-        output.print(
+        first = {"input": one.input, "where": one.where, "values": [int(value) for value in one.values]}
+        shown.append(
             f"The first difference is in input {one.input}, {one.where}: {names[0]} says {one.values[0]}, and another "
-            f"backend {one.values[1]}.",
-            highlight=False,
-            markup=False,
+            f"backend {one.values[1]}."
         )
         if trace:
-            output.print(f"Its waves are in {waves}.", highlight=False, markup=False)
+            shown.append(f"Its waves are in {waves}.")
+    tensors = [asdict(tensor) for tensor in found.tensors]
+    show(as_json, {"agrees": found.agrees, "inputs": len(integers), "first": first, "tensors": tensors}, *shown)
     if not found.agrees:
         raise typer.Exit(1)
 
@@ -455,4 +461,4 @@ def report(
     image = read_image(model)
     with working(f"Drawing {model}"):
         write_report(out, image, name=model.stem, clock_mhz=clock, accuracy=shares or None)
-    output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+    say(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.")

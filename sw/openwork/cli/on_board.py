@@ -1,6 +1,6 @@
 """What a command says about a network on a board: whether the image fits, what fetching it costs, and how fast it is."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -145,6 +145,24 @@ def speed_line(board: "Board", image: "Image", fetched: "Fetching | None") -> st
     memory = "image memory" if fetched is None else "SDRAM"
     used = f"{_size(words)} of {_size(image_memory_words(board))} of {memory}"
     return f"{board.name} at {board.clock_mhz:g} MHz, predicted: {speed_of(board, image, fetched)}; {used}."
+
+
+def speed_values(board: "Board", image: "Image", fetched: "Fetching | None") -> dict[str, Any]:
+    """What `speed_line` says, as JSON values; times are None where they are not predicted."""
+    words = len(image.words) if fetched is None else fetched.words
+    speed = None if board.flash_byte is not None else speed_of(board, image, fetched)
+    return {
+        "name": board.name,
+        "clock_mhz": board.clock_mhz,
+        "image_words": words,
+        "image_memory_words": image_memory_words(board),
+        "wait_cycles": 0 if fetched is None else fetched.waits,
+        "array_s": None if speed is None else speed.array_s,
+        "input_s": None if speed is None else speed.input_s,
+        "output_s": None if speed is None else speed.output_s,
+        "inputs_per_second": None if speed is None else speed.inputs_per_second,
+        "bound": "the flash" if speed is None else speed.bound,
+    }
 
 
 def fetching_table(board: "Board", image: "Image", fetched: "Fetching") -> Table:

@@ -1,10 +1,11 @@
 """Commands that prune a model, and that show what sparsity costs."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -24,25 +25,38 @@ from openwork.cli.checks import (
     check_shape,
     check_share,
 )
-from openwork.cli.terminal import app, choose, counting, output, working
+from openwork.cli.terminal import AsJson, app, choose, counting, output, show, status, warn, working
 
 if TYPE_CHECKING:
     import torch
 
-    from openwork.pruning import Recipe
+    from openwork.pruning import Score
     from openwork.quantization import TrainableNetwork
     from openwork_hw.arch.config import ArrayConfig
 
+
+class Needs(NamedTuple):
+    """What a method needs: see `openwork.pruning.MethodInfo`, which comes with torch."""
+
+    trains: bool = False
+    needs_data: bool = False
+
+
 METHODS = {
-    "magnitude": False,
-    "obc": False,
-    "n-of-m": False,
-    "channels": False,
-    "gradual": True,
-    "proximal": True,
-    "rigl": True,
+    "magnitude": Needs(),
+    "obc": Needs(needs_data=True),
+    "n-of-m": Needs(),
+    "channels": Needs(),
+    "gradual": Needs(trains=True, needs_data=True),
+    "proximal": Needs(trains=True, needs_data=True),
+    "rigl": Needs(trains=True, needs_data=True),
 }
-"""Names of `openwork.pruning.METHODS`, which come with torch, and whether each of them prunes while it trains."""
+"""Names of `openwork.pruning.METHODS`, and what each method needs."""
+
+DEFAULT_METHOD = "obc"
+
+MAY_LOSE = 0.1
+"""Share of accuracy, or of agreement, that pruning may cost before a command warns."""
 
 SCOPES = ("layer", "global", "erk")
 CALIBRATION = 32
@@ -76,7 +90,8 @@ def _list_methods(wanted: bool) -> None:
     for title in ("method", "what it does", "needs"):
         table.add_column(title)
     for name, method in METHODS.items():
-        table.add_row(name, method.summary, "data, epochs; labels if there are any" if method.trains else "data")
+        trained = "data, epochs; labels if there are any"
+        table.add_row(name, method.summary, trained if method.trains else "data" if method.needs_data else "nothing")
     output.print(table)
     raise typer.Exit
 
@@ -84,9 +99,15 @@ def _list_methods(wanted: bool) -> None:
 @app.command()
 def prune(
     model: Model,
-    data: Data,
     out: Annotated[Path, typer.Option("--output", "-o", help="The .pt2 file to write.")],
-    method: Annotated[str, typer.Option(help="How; --list tells which there are.")] = "magnitude",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help=".npy file of real inputs like those the model will see, one a row; a few hundred. Methods that fit weights to "
+            "inputs need it. With it, every method says what the pruned model lost, on inputs that are held back."
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(help="How; --list tells which there are.")] = DEFAULT_METHOD,
     density: Annotated[float, typer.Option(help="Weights that stay / weights.")] = 0.2,
     cycles: Annotated[
         int | None,
@@ -106,81 +127,135 @@ def prune(
     checkpoint: Annotated[
         Path | None, typer.Option(help="File that keeps each epoch, and that an interrupted training goes on from.")
     ] = None,
+    may_lose: Annotated[
+        float,
+        typer.Option(
+            help="Share of accuracy (with --labels), or of agreement with the dense model, that may be lost without a warning."
+        ),
+    ] = MAY_LOSE,
     preset: Preset = DEFAULT_PRESET,
     board: OnBoard = None,
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
+    as_json: AsJson = False,
     _list: Annotated[
         bool, typer.Option("--list", help="List the methods and stop.", callback=_list_methods, is_eager=True)
     ] = False,
 ) -> None:
-    """Prune a PyTorch model, and print how many weights of each layer stay. Batch norm is folded into the layers first.
+    """Prune a PyTorch model, and print how many weights of each layer stay and what the model lost.
 
-    For example:
+    Batch norm is folded into the layers first. The accuracy (with --labels), or the agreement with the dense model, is measured
+    on every fifth input of --data, which nothing is fitted to. For example:
 
-      openwork prune model.pt2 --method obc --density 0.2 --data images.npy -o pruned.pt2
+      openwork prune model.pt2 --density 0.2 --data images.npy -o pruned.pt2
+
+      openwork prune model.pt2 --density 0.2 --data images.npy --labels labels.npy -o pruned.pt2
 
       openwork prune models:small --method gradual --density 0.1 --data images.npy --labels labels.npy --epochs 10 -o small.pt2
 
-      openwork prune model.pt2 --method obc --cycles 100000 --board ulx3s-85f --data images.npy -o pruned.pt2
+      openwork prune model.pt2 --cycles 100000 --board ulx3s-85f --data images.npy -o pruned.pt2
 
-      openwork prune model.pt2 --method obc --density 0.5 --scope global --data images.npy -o pruned.pt2
+      openwork prune model.pt2 --density 0.5 --scope global --data images.npy -o pruned.pt2
+
+      openwork prune model.pt2 --method magnitude --density 0.5 -o pruned.pt2
 
       openwork prune --list
     """
     from openwork.files import write_whole
 
     choose("scope", scope, dict.fromkeys(SCOPES))
-    _check_method(method, epochs)
+    check_method(method, epochs)
     if cycles is not None and method != "obc":
         raise OptionError(f"--cycles goes with --method obc, not with {method}")
     check_share("density", density)
     check_above_zero("--rate", rate)
-    if not 0 <= teaching <= 1:
-        raise OptionError(f"--teaching must be from 0 to 1, not {teaching}")
+    for option, share in (("--teaching", teaching), ("--may-lose", may_lose)):
+        if not 0 <= share <= 1:
+            raise OptionError(f"{option} must be from 0 to 1, not {share}")
     config = array_config(preset_of(preset, board), pes=pes, lanes=lanes, feature_words=feature_words)
     check_model(model)
     check_files((data, labels), (out, checkpoint))
-    inputs, targets = _read(data, labels)
+    if data is None and (METHODS[method].needs_data or epochs):
+        raise OptionError(f"the method {method} fits weights to inputs: name a file of inputs with --data")
+    if data is None and labels is not None:
+        raise OptionError("--labels are those of the inputs of --data: name both, or neither")
+    inputs, targets = (None, None) if data is None else _read(data, labels)
 
     import torch
 
-    from openwork.pruning import prune_by
+    from openwork.pruning import held_back, prune_by, scored
     from openwork.pruning.budget import densities_within
+    from openwork.pruning.fitting import usual_recipe
 
     network = _load(model, inputs, data)
     if labels is not None and targets is not None:
         check_labels(labels, targets.numpy(), _classes(network))
-    recipe = _recipe(epochs, rate, teaching, seed, len(inputs))
+    example = torch.zeros(1, *network.network.shapes[network.network.input]) if inputs is None else inputs
+    fitted, measured = held_back(0 if inputs is None else len(inputs), fits=METHODS[method].needs_data or epochs > 0)
+    given, answers = (
+        (example, None) if inputs is None else (inputs[fitted], None if targets is None else targets[fitted])
+    )
+    recipe = usual_recipe(epochs, rate, teaching, seed, len(given))
     names = layer or network.learned
     levels: float | Mapping[str, float] = density
+    score = None
     with counting() as progress:
         if cycles is not None:
-            levels = densities_within(network, inputs, cycles, layer_cycles(inputs, config), names, progress)
+            levels = densities_within(network, given, cycles, layer_cycles(given, config), names, progress)
         pruned = prune_by(
             method,
             network,
             levels,
-            inputs,
-            targets,
+            given,
+            answers,
             names=names,
             scope=scope,  # type: ignore[arg-type]  # checked above
             recipe=recipe,
             checkpoint=checkpoint,
             progress=progress,
+            tell=_tell_loss,
         )
+        if inputs is not None and len(measured):
+            held = None if targets is None else targets[measured]
+            score = scored(network, pruned.model, inputs[measured], held, progress)
     content = BytesIO()
-    torch.export.save(pruned.export(inputs), content)
+    torch.export.save(pruned.export(example), content)
     write_whole(out, content.getvalue())
-    output.print(str(pruned), highlight=False, markup=False, soft_wrap=True)
     before = sum(network.get_parameter(f"{name}.weight").numel() for name in pruned.masks)
     stay = sum(int(mask.sum()) for mask in pruned.masks.values())
-    output.print(
-        f"{out}: {stay:,} of {before:,} weights stay, {stay / before:.3f}.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    modules = [
+        {"module": name, "weights": mask.numel(), "nonzeros": int(mask.sum())} for name, mask in pruned.masks.items()
+    ]
+    values = {"file": str(out), "method": method, "density": stay / before, "modules": modules}
+    values["score"] = None if score is None else asdict(score)
+    line = f"{out}: {stay:,} of {before:,} weights stay, {stay / before:.3f}."
+    show(as_json, values, str(pruned), _score_line(score, data, given), line)
+    if score is not None and score.lost > may_lose:
+        warn(_warning(score, method))
+
+
+def _tell_loss(epoch: int, epochs: int, loss: float) -> None:
+    status.print(f"epoch {epoch} of {epochs}: loss {loss:.4g}", highlight=False, markup=False)
+
+
+def _score_line(score: "Score | None", data: Path | None, inputs: "torch.Tensor") -> str:
+    """What the model lost, or why nobody knows."""
+    if score is not None:
+        return f"{score}."
+    if data is None:
+        return "Nobody knows what the pruned model lost: name inputs with --data to have it measured."
+    return (
+        f"Nobody knows what the pruned model lost: {len(inputs)} inputs are too few to hold some back; give 10 or more."
+    )
+
+
+def _warning(score: "Score", method: str) -> str:
+    """What to do about a loss."""
+    others = "with --scope global" if method == "obc" else "with --method obc"
+    return (
+        f"Warning: pruning cost {100 * score.lost:.1f} points of {score.what.removesuffix(' that is explained')}: raise "
+        f"--density, prune {others}, or train on with --epochs."
     )
 
 
@@ -209,6 +284,7 @@ def explore(
     pes: Pes = None,
     lanes: Lanes = None,
     feature_words: FeatureWords = None,
+    as_json: AsJson = False,
 ) -> None:
     """Prune a model by several methods to several densities, and write a page of accuracy, density, size and cycles.
 
@@ -227,18 +303,19 @@ def explore(
         check_share("each of --densities", level)
     names = check_list("--methods", methods)
     for name in names:
-        _check_method(name, epochs)
+        check_method(name, epochs)
     check_above_zero("--rate", rate)
     check_clock(clock)
     config = array_config(preset_of(preset, board), pes=pes, lanes=lanes, feature_words=feature_words)
     check_model(model)
     check_files((data, labels, test, test_labels), (out,))
     inputs, targets = _read(data, labels)
-    values, answers = _read(test, test_labels)
+    tested, answers = _read(test, test_labels)
 
     from openwork.compiler.network import compile_network
     from openwork.frontend import import_program
     from openwork.pruning import prune_by
+    from openwork.pruning.fitting import usual_recipe
     from openwork.quantization import quantize
     from openwork.quantization.evaluation import accuracy
     from openwork.report.exploration import exploration_table, write_exploration
@@ -247,12 +324,12 @@ def explore(
 
     network = _load(model, inputs, data)
     dense = network.network
-    check_shape(test, values.shape, dense.shapes[dense.input])
+    check_shape(test, tested.shape, dense.shapes[dense.input])
     for path, given in ((labels, targets), (test_labels, answers)):
         if path is not None and given is not None:
             check_labels(path, given.numpy(), _classes(network))
-    truth = dense.run(values).flatten(1).argmax(dim=1) if answers is None else answers
-    recipe = _recipe(epochs, rate, 0.5, seed, len(inputs))
+    truth = dense.run(tested).flatten(1).argmax(dim=1) if answers is None else answers
+    recipe = usual_recipe(epochs, rate, 0.5, seed, len(inputs))
     total = sum(network.get_parameter(f"{name}.weight").numel() for name in network.learned)
     points = []
     with counting() as progress:
@@ -265,12 +342,13 @@ def explore(
                 level = sum(int(mask.sum()) for mask in pruned.masks.values()) / total
             quantized = quantize(found, inputs, progress=progress, error_aware=True)
             image = compile_network(quantized, config, encodings_of(config)[-1])
-            share = accuracy(quantized, values, truth, progress)
+            share = accuracy(quantized, tested, truth, progress)
             points.append(Point(name, level, share, 4 * len(image.words), image.compute_cycles))
     what = "accuracy" if answers is not None else "agreement with the dense model"
-    write_exploration(out, points, name=model, array=str(config), accuracy_is=what, inputs=len(values), clock_mhz=clock)
-    output.print(exploration_table(points, what, clock))
-    output.print(f"{out}: {out.stat().st_size / 1024:,.0f} KiB.", highlight=False, markup=False, soft_wrap=True)
+    write_exploration(out, points, name=model, array=str(config), accuracy_is=what, inputs=len(tested), clock_mhz=clock)
+    line = f"{out}: {out.stat().st_size / 1024:,.0f} KiB."
+    values = {"file": str(out), "accuracy_is": what, "inputs": len(tested), "points": [asdict(one) for one in points]}
+    show(as_json, values, exploration_table(points, what, clock), line)
 
 
 def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor | None]":
@@ -293,19 +371,20 @@ def _read(data: Path, labels: Path | None) -> "tuple[torch.Tensor, torch.Tensor 
     return calibration_inputs(array).float(), None if targets is None else torch.tensor(targets.astype("int64"))
 
 
-def _check_method(name: str, epochs: int) -> None:
+def check_method(name: str, epochs: int) -> None:
     """Refuse a method that does not exist, and a method that trains if there are no epochs."""
-    if choose("method", name, METHODS) and not epochs:
+    if choose("method", name, METHODS).trains and not epochs:
         raise OptionError(f"the method {name} prunes while it trains: say for how many epochs, with --epochs")
 
 
-def _load(model: str, inputs: "torch.Tensor", data: Path) -> "TrainableNetwork":
+def _load(model: str, inputs: "torch.Tensor | None", data: Path | None) -> "TrainableNetwork":
     from openwork.frontend import load
     from openwork.quantization import TrainableNetwork
 
     with working(f"Loading {model}"):
-        network = load(model, inputs[:1])
-    check_shape(data, inputs.shape, network.shapes[network.input])
+        network = load(model, None if inputs is None else inputs[:1])
+    if inputs is not None and data is not None:
+        check_shape(data, inputs.shape, network.shapes[network.input])
     return TrainableNetwork(network)
 
 
@@ -313,14 +392,6 @@ def _classes(network: "TrainableNetwork") -> int:
     """The number of classes of a model: the values of its output."""
     found = network.network
     return sum(prod(found.shapes[name]) for name in found.outputs)
-
-
-def _recipe(epochs: int, rate: float, teaching: float, seed: int, inputs: int) -> "Recipe | None":
-    """How to train, in batches that leave an epoch ten steps or more where there are inputs enough."""
-    from openwork.pruning import Recipe
-
-    batch = max(2, min(128, inputs // 10))
-    return Recipe(epochs=epochs, rate=rate, batch=batch, teaching=teaching, seed=seed) if epochs else None
 
 
 def layer_cycles(inputs: "torch.Tensor", config: "ArrayConfig") -> "Callable[[Any], dict[str, float]]":

@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from openwork.cli.checks import MAX_SEED
-from openwork.cli.terminal import app, messages, output, steps
+from openwork.cli.terminal import AsJson, app, show, status, steps
 from openwork_hw.arch.link import DEFAULT_BAUD
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def selftest(
         bool,
         typer.Option("--all", help="Test every word of an external memory, not a sample: this takes minutes."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Test a board: its link, its memory, and each of its decoders on a random layer.
 
@@ -63,14 +64,15 @@ def selftest(
     with Board.open(port, baud) as board:
         if board.identity.scratchpad_words:
             plan = memory_plan(board.identity, baud, everything=everything)
-            messages.print(plan, markup=False, highlight=False, soft_wrap=True)
-        with steps() as progress:
-            checks = list(selftest(board, seed, progress, everything=everything))
+            status.print(plan, markup=False, highlight=False, soft_wrap=True)
+        with steps() as tell:
+            checks = list(selftest(board, seed, tell, everything=everything))
+    values = [{"test": check.name, "passed": check.passed, "found": check.found} for check in checks]
     table = Table(box=SIMPLE_HEAD, caption=f"seed {seed}")
     for title in ("test", "result", "found"):
         table.add_column(title)
     for check in checks:
         table.add_row(check.name, "pass" if check.passed else "FAIL", check.found)
-    output.print(table)
+    show(as_json, {"seed": seed, "checks": values}, table)
     if not all(check.passed for check in checks):
         raise typer.Exit(1)

@@ -1,19 +1,60 @@
-"""How all commands print results and show progress."""
+"""How all commands print results and show progress, and the options that every command has.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+Results go to standard output, all else to standard error. The environment variable NO_COLOR is heeded by rich.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
 from importlib.metadata import version
-from typing import Annotated, TypeVar
+from inspect import Parameter, signature
+from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
 
+from openwork.cli import stages
 from openwork_hw.arch.config import ConfigError
 
 Choice = TypeVar("Choice")
 
-app = typer.Typer(
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print no tables, sentences or progress: only warnings, refusals, and what --json asks for.",
+    ),
+]
+
+
+class App(typer.Typer):
+    """An app whose commands all have the option `--quiet`."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        """Add a command; the function itself stays as it is."""
+        add = super().command(name, **settings)
+
+        def register(function: Callable[..., None]) -> Callable[..., None]:
+            @wraps(function)
+            def run(*arguments: Any, quiet: bool, **options: Any) -> None:
+                output.quiet = status.quiet = quiet
+                function(*arguments, **options)
+
+            found = signature(function)
+            option = Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
+            run.__signature__ = found.replace(parameters=[*found.parameters.values(), option])  # type: ignore[attr-defined]
+            run.__annotations__ = {**function.__annotations__, "quiet": Quiet}
+            add(run)
+            return function
+
+        return register
+
+
+app = App(
     name="openwork",
     help="Sparse neural networks on open FPGA tools: from a PyTorch model to a placed and routed array.",
     no_args_is_help=True,
@@ -23,32 +64,53 @@ app = typer.Typer(
 )
 output = Console()
 messages = Console(stderr=True)
+status = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables and sentences.")]
 
 
-@contextmanager
-def working(what: str) -> Iterator[None]:
+def working(what: str) -> AbstractContextManager[None]:
     """Show that a step runs which has no countable parts, and for how long."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        progress.add_task(what, total=None)
-        yield
+    return stages.working(status, what)
 
 
-@contextmanager
-def counting() -> Iterator[Callable[[Sequence[int], str], Iterable[int]]]:
+def counting() -> AbstractContextManager[Callable[[Sequence[int], str], Iterable[int]]]:
     """Gives what goes through steps and shows how many are done, under a title."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        yield lambda steps, title: progress.track(steps, description=title)
+    return stages.counting(status)
 
 
-@contextmanager
-def steps() -> Iterator[Callable[[int, int, str], None]]:
+def steps() -> AbstractContextManager[Callable[[int, int | None, str], None]]:
     """Gives what is told how much is done, of how much, and what; shows it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+    return stages.steps(status)
+
+
+def say(*sentences: str) -> None:
+    """Print sentences, each on a line, as they are."""
+    for one in sentences:
+        output.print(one, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(sentence: str) -> None:
+    """Print a warning to standard error, where --quiet does not hide it."""
+    messages.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def show(as_json: bool, values: Any, *shown: RenderableType) -> None:
+    """Print the results of a command: JSON if it is asked for, otherwise tables and sentences.
+
+    Args:
+        as_json: whether `--json` was given.
+        values: JSON values: the same results, with whole precision.
+        shown: tables, and texts that are printed as they are.
+    """
+    if as_json:
+        sys.stdout.write(json.dumps(values, indent=2) + "\n")
+        return
+    for one in shown:
+        if isinstance(one, str):
+            say(one)
+        else:
+            output.print(one)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,11 +1,13 @@
 """Predicts how long a run takes whose image is fetched from an SDRAM: `arch.fetching` with what a compiled image says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openwork.image import Image
 from openwork_hw.arch.external_image import check_external_words, external_words
-from openwork_hw.arch.fetching import fetched_run
+from openwork_hw.arch.fetching import FetchedRun, fetched_run
 from openwork_hw.arch.sdram import SdramConfig, WordSchedule
+from openwork_hw.arch.transfers import Transfer
 
 LONG_WORDS = 1 << 14
 """Words of a transfer that is long enough for a mean."""
@@ -55,13 +57,29 @@ def fetching(image: Image, scratchpad_words: int, sdram: SdramConfig) -> Fetchin
     Raises:
         ImageError: one command uses more words than the scratchpad holds.
     """
-    words = external_words(image.words, image.config, scratchpad_words)
-    transfers = check_external_words(words, image.config, scratchpad_words)
-    run = fetched_run(image.config, sdram, transfers, [command.predicted_cycles for command in image.commands])
+    words, transfers, run = followed(image, scratchpad_words, sdram)
     return Fetching(
-        len(words),
+        words,
         len(transfers),
         run.cycles,
         run.cycles - image.predicted_cycles,
-        round(len(words) * word_cycles(sdram)),
+        round(words * word_cycles(sdram)),
     )
+
+
+def followed(
+    image: Image, scratchpad_words: int, sdram: SdramConfig, cycles: Sequence[int] | None = None
+) -> tuple[int, list[Transfer], FetchedRun]:
+    """The words of an external image, its transfers, and when each transfer and command of a run begins.
+
+    Args:
+        image, scratchpad_words, sdram: as for `fetching`.
+        cycles: per command, the cycles that it reports; None takes the predicted cycles.
+
+    Raises:
+        ImageError: as for `fetching`.
+    """
+    words = external_words(image.words, image.config, scratchpad_words)
+    transfers = check_external_words(words, image.config, scratchpad_words)
+    taken = [command.predicted_cycles for command in image.commands] if cycles is None else cycles
+    return len(words), transfers, fetched_run(image.config, sdram, transfers, taken)

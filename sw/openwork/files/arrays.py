@@ -29,25 +29,39 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         FileError: there is no such file, or it is not a whole `.npy` file of numbers.
     """
-    content = read_whole(path, MAX_ARRAY_FILE)
-    shape, fortran_order, dtype, start = _header(path, content)
-    if dtype.kind not in KINDS:
-        raise FileError(f"{path} is not a whole .npy file of numbers: it holds {dtype}")
+    return decode_array(str(path), read_whole(path, MAX_ARRAY_FILE), MAX_ARRAY_FILE)
+
+
+def decode_array(name: str, content: bytes, limit: int, kinds: str = KINDS) -> NDArray[Any]:
+    """The array of a `.npy` file's content.
+
+    Args:
+        name: of the file, or of the array in a file, for messages.
+        content: of the file.
+        limit: values that the array may have.
+        kinds: NumPy's letters of the dtypes that it may have.
+
+    Raises:
+        FileError: it is not a whole `.npy` file of numbers.
+    """
+    shape, fortran_order, dtype, start = _header(name, content)
+    if dtype.kind not in kinds:
+        raise FileError(f"{name} is not a whole .npy file of numbers: it holds {dtype}")
     if min(shape, default=0) < 0 or len(shape) > MAX_DIMENSIONS:
-        raise FileError(f"{path} is not a whole .npy file of numbers: its shape is {list(shape)[:8]}")
+        raise FileError(f"{name} is not a whole .npy file of numbers: its shape is {list(shape)[:8]}")
     # Of an array without a value, NumPy still multiplies the other sizes.
-    check_limit(FileError, f"the array of {path}", prod(filter(None, shape)), MAX_ARRAY_FILE, "values")
+    check_limit(FileError, f"the array of {name}", prod(filter(None, shape)), limit, "values")
     need, found = prod(shape) * dtype.itemsize, len(content) - start
     if need != found:
         raise FileError(
-            f"{path} is not a whole .npy file of numbers: its header says {dtype} {list(shape)[:8]}, {need:,} bytes, "
+            f"{name} is not a whole .npy file of numbers: its header says {dtype} {list(shape)[:8]}, {need:,} bytes, "
             f"and {found:,} follow"
         )
     array = np.frombuffer(content, dtype, offset=start)
     return array.reshape(shape, order="F" if fortran_order else "C").astype(dtype.newbyteorder("="), order="C")
 
 
-def _header(path: Path, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, Fortran order, dtype, and where the data begins."""
     file = BytesIO(content)
     try:
@@ -56,7 +70,7 @@ def _header(path: Path, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype
             read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
             shape, fortran_order, dtype = read(file)
     except KeyError:
-        raise FileError(f"{path} is not a whole .npy file of numbers: it is of version {version[0]}") from None
+        raise FileError(f"{name} is not a whole .npy file of numbers: it is of version {version[0]}") from None
     except (
         ValueError,
         EOFError,
@@ -68,7 +82,7 @@ def _header(path: Path, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype
         MemoryError,
     ) as error:
         first = str(error).strip().partition("\n")[0]
-        raise FileError(f"{path} is not a whole .npy file of numbers: {first or type(error).__name__}") from None
+        raise FileError(f"{name} is not a whole .npy file of numbers: {first or type(error).__name__}") from None
     return shape, fortran_order, dtype, file.tell()
 
 

@@ -14,18 +14,19 @@ from torch.export import ExportedProgram
 from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.importer import import_module, import_program
 from openwork.frontend.pt2 import LoadingError, read_program
+from openwork.recipes import recipe
 
 
 def load(
-    model: str | Path | nn.Module | ExportedProgram, example: torch.Tensor, *, cut: Sequence[str] = ()
+    model: str | Path | nn.Module | ExportedProgram, example: torch.Tensor | None, *, cut: Sequence[str] = ()
 ) -> FloatNetwork:
     """The network of a model.
 
     Args:
         model: itself; or the path of a `.pt2` file of `torch.export.save`; or ``package.module:function``, looked for in the
-            working directory first, whose function is called without arguments and returns an nn.Module or an
-            ExportedProgram.
-        example: inputs like those that the model will see, to trace an nn.Module with.
+            working directory first, whose function is called without arguments and returns an nn.Module, an
+            ExportedProgram, or (nn.Module, example input).
+        example: inputs like those that the model will see, to trace an nn.Module with; None takes the function's own.
         cut: names of modules or operators; what follows them is left to the host.
 
     Raises:
@@ -34,16 +35,37 @@ def load(
     """
     result: Any = model
     if isinstance(model, str | Path):
-        result = read_program(Path(model)) if Path(model).suffix == ".pt2" else _call(str(model))
+        result = read_program(Path(model)) if Path(model).suffix == ".pt2" else call(str(model))
+    result, own = model_and_example(result)
+    example = own if example is None and isinstance(own, torch.Tensor) else example
     if isinstance(result, ExportedProgram):
         return import_program(result, example, cut=cut)
     if isinstance(result, nn.Module):
+        if example is None:
+            raise LoadingError(
+                f"{model} returned no example input: let it return (model, example input), or name a file of inputs"
+            )
         return import_module(result, example, cut=cut)
     what = f"{model} returned" if isinstance(model, str | Path) else "a model is"
     raise LoadingError(f"{what} a {type(result).__name__}, not an nn.Module or an ExportedProgram")
 
 
-def _call(name: str) -> Any:
+def model_and_example(result: Any) -> tuple[Any, Any]:
+    """A model and its example input, of what a function returned: both, or the model alone and None."""
+    model, example = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+    if isinstance(example, tuple) and len(example) == 1:
+        (example,) = example
+    return model, example
+
+
+def call(name: str) -> Any:
+    """What a function returns that is called without arguments: ``package.module:function``, the working directory first.
+
+    Raises:
+        LoadingError: there is no such function.
+    """
+    if sentence := recipe(name):
+        raise LoadingError(sentence)
     module_name, colon, function_name = name.partition(":")
     if not colon or not re.fullmatch(r"\w+(\.\w+)*", module_name) or not function_name.isidentifier():
         raise LoadingError(f"a model is a .pt2 file or package.module:function, not {name}")

@@ -10,6 +10,7 @@ from openwork.pruning.budget import densities_within, kept_weights, spend
 from openwork.pruning.catalogue import METHODS, MethodInfo, prune_by
 from openwork.pruning.channels import prune_channels
 from openwork.pruning.distribution import Method, Scope, choose_masks, erdos_renyi_kernel
+from openwork.pruning.evaluation import Score, held_back, scored
 from openwork.pruning.fitting import Recipe, distance, fit
 from openwork.pruning.methods import PruningError, magnitude, n_of_m, threshold
 from openwork.pruning.model import Masks, PrunedModel, apply_masks, check_masks, prunable, prune_model
@@ -27,6 +28,7 @@ __all__ = [
     "PruningError",
     "Recipe",
     "Scope",
+    "Score",
     "apply_masks",
     "check_masks",
     "choose_masks",
@@ -35,6 +37,7 @@ __all__ = [
     "erdos_renyi_kernel",
     "fit",
     "gradual",
+    "held_back",
     "kept_weights",
     "layer_errors",
     "magnitude",
@@ -49,6 +52,7 @@ __all__ = [
     "rewound",
     "rigl",
     "row_importance",
+    "scored",
     "spend",
     "threshold",
 ]

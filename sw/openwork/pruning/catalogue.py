@@ -11,7 +11,7 @@ from openwork.progress import Progress, silent
 from openwork.pruning.budget import densities_within, kept_weights
 from openwork.pruning.channels import prune_channels
 from openwork.pruning.distribution import Scope, erdos_renyi_kernel
-from openwork.pruning.fitting import Recipe, fit
+from openwork.pruning.fitting import Recipe, Told, fit
 from openwork.pruning.methods import PruningError, check_density, n_of_m
 from openwork.pruning.model import PrunedModel, own_copy, prunable, prune_model
 from openwork.pruning.reconstruction import reconstruct, row_importance
@@ -31,22 +31,30 @@ class MethodInfo:
     Attributes:
         summary: what it does, in a line.
         trains: whether it needs epochs; the others take them to train on with what stayed.
+        needs_data: whether it fits weights to inputs even without epochs.
     """
 
     summary: str
     trains: bool = False
+    needs_data: bool = False
 
 
 METHODS: Mapping[str, MethodInfo] = {
     "magnitude": MethodInfo("the smallest weights go, in one shot"),
-    "obc": MethodInfo("layer after layer is fitted by least squares to what it gave before; no labels"),
+    "obc": MethodInfo(
+        "layer after layer is fitted by least squares to what it gave before; no labels", needs_data=True
+    ),
     "n-of-m": MethodInfo(
         f"of every {OF} weights that follow each other the same number goes; to compare with dense hardware"
     ),
     "channels": MethodInfo("whole channels go, and the model becomes smaller"),
-    "gradual": MethodInfo("the smallest weights go bit by bit, along a cubic curve", trains=True),
-    "proximal": MethodInfo("L1 regularization by its proximal step, then the largest weights stay", trains=True),
-    "rigl": MethodInfo("sparse from the start; small weights make room for those of large gradients", trains=True),
+    "gradual": MethodInfo("the smallest weights go bit by bit, along a cubic curve", trains=True, needs_data=True),
+    "proximal": MethodInfo(
+        "L1 regularization by its proximal step, then the largest weights stay", trains=True, needs_data=True
+    ),
+    "rigl": MethodInfo(
+        "sparse from the start; small weights make room for those of large gradients", trains=True, needs_data=True
+    ),
 }
 
 
@@ -62,6 +70,7 @@ def prune_by(
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
     progress: Progress = silent,
+    tell: Told | None = None,
 ) -> PrunedModel:
     """Prune a copy of a model by a method of `METHODS`, and train it if there is a recipe.
 
@@ -76,6 +85,7 @@ def prune_by(
         recipe: for methods that train, and for training on after the others.
         checkpoint: file that an interrupted training goes on from.
         progress: shows how far the work is.
+        tell: is told the loss of each epoch of a training.
 
     Raises:
         PruningError: there is no such method; or what it needs is missing or wrong.
@@ -111,6 +121,7 @@ def prune_by(
             teacher=model,
             checkpoint=checkpoint,
             progress=progress,
+            tell=tell,
         )
     return pruned if pruner is None else pruner.finish()
 

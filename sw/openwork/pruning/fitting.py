@@ -26,6 +26,9 @@ class Inputs(Protocol):
     def __getitem__(self, chosen: torch.Tensor, /) -> torch.Tensor: ...
 
 
+Told = Callable[[int, int, float], None]
+"""Is told after each epoch how many there were, of how many, and the mean loss of the epoch."""
+
 WARM_UP = 0.05
 """Share of the steps over which the rate rises."""
 
@@ -70,6 +73,17 @@ class Recipe:
         )
 
 
+def usual_recipe(epochs: int, rate: float, teaching: float, seed: int, inputs: int) -> Recipe | None:
+    """How to train, in batches that leave an epoch ten steps or more where there are inputs enough; None without epochs.
+
+    Args:
+        epochs, rate, teaching, seed: of the recipe.
+        inputs: to train with.
+    """
+    batch = max(2, min(128, inputs // 10))
+    return Recipe(epochs=epochs, rate=rate, batch=batch, teaching=teaching, seed=seed) if epochs else None
+
+
 def fit(
     model: nn.Module,
     inputs: Inputs,
@@ -82,6 +96,7 @@ def fit(
     augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None,
     checkpoint: Path | None = None,
     progress: Progress = silent,
+    tell: Told | None = None,
 ) -> nn.Module:
     """Train a model in place, on a GPU where there is one, and put it back where it was, in eval mode.
 
@@ -97,6 +112,7 @@ def fit(
         augment: makes float inputs of the model of a batch; draws from the generator alone.
         checkpoint: file to go on from if it is there, written after each epoch.
         progress: shows how far an epoch is.
+        tell: is told the loss of each epoch.
 
     Raises:
         PruningError: labels or teacher are missing, labels are outside the classes, the loss is not finite, or the checkpoint is
@@ -118,6 +134,7 @@ def fit(
     for epoch in range(_resume(checkpoint, model, optimizer, pruner, masks, recipe), recipe.epochs):
         generator = torch.Generator().manual_seed((1_000_003 * recipe.seed + epoch) % (1 << 63))
         order = torch.randperm(len(inputs), generator=generator)
+        losses = 0.0
         for batch in progress(range(batches), f"epoch {epoch + 1} of {recipe.epochs}"):
             chosen = order[batch * recipe.batch : (batch + 1) * recipe.batch]
             values = inputs[chosen] if augment is None else augment(inputs[chosen], generator)
@@ -135,6 +152,7 @@ def fit(
                 with torch.no_grad():
                     wanted = teacher(values)
                 loss = loss + teaching * distance(scores, wanted, recipe.temperature)
+            losses += loss.item()
             if not isfinite(loss.item()):
                 raise PruningError(
                     f"the loss is {loss.item()} in epoch {epoch + 1}, step {batch + 1}: lower the learning rate, {recipe.rate}, or "
@@ -147,6 +165,8 @@ def fit(
             elif masks is not None:
                 apply_masks(model, masks)
         _keep(checkpoint, model, optimizer, pruner, recipe, epoch + 1)
+        if tell is not None:
+            tell(epoch + 1, recipe.epochs, losses / batches)
     return model.to(home).eval()
 
 

@@ -1,7 +1,17 @@
 """The record of what was measured: files of runs, and which sources each run measured."""
 
 from openwork.records.origin import Origin, current_commit, tool_versions
-from openwork.records.runs import Configuration, Figure, RecordError, Run, Value, merged, read_record, write_record
+from openwork.records.runs import (
+    Configuration,
+    Figure,
+    RecordError,
+    Run,
+    Value,
+    merged,
+    read_record,
+    run_values,
+    write_record,
+)
 from openwork.records.sources import Sources
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "current_commit",
     "merged",
     "read_record",
+    "run_values",
     "tool_versions",
     "write_record",
 ]

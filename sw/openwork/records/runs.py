@@ -136,5 +136,11 @@ def merged(
     return sorted((one for one in runs if key(one) in order), key=lambda one: order.index(key(one)))
 
 
+def run_values(run: Run) -> dict[str, object]:
+    """A run as JSON values."""
+    values: dict[str, object] = msgspec.to_builtins(run)
+    return values
+
+
 def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -54,11 +54,16 @@ def network_sizes(network: IntegerNetwork) -> Sizes:
     total = Sizes()
     for step in network.steps:
         own = own_weights(network, step).size
-        total = sum((_layer_sizes(layer, own) for layer in step.layers if own), total)
+        total = sum((layer_sizes(layer, own) for layer in step.layers if own), total)
     return total
 
 
-def _layer_sizes(layer: IntegerLayer, own: int) -> Sizes:
+def layer_sizes(layer: IntegerLayer, own: int) -> Sizes:
+    """Of one layer.
+
+    Args:
+        own: how many of its weights are the model's own.
+    """
     rows, layout = one_stream(layer)
     streams = {
         encoding: encodings.encode(encoding, encodings.prepare(encoding, rows, layout), layout).nbytes

@@ -1,7 +1,8 @@
 """What a compiled image costs, step by step."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +141,23 @@ def _stream_words(passes: Sequence[tuple[RunCommand, int]], sweep: tuple[int, in
     if sweep is not None:
         return round(sweep[0] * rows / sweep[1])
     return sum(words for run, words in passes if run.output_base == passes[0][0].output_base)
+
+
+def image_values(image: Image) -> dict[str, Any]:
+    """What a compiled image costs, as JSON values: the figures of the table of its layers, with whole precision."""
+    layers = [
+        asdict(row) | {"utilization": row.utilization, "density": row.density, "nonzero_bits": row.nonzero_bits}
+        for row in layer_rows(image)
+    ]
+    return {
+        "array": str(image.config),
+        "encoding": image.encoding.name.lower(),
+        "image_words": len(image.words),
+        "compute_cycles": image.compute_cycles,
+        "predicted_cycles": image.predicted_cycles,
+        "utilization": image.utilization,
+        "layers": layers,
+    }
 
 
 def own_weights(network: IntegerNetwork, step: Step) -> NDArray[np.int8]:
