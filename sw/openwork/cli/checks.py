@@ -42,10 +42,12 @@ def check_model(name: str) -> None:
     """Refuse what names no model, or a file that is not there; the rest is seen when the model is loaded."""
     from openwork.files import check_input
 
-    if Path(name).suffix == ".pt2":
+    if Path(name).suffix in (".pt2", ".onnx"):
         check_input(Path(name))
     elif not all(part for part in name.rpartition(":")):
-        raise OptionError(f"a model is a .pt2 file or package.module:function, not {name or 'an empty name'}")
+        raise OptionError(
+            f"a model is a .pt2 file, an .onnx file or package.module:function, not {name or 'an empty name'}"
+        )
 
 
 def check_files(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) -> None:

@@ -22,9 +22,9 @@ def load(
     """The network of a model.
 
     Args:
-        model: itself; or the path of a `.pt2` file of `torch.export.save`; or ``package.module:function``, looked for in the
-            working directory first, whose function is called without arguments and returns an nn.Module or an
-            ExportedProgram.
+        model: itself; or the path of a `.pt2` file of `torch.export.save`, or of an `.onnx` file; or
+            ``package.module:function``, looked for in the working directory first, whose function is called without arguments
+            and returns an nn.Module or an ExportedProgram.
         example: inputs like those that the model will see, to trace an nn.Module with.
         cut: names of modules or operators; what follows them is left to the host.
 
@@ -33,6 +33,10 @@ def load(
         ImportingError: see `import_program`.
     """
     result: Any = model
+    if isinstance(model, str | Path) and Path(model).suffix == ".onnx":
+        from openwork.frontend.onnx.importer import import_file  # onnx is an extra of its own
+
+        return import_file(Path(model), example, cut=cut)
     if isinstance(model, str | Path):
         result = read_program(Path(model)) if Path(model).suffix == ".pt2" else _call(str(model))
     if isinstance(result, ExportedProgram):
@@ -46,7 +50,7 @@ def load(
 def _call(name: str) -> Any:
     module_name, colon, function_name = name.partition(":")
     if not colon or not re.fullmatch(r"\w+(\.\w+)*", module_name) or not function_name.isidentifier():
-        raise LoadingError(f"a model is a .pt2 file or package.module:function, not {name}")
+        raise LoadingError(f"a model is a .pt2 file, an .onnx file or package.module:function, not {name}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
