@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from openwork.frontend.calls import call, with_values
 from openwork.frontend.errors import ImportingError
@@ -28,6 +29,9 @@ MAX_CONSTANTS = 1 << 28
 Made = Node | Sequence[Node | None]
 """What a translation makes: the node of the operator's result, or a node for each of its results."""
 
+Replacement = tuple[float, float] | NDArray[Any] | None
+"""What takes the place of an operator that quantizes or dequantizes: its input within limits, an array, or its input."""
+
 Translation = Callable[["Site"], Made]
 
 
@@ -38,13 +42,13 @@ class OnnxGraph:
     Attributes:
         graph: of PyTorch's operators.
         shape: of its input; open sizes are filled in.
-        replaced: results of operators that quantize activations and back, by name: they are the operator's input, within these
-            limits if there are any, and not rounded.
+        replaced: results of operators that quantize and back, by name: an array for constants; for activations limits, or None:
+            the result is the operator's input, within the limits, and is not rounded.
     """
 
     graph: Graph
     shape: tuple[int, ...]
-    replaced: dict[str, tuple[float, float] | None]
+    replaced: dict[str, Replacement]
 
 
 @dataclass(eq=False)
@@ -160,7 +164,7 @@ class Reader:
         self.values: dict[str, Node] = {one.name: self.source}
         self.names = {one.name, *model.constants, *(name for node in model.nodes for name in node.outputs)}
         self.numbers = self.constants = 0
-        self.replaced: dict[str, tuple[float, float] | None] = {}
+        self.replaced: dict[str, Replacement] = {}
 
     def read(self) -> OnnxGraph:
         """The whole graph."""

@@ -74,7 +74,13 @@ def _quantize(at: Site) -> Node:
         raise Unsupported(f"of weights to {zeros.dtype}; integers of 8 and 16 bits are possible")
     real: torch.Tensor = source.value
     whole = (torch.round(real / scales.to(real.dtype)) + zeros.to(real.dtype)).clamp(*LIMITS[zeros.dtype])
-    return at.constant_of(whole.to(zeros.dtype), source.name)
+    return _replaced(at, whole.to(zeros.dtype))
+
+
+def _replaced(at: Site, value: torch.Tensor) -> Node:
+    """A constant under the name of the tensor that it was made of. ONNX's reference has the operators of new versions only."""
+    at.reader.replaced[at.node.outputs[0]] = value.numpy()
+    return at.constant_of(value, at.input().name)
 
 
 def _dequantize(at: Site) -> Node:
@@ -85,7 +91,7 @@ def _dequantize(at: Site) -> Node:
         whole: torch.Tensor = source.value
         if whole.dtype.is_floating_point:
             raise Unsupported("of numbers that are no integers")
-        return at.constant_of((whole.to(scales.dtype) - zeros.to(scales.dtype)) * scales, source.name)
+        return _replaced(at, (whole.to(scales.dtype) - zeros.to(scales.dtype)) * scales)
     before = source
     while before.operation in PICKING and before.operation != "quantized" and before.inputs:
         before = before.inputs[0]
