@@ -229,6 +229,11 @@ def _lowered(build: Builder, graph: Graph, tail: frozenset[Node] | None = None) 
     if tail:
         notes.append(f"the host computes what follows: {', '.join(_kinds(node for node in tail if node.results))}")
     given = {name: limits for name, limits in build.given.items() if name in shapes}
+    if given:
+        notes.append(
+            f"{len(given)} activation{'s have' if len(given) > 1 else ' has'} the range that the model's own quantization gives; "
+            "weights are rounded anew, to scales that go with powers of two"
+        )
     network = FloatNetwork(shapes, tuple(steps), outputs, tuple(notes), given=given)
     return Lowered(network, tuple(results), tail)
 

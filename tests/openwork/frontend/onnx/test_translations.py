@@ -258,7 +258,8 @@ def test_every_operator_has_a_sample() -> None:
     [
         ([node("Einsum", "m", "y", equation="abcd->abcd")], {}, r"not supported: Einsum at node 'the Einsum'"),
         (
-            [node("Einsum", "m", "p", equation="abcd->abcd"), node("Einsum", "p", "q", equation="abcd->abcd"), node("Conv", "q w", "y")],
+            [node("Einsum", "m", "p", equation="abcd->abcd"), node("Einsum", "p", "q", equation="abcd->abcd"),
+             node("Conv", "q w", "y")],
             {"w": weights(5, 4, 1, 1)},
             r"2 operators that are not supported: Einsum x2, first at node 'the Einsum'",
         ),
