@@ -11,7 +11,7 @@ from openwork.frontend.importer import compared, with_results
 from openwork.frontend.lowering import lower
 from openwork.frontend.node import Node
 from openwork.frontend.onnx.judge import outputs_of_model
-from openwork.frontend.onnx.model import OnnxModel, read_model
+from openwork.frontend.onnx.model import OnnxModel, path_of, read_model
 from openwork.frontend.onnx.operators import TRANSLATIONS
 from openwork.frontend.onnx.reader import read_onnx, torch_dtype
 from openwork.frontend.tail import tail_of_nodes
@@ -41,8 +41,8 @@ def import_onnx(model: OnnxModel, example: torch.Tensor, *, host: bool = True, c
             that are NaN or infinite.
     """
     read = read_onnx(model, tuple(example.shape), TRANSLATIONS)
-    lowered = lower(read.graph, host=host, cut=cut)
     nodes = {node.name: node for node in (read.graph.input, *read.graph.nodes)}
+    lowered = lower(read.graph, host=host, cut=[name if name in nodes else path_of(name) for name in cut])
     outputs = [node for node in read.graph.outputs if node is not None]
 
     def tail(cuts: Sequence[str], names: Sequence[str]) -> Tail:

@@ -4,6 +4,7 @@ Nothing of a file is run, and no other file is opened. The verifier knows no ope
 is looked at when the model is read (`openwork.frontend.onnx.reader`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class OnnxNode:
     attributes: Mapping[str, Value]
 
     @property
+    def path(self) -> str:
+        """Its name as the path of a module, as steps are called; empty if it has none."""
+        return path_of(self.name)
+
+    @property
     def place(self) -> str:
         """Where it stands, in words that follow its kind."""
         return f" at node {self.name!r}" if self.name else f" at the node that makes {next(iter(self.outputs), '')!r}"
@@ -97,6 +103,15 @@ class OnnxModel:
     outputs: tuple[str, ...]
     constants: Mapping[str, NDArray[Any]]
     nodes: tuple[OnnxNode, ...]
+
+
+def path_of(name: str) -> str:
+    """A name as the path of a module.
+
+    >>> path_of("/features/features.0/Conv"), path_of("Conv@0")
+    ('features.features.0.Conv', 'Conv_0')
+    """
+    return re.sub(r"[^\w.-]+", "_", re.sub(r"[/.]+", ".", name).strip("."), flags=re.ASCII)
 
 
 def read_model(path: Path) -> OnnxModel:

@@ -207,7 +207,7 @@ class Reader:
         name = next(name for name in node.outputs if name)
         made = Node(
             name, node.kind, {"inputs": read},
-            module=node.name, is_module=bool(node.name), place=node.place, refusal=refusal, said=node.kind,
+            module=node.path, is_module=bool(node.path), place=node.place, refusal=refusal, said=node.kind,
         )  # fmt: skip
         self.nodes.append(made)
         for name in node.outputs:
@@ -238,7 +238,7 @@ class Reader:
         self.numbers += count
         check_limit(ImportingError, "the model", self.numbers, MAX_MAPS, "values of all maps together")
         made = Node(
-            self._unused(node), operation, arguments, NEEDLESS & arguments.keys(), results, several, node.name, bool(node.name),
+            self._unused(node), operation, arguments, NEEDLESS & arguments.keys(), results, several, node.path, bool(node.path),
             node.place, said=node.kind,
         )  # fmt: skip
         self.nodes.append(made)

@@ -27,21 +27,23 @@ from openwork_hw.arch.config import PRESETS
 
 
 def exported(model: nn.Module, example: torch.Tensor) -> bytes:
-    """The `.onnx` file that PyTorch writes; its older exporter needs no further package."""
+    """The `.onnx` file that PyTorch writes; its older exporter needs no further package. Batch norm stays as it is."""
     file = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (example,), file, dynamo=False, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}}
-        )
+            model, (example,), file, dynamo=False, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}},
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+        )  # fmt: skip
     return file.getvalue()
 
 
 def check_same(found: IntegerNetwork, expected: IntegerNetwork) -> None:
     """Two networks are the same but for the names of their tensors."""
-    assert [(one.shape, one.scale, one.zero_point) for one in found.tensors] == [
-        (one.shape, one.scale, one.zero_point) for one in expected.tensors
-    ]
+    # ONNX keeps the epsilon of a batch norm in 32 bits, so that the real numbers differ in their ninth digit.
+    for mine, right in zip(found.tensors, expected.tensors, strict=True):
+        assert (mine.shape, mine.zero_point) == (right.shape, right.zero_point)
+        assert mine.scale == pytest.approx(right.scale, rel=1e-8)
     assert len(found.layers) == len(expected.layers) > 0
     for one, other in zip(found.layers, expected.layers, strict=True):
         assert np.array_equal(one.weights, other.weights)
@@ -63,7 +65,12 @@ def test_the_integers_are_those_of_the_module(name: str) -> None:
 
 def test_a_file_is_quantized_compiled_and_run(tmp_path: Path) -> None:
     made = behind_a_layer(
-        [node("Relu", "m", "r"), node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f"), node("Softmax", "f", "y", axis=1)]
+        [
+            node("Relu", "m", "r"),
+            node("GlobalAveragePool", "r", "g"),
+            node("Flatten", "g", "f"),
+            node("Softmax", "f", "y", axis=1),
+        ]
     )
     onnx.save_model(made, tmp_path / "a.onnx")
     batch = np.random.default_rng(1).standard_normal((50, 3, 6, 6)).astype(np.float32)
@@ -151,10 +158,10 @@ def quantized_model(*, dtype: type = np.uint8, clip: bool = False) -> onnx.Model
 def test_scales_of_activations_are_taken_over_and_weights_are_rounded_anew(dtype: type, clip: bool) -> None:
     made = quantized_model(dtype=dtype, clip=clip)
     network = import_onnx(model_of(made.SerializeToString(), "a.onnx"), torch.zeros(1, 3, 6, 6))
-    assert [step.output for step in network.steps] == ["the Conv", "the Conv_2"]
+    assert [step.output for step in network.steps] == ["the_Conv", "the_Conv_2"]
     batch = torch.randn(40, 3, 6, 6, generator=torch.Generator().manual_seed(1))
     found = quantize(network, batch)
-    x, m = found.tensor("input"), found.tensor("the Conv")
+    x, m = found.tensor("input"), found.tensor("the_Conv")
     assert x.zero_point == 0 and m.zero_point == -128 + 40
     assert x.scale == pytest.approx(0.0625, rel=1e-6) and (clip or m.scale == pytest.approx(0.03, rel=1e-6))
     # The reference rounds as the file says. What Openwork makes of it differs by the rounding of weights alone.

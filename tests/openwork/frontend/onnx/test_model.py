@@ -140,7 +140,9 @@ def field(number: int, data: bytes) -> bytes:
 
 
 def test_a_file_of_many_empty_messages_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = field(7, field(1, b"") * 200_000)  # a graph of nodes of which each takes 2 bytes, and some hundred once parsed
+    bomb = field(
+        7, field(1, b"") * 200_000
+    )  # a graph of nodes of which each takes 2 bytes, and some hundred once parsed
     monkeypatch.setattr(wire, "MAX_ONNX_FIELDS", 100_000)
     monkeypatch.setattr(onnx.ModelProto, "FromString", None)
     assert "has more than 100,000 fields" in refusal(bomb)
@@ -168,10 +170,16 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest
         load(tmp_path / "a.onnx", torch.zeros(1, 3, 6, 6))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint16", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint16", "uint8", "bool"]
+)
 @pytest.mark.parametrize("raw", [True, False])
 def test_every_type_is_read_however_it_is_stored(dtype: str, raw: bool) -> None:
-    array = np.array([[0, 1, 1], [1, 0, 0]]).astype(dtype) if dtype == "bool" else np.array([[0, 1, 100], [3, 5, 7]]).astype(dtype)
+    array = (
+        np.array([[0, 1, 1], [1, 0, 0]]).astype(dtype)
+        if dtype == "bool"
+        else np.array([[0, 1, 100], [3, 5, 7]]).astype(dtype)
+    )
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     values = array.tobytes() if raw else array.flatten().tolist()
     tensor = helper.make_tensor("t", kind, array.shape, values, raw=raw)
@@ -183,7 +191,9 @@ def test_every_type_is_read_however_it_is_stored(dtype: str, raw: bool) -> None:
 
 def test_a_number_that_its_type_does_not_have_is_refused() -> None:
     made = small()
-    made.graph.initializer.append(onnx.TensorProto(name="t", data_type=onnx.TensorProto.INT8, dims=[1], int32_data=[200]))
+    made.graph.initializer.append(
+        onnx.TensorProto(name="t", data_type=onnx.TensorProto.INT8, dims=[1], int32_data=[200])
+    )
     assert "numbers that its type does not have" in refusal(made.SerializeToString())
 
 
