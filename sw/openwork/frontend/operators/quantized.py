@@ -21,7 +21,7 @@ def _quantized(
     limits = Limits(low, high)
     parts = build.limit(node, build.parts(self_), limits) if clipped else build.parts(self_)
     for name in parts:
-        build.given[name] = limits
+        build.given.setdefault(name, limits)  # further limits, as of 7 of 8 bits, change no scale
     return parts
 
 

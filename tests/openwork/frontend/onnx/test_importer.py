@@ -163,7 +163,7 @@ def test_scales_of_activations_are_taken_over_and_weights_are_rounded_anew(dtype
     found = quantize(network, batch)
     x, m = found.tensor("input"), found.tensor("the_Conv")
     assert x.zero_point == 0 and m.zero_point == -128 + 40
-    assert x.scale == pytest.approx(0.0625, rel=1e-6) and (clip or m.scale == pytest.approx(0.03, rel=1e-6))
+    assert x.scale == pytest.approx(0.0625, rel=1e-6) and m.scale == pytest.approx(0.03, rel=1e-6)
     # The reference rounds as the file says. What Openwork makes of it differs by the rounding of weights alone.
     judge = onnx.reference.ReferenceEvaluator(made)
     expected = np.concatenate([judge.run(None, {"x": one[None].numpy()})[0] for one in batch])
@@ -182,7 +182,7 @@ def test_a_scale_that_differs_between_the_two_operators_is_refused() -> None:
 
 def test_the_name_of_a_file_says_its_format(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"no model")
-    with pytest.raises(LoadingError, match="is not a whole .onnx file"):
+    with pytest.raises(LoadingError, match="the file is damaged, or for a newer onnx"):
         load(str(tmp_path / "a.onnx"), calibration_inputs(np.zeros((1, 3, 6, 6), np.float32)))
     with pytest.raises(LoadingError, match=r"a model is a .pt2 file, an .onnx file or package.module:function"):
         load("a.tflite", torch.zeros(1, 3, 6, 6))
