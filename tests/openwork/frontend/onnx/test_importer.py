@@ -4,11 +4,14 @@ import warnings
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
 from tests.openwork.frontend.onnx.models import behind_a_layer, node, proto, weights
 from tests.openwork.frontend.zoo import MODELS, inputs, trained
 from torch import nn
@@ -19,6 +22,7 @@ from openwork.frontend import ImportingError, LoadingError, import_module, load
 from openwork.frontend.onnx import importer
 from openwork.frontend.onnx.importer import import_onnx
 from openwork.frontend.onnx.model import model_of
+from openwork.frontend.onnx.operators import TRANSLATIONS
 from openwork.golden import run_network
 from openwork.network import IntegerNetwork
 from openwork.quantization import calibration_inputs, quantize
@@ -32,7 +36,8 @@ def exported(model: nn.Module, example: torch.Tensor) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (example,), file, dynamo=False, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}},
+            model, (example,), file, dynamo=False,  # type: ignore[arg-type]  # a file is as good as a path here
+            input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}},
             training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
         )  # fmt: skip
     return file.getvalue()
@@ -76,11 +81,19 @@ def test_a_file_is_quantized_compiled_and_run(tmp_path: Path) -> None:
     batch = np.random.default_rng(1).standard_normal((50, 3, 6, 6)).astype(np.float32)
     network = openwork.quantize(tmp_path / "a.onnx", batch)
     answer = openwork.compile(network, "demo").answer(batch[:3], backend="model")
-    expected = [onnx.reference.ReferenceEvaluator(made).run(None, {"x": one[None]})[0] for one in batch[:3]]
-    found = answer["y"] if isinstance(answer, dict) else answer
-    assert np.allclose(found, np.concatenate(expected), atol=0.02)
+    judge: Any = ReferenceEvaluator(made)
+    expected = [judge.run(None, {"x": one[None]})[0] for one in batch[:3]]
+    assert np.allclose(answer["y"], np.concatenate(expected), atol=0.02)
     openwork.save_network(network, tmp_path / "a.int8")
     assert openwork.load_network(tmp_path / "a.int8").tail is not None
+
+
+@pytest.mark.slow
+def test_a_quantized_file_runs_on_the_array_in_rtl(tmp_path: Path) -> None:
+    onnx.save_model(quantized_model(), tmp_path / "a.onnx")
+    batch = np.random.default_rng(1).standard_normal((20, 3, 6, 6)).astype(np.float32)
+    image = openwork.compile(openwork.quantize(tmp_path / "a.onnx", batch), "demo")
+    assert np.array_equal(image.run(batch[:2], backend="rtl"), image.run(batch[:2], backend="golden"))
 
 
 def test_a_size_that_is_open_is_that_of_the_example(tmp_path: Path) -> None:
@@ -114,7 +127,7 @@ def test_several_results_have_the_names_of_the_file() -> None:
 
 
 def test_a_translation_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = dict(importer.TRANSLATIONS) | {"Relu": lambda at: at.emit("neg", self_=at.input())}
+    broken = dict(TRANSLATIONS) | {"Relu": lambda at: at.emit("neg", self_=at.input())}
     monkeypatch.setattr(importer, "TRANSLATIONS", broken)
     made = behind_a_layer([node("Relu", "m", "y")]).SerializeToString()
     with pytest.raises(ImportingError, match="away from what was understood of it"):
@@ -124,7 +137,7 @@ def test_a_translation_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -
 def quantized_model(*, dtype: type = np.uint8, clip: bool = False) -> onnx.ModelProto:
     """Weights of int8, and an activation with a scale and a zero point of its own, of ONNX's operators of version 21."""
     limits = np.iinfo(dtype)
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "a": np.random.default_rng(1).integers(-100, 100, (4, 3, 3, 3)).astype(np.int8),
         "a.scales": np.array([0.01, 0.02, 0.005, 0.01], np.float32),
         "a.zeros": np.zeros(4, np.int8),
@@ -165,7 +178,7 @@ def test_scales_of_activations_are_taken_over_and_weights_are_rounded_anew(dtype
     assert x.zero_point == 0 and m.zero_point == -128 + 40
     assert x.scale == pytest.approx(0.0625, rel=1e-6) and m.scale == pytest.approx(0.03, rel=1e-6)
     # The reference rounds as the file says. What Openwork makes of it differs by the rounding of weights alone.
-    judge = onnx.reference.ReferenceEvaluator(made)
+    judge: Any = ReferenceEvaluator(made)
     expected = np.concatenate([judge.run(None, {"x": one[None].numpy()})[0] for one in batch])
     real = found.real_results(run_network(found, found.integer_inputs(batch.numpy())))["y"]
     noise = float(np.square(real - expected).mean() / np.square(expected).mean())
