@@ -1,4 +1,4 @@
-"""Attack what comes from outside: ten formats mutated under right checksums, and hostile images in RTL.
+"""Attack what comes from outside: twelve formats mutated under right checksums, and hostile images in RTL.
 
 Each trial ends in a sentence, or in what the content means; a traceback, a wrong value or a wait ends the campaign. Takes about an
 hour on two cores. The record is docs/results/campaign.json.

@@ -42,6 +42,8 @@ RULES = {
     "openwork_hw.arch": Rule(may=("numpy", "openwork_hw.arch")),
     "openwork_hw": Rule(may=("amaranth", "openwork_hw")),
     "openwork.frontend": TORCH_SIDE,
+    # Who brings no `.onnx` file needs no onnx: the loader imports this part when one is given.
+    "openwork.frontend.onnx": Rule(may=(*TORCH_SIDE.may, "onnx"), not_even=TORCH_SIDE.not_even),
     # Which channels go together is found by torch-pruning.
     "openwork.pruning": Rule(may=(*TORCH_SIDE.may, "torch_pruning"), not_even=TORCH_SIDE.not_even),
     "openwork.quantization": TORCH_SIDE,
@@ -97,7 +99,9 @@ RULES = {
         may=("cocotb", "cocotb_tools", "cocotbext", "numpy", "torch", "amaranth", "rich", *OURS), not_even=("openwork.cli",)
     ),
     # Files are mutated in the parts that safetensors puts into one.
-    "openwork_dv.fuzzing": Rule(may=("numpy", "torch", "safetensors", *OURS), not_even=("openwork.cli",)),
+    "openwork_dv.fuzzing": Rule(
+        may=("numpy", "torch", "safetensors", *OURS), not_even=("openwork.cli",), lazily=("onnx",)
+    ),
     # Yosys and nextpnr are started as programs. NumPy and rich make the tables. Boards' pins come from amaranth-boards.
     "openwork_fpga": Rule(
         may=("amaranth", "amaranth_boards", "numpy", "rich", "openwork", "openwork_hw", "openwork_fpga"), not_even=("openwork.cli",)

@@ -9,7 +9,7 @@ again. NAME says what is quoted:
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
-- ``operators`` and ``ends``: the operators of a model that are supported, and what the host computes;
+- ``operators``, ``ends`` and ``onnx``: the operators of a model that are supported, what the host computes, ONNX's operators;
 - ``docstring NAME``: what a component, class or module says of itself;
 - ``diagram NAME``: a timing diagram of `diagrams.py`, printed by a simulation.
 
@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from textwrap import fill
 
 from diagrams import DIAGRAMS
 from pictures import PICTURES
@@ -186,6 +187,14 @@ def operators() -> str:
     return table(("operators", "become", "possible", "example"), rows)
 
 
+def onnx_operators() -> str:
+    """The operators of ONNX that are read."""
+    from openwork.frontend.onnx.operators import TRANSLATIONS
+
+    text = ", ".join(f"`{name}`" for name in sorted(TRANSLATIONS))
+    return f"{fill(text, 100, break_long_words=False, break_on_hyphens=False)}\n"
+
+
 def docstring(dotted: str) -> str:
     """The datasheet of a component, as its class carries it, or what a module says of itself."""
     return f"{FENCE}text\n{inspect.getdoc(pkgutil.resolve_name(dotted))}\n{FENCE}\n"
@@ -199,6 +208,8 @@ def render(name: str) -> str:
         return decisions()
     if name == "registers":
         return registers()
+    if name == "onnx":
+        return onnx_operators()
     if name == "operators":
         return operators()
     if name == "ends":

@@ -48,5 +48,5 @@ command -v g++ >/dev/null || missing+=(g++)
 echo "Setting up .venv with $python $(version_of "$python") and the versions in constraints.txt"
 "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \
-    --constraint constraints.txt --editable '.[compiler,torch,sim,fpga,sweep,docs,test]'
+    --constraint constraints.txt --editable '.[compiler,torch,onnx,sim,fpga,sweep,docs,test]'
 touch .venv/complete

@@ -35,7 +35,7 @@ def quantize(
 
     Args:
         model: a module, which stays as it is; an exported program; or a name, as the command takes it: the path of a `.pt2`
-            file, or ``package.module:function``.
+            or `.onnx` file, or ``package.module:function``.
         calibration: floating point numbers [inputs, channels, height, width] or [inputs, features], like what the model will
             see, 100 inputs or so; an array, a tensor on any device, or a list.
         observer: how the ranges of activations are chosen: min-max, percentile or mean-square-error.

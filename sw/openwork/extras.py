@@ -4,6 +4,7 @@ EXTRAS = {
     "matplotlib": "compiler",
     "torch": "torch",
     "torch_pruning": "torch",
+    "onnx": "onnx",
     "tflite": "torch",
     "PIL": "torch",
     "sklearn": "torch",

@@ -41,6 +41,16 @@ MAX_BLOCK = 1 << 16
 MAX_FILE = 8 * GIB
 """Bytes of a file that is read as a whole: weights at their limit, and four times as many words of the array."""
 
+MAX_ONNX = GIB
+"""Bytes of an `.onnx` file; protobuf itself ends at 2 GiB. ResNet-50 takes 100 million."""
+
+MAX_ONNX_FIELDS = 1 << 20
+"""Fields of all messages in an `.onnx` file: each takes up to some hundred bytes once it is parsed. A network of a thousand
+nodes has 30,000."""
+
+MAX_ONNX_PACKED = 1 << 26
+"""Bytes of lists of whole numbers in an `.onnx` file, each of which becomes 8 bytes; what is large stands as it is in memory."""
+
 MAX_ARRAY_FILE = 64 * GIB
 """Bytes of a `.npy` file: 100,000 images of 224 x 224 pixels in three colours and float32 are 56 GiB."""
 

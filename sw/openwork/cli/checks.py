@@ -45,10 +45,12 @@ def check_model(name: str) -> None:
 
     if sentence := recipe(name):
         raise OptionError(sentence)
-    if Path(name).suffix == ".pt2":
+    if Path(name).suffix in (".pt2", ".onnx"):
         check_input(Path(name))
     elif not all(part for part in name.rpartition(":")):
-        raise OptionError(f"a model is a .pt2 file or package.module:function, not {name or 'an empty name'}")
+        raise OptionError(
+            f"a model is a .pt2 file, an .onnx file or package.module:function, not {name or 'an empty name'}"
+        )
 
 
 def check_files(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) -> None:

@@ -1,4 +1,4 @@
-"""Commands that take a network from a PyTorch model to its outputs: quantize, compile, run, compare, report."""
+"""Commands that take a network from a PyTorch or ONNX model to its outputs: quantize, compile, run, compare, report."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +60,9 @@ Workers = Annotated[int, typer.Option(min=1, max=256, help="With the backend rtl
 
 @app.command()
 def quantize(
-    model: Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")],
+    model: Annotated[
+        str, typer.Argument(help="A .pt2 file of torch.export.save, an .onnx file, or package.module:function.")
+    ],
     calibrate: Annotated[
         Path, typer.Option(help=".npy file, one input per row: about 100 real inputs like those the model will see.")
     ],
@@ -79,11 +81,13 @@ def quantize(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Quantize a PyTorch model to int8, and print its layers.
+    """Quantize a PyTorch or ONNX model to int8, and print its layers.
 
     A function must return an nn.Module. Python looks for it in the working directory first. For example:
 
       openwork quantize model.pt2 --calibrate images.npy -o model.int8
+
+      openwork quantize model.onnx --calibrate images.npy -o model.int8
 
       openwork quantize my_models.small:trained --calibrate images.npy --observer percentile -o small.int8
 

@@ -62,7 +62,9 @@ SCOPES = ("layer", "global", "erk")
 CALIBRATION = 32
 """Inputs that are enough where only cycles are asked for."""
 
-Model = Annotated[str, typer.Argument(help="A .pt2 file of torch.export.save, or package.module:function.")]
+Model = Annotated[
+    str, typer.Argument(help="A .pt2 file of torch.export.save, an .onnx file, or package.module:function.")
+]
 Data = Annotated[
     Path, typer.Option(help=".npy file of real inputs like those the model will see, one a row; a few hundred.")
 ]

@@ -11,6 +11,8 @@ from math import gcd
 
 import torch
 
+from openwork.operations.arguments import Unsupported
+
 FEW_PHASES = (1, 2, 3, 4)
 """Rows after which a matrix may repeat, besides those that its size suggests."""
 
@@ -19,6 +21,9 @@ MOST_PARTS = 8
 
 COPY_COST = 2
 """What the first pixels of an axis cost, beside a nonzero of a row: they are cut off, and zeros are put in the others' place."""
+
+MOST_ENTRIES = 1 << 24
+"""Entries of an axis' matrix: pixels before times pixels after. A photograph's axes have thousands of pixels."""
 
 NEGLIGIBLE = 1e-9
 """A weight below this is 0: resizing computes some of them as differences."""
@@ -76,9 +81,22 @@ def as_windows(matrix: torch.Tensor) -> Windows:
     return min(found, key=lambda one: (len(one.parts) > MOST_PARTS, one.cost))
 
 
+def zeros(after: int, before: int) -> torch.Tensor:
+    """A matrix of an axis, of zeros, float64 [pixels after, pixels before].
+
+    Raises:
+        Unsupported: the axis has too many pixels.
+    """
+    if after * before > MOST_ENTRIES:
+        raise Unsupported(
+            f"along an axis of {before:,} pixels that become {after:,}; at most {MOST_ENTRIES:,} are possible, multiplied"
+        )
+    return torch.zeros(after, before, dtype=torch.float64)
+
+
 def choice(pixels: list[int], before: int) -> torch.Tensor:
     """The matrix of an axis that only chooses pixels out of `before`; a pixel below 0 stands for a zero."""
-    matrix = torch.zeros(len(pixels), before, dtype=torch.float64)
+    matrix = zeros(len(pixels), before)
     for row, pixel in zip(matrix, pixels, strict=True):
         if pixel >= 0:
             row[pixel] = 1.0

@@ -48,6 +48,7 @@ class Builder:
         several: for a node that makes a list of tensors: what each of these tensors stands for.
         chosen: for a tensor that copies channels of other tensors: for each channel, that tensor and its channel.
         flattened: for a vector that holds the pixels of maps: these maps.
+        given: for a tensor that the model quantizes itself: the values that its integers go from and to.
         notes: notes of the network, for the user.
     """
 
@@ -61,6 +62,7 @@ class Builder:
         self.several: dict[Node, tuple[Parts, ...]] = {}
         self.chosen: dict[str, Sequence[tuple[str, int]]] = {}
         self.flattened: dict[str, Parts] = {}
+        self.given: dict[str, Limits] = {}
         self.notes: list[str] = []
 
     def shape(self, node: Node) -> Shape:

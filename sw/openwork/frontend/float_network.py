@@ -1,11 +1,12 @@
 """The float network: the front end makes it from a model, and quantization turns it into integers."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from openwork.frontend.float_steps import FloatLayer, FloatStep, concatenated
+from openwork.frontend.limits import Limits
 from openwork.graph import walk
 from openwork.outputs import Output, Tail
 from openwork.tensors import Shape, by
@@ -22,6 +23,7 @@ class FloatNetwork:
         named: the results by name; empty if all outputs are one result.
         tail: the end of the model, which the host computes from the results.
         notes: what the host has to do, one sentence each.
+        given: for tensors that the model itself quantizes: the values that their integers go from and to.
     """
 
     shapes: Mapping[str, Shape]
@@ -30,6 +32,7 @@ class FloatNetwork:
     notes: tuple[str, ...] = ()
     named: tuple[Output, ...] = ()
     tail: Tail | None = None
+    given: Mapping[str, Limits] = field(default_factory=dict)
 
     @property
     def input(self) -> str:

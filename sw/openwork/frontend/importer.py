@@ -1,6 +1,6 @@
 """Turns a PyTorch module or an exported program into a float network, and compares the two at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -17,7 +17,7 @@ from openwork.frontend.functional import NotFunctional, functional, of_one_batch
 from openwork.frontend.lowering import Lowered, lower
 from openwork.frontend.tail import tail_of
 from openwork.frontend.torch_graph import is_tensor, names_of_outputs, read_program, shape_of
-from openwork.outputs import Output
+from openwork.outputs import Output, Tail
 
 
 def import_module(
@@ -54,7 +54,7 @@ def import_module(
             f"the model cannot be traced with an input of {list(example.shape)}, and is not supported as it is: "
             f"{type(error).__name__}: {first}"
         ) from error
-    return _compared(_imported(program, host, cut), inputs, expected)
+    return compared(_imported(program, host, cut), inputs, expected)
 
 
 def import_program(
@@ -83,10 +83,10 @@ def import_program(
     except Exception as error:  # whatever an operator raises
         first = str(error).strip().partition("\n")[0]
         raise ImportingError(f"the program cannot be run: {type(error).__name__}: {first}") from error
-    return _compared(network, inputs, expected)
+    return compared(network, inputs, expected)
 
 
-def _compared(network: FloatNetwork, inputs: torch.Tensor, expected: list[torch.Tensor]) -> FloatNetwork:
+def compared(network: FloatNetwork, inputs: torch.Tensor, expected: list[torch.Tensor]) -> FloatNetwork:
     """The network, if its outputs are the expected outputs."""
     try:
         compare(network, inputs, expected)
@@ -118,21 +118,47 @@ def _imported(program: ExportedProgram, host: bool, cut: Sequence[str]) -> Float
 
 def _named(program: ExportedProgram, lowered: Lowered) -> FloatNetwork:
     """A lowered network with the names and shapes of its results, and its tail."""
-    given = list(zip(names_of_outputs(program), outputs_of(program), strict=True))
-    names = [name for name, node in given if is_tensor(node)]
+    given = [
+        (name, node)
+        for name, node in zip(names_of_outputs(program), outputs_of(program), strict=True)
+        if is_tensor(node)
+    ]
     nodes = {node.name: node for node in program.graph.nodes}
-    sources = [nodes[node.name] for node, _ in lowered.results]
+    return with_results(
+        lowered,
+        [name for name, _ in given],
+        [shape_of(node) for _, node in given if is_tensor(node)],
+        lambda name: shape_of(nodes[name]),
+        lambda cuts, names: tail_of(program, cuts, names),
+    )
+
+
+def with_results(
+    lowered: Lowered,
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    shape_of_node: Callable[[str], tuple[int, ...]],
+    tail: Callable[[Sequence[str], Sequence[str]], Tail],
+) -> FloatNetwork:
+    """A lowered network with the names and shapes of its results, and its tail.
+
+    Args:
+        lowered: without them.
+        names: of the model's results.
+        shapes: of the model's results, without the batch.
+        shape_of_node: gives the shape of the value of a node, by the node's name.
+        tail: makes the end of the model, from the values of these nodes to its results of these names.
+    """
     if lowered.tail is None:
-        sources = [node for _, node in given if is_tensor(node)]
-    own = names
-    if lowered.tail is not None:
+        own = [*names]
+    else:
+        shapes = [shape_of_node(node.name) for node, _ in lowered.results]
         single = [parts[0] if len(parts) == 1 else node.name for node, parts in lowered.results]
         own = single if len(set(single)) == len(single) else [node.name for node, _ in lowered.results]
     named = tuple(
-        Output(name, parts, shape_of(source))
-        for name, (_, parts), source in zip(own, lowered.results, sources, strict=True)
+        Output(name, parts, shape) for name, (_, parts), shape in zip(own, lowered.results, shapes, strict=True)
     )
     network = replace(lowered.network, named=named)
     if lowered.tail is None:
         return network
-    return replace(network, tail=tail_of(program, [source.name for source in sources], names))
+    return replace(network, tail=tail([node.name for node, _ in lowered.results], names))

@@ -23,9 +23,9 @@ def load(
     """The network of a model.
 
     Args:
-        model: itself; or the path of a `.pt2` file of `torch.export.save`; or ``package.module:function``, looked for in the
-            working directory first, whose function is called without arguments and returns an nn.Module, an
-            ExportedProgram, or (nn.Module, example input).
+        model: itself; or the path of a `.pt2` file of `torch.export.save`, or of an `.onnx` file; or
+            ``package.module:function``, looked for in the working directory first, whose function is called without arguments
+            and returns an nn.Module, an ExportedProgram, or (nn.Module, example input).
         example: inputs like those that the model will see, to trace an nn.Module with; None takes the function's own.
         cut: names of modules or operators; what follows them is left to the host.
 
@@ -34,6 +34,12 @@ def load(
         ImportingError: see `import_program`.
     """
     result: Any = model
+    if isinstance(model, str | Path) and Path(model).suffix == ".onnx":
+        from openwork.frontend.onnx.importer import import_file  # onnx is an extra of its own
+
+        if example is None:
+            raise LoadingError(f"{model} has no example input: name a file of inputs")
+        return import_file(Path(model), example, cut=cut)
     if isinstance(model, str | Path):
         result = read_program(Path(model)) if Path(model).suffix == ".pt2" else call(str(model))
     result, own = model_and_example(result)
@@ -68,7 +74,7 @@ def call(name: str) -> Any:
         raise LoadingError(sentence)
     module_name, colon, function_name = name.partition(":")
     if not colon or not re.fullmatch(r"\w+(\.\w+)*", module_name) or not function_name.isidentifier():
-        raise LoadingError(f"a model is a .pt2 file or package.module:function, not {name}")
+        raise LoadingError(f"a model is a .pt2 file, an .onnx file or package.module:function, not {name}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

@@ -12,14 +12,14 @@ from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.float_steps import Computing, FloatStep
 from openwork.frontend.node import Graph, Node, fitting
 from openwork.frontend.operators import OPERATORS as KNOWN
-from openwork.frontend.operators import moves
+from openwork.frontend.operators import moves, quantized
 from openwork.frontend.picks import MOVES
 from openwork.frontend.rewrites import rewrite
 from openwork.frontend.tail import before_layers, frontier, tail_nodes, with_structure
 from openwork.operations.arguments import Unsupported
 from openwork.tensors import NetworkError
 
-OPERATORS = {**KNOWN, **moves.OPERATORS}
+OPERATORS = {**KNOWN, **moves.OPERATORS, **quantized.OPERATORS}
 """All operators of a graph, once it is rewritten."""
 
 
@@ -59,7 +59,7 @@ def lower(graph: Graph, *, host: bool = True, cut: Sequence[str] = ()) -> Lowere
         if not faults:
             raise ImportingError(f"the input: {error}") from None
         # Without an input that is a map, operators cannot be looked at, but their names can.
-        refused = {node: node.operation for node in graph.nodes if _is_unknown(node)}
+        refused = {node: node.title for node in graph.nodes if _is_unknown(node)}
     if refused and not faults:  # what no result is made of need not be possible
         graph = replace(graph, nodes=_needed_nodes(graph))
         refused = {node: text for node, text in refused.items() if node in graph.nodes}
@@ -151,7 +151,7 @@ def _structure_faults(graph: Graph) -> Iterator[str]:
 
 
 def _is_unknown(node: Node) -> bool:
-    return bool(node.results) and (bool(node.refusal) or node.operation not in OPERATORS)
+    return node.refusal is not None or (bool(node.results) and node.operation not in OPERATORS)
 
 
 def _grouped(complaints: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -166,7 +166,7 @@ def _grouped(complaints: Sequence[tuple[str, str]]) -> Iterator[str]:
 def _take(build: Builder, node: Node, refused: dict[Node, str]) -> None:
     """Give a node its value, or add a complaint. A node that reads a node without a value gets no value and no complaint."""
     try:
-        if node.refusal:
+        if node.refusal is not None:
             raise Unsupported(node.refusal)
         if not node.results:
             return  # a size, or a check of one
@@ -198,8 +198,7 @@ def _check(build: Builder, node: Node, parts: Parts) -> None:
 
 
 def _complaint(node: Node, reason: str) -> str:
-    name = node.arguments.get("operator", node.operation)
-    return f"{name}{f' ({reason})' if reason else ''}"
+    return f"{node.title}{f' ({reason})' if reason else ''}"
 
 
 def _lowered(build: Builder, graph: Graph, tail: frozenset[Node] | None = None) -> Lowered:
@@ -229,10 +228,17 @@ def _lowered(build: Builder, graph: Graph, tail: frozenset[Node] | None = None) 
     notes = [*build.notes]
     if tail:
         notes.append(f"the host computes what follows: {', '.join(_kinds(node for node in tail if node.results))}")
-    return Lowered(FloatNetwork(shapes, tuple(steps), outputs, tuple(notes)), tuple(results), tail)
+    given = {name: limits for name, limits in build.given.items() if name in shapes}
+    if given:
+        notes.append(
+            f"{len(given)} activation{'s have' if len(given) > 1 else ' has'} the range that the model's own quantization gives; "
+            "weights are rounded anew, to scales that go with powers of two"
+        )
+    network = FloatNetwork(shapes, tuple(steps), outputs, tuple(notes), given=given)
+    return Lowered(network, tuple(results), tail)
 
 
 def _kinds(nodes: Iterable[Node]) -> Iterator[str]:
     """Kinds of operators, the more frequent with their number."""
-    for name, count in sorted(Counter(node.arguments.get("operator", node.operation) for node in nodes).items()):
+    for name, count in sorted(Counter(node.title for node in nodes).items()):
         yield name if count == 1 else f"{name} x{count}"

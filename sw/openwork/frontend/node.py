@@ -37,7 +37,9 @@ class Node:
         is_module: that module does nothing else, so it can give its name.
         place: where in the user's own source it stands, in words that follow its name; empty if nobody knows.
         value: of a constant: a tensor, or a number that was read out of one.
-        refusal: why the reader could not make a node of what it read, in words that follow the name.
+        refusal: why the reader could not make a node of what it read, in words that follow the name; empty if the name says it
+            all, and None if the reader could.
+        said: the operator's name in the user's model, where that is another one than `operation`.
     """
 
     name: str
@@ -50,12 +52,18 @@ class Node:
     is_module: bool = False
     place: str = ""
     value: Any = None
-    refusal: str = ""
+    refusal: str | None = None
+    said: str = ""
 
     @cached_property
     def inputs(self) -> tuple["Node", ...]:
         """The nodes that the node reads, in the order of its arguments."""
         return tuple(_nodes_in(self.arguments.values()))
+
+    @property
+    def title(self) -> str:
+        """The operator's name as the user's model has it; of a pick, the name of the last operator that it stands for."""
+        return self.said or str(self.arguments.get("operator", self.operation))
 
     @property
     def is_constant(self) -> bool:

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils._pytree import tree_leaves
 
+from openwork.frontend.calls import End
 from openwork.frontend.errors import ImportingError
 from openwork.frontend.functional import outputs_of, silenced
 from openwork.frontend.node import Graph, Node
@@ -45,7 +46,10 @@ def tail_nodes(graph: Graph, refused: Iterable[Node]) -> frozenset[Node] | None:
     for node in graph.nodes:
         if any(source in tail for source in node.inputs):
             tail.add(node)
-    if any(node.refusal or True in (node.arguments.get("train"), node.arguments.get("training")) for node in tail):
+    if any(
+        node.refusal is not None or True in (node.arguments.get("train"), node.arguments.get("training"))
+        for node in tail
+    ):
         return None
     if any(0 in result.shape for node in tail for result in node.results):
         return None
@@ -136,6 +140,28 @@ def tail_of(program: ExportedProgram, cuts: Sequence[str], names: Sequence[str])
         ImportingError: the end cannot be exported.
     """
     module, examples = _module(program, cuts)
+    return _exported(module, examples, names)
+
+
+def tail_of_nodes(nodes: Iterable[Node], cuts: Sequence[Node], outputs: Sequence[Node], names: Sequence[str]) -> Tail:
+    """The end of a graph whose operations are PyTorch's, as `tail_of`.
+
+    Args:
+        nodes: of the graph, before it is rewritten.
+        cuts: the values at which the graph is cut.
+        outputs: the results.
+        names: of the results.
+
+    Raises:
+        ImportingError: the end cannot be exported.
+    """
+    shapes = [[int(size) for size in node.shape] for node in cuts]
+    examples = [torch.zeros(shape, dtype=node.results[0].dtype) for shape, node in zip(shapes, cuts, strict=True)]
+    return _exported(End(nodes, cuts, outputs), examples, names)
+
+
+def _exported(module: nn.Module, examples: Sequence[torch.Tensor], names: Sequence[str]) -> Tail:
+    """A module as a tail."""
     try:
         with silenced(), torch.no_grad():
             exported = torch.export.export(module, tuple(examples))

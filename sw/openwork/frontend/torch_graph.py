@@ -122,7 +122,7 @@ def _node(one: fx.Node, nodes: dict[fx.Node, Node]) -> Node:
     for source in one.all_input_nodes:
         nodes.setdefault(source, Node(source.name, source.op))  # what is no tensor of this graph
     read = [nodes[source] for source in one.all_input_nodes]
-    refusal = REASONS.get(name, "")
+    refusal = REASONS.get(name)
     if all(source.is_constant for source in read) and _is_computable(one, name):
         try:
             return _constant(one.name, _computed(one, nodes))

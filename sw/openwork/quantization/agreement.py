@@ -46,6 +46,8 @@ def agree(network: FloatNetwork, ranges: Mapping[str, Range]) -> dict[str, Activ
     - so has the sum of two maps, wherever one of the two is not made yet when its scale is chosen;
     - so has what is added to the sums of a layer, in rows whose own weights leave it 64 or more.
 
+    A scale that the model itself gives is used as it is for what a layer with weights of its own makes.
+
     Where a layer's weights are so large that a shift would be negative, its output's scale is raised until it is 0.
 
     Raises:
@@ -62,12 +64,14 @@ class _Agreement:
     ranges: Mapping[str, Range]
     groups: dict[str, int] = field(init=False)
     group_ranges: dict[int, Range] = field(init=False)
+    given: set[int] = field(init=False)
     floors: dict[int, float] = field(default_factory=dict)
     scales: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.groups = sharing_groups(self.network)
         self.group_ranges = {}
+        self.given = {self.groups[name] for name in self.network.given if name in self.groups}
         for name, group in self.groups.items():
             found = self.ranges[name]
             self.group_ranges[group] = self.group_ranges.get(group, found) | found
@@ -112,7 +116,9 @@ class _Agreement:
         if step is not None:
             base = max(base, step.least_scale(self._scale))
             exact = step.exact_scale(base, self._scale)
-        self.scales[group] = self._for_adding(group, base) if exact is None else exact
+        if exact is None:
+            exact = base if group in self.given else self._for_adding(group, base)
+        self.scales[group] = exact
 
     def _for_adding(self, group: int, base: float) -> float:
         """A scale of at least `base` that goes with the other side of the first sum that the group's tensors enter."""

@@ -47,7 +47,7 @@ def observe(
     """The range of each tensor of a network.
 
     Args:
-        network: run on `calibration`, once, or twice if the observer needs a histogram.
+        network: run on `calibration`, once, or twice if the observer needs a histogram. Ranges that it gives stay.
         calibration: float [inputs, ...], not empty.
         observer: how ranges are chosen.
         progress: shows how far the work is.
@@ -62,15 +62,16 @@ def observe(
                 found = Range(float(values.min()), float(values.max()))
                 _check_finite(name, found)
                 whole[name] = whole.get(name, found) | found
+        given = {name: Range(limits.low, limits.high) for name, limits in network.given.items()}
         if observer is Observer.MIN_MAX:
-            return whole
+            return whole | given
         histograms = {name: torch.zeros(BINS, dtype=torch.float64) for name in whole}
         for start in progress(range(0, len(calibration), BATCH), "calibration: histograms"):
             for name, values in network.tensors(calibration[start : start + BATCH]):
                 low, high = whole[name].low, whole[name].high
                 histograms[name] += torch.histc(values.float(), BINS, low, high).double()
     choose = percentile_range if observer is Observer.PERCENTILE else least_error_range
-    return {name: choose(histogram, whole[name]) for name, histogram in histograms.items()}
+    return {name: choose(histogram, whole[name]) for name, histogram in histograms.items()} | given
 
 
 def _check_finite(name: str, found: Range) -> None:

@@ -27,6 +27,7 @@ from openwork.files.networks import checksum as network_checksum
 from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork.simulator.image import run_image, run_instructions
+from openwork_dv.fuzzing.onnx_files import mutated_onnx, small_onnx
 from openwork_dv.fuzzing.programs import mutated_program, small_program
 from openwork_dv.fuzzing.subjects import fetched_image, flash_image, small_image, small_networks
 from openwork_dv.fuzzing.transfers import hostile_transfers, play, same_instructions
@@ -244,6 +245,34 @@ def program_files(rng: Generator) -> str:
     return TAKEN
 
 
+def onnx_files(rng: Generator) -> str:
+    """`.onnx`: other messages or bytes; what is taken computes what ONNX's reference makes of the file itself."""
+    import torch
+    from onnx.reference import ReferenceEvaluator
+
+    from openwork.frontend.onnx.importer import import_onnx
+    from openwork.frontend.onnx.model import model_of
+    from openwork.frontend.tail import run_tail
+
+    content = mutated_onnx(_onnx_content(bool(rng.random() < 0.3)), rng)
+    generator = torch.Generator().manual_seed(int(rng.integers(1 << 32)))
+    example = torch.randn(1, 3, 8, 8, generator=generator)
+    model = refusal_or(lambda: model_of(content, "x.onnx"))
+    network = None if model is None else refusal_or(lambda: import_onnx(model, example))
+    if network is None:
+        return REFUSED
+    if network.given:  # the reference rounds what is quantized, and the importer has compared the two without
+        return TAKEN
+    with np.errstate(all="ignore"):
+        expected = ReferenceEvaluator(content).run(None, {model.inputs[0].name: example.numpy()})
+    results = network.results(example)
+    found = results if network.tail is None else list(run_tail(network.tail, results).values())
+    for one, right in zip(found, expected, strict=True):
+        difference = one.reshape(right.shape).double() - torch.from_numpy(np.array(right)).double()
+        assert not bool((difference.abs() > 1e-3).any()), "the network is another one than the model"
+    return TAKEN
+
+
 FORMATS: dict[str, Format] = {
     ".int8 files": network_files,
     ".image files": image_files,
@@ -251,6 +280,7 @@ FORMATS: dict[str, Format] = {
     "external images": external_images,
     ".npy files": array_files,
     ".pt2 files": program_files,
+    ".onnx files": onnx_files,
     "commands": partial(program_words, part=Part.COMMAND),
     "taps": partial(program_words, part=Part.TAP),
     "records": partial(program_words, part=Part.RECORD),
@@ -340,6 +370,11 @@ def _external_content() -> NDArray[np.uint32]:
 @cache
 def _program_content() -> bytes:
     return small_program()
+
+
+@cache
+def _onnx_content(quantized: bool) -> bytes:
+    return small_onnx(quantized)
 
 
 @cache

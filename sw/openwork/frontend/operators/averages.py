@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from openwork.frontend.axes import adaptive_windows
+from openwork.frontend.axes import adaptive_windows, zeros
 from openwork.frontend.builder import Builder, Parts, fits
 from openwork.frontend.float_steps import FloatLayer
 from openwork.frontend.node import Node, check_dtype
@@ -91,7 +91,7 @@ def _windows(before: int, after: int, kernel: int, stride: int, padding: int, co
 
 def _matrix(windows: Sequence[Window], before: int) -> torch.Tensor:
     """The averages of these windows as a matrix, float64 [windows, pixels before]."""
-    matrix = torch.zeros(len(windows), before, dtype=torch.float64)
+    matrix = zeros(len(windows), before)
     for row, (first, end, count) in zip(matrix, windows, strict=True):
         row[max(first, 0) : end] = 1 / count
     return matrix

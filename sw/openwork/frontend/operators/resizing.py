@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from openwork.frontend.axes import zeros
 from openwork.frontend.builder import Builder, Parts
 from openwork.frontend.node import Node
 from openwork.frontend.resampling import resampled
@@ -19,6 +20,7 @@ def _matrix(operator: str, corners: tuple[bool, ...], before: int, after: int, s
     """What resizing makes of an axis, float64 [pixels after, pixels before]."""
     if scale is not None and not isinstance(scale, float):
         raise Unsupported("by a factor that depends on the size of the input")
+    zeros(max(before, after), before)  # or it is refused
     one = torch.eye(before, dtype=torch.float64)[None, :, :, None]
     resized = getattr(torch.ops.aten, operator).default(one, [after, 1], *corners, scale, None)
     found: torch.Tensor = resized[0, :, :, 0].t()
