@@ -44,9 +44,9 @@ class Sequencer(wiring.Component):
         o_chain : out, Link(config), to the first PE
         i_chain : in, Link(config), from the last PE
     Timing
-        LOAD, STORE and TABLE move at most one byte per cycle. The cycles of a report are counted from the cycle in which the command is
-        taken to the cycle before the report is offered. The first command is taken when a reset has passed along the chain. No
-        combinational path.
+        LOAD, STORE and TABLE move at most one byte per cycle. The cycles of a report are counted from the cycle in which the
+        command is taken to the cycle before the report is offered. The first command is taken when a reset has passed along the
+        chain. No combinational path.
     Cost
         A queue as long as the way along the chain and back.
     Limits

@@ -24,7 +24,8 @@ from openwork_hw.arch.nonzeros import Encoding
 
 pytestmark = pytest.mark.slow
 
-CONFIG = ArrayConfig(6, 3, feature_words=4096, row_buffer_nonzeros=64, replicas=3, sum_bits=32, tap_entries=128)
+CONFIG = ArrayConfig(6, 3, feature_words=4096, row_buffer_nonzeros=64, replicas=3, sum_bits=32, tap_entries=128,
+                     activation_tables=True)  # fmt: skip
 """Two ways to divide maps with copies, one without; vectors in six streams."""
 
 SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
@@ -90,8 +91,9 @@ def test_random_networks() -> None:
 def test_random_networks_on_memories_with_one_port(pes: int, lanes: int) -> None:
     """Sums, pooled sums and moves are written when no word is read."""
     config = ArrayConfig(
-        pes, lanes, feature_words=4096, row_buffer_nonzeros=64, sum_bits=32, tap_entries=128, single_port=True
-    )
+        pes, lanes, feature_words=4096, row_buffer_nonzeros=64, sum_bits=32, tap_entries=128, single_port=True,
+        activation_tables=pes == 2,
+    )  # fmt: skip
     campaign = run_random_networks(build(config, short_runs=True), seed=2, numbers=range(60))
     print(campaign)
     assert campaign.complaints == []

@@ -216,6 +216,7 @@ class ArrayConfig:
 PRESETS: dict[str, ArrayConfig] = {
     "tiny": ArrayConfig(pes=1, lanes=1, feature_words=64, row_buffer_nonzeros=16, tap_entries=16),
     "demo": ArrayConfig(pes=4, lanes=4, replicas=4),
+    "demo-tables": ArrayConfig(pes=4, lanes=4, replicas=4, activation_tables=True),
     "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), replicas=3, technology=Technology.ECP5),
     "ecp5-25k": ArrayConfig(pes=4, lanes=7, replicas=2, technology=Technology.ECP5),
     "ecp5-12k": ArrayConfig(pes=2, lanes=7, replicas=2, technology=Technology.ECP5),
@@ -254,5 +255,6 @@ PRESETS: dict[str, ArrayConfig] = {
         technology=Technology.GOWIN,
     ),
 }
-"""Arrays by name. `tiny` is the smallest legal array, and `demo` simulates fast. Every other array fits the part that it is
-named for; `ice40-up5k-flash` leaves room for a link and a reader of flash memory."""
+"""Arrays by name. `tiny` is the smallest legal array. `demo` simulates fast, and so does `demo-tables`, which is the same with
+activation tables. Every other array fits the part that it is named for; `ice40-up5k-flash` leaves room for a link and a reader of
+flash memory."""

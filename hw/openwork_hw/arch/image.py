@@ -3,10 +3,10 @@
 An image holds, in this order, a header of `HEADER_WORDS` words, the weight streams and row records, the program, and a CRC.
 The program is a sequence of instructions, which the array reads from front to back. An instruction begins with the
 `COMMAND_WORDS` words of its command. After a RUN follow `FEEDER_WORDS` words per feeder of the array, and then one word
-per entry of the tap table. After a TABLE follow `TABLE_WORDS` words, which hold the activation table: the values of 0 to 127, and
-then those of -128 to -1, four per word, the first value lowest. After a LOAD or STORE that is `external` follow the number of its pieces of the external memory, and
-two words per piece: address and bytes. The words of a feeder say which words and records the feeder gets; a feeder whose counts are
-0 gets none.
+per entry of the tap table. After a TABLE follow `TABLE_WORDS` words, which hold the activation table: the values of 0 to 127,
+and then those of -128 to -1, four per word, the first value lowest. After a LOAD or STORE that is `external` follow the number of
+its pieces of the external memory, and two words per piece: address and bytes. The words of a feeder say which words and records
+the feeder gets; a feeder whose counts are 0 gets none.
 
     word                    holds
     0                       MAGIC
@@ -121,8 +121,8 @@ COMMAND_FIELDS = (
     ("external", 1),
     ("tabled", 1),
 )
-"""Names and bits of the fields of a command, lowest first. A TABLE is `tabled`, and its table_entries are TABLE_VALUES. In a MOVE, `output_stride` holds the word_step, `channels` the
-lane_step, and `period` the cycles from one word to the next (`move_period`)."""
+"""Names and bits of the fields of a command, lowest first. A TABLE is `tabled`, and its table_entries are TABLE_VALUES. In a MOVE,
+`output_stride` holds the word_step, `channels` the lane_step, and `period` the cycles from one word to the next (`move_period`)."""
 
 
 @dataclass(frozen=True)

@@ -149,18 +149,19 @@ def pass_overhead(config: ArrayConfig) -> int:
     return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config) + settle_cycles(config) + 2 * config.pes
 
 
-def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> int:
+def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int, bool]]) -> int:
     """Cycles from the request to run an image to its answer.
 
-    The array begins to read a command as soon as the command before has its whole tap table. A command that has been read
+    The array begins to read a command as soon as the command before has its whole table. A command that has been read
     starts as soon as the command before ends. A compact array reads a command only after the report of the command before.
 
     Args:
-        commands: per command, the cycles that it reports and the entries of its tap table; 0 entries if it is not a RUN.
+        commands: per command, the cycles that it reports; the entries of its tap table, the values of its activation table, or 0;
+            and whether it is a RUN.
     """
     taken = free = read = 0
-    for cycles, entries in commands:
-        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
+    for cycles, entries, runs in commands:
+        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if runs else 0))
         free = taken + cycles + BETWEEN_CYCLES
         read = free if config.compact else taken + 2 + entries
     return PROGRAM_CYCLES + max(free, read + READ_CYCLES)

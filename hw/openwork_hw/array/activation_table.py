@@ -18,8 +18,8 @@ class ActivationTable(wiring.Component):
     Role
         Stands between two PEs of a `Chain`: the outputs of both go through the table, one lane of each PE per cycle.
     Function
-        o[n][t + latency_cycles] = table[i[n][t]]. Where i_write.enable is high, table[i_write.address] = i_write.value from the next
-        cycle on.
+        o[n][t + latency_cycles] = table[i[n][t]]. Where i_write.enable is high, table[i_write.address] = i_write.value from the
+        next cycle on.
     Ports
         i : in, for each user signed 8
         o : out, for each user signed 8

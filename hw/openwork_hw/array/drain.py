@@ -32,8 +32,8 @@ class Drain(wiring.Component):
     Function
         In the cycle after capture[n], the sum of lane n is kept. From `begins` on, for one lane after the other:
         o = requantize(sum, i.end.offset, i.end.shift, settings.low, settings.high), or settings.fill if the pixel of the lane
-        is outside the map. With settings.tabled, `o` is the value of the activation table for this number, unless the pixel is outside.
-        With settings.pool, the sum over all lanes and PEs of the group follows the last lane.
+        is outside the map. With settings.tabled, `o` is the value of the activation table for this number, unless the pixel is
+        outside. With settings.pool, the sum over all lanes and PEs of the group follows the last lane.
     Ports
         i_sums : in, `lanes` x signed sum_bits
         capture : in, one bit per lane

@@ -27,10 +27,11 @@ class Element(wiring.Component):
         that lane_shift and pe_shift name. It is `pad` beyond the first and last lane, beyond the first and last PE of the group,
         and where a shift says PAD. After `last`, the sum of each lane is requantized. The word of all lanes is written at
         end.address (end.write), or sent out (end.emit, if this PE is settings.emitter). A lane whose pixel is outside the map
-        gives settings.fill. With settings.tabled, the output of any other lane goes through the activation table. With settings.maximum, a lane keeps its largest product instead of the sum, and ignores products
-        with a weight of 0. With settings.pool, the sums of all lanes and of the PEs before in the group are added up, and the
-        last PE of a group writes the result in the last lane. Words that other PEs with the same part of the map write are
-        written here, too, when the memory is free.
+        gives settings.fill. With settings.tabled, the output of any other lane goes through the activation table. With
+        settings.maximum, a lane keeps its largest product instead of the sum, and ignores products with a weight of 0. With
+        settings.pool, the sums of all lanes and of the PEs before in the group are added up, and the last PE of a group writes the
+        result in the last lane. Words that other PEs with the same part of the map write are written here, too, when the memory is
+        free.
         LOAD: bytes are gathered to a word. With its last byte, the word is written at `address`, if the PE's group is
         settings.target. With settings.tabled, the byte is a value of the activation table instead, and goes out by o_table_write.
     Ports
