@@ -59,9 +59,10 @@ class CommandStates(wiring.Component):
         self._config = config
         events = ("offered", "words_done", "entries_done", "returned", "chain_done", "reported")
         states = ("idle", "setting", "loading", "tabulating", "running", "storing", "reporting", "flushed")
-        if config.activation_tables:
-            states = (*states, "filling")
-        super().__init__({name: In(1) for name in events} | {"op": In(3)} | {name: Out(1) for name in states})
+        filling = ("filling",) if config.activation_tables else ()
+        super().__init__(
+            {name: In(1) for name in events} | {"op": In(3)} | {name: Out(1) for name in (*states, *filling)}
+        )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from openwork.frontend.float_steps import FloatLayer, FloatStep
+from openwork.frontend.float_steps import FloatFunction, FloatLayer, FloatStep
+from openwork.frontend.functions import Function
 from openwork.frontend.large_kernels import with_fewer_taps
 from openwork.frontend.limits import NO_LIMITS, Limits
 from openwork.frontend.node import Graph, Node, Result
@@ -252,6 +253,12 @@ class Builder:
             return source
         layer = FloatLayer(source, "", factor[:, None, None, None], offset, groups=len(factor))
         return self.emit_layer(node, layer)
+
+    def function(self, node: Node, source: Parts, function: Function) -> Parts:
+        """A function of each value of a map: one step per tensor of the map, which can join the layer that makes the tensor."""
+        return tuple(
+            name for part in source for name in self.emit(node, FloatFunction((part,), "", function), self.shapes[part])
+        )
 
     def limit(self, node: Node, source: Parts, limits: Limits) -> Parts:
         """Limit a map: in the steps that make it, if no other node reads it, or in a layer that copies it."""

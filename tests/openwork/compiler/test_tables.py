@@ -9,6 +9,7 @@ from tests.system.networks import through_tables
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network, planned_image
 from openwork.golden import trace_network
+from openwork.network import LayerStep
 from openwork.simulator.image import run_image
 from openwork_hw.arch.config import PRESETS
 from openwork_hw.arch.image import TABLE_WORDS, ImageError
@@ -37,8 +38,12 @@ def test_the_cycles_of_tables_are_counted() -> None:
     tables = [command.predicted_cycles for command in image.commands if command.kind == "TABLE"]
     assert tables == [1 + 256] * 4
     assert plan.predicted_cycles == image.compute_cycles
-    plain = replace(NETWORK, steps=tuple(replace(one, layer=replace(one.layer, activation=NETWORK.layers[-1].activation))
-                                         if one.layers else one for one in NETWORK.steps))  # fmt: skip
+    whole = NETWORK.layers[-1].activation
+    steps = tuple(
+        replace(step, layer=replace(step.layer, activation=whole)) if isinstance(step, LayerStep) else step
+        for step in NETWORK.steps
+    )
+    plain = replace(NETWORK, steps=steps)
     without = compile_network(plain, CONFIG)
     assert image.compute_cycles - without.compute_cycles == sum(tables)
     assert len(image.words) - len(without.words) == 4 * (8 + TABLE_WORDS)
