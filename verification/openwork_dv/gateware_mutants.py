@@ -43,11 +43,6 @@ MUTANTS = (
     *_of(
         "array/element.py",
         ("fill in all of the last PE", "(at_last_group & beat.beyond_bottom)", "at_last_group"),
-        (
-            "every LOAD writes the activation table",
-            "(beat.op == BeatOp.LOAD) & settings.tabled",
-            "beat.op == BeatOp.LOAD",
-        ),
         ("LOAD writes into every PE", "write_back.is_target.eq(is_target)", "write_back.is_target.eq(1)"),
     ),
     *_of(
@@ -137,6 +132,7 @@ MUTANTS = (
     ),
     *_of(
         "sequencer.py",
+        ("the bytes of a table are written as features, too", ", beat.last.eq(asker.promise)]", "]"),
         ("STORE gives fill", "Mux(is_run, offered.full_lanes, config.lanes)", "offered.full_lanes"),
     ),
     *_of(

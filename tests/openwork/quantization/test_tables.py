@@ -1,5 +1,7 @@
 """Functions of one value become activation tables that follow the float model."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -130,7 +132,8 @@ def test_a_table_is_fine_where_the_function_is_steep() -> None:
     """Values far beyond where a sigmoid is flat cost nothing."""
     layer = nn.Conv2d(1, 1, 1)
     with torch.no_grad():
-        layer.weight.fill_(1.0), layer.bias.fill_(0.0)  # type: ignore[union-attr]  # there is a bias
+        for parameter, value in zip(layer.parameters(), (1.0, 0.0), strict=True):
+            parameter.fill_(value)
     last = nn.Conv2d(1, 1, 1)
     model = nn.Sequential(layer, nn.Sigmoid(), last).eval()
     values = torch.cat([torch.linspace(-6, 6, 500), torch.tensor([-200.0, 200.0])]).reshape(-1, 1, 1, 1)
@@ -154,7 +157,8 @@ def test_training_in_integers_is_the_golden_model_and_has_gradients() -> None:
     expected = network.dequantize_outputs(run_network(network, network.quantize_inputs(values.numpy())))
     assert np.allclose(outputs.detach().numpy(), expected.reshape(outputs.shape), atol=0, rtol=1e-6)
     assert float((outputs - real).abs().max()) < 0.1 * float(real.abs().max())
-    outputs.square().sum().backward()  # type: ignore[no-untyped-call]  # torch has no types here
+    loss: Any = outputs.square().sum()
+    loss.backward()
     gradients = [model.get_parameter(f"{name}.weight").grad for name in model.learned]
     assert all(one is not None and float(one.abs().max()) > 0 for one in gradients)
 
@@ -173,7 +177,7 @@ def test_digits_with_silu_follow_the_float_model() -> None:
             scores = model(data.train_images[start : start + 64])
             loss = functional.cross_entropy(scores, data.train_labels[start : start + 64])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
             optimizer.step()
     model.eval()
     network = quantize(import_module(model, data.train_images[:1]), data.train_images[:200])
