@@ -132,7 +132,6 @@ MUTANTS = (
     ),
     *_of(
         "sequencer.py",
-        ("the bytes of a table are written as features, too", ", beat.last.eq(asker.promise)]", "]"),
         ("STORE gives fill", "Mux(is_run, offered.full_lanes, config.lanes)", "offered.full_lanes"),
     ),
     *_of(

@@ -337,11 +337,11 @@ class FloatFunction(Computing):
 
     def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
         """As `Computing.run_real`."""
-        return self.limits.apply(self.function.apply(inputs))
+        return self.limits.apply(self.function.compute(inputs))
 
     def run_traceable(self, parts: list[torch.Tensor], convolve: Convolve, *, never_negative: bool) -> torch.Tensor:
         """As `Computing.run_traceable`."""
-        return self.limits.apply_traceable(self.function.apply(concatenated(parts)))
+        return self.limits.apply_traceable(self.function.compute(concatenated(parts)))
 
     def sharing(self) -> tuple[tuple[str, ...], ...]:
         """As `Computing.sharing`: input and output have scales of their own."""

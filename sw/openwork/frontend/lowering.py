@@ -19,7 +19,7 @@ from openwork.frontend.tail import at_the_end, before_layers, frontier, tail_nod
 from openwork.operations.arguments import Unsupported
 from openwork.tensors import NetworkError
 
-OPERATORS = {**KNOWN, **moves.OPERATORS}
+OPERATORS = {**KNOWN, **moves.OPERATORS, **functions.EXPRESSIONS}
 """All operators of a graph, once it is rewritten."""
 
 
@@ -65,7 +65,7 @@ def lower(graph: Graph, *, host: bool = True, cut: Sequence[str] = ()) -> Lowere
         refused = {node: text for node, text in refused.items() if node in graph.nodes}
         build = _built(graph, {})
     constants = [node for node in graph.outputs if node is not None and node.is_constant]
-    late = at_the_end(graph, functions.OPERATORS)
+    late = at_the_end(graph, {**functions.OPERATORS, **functions.EXPRESSIONS})
     if (cut or refused or constants or late) and host and not faults:
         tail = _behind(graph, cut) if cut else tail_nodes(graph, {*refused, *late})
         if tail is None and late:

@@ -1,5 +1,6 @@
 """Functions of one value become activation tables that follow the float model."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.nn import functional
 from openwork.activation import Table
 from openwork.compiler.network import compile_network
 from openwork.files import decode_network, encode_network
-from openwork.frontend import FloatFunction, import_module
+from openwork.frontend import FloatFunction, ImportingError, import_module
 from openwork.golden import run_network, trace_network
 from openwork.models.digits import load as digits
 from openwork.network import IntegerNetwork, LayerStep
@@ -80,6 +81,47 @@ def test_every_function_is_a_table_of_the_layer_before(name: str) -> None:
     image = compile_network(network, PRESETS["demo-tables"])
     inputs = network.quantize_inputs(batch_of(1).numpy())
     assert np.array_equal(image.outputs(run_image(image, inputs[0])), run_network(network, inputs)[0])
+
+
+class Expression(nn.Module):
+    """A function that is written out."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return self.function(values)
+
+
+EXPRESSIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "swish": lambda x: x * x.sigmoid(),
+    "swish with a factor": lambda x: torch.sigmoid(1.702 * x) * x,
+    "hard swish": lambda x: x * functional.relu6(x + 3) / 6,
+    "hard swish by hardsigmoid": lambda x: functional.hardsigmoid(x) * x,
+    "mish": lambda x: x * functional.softplus(x).tanh(),
+    "quotient": lambda x: x / (1 + (-x).exp()),
+    "square": lambda x: x * x,
+    "gelu by tanh": lambda x: 0.5 * x * (1 + torch.tanh(0.79788 * (x + 0.044715 * x * x * x))),
+    "of a limited map": lambda x: x.clamp(-2, 2) * x.clamp(-2, 2).sigmoid(),
+    "function of a function": lambda x: functional.gelu(x).tanh(),
+    "softsign": functional.softsign,
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_an_expression_of_one_tensor_is_a_function_like_any_other(name: str) -> None:
+    model = Classifier(Expression(EXPRESSIONS[name])).eval()
+    network = quantize(import_module(model, batch_of(1)), batch_of(40))
+    assert [isinstance(layer.activation, Table) for layer in network.layers] == [True, True, False, True, False]
+    assert decibels(model, network, batch_of(30)) > 24
+
+
+def test_a_product_of_two_tensors_is_still_refused() -> None:
+    model = ReadTwice()
+    model.forward = lambda batch: model.left(model.first(batch).sigmoid() * model.right(model.first(batch)))  # type: ignore[method-assign]  # for this test
+    with pytest.raises(ImportingError, match=r"mul .*of two tensors that depend on the input"):
+        import_module(model.eval(), batch_of(1))
 
 
 class ReadTwice(nn.Module):

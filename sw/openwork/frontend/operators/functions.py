@@ -1,22 +1,27 @@
 """Functions of one value, such as SiLU and GELU: the array has a table for each."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf
 from typing import Any
 
 from openwork.frontend.builder import Builder, Parts
-from openwork.frontend.functions import Function
+from openwork.frontend.functions import FUNCTIONS, LEAST, Function
 from openwork.frontend.node import Node
 from openwork.operations.arguments import Unsupported
-
-LEAST = {"sigmoid": 0.0, "exp": 0.0, "softplus": 0.0, "tanh": -1.0}
-"""Below which these functions have no value."""
 
 
 def _function(build: Builder, node: Node, source: Any, name: str, **arguments: Any) -> Parts:
     for argument, value in arguments.items():
         if not isinstance(value, int | float | str):
             raise Unsupported(f"with {argument} that is no number")
-    return build.function(node, build.parts(source), Function(name, arguments, LEAST.get(name, -float("inf"))))
+    compute = partial(FUNCTIONS[name], **arguments)
+    return build.function(node, build.parts(source), Function(name, compute, LEAST.get(name, -inf)))
+
+
+def _expression(build: Builder, node: Node, self_: Any, function: Any) -> Parts:
+    """Of what `expressions.expressions_as_functions` made."""
+    return build.function(node, build.parts(self_), function)
 
 
 def _silu(build: Builder, node: Node, self_: Any) -> Parts:
@@ -81,3 +86,6 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     "softshrink": _softshrink,
     "exp": _exp,
 }
+
+EXPRESSIONS: Mapping[str, Callable[..., Parts]] = {"function": _expression}
+"""Nodes that no model has: those that rewrites make."""
