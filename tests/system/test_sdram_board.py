@@ -88,7 +88,7 @@ def test_activation_tables_are_fetched_with_the_program() -> None:
         ]
         assert len(tables) == 4 and all(found == predicted for found, predicted in tables)
         predicted = fetched_run(config, SDRAM, transfers, [report.cycles for report in result.reports])
-        assert abs(predicted.cycles - result.cycles) < 0.01 * result.cycles
+        assert abs(predicted.cycles - result.cycles) < 0.05 * result.cycles  # a short run: what fills the queues counts
 
 
 def damaged(

@@ -221,7 +221,7 @@ class Expression(nn.Module):
         (lambda x: torch.cat([x, x], dim=0), "cat (along dimension 0"),
         (lambda x: functional.softmax(x, 1) + x, "softmax at"),
         (lambda x: x + x[:, :1], "add (of shapes"),
-        (lambda x: x * x, "mul (of two tensors"),
+        (lambda x: x * functional.max_pool2d(x, 3, 1, 1), "mul (of two tensors"),
         (lambda x: x.mean(dim=1), "mean (over dimensions [1]"),
         (lambda x: x.unsqueeze(1), "unsqueeze (a tensor of ['1', '1', '2', '8', '8'] is no batch of"),
         (lambda x: functional.batch_norm(x, None, None, training=True), "in training mode"),
