@@ -16,6 +16,9 @@ from openwork_hw.arch.image import Instruction
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import program_cycles
 
+STEP_KINDS = ("RUN", "MOVE", "TABLE")
+"""The commands that make tensors; the others load and store."""
+
 
 @dataclass(frozen=True)
 class CommandPlan:
@@ -133,7 +136,7 @@ class Image:
         """Predicted cycles of each step: its RUN, MOVE and TABLE commands."""
         cycles = {step.output: 0 for step in self.network.steps}
         for command in self.commands:
-            if command.kind in ("RUN", "MOVE", "TABLE"):
+            if command.kind in STEP_KINDS:
                 cycles[command.tensor] += command.predicted_cycles
         return cycles
 
