@@ -38,7 +38,7 @@ class Sequencer(wiring.Component):
         i_commands : in, stream of CommandLayout(config)
         i_taps : in, stream of TapEntryLayout(config)
         i_features : in, stream of signed 8, lane 0 of a word first
-        i_table : in, stream of signed 8, the value of byte 0 first; in an array with activation tables only
+        i_table : in, stream of signed 8, what becomes of -128 first; in an array with activation tables only
         o_features : out, stream of signed 8, lane 0 of a word first
         o_reports : out, stream of Report(config)
         o_chain : out, Link(config), to the first PE

@@ -45,7 +45,7 @@ def table_step(config: ArrayConfig, command: TableCommand) -> Step:
     """TABLE."""
     payload = pack(CommandLayout(config), **command_fields(command, config))
     values = np.array(command.values, np.int8).view(np.uint8)
-    return Step(payload, {"i_table": np.roll(values, len(values) // 2).tolist()}, len(values) + SPARE_CYCLES)
+    return Step(payload, {"i_table": values.tolist()}, len(values) + SPARE_CYCLES)
 
 
 def clear_step(config: ArrayConfig) -> Step:

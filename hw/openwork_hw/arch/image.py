@@ -3,9 +3,9 @@
 An image holds, in this order, a header of `HEADER_WORDS` words, the weight streams and row records, the program, and a CRC.
 The program is a sequence of instructions, which the array reads from front to back. An instruction begins with the
 `COMMAND_WORDS` words of its command. After a RUN follow `FEEDER_WORDS` words per feeder of the array, and then one word
-per entry of the tap table. After a TABLE follow `TABLE_WORDS` words, which hold the activation table: the values of 0 to 127,
-and then those of -128 to -1, four per word, the first value lowest. After a LOAD or STORE that is `external` follow the number of
-its pieces of the external memory, and two words per piece: address and bytes. The words of a feeder say which words and records
+per entry of the tap table. After a TABLE follow `TABLE_WORDS` words, which hold the activation table: what becomes of -128, of
+-127, and so on up to 127, four values per word, the first one lowest. After a LOAD or STORE that is `external` follow the number
+of its pieces of the external memory, and two words per piece: address and bytes. The words of a feeder say which words and records
 the feeder gets; a feeder whose counts are 0 gets none.
 
     word                    holds
@@ -260,15 +260,12 @@ def encode_table(values: Sequence[int]) -> list[int]:
     """The words of an activation table.
 
     >>> [hex(word) for word in encode_table(range(-128, 128))[::32]]
-    ['0x3020100', '0x83828180']
+    ['0x83828180', '0x3020100']
 
     Args:
-        values: int8 [TABLE_VALUES], those of -128 to 127.
+        values: int8 [TABLE_VALUES], what becomes of -128 to 127.
     """
-    stored = np.roll(
-        np.array(values, np.int8), TABLE_VALUES // 2
-    )  # a negative number is above all others in a memory's addresses
-    return [int(word) for word in stored.view("<u4")]
+    return [int(word) for word in np.array(values, np.int8).view("<u4")]
 
 
 def decode_table(words: NDArray[np.uint32]) -> tuple[int, ...]:
@@ -277,8 +274,7 @@ def decode_table(words: NDArray[np.uint32]) -> tuple[int, ...]:
     Args:
         words: uint32 [TABLE_WORDS].
     """
-    stored = np.ascontiguousarray(words, "<u4").view(np.int8)
-    return tuple(np.roll(stored, TABLE_VALUES // 2).tolist())
+    return tuple(np.ascontiguousarray(words, "<u4").view(np.int8).tolist())
 
 
 def encode_record(record: RowRecord) -> tuple[int, int]:

@@ -18,12 +18,12 @@ class ActivationTable(wiring.Component):
     Role
         Stands between two PEs of a `Chain`: the outputs of both go through the table, one lane of each PE per cycle.
     Function
-        o[n][t + latency_cycles] = table[i[n][t]]. Where i_write.enable is high, table[i_write.address] = i_write.value from the
-        next cycle on.
+        o[n][t + latency_cycles] = table[i[n][t]]; place p of the table holds what becomes of p - 128. Where i_write.enable is high,
+        table[i_write.address] = i_write.value from the next cycle on.
     Ports
-        i : in, for each user signed 8
+        i : in, for each user 8 bits: a number + 128. As a signed number it would be a memory's address below 0 in Verilog
         o : out, for each user signed 8
-        i_write : in, TableWrite; its address is the byte as an unsigned number
+        i_write : in, TableWrite
     Timing
         latency_cycles = 2, one byte per user and cycle. No combinational path.
     Cost
@@ -42,9 +42,7 @@ class ActivationTable(wiring.Component):
         """`users`: 1 or 2."""
         self._users = users
         self._technology = technology
-        super().__init__(
-            {"i": In(signed(8)).array(users), "o": Out(signed(8)).array(users), "i_write": In(TableWrite())}
-        )
+        super().__init__({"i": In(8).array(users), "o": Out(signed(8)).array(users), "i_write": In(TableWrite())})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

@@ -43,8 +43,8 @@ class Drain(wiring.Component):
         is_first : in; the PE is the first of its group
         i_total, o_total : in, out, signed sum_bits; pooled sums
         o : out, signed 8; an activation
-        o_look_up, i_looked_up : out, in, signed 8; a requantized number, and its value in the activation table
-            ACTIVATION_TABLE_CYCLES later; in an array with activation tables only
+        o_look_up : out, 8; a requantized number + 128, which is its place in the activation table
+        i_looked_up : in, signed 8; the value there, ACTIVATION_TABLE_CYCLES later. Both only in an array with activation tables
         o_end : out, RowEnd(config); belongs to the row whose lane 0 enters the requantizer, for `lanes` cycles
     Timing
         Lane 0's activation 2 + REQUANTIZER_CYCLES after its sum is captured, then one lane per cycle. In an array with activation
@@ -73,7 +73,7 @@ class Drain(wiring.Component):
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
         number = signed(config.sum_bits)
-        tables = {"o_look_up": Out(signed(8)), "i_looked_up": In(signed(8))} if config.activation_tables else {}
+        tables = {"o_look_up": Out(8), "i_looked_up": In(signed(8))} if config.activation_tables else {}
         super().__init__(
             {
                 "i_sums": In(data.ArrayLayout(number, config.lanes)),
@@ -137,7 +137,10 @@ class Drain(wiring.Component):
         ]
         untabled = Mux(outside[-1], settings.fill, requantizer.o)
         if config.activation_tables:
-            m.d.comb += [self.o_look_up.eq(requantizer.o), self.o.eq(self._tabled(m, untabled, outside[-1]))]
+            m.d.comb += [
+                self.o_look_up.eq(Cat(requantizer.o[:7], ~requantizer.o[7])),
+                self.o.eq(self._tabled(m, untabled, outside[-1])),
+            ]
         else:
             m.d.comb += self.o.eq(untabled)
         if config.global_pooling:

@@ -45,7 +45,7 @@ class Element(wiring.Component):
         o_total, i_total : out, in, signed sum_bits; pooled sums to the PE below, from the PE above
         o_copy : out, Copy(config); what this PE writes
         i_copies : in, one Copy(config) per other stream
-        o_look_up, i_looked_up : out, in, signed 8; bytes that go through the activation table, as Drain's
+        o_look_up, i_looked_up : out, in; places in the activation table, and their values, as Drain's
         o_table_write : out, TableWrite; these three in an array with activation tables only
     Timing
         Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
@@ -78,7 +78,7 @@ class Element(wiring.Component):
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
-        tables = {"o_look_up": Out(signed(8)), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
+        tables = {"o_look_up": Out(8), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
         word = word_layout(config.lanes)
         super().__init__(
             {

@@ -91,7 +91,7 @@ class Beat(data.StructLayout):
     `first` begins a sum, and `last` ends it; in the last beat, beyond_right and beyond_bottom belong to the sum's pixel.
     TABLE: the fields of a TapEntryLayout are written to entry end.offset of the tap table.
     LOAD: `weight` is the next byte of a feature word, `last` marks the byte of the last lane, and `address` says where the word
-    goes. While settings.tabled is high, `weight` is the value of the activation table for the byte end.offset.
+    goes. While settings.tabled is high, `weight` is the value of the activation table for ``end.offset - 128``.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -155,7 +155,7 @@ class Settings(data.StructLayout):
 
 
 class TableWrite(data.StructLayout):
-    """A value of the activation table that is written while `enable`: `value` for the byte `address`."""
+    """A value of the activation table that is written while `enable`: what becomes of ``address - 128``."""
 
     def __init__(self) -> None:
         super().__init__({"enable": 1, "address": 8, "value": signed(8)})

@@ -73,7 +73,7 @@ class ProcessingElement(wiring.Component):
             "i_copies": In(Copy(config)).array(len(config.copied_groups), config.replicas - 1),
         }
         if config.activation_tables:
-            ports |= {"o_look_up": Out(signed(8)), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
+            ports |= {"o_look_up": Out(8), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
         self._has_feeder = number in config.feeders
         if self._has_feeder:
             ports["i_words"] = In(stream.Signature(WeightWord))
