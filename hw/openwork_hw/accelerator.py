@@ -27,6 +27,7 @@ class Accelerator(wiring.Component):
         i_commands : in, stream of CommandLayout(config)
         i_taps : in, stream of TapEntryLayout(config)
         i_features : in, stream of signed 8
+        i_table : in, stream of signed 8: activation tables; in an array with activation tables only
         i_words : in, one stream of WeightWord per PE of config.feeders
         i_records : in, one stream of RowRecordLayout(config) per PE of config.feeders
         o_features : out, stream of signed 8
@@ -44,6 +45,7 @@ class Accelerator(wiring.Component):
     i_commands: stream.Interface
     i_taps: stream.Interface
     i_features: stream.Interface
+    i_table: stream.Interface
     i_words: list[stream.Interface]
     i_records: list[stream.Interface]
     o_features: stream.Interface
@@ -63,6 +65,7 @@ class Accelerator(wiring.Component):
                 "o_features": Out(stream.Signature(signed(8))),
                 "o_reports": Out(stream.Signature(Report(config))),
             }
+            | ({"i_table": In(stream.Signature(signed(8)))} if config.activation_tables else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -73,6 +76,8 @@ class Accelerator(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_commands), sequencer.i_commands)
         wiring.connect(m, wiring.flipped(self.i_taps), sequencer.i_taps)
         wiring.connect(m, wiring.flipped(self.i_features), sequencer.i_features)
+        if self._config.activation_tables:
+            wiring.connect(m, wiring.flipped(self.i_table), sequencer.i_table)
         wiring.connect(m, sequencer.o_chain, chain.i)
         for feeder in range(len(self._config.feeders)):
             wiring.connect(m, wiring.flipped(self.i_words[feeder]), chain.i_words[feeder])

@@ -94,6 +94,8 @@ class LinearRunner(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)
         wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
         wiring.connect(m, program.o_taps, accelerator.i_taps)
+        if config.activation_tables:
+            wiring.connect(m, program.o_table, accelerator.i_table)
         wiring.connect(m, program.o_records, accelerator.i_records[0])
         wiring.connect(m, program.o_words, accelerator.i_words[0])
         wiring.connect(m, wiring.flipped(self.i_features), accelerator.i_features)

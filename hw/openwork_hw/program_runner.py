@@ -102,7 +102,11 @@ class ProgramRunner(wiring.Component):
         m.submodules.program = ResetInserter(self.reset)(program)
         m.submodules.accelerator = ResetInserter(self.reset)(accelerator)
         wiring.connect(m, program.o_taps, accelerator.i_taps)
+        if config.activation_tables:
+            wiring.connect(m, program.o_table, accelerator.i_table)
         starved, moves, readers = self._readers(m, program, accelerator)
+        if config.activation_tables:
+            starved.append(accelerator.i_table.ready & ~accelerator.i_table.valid)
         wiring.connect(m, wiring.flipped(self.i_features), accelerator.i_features)
         wiring.connect(m, accelerator.o_features, wiring.flipped(self.o_features))
         # Between two requests what is left in a reader belongs to nobody.

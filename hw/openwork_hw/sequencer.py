@@ -31,20 +31,22 @@ class Sequencer(wiring.Component):
         STORE: every word of PE `pe` is read by one MAC beat with weight 1 and an identity requantization. The bytes that the PE
         emits go to o_features.
         MOVE: words are read as for STORE. The bytes of the wanted lanes come back as LOAD beats, once per lane.
+        TABLE: the bytes of i_table become LOAD beats that write the activation tables.
         CLEAR: the fault of earlier commands is forgotten.
         Each command is answered with one report.
     Ports
         i_commands : in, stream of CommandLayout(config)
         i_taps : in, stream of TapEntryLayout(config)
         i_features : in, stream of signed 8, lane 0 of a word first
+        i_table : in, stream of signed 8, what becomes of -128 first; in an array with activation tables only
         o_features : out, stream of signed 8, lane 0 of a word first
         o_reports : out, stream of Report(config)
         o_chain : out, Link(config), to the first PE
         i_chain : in, Link(config), from the last PE
     Timing
-        LOAD and STORE move at most one byte per cycle. The cycles of a report are counted from the cycle in which the command is
-        taken to the cycle before the report is offered. The first command is taken when a reset has passed along the chain. No
-        combinational path.
+        LOAD, STORE and TABLE move at most one byte per cycle. The cycles of a report are counted from the cycle in which the
+        command is taken to the cycle before the report is offered. The first command is taken when a reset has passed along the
+        chain. No combinational path.
     Cost
         A queue as long as the way along the chain and back.
     Limits
@@ -55,6 +57,7 @@ class Sequencer(wiring.Component):
     i_commands: stream.Interface
     i_taps: stream.Interface
     i_features: stream.Interface
+    i_table: stream.Interface
     o_features: stream.Interface
     o_reports: stream.Interface
     o_chain: wiring.PureInterface
@@ -72,6 +75,7 @@ class Sequencer(wiring.Component):
                 "o_chain": Out(Link(config)),
                 "i_chain": In(Link(config)),
             }
+            | ({"i_table": In(stream.Signature(signed(8)))} if config.activation_tables else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -115,6 +119,9 @@ class Sequencer(wiring.Component):
             self.i_taps.ready.eq(states.tabulating),
         ]
         feature_comes, entry_comes = states.loading & self.i_features.valid, states.tabulating & self.i_taps.valid
+        if config.activation_tables:
+            entry_comes = entry_comes | (states.filling & self.i_table.valid)
+            m.d.comb += self.i_table.ready.eq(states.filling)
         moves_byte = moving & move.moved & ~asker.pauses
         m.d.comb += [
             counters.byte_done.eq(feature_comes | moves_byte),
@@ -181,12 +188,18 @@ class Sequencer(wiring.Component):
             beat.end.offset.eq(counters.entry),
             beat.end.emit.eq(1),
         ]
+        if config.activation_tables:
+            with m.If(states.filling):  # a feature word has no part in it
+                m.d.comb += [beat.weight.eq(self.i_table.payload), beat.last.eq(asker.promise)]
         with m.If(asker.promise):
             m.d.comb += beat.op.eq(BeatOp.MAC)
         with m.Elif(counters.byte_done):
             m.d.comb += beat.op.eq(BeatOp.LOAD)
         with m.Elif(counters.entry_done):
             m.d.comb += beat.op.eq(BeatOp.TABLE)
+            if config.activation_tables:
+                with m.If(states.filling):
+                    m.d.comb += beat.op.eq(BeatOp.LOAD)
         m.d.sync += [sent.eq(beat), sent_op.eq(beat.op)]
         m.d.comb += [
             self.o_chain.beat.eq(sent),
@@ -220,6 +233,8 @@ class Sequencer(wiring.Component):
         }
         for name in ("row_groups", "target", "tap_bits", "channels", "channel_bits", "columns", "fill"):
             settled[name] = offered[name]
+        if config.activation_tables:
+            settled["tabled"] = offered.tabled
         for name in ("turn_base", "single_pixel", "output_stride", "pad"):
             settled[name] = offered[name]
         follow = [settings[name].eq(value) for name, value in settled.items()]

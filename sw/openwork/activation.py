@@ -32,6 +32,11 @@ class Activation(ABC):
     def limits(self) -> tuple[int, int]:
         """The least and the largest int8 that the requantizer gives, as a RUN command holds them."""
 
+    @property
+    def table(self) -> tuple[int, ...] | None:
+        """The values of the array's activation table, those of -128 to 127; None for a function that needs no table."""
+        return None
+
     @abstractmethod
     def fault(self) -> str | None:
         """Why the activation means nothing, in words that follow a layer's name; None for one that is right."""
@@ -70,6 +75,56 @@ class Clip(Activation):
 
     def __str__(self) -> str:
         return f"limits {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Table(Activation):
+    """Any function of an int8, by its values.
+
+    >>> minus = Table(tuple(range(127, -129, -1)))
+    >>> minus.apply(np.array([-128, 0, 5], np.int8)), minus.limits
+    (array([127,  -1,  -6], dtype=int8), (-128, 127))
+
+    Attributes:
+        values: int8 [256], what becomes of -128, of -127, and so on up to 127.
+    """
+
+    values: tuple[int, ...]
+
+    def apply(self, values: Values) -> Values:
+        """As `Activation.apply`."""
+        if isinstance(values, np.ndarray):
+            return np.array(self.values, values.dtype)[values.astype(np.int64) - ACTIVATION_MIN]
+        import torch
+
+        table = torch.tensor(self.values, dtype=values.dtype, device=values.device)
+        return table[values.long() - ACTIVATION_MIN]
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """As `Activation.limits`: the table takes every int8."""
+        return ACTIVATION_MIN, ACTIVATION_MAX
+
+    @property
+    def table(self) -> tuple[int, ...]:
+        """As `Activation.table`."""
+        return self.values
+
+    def fault(self) -> str | None:
+        """As `Activation.fault`."""
+        count = ACTIVATION_MAX - ACTIVATION_MIN + 1
+        if not isinstance(self.values, tuple) or len(self.values) != count:
+            return f"an activation table holds {count} values, one for each int8"
+        for value in self.values:
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or not ACTIVATION_MIN <= value <= ACTIVATION_MAX:
+                return (
+                    f"an activation table holds whole numbers from {ACTIVATION_MIN} to {ACTIVATION_MAX}, not {value!r}"
+                )
+        return None
+
+    def __str__(self) -> str:
+        return f"a table with values from {min(self.values)} to {max(self.values)}"
 
 
 WHOLE = Clip()

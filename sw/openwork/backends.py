@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from openwork.difference import Difference, first_difference
 from openwork.faults import RunError, check_result, command_place
-from openwork.image import Image
+from openwork.image import STEP_KINDS, Image
 from openwork.network import IntegerNetwork
 from openwork_hw.arch.config import Technology
 from openwork_hw.arch.external_image import external_words
@@ -210,9 +210,7 @@ def _commands_of(image: Image, step: str) -> "Window":
     from openwork_dv.native import Window
 
     numbers = [
-        number
-        for number, command in enumerate(image.commands)
-        if command.tensor == step and command.kind in ("RUN", "MOVE")
+        number for number, command in enumerate(image.commands) if command.tensor == step and command.kind in STEP_KINDS
     ]
     if not numbers:
         steps = [
@@ -313,7 +311,7 @@ def compare(
             first = first or first_difference(number, stored, reference.tensors, other.tensors)
             if number == 0 and backend == "rtl":
                 for command, report in zip(image.commands, other.reports, strict=False):
-                    if command.kind in ("RUN", "MOVE"):
+                    if command.kind in STEP_KINDS:
                         cycles[command.tensor] += report.cycles
     predicted = image.step_cycles()
     if first is not None and trace is not None and "rtl" in backends:

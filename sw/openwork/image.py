@@ -16,16 +16,19 @@ from openwork_hw.arch.image import Instruction
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import program_cycles
 
+STEP_KINDS = ("RUN", "MOVE", "TABLE")
+"""The commands that make tensors; the others load and store."""
+
 
 @dataclass(frozen=True)
 class CommandPlan:
     """One command of the program.
 
     Attributes:
-        tensor: that it loads, makes or stores.
-        kind: LOAD, RUN, MOVE or STORE.
+        tensor: that it loads, makes or stores; of a TABLE, the first tensor whose values go through the activation table.
+        kind: LOAD, RUN, MOVE, TABLE or STORE.
         predicted_cycles: of its report, if nothing outside stalls.
-        table_entries: of a RUN's tap table; else 0.
+        table_entries: of a RUN's tap table, or values of a TABLE's activation table; else 0.
     """
 
     tensor: str
@@ -130,10 +133,10 @@ class Image:
         return self.network.joined(self.tensors(stored))
 
     def step_cycles(self) -> dict[str, int]:
-        """Predicted cycles of each step: its RUN and MOVE commands."""
+        """Predicted cycles of each step: its RUN, MOVE and TABLE commands."""
         cycles = {step.output: 0 for step in self.network.steps}
         for command in self.commands:
-            if command.kind in ("RUN", "MOVE"):
+            if command.kind in STEP_KINDS:
                 cycles[command.tensor] += command.predicted_cycles
         return cycles
 
@@ -145,7 +148,8 @@ class Image:
     @property
     def predicted_cycles(self) -> int:
         """Predicted cycles of a whole run, from its request to its answer."""
-        return program_cycles(self.config, [(one.predicted_cycles, one.table_entries) for one in self.commands])
+        commands = [(one.predicted_cycles, one.table_entries, one.kind == "RUN") for one in self.commands]
+        return program_cycles(self.config, commands)
 
     @property
     def macs(self) -> int:

@@ -80,7 +80,8 @@ class IntegerLayer:
         weights: int8 [rows, channels / groups, kernel_h, kernel_w].
         bias: int64 [rows], 32 bits signed; already holds what the zero points of the inputs add to the sum, negated.
         shift: int64 [rows], 0 to MAX_SHIFT.
-        input_zero_point, output_zero_point: the int8 that stands for 0.0; of the input, what taps outside the map read.
+        input_zero_point, output_zero_point: the int8 that stands for 0.0; of the input, what taps outside the map read. If the
+            activation is a table, output_zero_point is that of the numbers that go into the table.
         activation: what the requantized sums go through.
         input_shape: channels, height, width.
         stride, dilation: down and across, each 1 or more.

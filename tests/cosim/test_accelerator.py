@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.system.networks import through_tables
 
+from openwork.compiler.network import compile_network
 from openwork_dv.campaign import (
     Corrupted,
     Trial,
@@ -295,3 +297,16 @@ def test_layers_back_to_back(seed: int) -> None:
     trials = [Trial(tuple(random_case(rng, config, 800) for _ in range(3)), stall, seed, True) for stall in (0.0, 0.3)]
     complaints, _ = run_trials(config, trials)
     assert complaints == []
+
+
+def test_activation_tables_come_by_a_port_of_their_own(seed: int) -> None:
+    """Three PEs: two of them share a table, and the third one has its own. Pauses change no output."""
+    config = ArrayConfig(
+        3, 2, feature_words=256, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(3,), activation_tables=True
+    )  # fmt: skip
+    network = through_tables()
+    image = compile_network(network, config, watch=True)
+    inputs = np.random.default_rng([seed, 9]).integers(-128, 128, network.input.shape).astype(np.int8)
+    jobs = [Job(tuple(image_steps(image, inputs)), stall, seed) for stall in (0.0, 0.4)]
+    for job, result in zip(jobs, run_jobs(config, jobs), strict=True):
+        assert image_complaints(image, inputs, result, exact_cycles=not job.stall) == []

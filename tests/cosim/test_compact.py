@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.system.networks import few_pixels, long_rows, photograph
+from tests.system.networks import few_pixels, long_rows, photograph, through_tables
 
 from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
@@ -19,7 +19,15 @@ CONFIGS = {
         1, 3, feature_words=2048, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, single_port=True, compact=True
     ),
     "two streams": ArrayConfig(
-        2, 5, feature_words=512, row_buffer_nonzeros=128, tap_entries=64, sum_bits=26, replicas=2, compact=True
+        2,
+        5,
+        feature_words=512,
+        row_buffer_nonzeros=128,
+        tap_entries=64,
+        sum_bits=26,
+        replicas=2,
+        compact=True,
+        activation_tables=True,
     ),
 }
 
@@ -52,3 +60,12 @@ def test_networks_with_every_operation(simulation: NativeSimulation, name: str, 
     image = compile_network(network, simulation.config, Encoding.CSR, watch=True)
     inputs = np.random.default_rng(5).integers(-128, 128, (2, *network.input.shape)).astype(np.int8)
     assert network_complaints(name, simulation, image, inputs, stalls) == []
+
+
+@pytest.mark.parametrize("stalls", [None, Stalls(0.4, seed=6, latency=9)])
+def test_outputs_go_through_activation_tables(stalls: Stalls | None) -> None:
+    """In a compact array the settings of a TABLE stay until its last byte has passed all PEs."""
+    network, config = through_tables(), CONFIGS["two streams"]
+    image = compile_network(network, config, Encoding.CSR, watch=True)
+    inputs = np.random.default_rng(5).integers(-128, 128, (2, *network.input.shape)).astype(np.int8)
+    assert network_complaints("through tables", build(config, short_runs=True), image, inputs, stalls) == []

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from openwork.activation import Clip
+from openwork.activation import Activation, Clip, Table
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
 
@@ -12,8 +12,12 @@ PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 @st.composite
-def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
-    """Up to six steps over small maps: concatenations, a tensor read twice or by several, odd sizes, extreme values."""
+def integer_networks(draw: st.DrawFn, *, tables: bool = True) -> IntegerNetwork:
+    """Up to six steps over small maps: concatenations, a tensor read twice or by several, odd sizes, extreme values.
+
+    Args:
+        tables: whether there may be activation tables, which not every array has.
+    """
     shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 6)))
     scale, zero_point = draw(st.sampled_from([(0.1, 0), (3.0e-7, -128), (1 / 3, 127)]))
     tensors = [Tensor("input", shape, scale, zero_point)]
@@ -28,7 +32,7 @@ def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
         names = tuple(one.name for one in read)
         source = (sum(one.shape[0] for one in read), *first.shape[1:])
         kinds = ("layer",) if twice else ("layer", "layer", "pool", "upsample", "shuffle", "reshape")
-        step = draw(_steps(f"step {number}/é", names, source, first.zero_point, kinds))
+        step = draw(_steps(f"step {number}/é", names, source, first.zero_point, kinds, tables))
         steps.append(step)
         keeps = not isinstance(step, LayerStep) or draw(st.booleans())
         tensors.append(
@@ -38,12 +42,22 @@ def integer_networks(draw: st.DrawFn) -> IntegerNetwork:
 
 
 def _zero_point(step: Step, before: Tensor) -> int:
-    return next((layer.output_zero_point for layer in step.layers), before.zero_point)
+    """Behind a table, what becomes of the zero point before the table."""
+    for layer in step.layers:
+        zero_point = layer.output_zero_point
+        return zero_point if layer.activation.table is None else layer.activation.table[zero_point + 128]
+    return before.zero_point
 
 
 @st.composite
 def _steps(
-    draw: st.DrawFn, name: str, inputs: tuple[str, ...], shape: Shape, zero_point: int, kinds: tuple[str, ...]
+    draw: st.DrawFn,
+    name: str,
+    inputs: tuple[str, ...],
+    shape: Shape,
+    zero_point: int,
+    kinds: tuple[str, ...],
+    tables: bool,
 ) -> Step:
     channels, height, width = shape
     kind = draw(st.sampled_from(kinds))
@@ -74,7 +88,9 @@ def _steps(
     generator = np.random.default_rng(draw(st.integers(0, 1 << 32)))
     groups = draw(st.sampled_from([1, channels]))
     rows = groups * draw(st.integers(1, 2))
-    low, high = draw(st.sampled_from([(-128, 127), (-7, 50), (3, 3)]))
+    activation: Activation = Clip(*draw(st.sampled_from([(-128, 127), (-7, 50), (3, 3)])))
+    if tables and draw(st.integers(0, 3)) == 0:
+        activation = Table(tuple(generator.integers(-128, 128, 256).tolist()))
     layer = IntegerLayer(
         name=name,
         weights=generator.integers(-128, 128, (rows, channels // groups, *kernel), np.int8)
@@ -85,7 +101,7 @@ def _steps(
         shift=generator.integers(0, 23, rows),
         input_zero_point=zero_point,
         output_zero_point=draw(st.sampled_from([zero_point, 5])),
-        activation=Clip(low, high),
+        activation=activation,
         input_shape=shape,
         stride=draw(PAIRS),
         padding=draw(st.tuples(*[st.integers(0, 2)] * 4)),

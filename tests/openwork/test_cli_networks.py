@@ -31,8 +31,8 @@ def pooled():
 def program():
     return torch.export.export(pooled().eval(), (torch.zeros(1, 2, 13, 12),))
 
-def gelu():
-    return torch.nn.Sequential(torch.nn.Conv2d(2, 2, 1), torch.nn.GELU(), torch.nn.Conv2d(2, 1, 3))
+def log_sigmoid():
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 2, 1), torch.nn.LogSigmoid(), torch.nn.Conv2d(2, 1, 3))
 
 class Two(torch.nn.Module):
     def __init__(self):
@@ -138,8 +138,8 @@ def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Pa
     ("arguments", "sentence"),
     [
         (
-            "quantize models_here:gelu --calibrate x.npy",
-            "the model has an operator that is not supported: gelu in module '1'",
+            "quantize models_here:log_sigmoid --calibrate x.npy",
+            "the model has an operator that is not supported: log_sigmoid in module '1'",
         ),
         ("quantize models_here:number --calibrate x.npy", "models_here:number returned a int, not an nn.Module"),
         ("quantize models_here:other --calibrate x.npy", "module models_here has no function other"),

@@ -1,5 +1,6 @@
 """LinearRunner: a linear image runs, and a program that makes no sense ends, whatever its words say; then the next one runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
+from openwork.activation import Table
 from openwork.compiler.network import compile_network
 from openwork.golden import run_network
 from openwork.host.selftest import random_network
+from openwork.image import Image
+from openwork.network import LayerStep
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import COMMAND_WORDS, HEADER_WORDS, CommandOp, ImageStatus, encode_fields
 from openwork_hw.arch.linear_image import check_sum, linear_words
@@ -31,13 +35,13 @@ FIRST_RUN = HEADER_WORDS + COMMAND_WORDS * LOADS
 RECORD_COUNT = FIRST_RUN + COMMAND_WORDS + IMAGE.commands[LOADS].table_entries
 
 
-def answers(*images: NDArray[np.uint32]) -> list[tuple[int, int, bytes]]:
+def answers(*images: NDArray[np.uint32], image: Image = IMAGE) -> list[tuple[int, int, bytes]]:
     """For each image a CHECK and a RUN: status of the check, status of the run, bytes of the STORE commands.
 
     The memory behind an image repeats it, as a flash of that size would.
     """
     runner = LinearRunner(
-        CONFIG,
+        image.config,
         encodings=(Encoding.CSR,),
         memory_words=1 << 12,
         watchdog_bits=WATCHDOG_BITS,
@@ -50,7 +54,7 @@ def answers(*images: NDArray[np.uint32]) -> list[tuple[int, int, bytes]]:
         for words in images:
             statuses, given = [], bytearray()
             for request in (Request.CHECK, Request.RUN):
-                features = list(IMAGE.load_bytes(INPUTS)) if request is Request.RUN else []
+                features = list(image.load_bytes(INPUTS)) if request is Request.RUN else []
                 ctx.set(runner.i_requests.payload, request)
                 ctx.set(runner.i_requests.valid, 1)
                 ctx.set(runner.o_answers.ready, 1)
@@ -137,3 +141,23 @@ def test_a_program_that_makes_no_sense_ends_and_the_next_one_is_right(words: NDA
     assert run in (ImageStatus.TIMED_OUT, ImageStatus.FAULT)
     assert tuple(good) == GOOD
     assert (IMAGE.outputs(np.frombuffer(given, np.int8)) == EXPECTED).all()
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_an_activation_table_comes_in_its_place(compact: bool) -> None:
+    """Its words follow its command, and those of a pass come behind them."""
+    rng = np.random.default_rng(8)
+    steps = tuple(
+        replace(step, layer=replace(step.layer, activation=Table(tuple(rng.integers(-128, 128, 256).tolist()))))
+        if isinstance(step, LayerStep)
+        else step
+        for step in IMAGE.network.steps
+    )
+    network = replace(IMAGE.network, steps=steps)
+    config = replace(CONFIG, activation_tables=True, compact=compact)
+    image = compile_network(network, config, Encoding.CSR)
+    assert any(command.kind == "TABLE" for command in image.commands)
+    ((checked, ran, given),) = answers(linear_words(image.words, config), image=image)
+    assert (checked, ran) == (ImageStatus.GOOD, ImageStatus.GOOD)
+    found = image.outputs(np.frombuffer(given, np.int8))
+    assert np.array_equal(found, run_network(network, INPUTS[None])[0])

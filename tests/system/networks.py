@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.activation import Clip
+from openwork.activation import Activation, Clip, Table
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
 
@@ -49,6 +49,7 @@ class Builder:
         padding: Padding = (0, 0, 0, 0),
         low: int = -128,
         high: int = 127,
+        activation: Activation | None = None,
     ) -> str:
         """A layer of these weights. Shifts bring its sums to about the size of an int8, some rows beyond and some below."""
         rows = len(weights)
@@ -63,7 +64,7 @@ class Builder:
             shift,
             zero,
             zero,
-            Clip(low, high),
+            activation or Clip(low, high),
             self.shape(*inputs),
             stride,
             padding,
@@ -79,11 +80,15 @@ class Builder:
         weights = self.weights(rows, self.shape(*inputs)[0] // groups, *kernel, density=density)
         return self.weighted(output, inputs, weights, **options)  # type: ignore[arg-type]
 
-    def average(self, output: str, source: str) -> str:
+    def average(self, output: str, source: str, activation: Activation | None = None) -> str:
         """Of each channel over the whole map."""
         channels, height, width = self.shape(source)
         weights = np.broadcast_to(self._rng.integers(1, 9, (channels, 1, 1, 1)), (channels, 1, height, width))
-        return self.weighted(output, (source,), weights.astype(np.int8), groups=channels)
+        return self.weighted(output, (source,), weights.astype(np.int8), groups=channels, activation=activation)
+
+    def table(self) -> Table:
+        """Of random values."""
+        return Table(tuple(self._rng.integers(-128, 128, 256).tolist()))
 
     def network(self, *outputs: str) -> IntegerNetwork:
         """All of it; the outputs are the last step's unless named."""
@@ -149,4 +154,22 @@ def picture_of_a_vector() -> IntegerNetwork:
     net.add(MaxPool(("other",), "largest", (2, 2), (1, 1)))
     net.add(Reshape(("largest",), "unrolled", (4 * 2 * 9, 1, 1)))
     net.layer("scores", ("unrolled",), 5, (1, 1), density=0.4)
+    return net.network()
+
+
+def through_tables() -> IntegerNetwork:
+    """Outputs of maps, pooled sums and vectors go through activation tables: one that stays, others that follow, and none between.
+
+    The maps have pixels outside, which keep their fill value.
+    """
+    net = Builder((3, 7, 5), zero_point=-6, seed=5)
+    first, second = net.table(), net.table()
+    net.layer("stem", ("input",), 5, (3, 3), padding=(1, 1, 1, 1), activation=first)
+    net.layer("depthwise", ("stem",), 5, (3, 3), padding=(1, 1, 1, 1), groups=5, density=0.9, activation=first)
+    net.add(MaxPool(("depthwise",), "largest", (2, 2), (2, 2)))
+    net.layer("plain", ("largest",), 6, (3, 3), padding=(1, 1, 1, 1), stride=(2, 2), low=-6)
+    net.layer("again", ("plain",), 6, (1, 1), activation=second)
+    net.average("average", "again", activation=first)
+    net.layer("hidden", ("average",), 9, (1, 1), activation=second)
+    net.layer("scores", ("hidden",), 4, (1, 1))
     return net.network()

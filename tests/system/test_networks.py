@@ -9,12 +9,17 @@ import pytest
 from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import classifier, decoder, far, flat, residual, shrinking
 from tests.openwork.compiler.test_segments import SMALLER_GROUPS, deep
+from tests.openwork.quantization.test_tables import Classifier, batch_of
+from torch import nn
 
+from openwork.backends import compare
 from openwork.compiler.network import compile_network
+from openwork.frontend import import_module
 from openwork.image import Image
 from openwork.models.catalogue import SUBJECTS
 from openwork.models.shared_data import data_folder
 from openwork.network import IntegerNetwork
+from openwork.quantization import quantize
 from openwork_dv.coverage import NETWORK_BINS
 from openwork_dv.native import NativeSimulation, Stalls, build
 from openwork_dv.network_campaign import MOST_REFUSED, run_random_networks
@@ -24,7 +29,8 @@ from openwork_hw.arch.nonzeros import Encoding
 
 pytestmark = pytest.mark.slow
 
-CONFIG = ArrayConfig(6, 3, feature_words=4096, row_buffer_nonzeros=64, replicas=3, sum_bits=32, tap_entries=128)
+CONFIG = ArrayConfig(6, 3, feature_words=4096, row_buffer_nonzeros=64, replicas=3, sum_bits=32, tap_entries=128,
+                     activation_tables=True)  # fmt: skip
 """Two ways to divide maps with copies, one without; vectors in six streams."""
 
 SQUARE = ArrayConfig(16, 8, group_sizes=(8, 16), replicas=2, feature_words=4096)
@@ -54,6 +60,16 @@ def runs_right(image: Image, config: ArrayConfig, inputs: NDArray[np.int8], stal
 def test_every_tensor_and_every_cycle_is_right(network: IntegerNetwork, encoding: Encoding) -> None:
     image = compile_network(network, CONFIG, encoding, watch=True)
     runs_right(image, CONFIG, inputs_of(network, 3, seed=1))
+
+
+def test_a_model_with_functions_of_one_value_runs_as_the_golden_model_does() -> None:
+    """From PyTorch to RTL. The comparison counts what tables take."""
+    network = quantize(import_module(Classifier(nn.SiLU()).eval(), batch_of(1)), batch_of(40))
+    image = compile_network(network, PRESETS["demo-tables"], watch=True)
+    found = compare(image, network.quantize_inputs(batch_of(3).numpy()), ("golden", "model", "rtl"))
+    assert found.agrees and found.first is None
+    assert sum(one.cycles for one in found.tensors) == image.compute_cycles
+    assert sum(command.kind == "TABLE" for command in image.commands) == 3
 
 
 @pytest.mark.parametrize("groups", [2, 3, 6])
@@ -90,8 +106,9 @@ def test_random_networks() -> None:
 def test_random_networks_on_memories_with_one_port(pes: int, lanes: int) -> None:
     """Sums, pooled sums and moves are written when no word is read."""
     config = ArrayConfig(
-        pes, lanes, feature_words=4096, row_buffer_nonzeros=64, sum_bits=32, tap_entries=128, single_port=True
-    )
+        pes, lanes, feature_words=4096, row_buffer_nonzeros=64, sum_bits=32, tap_entries=128, single_port=True,
+        activation_tables=pes == 2,
+    )  # fmt: skip
     campaign = run_random_networks(build(config, short_runs=True), seed=2, numbers=range(60))
     print(campaign)
     assert campaign.complaints == []

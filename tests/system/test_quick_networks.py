@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.system.networks import few_pixels, long_rows, photograph, picture_of_a_vector
+from tests.system.networks import few_pixels, long_rows, photograph, picture_of_a_vector, through_tables
 
 from openwork.compiler.network import compile_network
 from openwork.compiler.predict import move_cycles
@@ -26,8 +26,9 @@ from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.report import RunResult
 
 CONFIG = ArrayConfig(
-    4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2
-)
+    4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2,
+    activation_tables=True,
+)  # fmt: skip
 """One stream for four PEs, or two streams that copy their outputs to each other; two feeders compile faster than four."""
 
 NETWORKS = {
@@ -35,6 +36,7 @@ NETWORKS = {
     "long rows": long_rows(),
     "few pixels": few_pixels(),
     "picture of a vector": picture_of_a_vector(),
+    "through tables": through_tables(),
 }
 
 SLOW_RUN_ONLY = {

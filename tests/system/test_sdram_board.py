@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.openwork.compiler.test_spilling import CONFIG as SPILLING
 from tests.openwork.compiler.test_spilling import SCRATCHPAD, tall
 from tests.openwork.host.models import inputs_of, small_image
+from tests.system.networks import through_tables
 
 from openwork.compiler.network import compile_network
 from openwork.golden import run_network
@@ -65,6 +66,29 @@ def test_a_network_that_is_larger_than_the_scratchpad(simulation: NativeSimulati
         predicted = fetched_run(CONFIG, SDRAM, transfers, [report.cycles for report in result.reports])
         assert abs(predicted.cycles - result.cycles) < 0.005 * result.cycles
     assert len({result.cycles for result in results[1:]}) <= 2  # the refresh at hand when a run begins
+
+
+def test_activation_tables_are_fetched_with_the_program() -> None:
+    """Every output, every command in its cycles, and the whole run near to what was predicted."""
+    config, network, words = PRESETS["demo-tables"], through_tables(), 896
+    image = compile_network(network, config, scratchpad_words=words)
+    assert 0 < image.scratchpad_words < len(image.words)
+    simulation = build_external(config, SDRAM, words, short_runs=True)
+    inputs = np.random.default_rng(5).integers(-128, 128, (3, *network.input.shape)).astype(np.int8)
+    content = external_words(image.words, config, words)
+    results = simulation.run(content, [image.load_bytes(one) for one in inputs])
+    transfers = check_external_words(content, config, words)
+    for result, output in zip(results, run_network(network, inputs), strict=True):
+        assert result.status is ImageStatus.GOOD
+        assert (image.outputs(result.outputs) == output).all()
+        tables = [
+            (report.cycles - report.stalls, command.predicted_cycles)
+            for report, command in zip(result.reports, image.commands, strict=True)
+            if command.kind == "TABLE"
+        ]
+        assert len(tables) == 4 and all(found == predicted for found, predicted in tables)
+        predicted = fetched_run(config, SDRAM, transfers, [report.cycles for report in result.reports])
+        assert abs(predicted.cycles - result.cycles) < 0.05 * result.cycles  # a short run: what fills the queues counts
 
 
 def damaged(

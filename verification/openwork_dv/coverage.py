@@ -48,6 +48,12 @@ ERROR_BINS = (*(f"error {kind.name.lower()}" for kind in StreamErrorKind if kind
 NETWORK_BINS = (
     *("SUM", "MAX", "POOL", "layer", "depthwise layer", "largest value", "enlarged map", "reshaped"),
     "channels that became pixels",
+    *(
+        "activation table",
+        "activation table that stays",
+        "another activation table",
+        "outputs past the activation table",
+    ),
     *("MOVE of one lane", "MOVE of several lanes", "MOVE from the first lane", "MOVE from a lane after the first"),
     *("vector", "vector out of a map", "map out of a vector", "vector for all PEs", "vectors in several streams"),
     *(

@@ -72,6 +72,8 @@ MUTANTS = (
     *_of(
         "array/drain.py",
         ("no fill outside the map", "Mux(outside[-1], settings.fill, requantizer.o)", "requantizer.o"),
+        ("fill goes through the activation table", "self.settings.tabled & ~outside", "self.settings.tabled"),
+        ("outputs that need no table go through it", "self.settings.tabled & ~outside", "~outside"),
     ),
     *_of(
         "array/pooled_sum.py", ("POOL adds the row before", "over_lanes.clear.eq(self.first)", "over_lanes.clear.eq(0)")
@@ -90,6 +92,7 @@ MUTANTS = (
             "i_word_above.eq(above.o_word_old)",
             "i_word_above.eq(above.o_word_own)",
         ),
+        ("the second PE uses the first one's outputs", "eq(pe.o_look_up)", "eq(users[0].o_look_up)"),
     ),
     *_of(
         "array/processing_element.py",
@@ -139,6 +142,7 @@ MUTANTS = (
     *_of(
         "image/program_reader.py",
         ("half of the records", "inputs[first + 1] * scale", "inputs[first + 1]", Finding.RUN),
+        ("a table's words are read backwards", "number.eq(-left)", "number.eq(left)"),
         ("a pixel below is one to the right", "eq(fields[name])", 'eq(fields[name.replace("bottom", "right")])'),
     ),
     *_of(

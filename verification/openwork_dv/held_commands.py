@@ -29,7 +29,7 @@ class HeldCommands(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.accelerator = inner = self._accelerator
-        for name in ("i_taps", "i_features"):
+        for name in ("i_taps", "i_features", *["i_table"] * self._config.activation_tables):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(inner, name))
         for name in ("i_words", "i_records"):
             for outside, inside in zip(getattr(self, name), getattr(inner, name), strict=True):

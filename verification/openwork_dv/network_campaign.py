@@ -72,7 +72,7 @@ def run_random_networks(simulation: NativeSimulation, seed: int, numbers: Iterab
     shared = [groups for groups in config.row_groups if config.pes // groups <= config.replicas]
     for number in numbers:
         rng = np.random.default_rng([seed, number])
-        network = random_network(rng)
+        network = random_network(rng, tables=config.activation_tables)
         encoding = list(Encoding)[int(rng.integers(len(Encoding)))]
         row_groups = int(rng.choice(shared)) if rng.random() < 0.5 else None
         try:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from openwork.image import Image
 from openwork.network import Step
 from openwork_hw.arch import encodings
-from openwork_hw.arch.commands import MoveCommand, Operation, RunCommand
+from openwork_hw.arch.commands import MoveCommand, Operation, RunCommand, StoreCommand, TableCommand
 from openwork_hw.arch.image import Instruction
 
 STEP_BINS = {
@@ -38,6 +38,7 @@ def network_bins(image: Image, inputs: int) -> set[str]:
             case RunCommand():
                 found.update(_run_bins(image, instruction, vector=image.place(plan.tensor).vector))
     found.update(_pass_bins(image))
+    found.update(_table_bins(image))
     return found
 
 
@@ -147,6 +148,24 @@ def _pass_bins(image: Image) -> Iterator[str]:
             yield "several passes for a map"
         elif not set(_rows(had)) & set(_rows(has)):
             yield "rows in several blocks"
+
+
+def _table_bins(image: Image) -> Iterator[str]:
+    """Of what goes through activation tables, and of what does not while one is there."""
+    tables, used = 0, ""
+    for instruction, plan in zip(image.instructions, image.commands, strict=True):
+        match instruction.command:
+            case TableCommand():
+                tables, used = tables + 1, ""
+                if tables > 1:
+                    yield "another activation table"
+            case RunCommand(tabled=True):
+                yield "activation table"
+                if used not in ("", plan.tensor):
+                    yield "activation table that stays"
+                used = plan.tensor
+            case RunCommand() | MoveCommand() | StoreCommand() if tables:
+                yield "outputs past the activation table"
 
 
 def _rows(feeders: tuple[object, ...]) -> list[int]:

@@ -1,10 +1,12 @@
 """Random integer networks of every kind of step, made to meet what networks need of the array."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from openwork.activation import Clip
+from openwork.activation import Activation, Clip, Table
 from openwork.layer import IntegerLayer
 from openwork.network import IntegerNetwork, LayerStep, MaxPool, PixelShuffle, Reshape, Shape, Step, Tensor, Upsample
 
@@ -17,8 +19,12 @@ FACTORS = ((2, 2), (1, 2), (2, 1), (1, 3), (3, 1), (1, 1))
 ZERO_POINTS = (-128, -11, 0, 5, 127)
 
 
-def random_network(rng: Generator) -> IntegerNetwork:
-    """One to seven steps, each reading mostly what the last one made; not all of them fit an array."""
+def random_network(rng: Generator, *, tables: bool = False) -> IntegerNetwork:
+    """One to seven steps, each reading mostly what the last one made; not all of them fit an array.
+
+    Args:
+        tables: whether the outputs of some layers go through activation tables.
+    """
     zero_point = int(rng.choice(ZERO_POINTS))
     shape: Shape = (int(rng.integers(1, 6)), int(rng.integers(1, 13)), int(rng.integers(1, 11)))
     if rng.random() < 0.2:
@@ -33,6 +39,8 @@ def random_network(rng: Generator) -> IntegerNetwork:
         whole = (sum(source.shape[0] for source in sources), *sources[0].shape[1:])
         step = _step(rng, f"step {number}", names, whole, tensors)
         zero = next((layer.output_zero_point for layer in step.layers), sources[0].zero_point)
+        if tables and isinstance(step, LayerStep) and rng.random() < 0.4:
+            step = _tabled(rng, step, [one.layer.activation for one in steps if isinstance(one, LayerStep)])
         tensors.append(Tensor(step.output, step.output_shape(whole), 1.0, zero))
         steps.append(step)
         if tensors[-1].shape[0] <= 24 and rng.random() < 0.1:
@@ -40,6 +48,15 @@ def random_network(rng: Generator) -> IntegerNetwork:
                 steps.append(leaky)
                 tensors.append(Tensor(leaky.output, leaky.layer.output_shape, 1.0, leaky.layer.output_zero_point))
     return IntegerNetwork(tuple(tensors), tuple(steps), (tensors[-1].name,))
+
+
+def _tabled(rng: Generator, step: LayerStep, before: list[Activation]) -> LayerStep:
+    """The step with an activation table: its own, or one of a step before. Its tensor has another zero point than its sums."""
+    known = [one for one in before if isinstance(one, Table)]
+    own = Table(tuple(rng.integers(-128, 128, 256).tolist()))
+    table = known[int(rng.integers(len(known)))] if known and rng.random() < 0.5 else own
+    layer = replace(step.layer, activation=table, output_zero_point=int(rng.choice(ZERO_POINTS)))
+    return replace(step, layer=layer)
 
 
 def _sources(rng: Generator, tensors: list[Tensor]) -> list[Tensor]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from openwork.image import Image
 from openwork_dv.jobs import Step, StepResult
 from openwork_dv.packing import pack, unpack
-from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand, TapEntry
+from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand, TableCommand, TapEntry
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import CommandOp, Instruction, command_fields, move_period
 from openwork_hw.arch.nonzeros import RowRecord
@@ -39,6 +39,13 @@ def move_step(config: ArrayConfig, command: MoveCommand) -> Step:
     """MOVE."""
     payload = pack(CommandLayout(config), **command_fields(command, config))
     return Step(payload, {}, command.words * move_period(config, command) + SPARE_CYCLES)
+
+
+def table_step(config: ArrayConfig, command: TableCommand) -> Step:
+    """TABLE."""
+    payload = pack(CommandLayout(config), **command_fields(command, config))
+    values = np.array(command.values, np.int8).view(np.uint8)
+    return Step(payload, {"i_table": values.tolist()}, len(values) + SPARE_CYCLES)
 
 
 def clear_step(config: ArrayConfig) -> Step:
@@ -111,6 +118,8 @@ def image_steps(image: Image, inputs: NDArray[np.int8]) -> list[Step]:
                 steps.append(store_step(config, store))
             case MoveCommand() as move:
                 steps.append(move_step(config, move))
+            case TableCommand() as table:
+                steps.append(table_step(config, table))
             case RunCommand():
                 steps.append(run_step(config, instruction))
     return steps

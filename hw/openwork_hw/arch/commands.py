@@ -9,6 +9,9 @@ from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig, bits_for
 from openwork_hw.arch.nonzeros import ColumnLayout
 from openwork_hw.arch.refusal import Refusal
 
+TABLE_VALUES = 256
+"""Values of an activation table: one for each int8."""
+
 MOST_MAP_BYTES = 1 << 28
 """Bytes of maps in an external memory."""
 
@@ -116,6 +119,19 @@ class MoveCommand:
 
 
 @dataclass(frozen=True)
+class TableCommand:
+    """Write an activation table into all PEs. The RUN commands behind it that are `tabled` use the table.
+
+    A table stays until the next TABLE command. The memories of an array hold no table when a program begins.
+
+    Attributes:
+        values: int8 [TABLE_VALUES], what becomes of -128, of -127, and so on up to 127.
+    """
+
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class RunCommand:
     """Run one pass of a step: compute every row of its streams for `hold` local pixels.
 
@@ -133,6 +149,7 @@ class RunCommand:
         operation: what the pass does with the products of a row.
         full_lanes, full_groups: how many lanes, and how many PEs per group, have only pixels inside the map.
         fill: int8 that is written for pixels outside the map.
+        tabled: whether the outputs go through the activation table, after their limits. `fill` does not.
 
     The tap table of a pass holds ``hold << tap_bits`` entries: entry ``pixel << tap_bits | tap``.
     """
@@ -149,6 +166,7 @@ class RunCommand:
     full_lanes: int = MAX_LANES
     full_groups: int = MAX_PES
     fill: int = 0
+    tabled: bool = False
 
     @property
     def tap_bits(self) -> int:
@@ -166,7 +184,7 @@ class RunCommand:
         return max(self.hold - 2, 0) << self.tap_bits
 
 
-Command = LoadCommand | StoreCommand | MoveCommand | RunCommand
+Command = LoadCommand | StoreCommand | MoveCommand | TableCommand | RunCommand
 
 
 def _check_pieces(command: LoadCommand | StoreCommand, config: ArrayConfig) -> None:
@@ -179,6 +197,16 @@ def _check_pieces(command: LoadCommand | StoreCommand, config: ArrayConfig) -> N
         raise CommandError(f"the external memory has room for maps of {MOST_MAP_BYTES:,} bytes")
     if isinstance(command, StoreCommand) and any(piece.address % 4 for piece in command.pieces):
         raise CommandError("a piece of the external memory that is written begins at a multiple of 4 bytes")
+
+
+def check_tables(config: ArrayConfig) -> None:
+    """Refuse activation tables for an array without them.
+
+    Raises:
+        CommandError: the array has none.
+    """
+    if not config.activation_tables:
+        raise CommandError("the array is built without activation tables: use an array with activation_tables")
 
 
 def check_command(command: Command, config: ArrayConfig) -> None:
@@ -215,6 +243,15 @@ def check_command(command: Command, config: ArrayConfig) -> None:
             )
     if isinstance(command, StoreCommand | MoveCommand) and not 0 <= command.pe < config.pes:
         raise CommandError(f"pe must be from 0 to {config.pes - 1}, not {command.pe}")
+    if isinstance(command, TableCommand) or (isinstance(command, RunCommand) and command.tabled):
+        check_tables(config)
+    if isinstance(command, TableCommand):
+        outside = [value for value in command.values if not ACTIVATION_MIN <= value <= ACTIVATION_MAX]
+        if len(command.values) != TABLE_VALUES or outside:
+            raise CommandError(
+                f"an activation table holds {TABLE_VALUES} values of int8, not {len(command.values)}"
+                + (f" with {outside[0]} among them" if outside else "")
+            )
     if isinstance(command, RunCommand):
         if command.hold < 1 or command.tap_entries > config.tap_entries:
             raise CommandError(

@@ -29,6 +29,11 @@ MAX_PES = 255
 MAX_LANES = 64
 
 
+LATER_SIZES = ("compact", "activation_tables")
+"""Fields of `ArrayConfig` that fingerprints, files and identities name only where they are set. So images and boards without them
+stay as they are."""
+
+
 class Technology(StrEnum):
     """Which primitives the generator instantiates."""
 
@@ -78,6 +83,8 @@ class ArrayConfig:
             command in one place, instead of in registers along the chain. It decodes only CSR, one byte per cycle
             (`arch.encodings.encodings_of`). It reads a command only after the report of the command before. Tang Nano 9K,
             iCEBreaker and UPduino have compact arrays.
+        activation_tables: whether the outputs of a pass can go through a table of 256 bytes. Such a table is any function of one
+            int8: SiLU, GELU, sigmoid and others (`docs/decisions/0026-activation-tables.md`).
         technology: the device family whose primitives the generator instantiates.
 
     Raises:
@@ -96,6 +103,7 @@ class ArrayConfig:
     max_pooling: bool = True
     global_pooling: bool = True
     compact: bool = False
+    activation_tables: bool = False
     technology: Technology = Technology.GENERIC
 
     def __post_init__(self) -> None:
@@ -176,9 +184,9 @@ class ArrayConfig:
     def fingerprint(self) -> int:
         """The number by which an image and an array know that they fit: the CRC-32 of all sizes that software sees.
 
-        `compact` is part of the CRC only if it is set.
+        The fields of `LATER_SIZES` are part of the CRC only if they are set.
         """
-        unseen = {"technology"} if self.compact else {"technology", "compact"}
+        unseen = {"technology", *(name for name in LATER_SIZES if not getattr(self, name))}
         seen = (field.name for field in fields(self) if field.name not in unseen)
         return crc32(" ".join(f"{name}={getattr(self, name)!r}" for name in seen).encode())
 
@@ -208,6 +216,7 @@ class ArrayConfig:
 PRESETS: dict[str, ArrayConfig] = {
     "tiny": ArrayConfig(pes=1, lanes=1, feature_words=64, row_buffer_nonzeros=16, tap_entries=16),
     "demo": ArrayConfig(pes=4, lanes=4, replicas=4),
+    "demo-tables": ArrayConfig(pes=4, lanes=4, replicas=4, activation_tables=True),
     "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), replicas=3, technology=Technology.ECP5),
     "ecp5-25k": ArrayConfig(pes=4, lanes=7, replicas=2, technology=Technology.ECP5),
     # A feeder for every second PE leaves flip-flops for what fetches the image out of an SDRAM.
@@ -248,5 +257,6 @@ PRESETS: dict[str, ArrayConfig] = {
         technology=Technology.GOWIN,
     ),
 }
-"""Arrays by name. `tiny` is the smallest legal array, and `demo` simulates fast. Every other array fits the part that it is
-named for; `ice40-up5k-flash` leaves room for a link and a reader of flash memory."""
+"""Arrays by name. `tiny` is the smallest legal array. `demo` simulates fast, and so does `demo-tables`, which is the same with
+activation tables. Every other array fits the part that it is named for; `ice40-up5k-flash` leaves room for a link and a reader of
+flash memory."""

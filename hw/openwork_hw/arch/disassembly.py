@@ -20,8 +20,10 @@ from openwork_hw.arch.commands import (
     Piece,
     RunCommand,
     StoreCommand,
+    TableCommand,
     TapEntry,
     check_command,
+    check_tables,
 )
 from openwork_hw.arch.config import ArrayConfig, ConfigError
 from openwork_hw.arch.image import (
@@ -30,6 +32,7 @@ from openwork_hw.arch.image import (
     HEADER_WORDS,
     PIECE_WORDS,
     RECORD_WORDS,
+    TABLE_WORDS,
     CommandOp,
     FeederInput,
     ImageError,
@@ -38,6 +41,7 @@ from openwork_hw.arch.image import (
     check_stream,
     command_fields,
     decode_fields,
+    decode_table,
     encode_fields,
     moved_bytes,
 )
@@ -70,7 +74,23 @@ def disassemble(words: NDArray[np.uint32], config: ArrayConfig) -> tuple[Instruc
         raise ImageError(f"the program of the image does not end with its {len(instructions)} commands")
     check_totals(instructions, config, (int(words[6]), int(words[7])))
     check_maps(instructions)
+    check_table_order(instructions)
     return tuple(instructions)
+
+
+def check_table_order(instructions: Sequence[Instruction]) -> None:
+    """Refuse a program whose outputs go through an activation table before it has brought one.
+
+    Raises:
+        ImageError: with the number of the command.
+    """
+    there = False
+    for number, one in enumerate(instructions):
+        there = there or isinstance(one.command, TableCommand)
+        if isinstance(one.command, RunCommand) and one.command.tabled and not there:
+            raise ImageError(
+                f"outputs of command {number} of the image go through an activation table, and no command before it brings one"
+            )
 
 
 def check_maps(instructions: Sequence[Instruction]) -> None:
@@ -164,7 +184,11 @@ class InstructionReader:
     def _instruction(self) -> Instruction:
         stands = self._take(COMMAND_WORDS)
         fields = decode_fields(stands)
-        command = _command(fields, self._pieces(fields["words"] * self.config.lanes) if fields["external"] else ())
+        if fields["op"] == CommandOp.TABLE:
+            check_tables(self.config)
+            command: Command = TableCommand(decode_table(self._take(TABLE_WORDS)))
+        else:
+            command = _command(fields, self._pieces(fields["words"] * self.config.lanes) if fields["external"] else ())
         check_command(command, self.config)
         if encode_fields(command_fields(command, self.config)) != stands.tolist():
             raise ImageError("its fields contradict each other, or a bit is set that it has no use for")
@@ -224,6 +248,7 @@ def _command(fields: dict[str, int], pieces: tuple[Piece, ...]) -> Command:
                 fields["full_lanes"],
                 fields["full_groups"],
                 fields["fill"],
+                bool(fields["tabled"]),
             )
     raise ValueError(f"there is no command {fields['op']}")
 

@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 
 from openwork_hw.arch.commands import Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.disassembly import InstructionReader, check_maps, check_totals, disassemble
+from openwork_hw.arch.disassembly import InstructionReader, check_maps, check_table_order, check_totals, disassemble
 from openwork_hw.arch.image import ImageError, Instruction
 from openwork_hw.arch.layouts import unpack
 from openwork_hw.arch.scratchpad import ScratchpadPlanner
@@ -229,6 +229,7 @@ def read_external_words(
     maps.finish()
     check_totals(instructions, config, (int(words[6]), int(words[7])))
     check_maps(instructions)
+    check_table_order(instructions)
     return tuple(instructions)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.external_image import HEADER_WORDS
-from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS, CommandOp, decode_fields
+from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS, TABLE_WORDS, CommandOp, decode_fields
 from openwork_hw.arch.sdram import SdramConfig, WordSchedule
 from openwork_hw.arch.timing import BETWEEN_CYCLES, FEEDER_CYCLES, READ_CYCLES
 from openwork_hw.arch.transfers import TRANSFER_WORDS, Transfer, TransferKind
@@ -135,6 +135,9 @@ class _Array:
                 inputs = program[at : at + FEEDER_WORDS * len(self._config.feeders)].reshape(-1, FEEDER_WORDS)
                 offered = max(offered + FEEDER_CYCLES * len(inputs), self._primed(offered, inputs))
                 at += inputs.size + entries
+            elif fields["op"] == CommandOp.TABLE:
+                entries = fields["table_entries"]
+                at += TABLE_WORDS
             taken = max(self._free, offered + PRIMED_CYCLES)
             self.waits.append(taken - self._free)
             self.starts.append(taken)

@@ -3,9 +3,10 @@
 An image holds, in this order, a header of `HEADER_WORDS` words, the weight streams and row records, the program, and a CRC.
 The program is a sequence of instructions, which the array reads from front to back. An instruction begins with the
 `COMMAND_WORDS` words of its command. After a RUN follow `FEEDER_WORDS` words per feeder of the array, and then one word
-per entry of the tap table. After a LOAD or STORE that is `external` follow the number of its pieces of the external memory, and
-two words per piece: address and bytes. The words of a feeder say which words and records the feeder gets; a feeder whose counts are
-0 gets none.
+per entry of the tap table. After a TABLE follow `TABLE_WORDS` words, which hold the activation table: what becomes of -128, of
+-127, and so on up to 127, four values per word, the first one lowest. After a LOAD or STORE that is `external` follow the number
+of its pieces of the external memory, and two words per piece: address and bytes. The words of a feeder say which words and records
+the feeder gets; a feeder whose counts are 0 gets none.
 
     word                    holds
     0                       MAGIC
@@ -27,12 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork_hw.arch.commands import (
+    TABLE_VALUES,
     Command,
     CommandError,
     LoadCommand,
     MoveCommand,
     RunCommand,
     StoreCommand,
+    TableCommand,
     TapEntry,
     check_command,
 )
@@ -52,6 +55,7 @@ COMMAND_WORDS = 8
 FEEDER_WORDS = 4
 RECORD_WORDS = 2
 PIECE_WORDS = 2
+TABLE_WORDS = TABLE_VALUES // 4
 
 
 class ImageError(Refusal):
@@ -66,6 +70,7 @@ class CommandOp(IntEnum):
     RUN = 2
     STORE = 3
     MOVE = 4
+    TABLE = 5
     END = 7
 
 
@@ -114,9 +119,10 @@ COMMAND_FIELDS = (
     ("move_target", 16),
     ("period", 13),
     ("external", 1),
+    ("tabled", 1),
 )
-"""Names and bits of the fields of a command, lowest first. In a MOVE, `output_stride` holds the word_step, `channels` the
-lane_step, and `period` the cycles from one word to the next (`move_period`)."""
+"""Names and bits of the fields of a command, lowest first. A TABLE is `tabled`, and its table_entries are TABLE_VALUES. In a MOVE,
+`output_stride` holds the word_step, `channels` the lane_step, and `period` the cycles from one word to the next (`move_period`)."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,8 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "channels": command.lane_step,
                 "period": move_period(config, command),
             }
+        case TableCommand():
+            return {"op": CommandOp.TABLE, "row_groups": 1, "table_entries": TABLE_VALUES, "tabled": 1}
         case RunCommand():
             layout = command.layout
             return {
@@ -215,7 +223,7 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "fill": command.fill,
                 "full_lanes": min(command.full_lanes, config.lanes),
                 "full_groups": min(command.full_groups, config.pes),
-            }
+            } | ({"tabled": 1} if command.tabled else {})
 
 
 def check_stream(words: NDArray[np.uint32], config: ArrayConfig) -> None:
@@ -248,6 +256,27 @@ def encode_tap(entry: TapEntry) -> int:
     return pack(TAP_FIELDS, vars(entry) | shifts)
 
 
+def encode_table(values: Sequence[int]) -> list[int]:
+    """The words of an activation table.
+
+    >>> [hex(word) for word in encode_table(range(-128, 128))[::32]]
+    ['0x83828180', '0x3020100']
+
+    Args:
+        values: int8 [TABLE_VALUES], what becomes of -128 to 127.
+    """
+    return [int(word) for word in np.array(values, np.int8).view("<u4")]
+
+
+def decode_table(words: NDArray[np.uint32]) -> tuple[int, ...]:
+    """The values of an activation table. Undoes `encode_table`.
+
+    Args:
+        words: uint32 [TABLE_WORDS].
+    """
+    return tuple(np.ascontiguousarray(words, "<u4").view(np.int8).tolist())
+
+
 def encode_record(record: RowRecord) -> tuple[int, int]:
     """The two words of a row record, with the fields of `layouts.RECORD_FIELDS`.
 
@@ -265,7 +294,7 @@ def encode_instruction(
     *,
     pieces: bool = True,
 ) -> list[int]:
-    """The words of an instruction: its command, and what follows a RUN, or a LOAD or STORE of an external memory.
+    """The words of an instruction: its command, and what follows a RUN, a TABLE, or a LOAD or STORE of an external memory.
 
     Args:
         place: says at which word address a weight stream or an array of row records lies.
@@ -280,6 +309,8 @@ def encode_instruction(
     words = encode_fields(command_fields(command, config))
     if isinstance(command, LoadCommand | StoreCommand) and command.pieces and pieces:
         words += [len(command.pieces), *(number for piece in command.pieces for number in piece)]
+    if isinstance(command, TableCommand):
+        words += encode_table(command.values)
     if not isinstance(command, RunCommand):
         return words
     if len(instruction.taps) != command.tap_entries or len(instruction.feeders) != config.pes // command.row_groups:
@@ -369,6 +400,8 @@ def stored_words(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[int
         at += COMMAND_WORDS
         if fields["op"] == CommandOp.RUN:
             at += FEEDER_WORDS * len(config.feeders) + fields["table_entries"]
+        if fields["op"] == CommandOp.TABLE:
+            at += TABLE_WORDS
         if fields["external"]:
             at += 1 + PIECE_WORDS * int(words[at])
         yield fields["words"] if fields["op"] == CommandOp.STORE and not fields["external"] else 0

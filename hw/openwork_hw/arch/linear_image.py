@@ -15,8 +15,8 @@ word after the other: it has no addresses and needs only one reader. It holds a 
     8 ..                    the program
     last                    check sum of all words before it
 
-The program is a sequence of instructions. An instruction begins with the words of its command, as in an image. After a RUN
-follow
+The program is a sequence of instructions. An instruction begins with the words of its command, as in an image. A TABLE is
+followed by the words of its activation table, as in an image, too. After a RUN follow
 
     the entries of the tap table, one word per entry
     the number of row records, then two words per record
@@ -31,6 +31,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from openwork_hw.arch.commands import TableCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import (
@@ -41,6 +42,7 @@ from openwork_hw.arch.image import (
     command_fields,
     encode_fields,
     encode_record,
+    encode_table,
     encode_tap,
 )
 
@@ -84,6 +86,8 @@ def linear_words(words: NDArray[np.uint32], config: ArrayConfig) -> NDArray[np.u
             raise ImageError(f"command {number} of the image is for an external memory, and a linear image has none")
         command = encode_fields(command_fields(instruction.command, config))
         program.append(np.array([*command, *(encode_tap(entry) for entry in instruction.taps)], np.uint32))
+        if isinstance(instruction.command, TableCommand):
+            program.append(np.array(encode_table(instruction.command.values), np.uint32))
         for feeder in instruction.feeders:
             if len(feeder.records) > MOST_RECORDS:
                 raise ImageError(

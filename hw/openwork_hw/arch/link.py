@@ -73,7 +73,7 @@ from enum import IntEnum
 from typing import Any
 from zlib import crc32
 
-from openwork_hw.arch.config import ArrayConfig, ConfigError
+from openwork_hw.arch.config import LATER_SIZES, ArrayConfig, ConfigError
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.refusal import Refusal
 
@@ -316,8 +316,8 @@ def encode_identity(identity: Identity) -> bytes:
     """The bytes of an identity: LINK_VERSION, the fingerprint (32 bits), then the fields as LEB128 numbers.
 
     The numbers come in the order of the fields of `Identity`, and then of `ArrayConfig` without `technology`. A tuple is its
-    length and then its items; a truth value is 0 or 1. The last three numbers say whether the image is linear, whether the array
-    is compact, and how many words the scratchpad has. Zeros at the end are left out.
+    length and then its items; a truth value is 0 or 1. The last four numbers say whether the image is linear, whether the array
+    is compact, how many words the scratchpad has, and whether the array has activation tables. Zeros at the end are left out.
     """
     encodings = [encoding.value for encoding in identity.encodings]
     numbers = [len(encodings), *encodings]
@@ -326,7 +326,8 @@ def encode_identity(identity: Identity) -> bytes:
     for name in _seen():
         value = getattr(identity.config, name)
         numbers += [len(value), *value] if isinstance(value, tuple) else [int(value)]
-    later = [int(identity.linear), int(identity.config.compact), identity.scratchpad_words]
+    config = identity.config
+    later = [int(identity.linear), int(config.compact), identity.scratchpad_words, int(config.activation_tables)]
     while later and not later[-1]:
         later.pop()
     numbers += later
@@ -359,8 +360,8 @@ def decode_identity(content: bytes) -> Identity:
             value = next(numbers)
             sizes[name] = tuple(next(numbers) for _ in range(value)) if kind is tuple else kind(value)
         linear = bool(next(numbers, 0))
-        config = ArrayConfig(**sizes, compact=bool(next(numbers, 0)))
-        scratchpad_words = next(numbers, 0)
+        compact, scratchpad_words, tables = bool(next(numbers, 0)), next(numbers, 0), bool(next(numbers, 0))
+        config = ArrayConfig(**sizes, compact=compact, activation_tables=tables)
     except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
         raise LinkError(f"the board describes no array that this program knows: {error}") from None
     if content[1:5] != struct.pack("<I", config.fingerprint):
@@ -383,7 +384,7 @@ def decode_identity(content: bytes) -> Identity:
 def _seen() -> dict[str, Any]:
     """Names and types of the sizes that every identity holds."""
     example = ArrayConfig(pes=1, lanes=1)
-    names = (field.name for field in fields(example) if field.name not in ("technology", "compact"))
+    names = (field.name for field in fields(example) if field.name not in ("technology", *LATER_SIZES))
     return {name: type(getattr(example, name)) for name in names}
 
 

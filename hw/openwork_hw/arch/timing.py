@@ -47,8 +47,11 @@ SUM_CYCLES = OPERAND_CYCLES + MULTIPLIER_CYCLES + 1
 REQUANTIZER_CYCLES = 6
 """From a sum to its activation."""
 
+ACTIVATION_TABLE_CYCLES = 2
+"""From an activation to its value in the activation table: the latency of a block memory."""
+
 FIRST_LANE_CYCLES = SUM_CYCLES + 1 + 1 + REQUANTIZER_CYCLES
-"""From the last beat of a row to the output of lane 0: capture 1, choice of the lane 1, then the requantizer."""
+"""From the last beat of a row to the requantized output of lane 0: capture 1, choice of the lane 1, then the requantizer."""
 
 POOL_CYCLES = 3
 """What a pooled sum takes longer than the sum of the last lane: add over lanes, add over PEs, way back to the choice."""
@@ -67,16 +70,24 @@ WRITE_CYCLES = 1
 """From a complete word to its write: the choice among all words that wait to be written."""
 
 
-def write_cycles(lanes: int, *, pooled: bool = False) -> int:
+def first_lane_cycles(config: ArrayConfig) -> int:
+    """Cycles from the last beat of a row to the output of lane 0.
+
+    In an array with activation tables, every output passes the tables' latency, whether it uses the table or not.
+    """
+    return FIRST_LANE_CYCLES + (ACTIVATION_TABLE_CYCLES if config.activation_tables else 0)
+
+
+def write_cycles(config: ArrayConfig, *, pooled: bool = False) -> int:
     """Cycles from the last beat of a row to the write of its outputs, or of its pooled sum."""
-    return FIRST_LANE_CYCLES + lanes + WRITE_CYCLES + (POOL_CYCLES if pooled else 0)
+    return first_lane_cycles(config) + config.lanes + WRITE_CYCLES + (POOL_CYCLES if pooled else 0)
 
 
 LOADED_CYCLES = 3
 """From the last byte of a loaded word to the write of the word."""
 
 LOAD_CYCLES = 1
-"""What a LOAD takes besides its bytes."""
+"""What a LOAD or a TABLE takes besides its bytes."""
 
 STORE_CYCLES = 9
 """What a STORE or a MOVE takes besides the way of its words: start, queue, stop."""
@@ -103,7 +114,7 @@ def first_word_cycle(config: ArrayConfig) -> int:
 
 
 def held_cycles(config: ArrayConfig) -> int:
-    """How many cycles the report of a LOAD, STORE or MOVE waits in a compact array; 0 in other arrays.
+    """How many cycles the report of a LOAD, STORE, MOVE or TABLE waits in a compact array; 0 in other arrays.
 
     A compact array holds settings only in the command, so the command has to stay until its last byte has passed all PEs.
     """
@@ -112,7 +123,7 @@ def held_cycles(config: ArrayConfig) -> int:
 
 def way_cycles(config: ArrayConfig) -> int:
     """Cycles from a beat that reads a word to the first byte of this word in the sequencer's queue, along the whole chain."""
-    return config.pes + FIRST_LANE_CYCLES + 1 + BACK_HOPS
+    return config.pes + first_lane_cycles(config) + 1 + BACK_HOPS
 
 
 def promised_bytes(config: ArrayConfig) -> int:
@@ -135,22 +146,23 @@ def pass_overhead(config: ArrayConfig) -> int:
 
     Signals pass the chain twice: first to start the feeders and to report that they are done, then to stop them.
     """
-    return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config) + 2 * config.pes
+    return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config) + settle_cycles(config) + 2 * config.pes
 
 
-def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> int:
+def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int, bool]]) -> int:
     """Cycles from the request to run an image to its answer.
 
-    The array begins to read a command as soon as the command before has its whole tap table. A command that has been read
+    The array begins to read a command as soon as the command before has its whole table. A command that has been read
     starts as soon as the command before ends. A compact array reads a command only after the report of the command before.
 
     Args:
-        commands: per command, the cycles that it reports and the entries of its tap table; 0 entries if it is not a RUN.
+        commands: per command, the cycles that it reports; the entries of its tap table, the values of its activation table, or 0;
+            and whether it is a RUN.
     """
     return program_times(config, commands)[1]
 
 
-def program_times(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
+def program_times(config: ArrayConfig, commands: Sequence[tuple[int, int, bool]]) -> tuple[list[int], int]:
     """The cycle in which each command starts, and the cycle of the answer, both counted from the request to run an image.
 
     All of `PROGRAM_CYCLES` are counted before the first command is read.
@@ -160,8 +172,8 @@ def program_times(config: ArrayConfig, commands: Sequence[tuple[int, int]]) -> t
     """
     starts = []
     taken = free = read = 0
-    for cycles, entries in commands:
-        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if entries else 0))
+    for cycles, entries, runs in commands:
+        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if runs else 0))
         starts.append(PROGRAM_CYCLES + taken)
         free = taken + cycles + BETWEEN_CYCLES
         read = free if config.compact else taken + 2 + entries

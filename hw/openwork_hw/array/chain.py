@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import COPY_HOPS
+from openwork_hw.array.activation_table import ActivationTable
 from openwork_hw.array.payloads import Copy, Link, RowRecordLayout
 from openwork_hw.array.processing_element import ProcessingElement
 from openwork_hw.decoder.payloads import WeightWord
@@ -31,7 +32,7 @@ class Chain(wiring.Component):
     Timing
         A beat is in the registers of PE i i + 1 cycles after it was offered. Bytes, `done` and faults go the same way.
     Cost
-        One element per PE, one feeder per PE of config.feeders.
+        One element per PE, one feeder per PE of config.feeders; with activation tables, one ActivationTable per two PEs.
     Limits
         None.
     Verified by
@@ -72,6 +73,14 @@ class Chain(wiring.Component):
                 below.i_total.eq(above.o_total),
             ]
         wiring.connect(m, pes[-1].o, wiring.flipped(self.o))
+
+        # Two neighbours share the memory of a table; the first of the two writes the table.
+        for first in range(0, config.pes, 2) if config.activation_tables else ():
+            users = pes[first : first + 2]
+            m.submodules[f"table_{first}"] = table = ActivationTable(len(users), config.technology)
+            m.d.comb += table.i_write.eq(users[0].o_table_write)
+            for place, pe in enumerate(users):
+                m.d.comb += [table.i[place].eq(pe.o_look_up), pe.i_looked_up.eq(table.o[place])]
 
         # PEs with the same place in their groups hold the same part of the map; they may be right across the part.
         for choice, size in enumerate(config.copied_groups):

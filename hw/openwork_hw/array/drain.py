@@ -5,10 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.timing import REQUANTIZER_CYCLES, SUM_CYCLES
+from openwork_hw.arch.timing import ACTIVATION_TABLE_CYCLES, REQUANTIZER_CYCLES, SUM_CYCLES
 from openwork_hw.array.change_delay import ChangeDelay
 from openwork_hw.array.payloads import RowEnd, Settings
 from openwork_hw.array.pooled_sum import PooledSum
+from openwork_hw.primitives.delays import delays
 from openwork_hw.primitives.selector import Selector
 from openwork_hw.requantizer import Requantizer
 
@@ -31,7 +32,8 @@ class Drain(wiring.Component):
     Function
         In the cycle after capture[n], the sum of lane n is kept. From `begins` on, for one lane after the other:
         o = requantize(sum, i.end.offset, i.end.shift, settings.low, settings.high), or settings.fill if the pixel of the lane
-        is outside the map. With settings.pool, the sum over all lanes and PEs of the group follows the last lane.
+        is outside the map. With settings.tabled, `o` is the value of the activation table for this number, unless the pixel is
+        outside. With settings.pool, the sum over all lanes and PEs of the group follows the last lane.
     Ports
         i_sums : in, `lanes` x signed sum_bits
         capture : in, one bit per lane
@@ -41,11 +43,15 @@ class Drain(wiring.Component):
         is_first : in; the PE is the first of its group
         i_total, o_total : in, out, signed sum_bits; pooled sums
         o : out, signed 8; an activation
+        o_look_up : out, 8; a requantized number + 128, which is its place in the activation table
+        i_looked_up : in, signed 8; the value there, ACTIVATION_TABLE_CYCLES later. Both only in an array with activation tables
         o_end : out, RowEnd(config); belongs to the row whose lane 0 enters the requantizer, for `lanes` cycles
     Timing
-        Lane 0's activation 2 + REQUANTIZER_CYCLES after its sum is captured, then one lane per cycle. No combinational path.
+        Lane 0's activation 2 + REQUANTIZER_CYCLES after its sum is captured, then one lane per cycle. In an array with activation
+        tables, all activations come ACTIVATION_TABLE_CYCLES later. Combinational path: from i_looked_up to o.
     Cost
-        A register of sum_bits per lane, a choice among them, one requantizer.
+        A register of sum_bits per lane, a choice among them, one requantizer. With activation tables, two registers of a byte and a
+        choice of a byte.
     Limits
         Rows end `lanes` cycles apart or more.
     """
@@ -61,10 +67,13 @@ class Drain(wiring.Component):
     o_total: Value
     o: Value
     o_end: data.View
+    o_look_up: Value
+    i_looked_up: Value
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
         number = signed(config.sum_bits)
+        tables = {"o_look_up": Out(8), "i_looked_up": In(signed(8))} if config.activation_tables else {}
         super().__init__(
             {
                 "i_sums": In(data.ArrayLayout(number, config.lanes)),
@@ -79,6 +88,7 @@ class Drain(wiring.Component):
                 "o": Out(signed(8)),
                 "o_end": Out(RowEnd(config)),
             }
+            | tables
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -125,7 +135,14 @@ class Drain(wiring.Component):
             at_last_lane.eq(lane_number == settings.full_lanes),
             outside.eq(Cat(chosen_outside & ~settings.pool, outside)),
         ]
-        m.d.comb += self.o.eq(Mux(outside[-1], settings.fill, requantizer.o))
+        untabled = Mux(outside[-1], settings.fill, requantizer.o)
+        if config.activation_tables:
+            m.d.comb += [
+                self.o_look_up.eq(Cat(requantizer.o[:7], ~requantizer.o[7])),
+                self.o.eq(self._tabled(m, untabled, outside[-1])),
+            ]
+        else:
+            m.d.comb += self.o.eq(untabled)
         if config.global_pooling:
             m.submodules.pooled = pooled = PooledSum(config)
             m.d.comb += [
@@ -137,3 +154,9 @@ class Drain(wiring.Component):
                 drain.i[lanes].eq(pooled.o_total),
             ]
         return m
+
+    def _tabled(self, m: Module, untabled: Value, outside: Value) -> Value:
+        """The value of the activation table where the pass uses one; else `untabled`, as late as the table is."""
+        late = delays(m, "untabled", untabled, signed(8), ACTIVATION_TABLE_CYCLES)
+        uses = delays(m, "uses_table", self.settings.tabled & ~outside, 1, ACTIVATION_TABLE_CYCLES)
+        return Mux(uses[-1], self.i_looked_up, late[-1])

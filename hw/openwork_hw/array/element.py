@@ -5,11 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.timing import FIRST_LANE_CYCLES, SUM_CYCLES
+from openwork_hw.arch.timing import SUM_CYCLES, first_lane_cycles
 from openwork_hw.array.drain import Drain
 from openwork_hw.array.lane_control import LaneControl
 from openwork_hw.array.operand_shift import OperandShift
-from openwork_hw.array.payloads import Beat, BeatOp, Copy, Settings, word_layout
+from openwork_hw.array.payloads import Beat, BeatOp, Copy, Settings, TableWrite, word_layout
 from openwork_hw.array.write_back import WriteBack
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.delays import delays
@@ -27,12 +27,13 @@ class Element(wiring.Component):
         that lane_shift and pe_shift name. It is `pad` beyond the first and last lane, beyond the first and last PE of the group,
         and where a shift says PAD. After `last`, the sum of each lane is requantized. The word of all lanes is written at
         end.address (end.write), or sent out (end.emit, if this PE is settings.emitter). A lane whose pixel is outside the map
-        gives settings.fill. With settings.maximum, a lane keeps its largest product instead of the sum, and ignores products
-        with a weight of 0. With settings.pool, the sums of all lanes and of the PEs before in the group are added up, and the
-        last PE of a group writes the result in the last lane. Words that other PEs with the same part of the map write are
-        written here, too, when the memory is free.
+        gives settings.fill. With settings.tabled, the output of any other lane goes through the activation table. With
+        settings.maximum, a lane keeps its largest product instead of the sum, and ignores products with a weight of 0. With
+        settings.pool, the sums of all lanes and of the PEs before in the group are added up, and the last PE of a group writes the
+        result in the last lane. Words that other PEs with the same part of the map write are written here, too, when the memory is
+        free.
         LOAD: bytes are gathered to a word. With its last byte, the word is written at `address`, if the PE's group is
-        settings.target.
+        settings.target. With settings.tabled, the byte is a value of the activation table instead, and goes out by o_table_write.
     Ports
         beat : in, Beat(config)
         settings : in, Settings(config); steady from the cycle before a beat until its last effect. So is `group`
@@ -44,9 +45,11 @@ class Element(wiring.Component):
         o_total, i_total : out, in, signed sum_bits; pooled sums to the PE below, from the PE above
         o_copy : out, Copy(config); what this PE writes
         i_copies : in, one Copy(config) per other stream
+        o_look_up, i_looked_up : out, in; places in the activation table, and their values, as Drain's
+        o_table_write : out, TableWrite; these three in an array with activation tables only
     Timing
         Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
-        written write_cycles(lanes) after it; with config.single_port no beat may be there in that cycle. No combinational path.
+        written write_cycles(config) after it; with config.single_port no beat may be there in that cycle. No combinational path.
     Cost
         `lanes` multipliers, one feature memory, one requantizer.
     Limits
@@ -69,9 +72,13 @@ class Element(wiring.Component):
     i_total: Value
     o_copy: data.View
     i_copies: list[data.View]
+    o_look_up: Value
+    i_looked_up: Value
+    o_table_write: data.View
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
+        tables = {"o_look_up": Out(8), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
         word = word_layout(config.lanes)
         super().__init__(
             {
@@ -92,6 +99,7 @@ class Element(wiring.Component):
                 "o_copy": Out(Copy(config)),
                 "i_copies": In(Copy(config)).array(config.replicas - 1),
             }
+            | (tables if config.activation_tables else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -170,9 +178,18 @@ class Element(wiring.Component):
             *(into.eq(copy) for into, copy in zip(write_back.i_copies, self.i_copies, strict=True)),
         ]
 
+        if config.activation_tables:
+            m.d.comb += [
+                self.o_look_up.eq(drain.o_look_up),
+                drain.i_looked_up.eq(self.i_looked_up),
+                self.o_table_write.enable.eq((beat.op == BeatOp.LOAD) & settings.tabled),
+                self.o_table_write.address.eq(beat.end.offset),
+                self.o_table_write.value.eq(beat.weight),
+            ]
+
         # Emission: the bytes of one row, while its lanes drain.
         emit = (beat.op == BeatOp.MAC) & beat.last & beat.end.emit & is_emitter
-        emits = delays(m, "emit", emit, 1, FIRST_LANE_CYCLES - 1)
+        emits = delays(m, "emit", emit, 1, first_lane_cycles(config) - 1)
         emitting = Signal(range(lanes + 1), reset_less=True)
         with m.If(emits[-1]):
             m.d.sync += emitting.eq(lanes)

@@ -178,7 +178,7 @@ class Feeder(wiring.Component):
             m.d.comb += [end.i.eq(rows.o.end), end.i_change.eq(rows.o.last), self.o.end.eq(end.o)]
 
         # Done once the last beat's outputs are written. A decoder that finds nothing wrong is done before that.
-        drain_cycles = BEAT_CYCLES + write_cycles(config.lanes) + settle_cycles(config)
+        drain_cycles = BEAT_CYCLES + write_cycles(config) + settle_cycles(config)
         drained = Signal(range(drain_cycles + 1), reset_less=True)
         all_drained = drained == drain_cycles
         with m.If(self.clear | ~rows.done):

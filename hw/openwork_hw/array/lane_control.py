@@ -12,7 +12,7 @@ from openwork_hw.primitives.delays import delays
 
 def gathered_cycles(config: ArrayConfig) -> int:
     """From a row's last beat to when the word of its outputs is whole."""
-    return write_cycles(config.lanes) - WRITE_CYCLES
+    return write_cycles(config) - WRITE_CYCLES
 
 
 def last_cycles(config: ArrayConfig) -> int:

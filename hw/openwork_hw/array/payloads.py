@@ -91,7 +91,7 @@ class Beat(data.StructLayout):
     `first` begins a sum, and `last` ends it; in the last beat, beyond_right and beyond_bottom belong to the sum's pixel.
     TABLE: the fields of a TapEntryLayout are written to entry end.offset of the tap table.
     LOAD: `weight` is the next byte of a feature word, `last` marks the byte of the last lane, and `address` says where the word
-    goes.
+    goes. While settings.tabled is high, `weight` is the value of the activation table for ``end.offset - 128``.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
@@ -117,11 +117,13 @@ class Settings(data.StructLayout):
     `running` is high while the feeders feed; when it is low, the feeders are in the state before a pass. `last_but_one` is
     row_groups - 2, the number of the last PE but one in each group; single_group says that a group has a single PE. `target` is
     the group that a LOAD writes, and `emitter` the PE that a STORE reads. `maximum` and `pool` say what becomes of products.
-    full_lanes, full_groups and fill say where the map ends. `turn_base` is the tap table's base of the pass's last pixel but
+    full_lanes, full_groups and fill say where the map ends. `tabled`, in an array with activation tables, says that outputs go
+    through the table, and that LOAD beats fill the table. `turn_base` is the tap table's base of the pass's last pixel but
     one, (hold - 2) << tap_bits; `single_pixel` says that hold is 1, so there is no such pixel.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
+        tabled = {"tabled": 1} if config.activation_tables else {}
         super().__init__(
             {
                 "running": 1,
@@ -148,7 +150,15 @@ class Settings(data.StructLayout):
                 "low": signed(8),
                 "high": signed(8),
             }
+            | tabled
         )
+
+
+class TableWrite(data.StructLayout):
+    """A value of the activation table that is written while `enable`: what becomes of ``address - 128``."""
+
+    def __init__(self) -> None:
+        super().__init__({"enable": 1, "address": 8, "value": signed(8)})
 
 
 class WordWrite(data.StructLayout):

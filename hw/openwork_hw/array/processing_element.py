@@ -8,7 +8,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.array.element import Element
 from openwork_hw.array.feeder import Feeder
-from openwork_hw.array.payloads import Copy, Link, RowRecordLayout, Settings, word_layout
+from openwork_hw.array.payloads import Copy, Link, RowRecordLayout, Settings, TableWrite, word_layout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.primitives.registers import without_reset
 
@@ -28,6 +28,7 @@ class ProcessingElement(wiring.Component):
         i_words, i_records : in, the feeder's streams; only where `number` is one of config.feeders
         o_word_own, o_word_old, i_word_above, i_word_below, o_total, i_total, o_copy : as Element's
         i_copies : in, for each value of config.copied_groups one Copy(config) per other stream
+        o_look_up, i_looked_up, o_table_write : as Element's; in an array with activation tables only
     Timing
         A value at `i` is at `o` a cycle later. `done` and fault of this PE are in `o` together with the settings they belong to.
     Cost
@@ -50,6 +51,9 @@ class ProcessingElement(wiring.Component):
     i_total: Value
     o_copy: data.View
     i_copies: list[list[data.View]]
+    o_look_up: Value
+    i_looked_up: Value
+    o_table_write: data.View
 
     def __init__(self, config: ArrayConfig, *, number: int, encodings: tuple[Encoding, ...]) -> None:
         self._config = config
@@ -68,6 +72,8 @@ class ProcessingElement(wiring.Component):
             "o_copy": Out(Copy(config)),
             "i_copies": In(Copy(config)).array(len(config.copied_groups), config.replicas - 1),
         }
+        if config.activation_tables:
+            ports |= {"o_look_up": Out(8), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
         self._has_feeder = number in config.feeders
         if self._has_feeder:
             ports["i_words"] = In(stream.Signature(WeightWord))
@@ -150,6 +156,13 @@ class ProcessingElement(wiring.Component):
             element.i_total.eq(self.i_total),
             self.o_copy.eq(element.o_copy),
         ]
+
+        if config.activation_tables:
+            m.d.comb += [
+                self.o_look_up.eq(element.o_look_up),
+                element.i_looked_up.eq(self.i_looked_up),
+                self.o_table_write.eq(element.o_table_write),
+            ]
 
         # Copies of the streams that the map is divided into now: another division, other PEs with the same part of it.
         divided = Signal(len(config.copied_groups), reset_less=True)

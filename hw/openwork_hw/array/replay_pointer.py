@@ -88,7 +88,7 @@ class ReplayPointer(wiring.Component):
             Signal(name=name, reset_less=True) for name in ("available", "at_end", "last_pixel", "turn_next", "busy")
         )
         # Cycles since the last issue_last.
-        latest_write = write_cycles(config.lanes, pooled=config.global_pooling)
+        latest_write = write_cycles(config, pooled=config.global_pooling)
         since_last = Signal(latest_write if config.single_port else spacing - 1, reset_less=True)
         blocked, issue, issue_last, pop = (Signal(name=name) for name in ("blocked", "issue", "issue_last", "pop"))
         m.d.comb += [
@@ -137,7 +137,7 @@ class ReplayPointer(wiring.Component):
                 finished.eq(head.final),
             ]
         if config.single_port:
-            m.d.comb += blocked.eq(since_last[write_cycles(config.lanes) - 1])
+            m.d.comb += blocked.eq(since_last[write_cycles(config) - 1])
             if config.global_pooling:
                 with m.If(self.settings.pool):
                     m.d.comb += blocked.eq(since_last[-1])

@@ -35,7 +35,7 @@ class WriteBack(wiring.Component):
         o_copy : out, Copy(config)
         i_copies : in, one Copy(config) per other stream
     Timing
-        A row's word at write_cycles(lanes) after its last beat; a loaded one 3 cycles after its last byte. No combinational path.
+        A row's word at write_cycles(config) after its last beat; a loaded one 3 cycles after its last byte. No combinational path.
     Cost
         A register of a word, and those of WritePort and of a CopyReceiver for each other stream.
     Limits

@@ -1,6 +1,6 @@
 """Hands the words of a linear image to the parts that need them."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Elaboratable, Module, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,14 @@ from openwork_hw.arch.image import COMMAND_WORDS, CommandOp
 from openwork_hw.arch.linear_image import MOST_RECORDS
 from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
-from openwork_hw.image.program_reader import command_registers, connect_command, connect_tap, keep_word
+from openwork_hw.image.program_reader import (
+    VALUES_PER_WORD,
+    command_registers,
+    connect_command,
+    connect_table,
+    connect_tap,
+    keep_word,
+)
 from openwork_hw.image.record_reader import record_fields
 from openwork_hw.primitives.block_queue import BlockQueue
 from openwork_hw.sequencing.payloads import CommandLayout
@@ -24,13 +31,15 @@ class LinearReader(wiring.Component):
     Role
         Part of a `LinearRunner`: it takes the place of the program, word and record readers of an `ImageRunner`.
     Function
-        Each instruction of `arch.linear_image` gives its command, its tap table entries, its row records and its weight stream. The
+        Each instruction of `arch.linear_image` gives its command, its tap table entries, its row records and its weight stream; or
+        its command and the values of its activation table. The
         next instruction is read when `reported` says that the command has been carried out; until then, the command's payload
         stays. At END, `done` is high until `restart`.
     Ports
         i : in, stream of 32: the words of the program
         o_commands : out, stream of CommandLayout(config); the payload holds until `reported`
         o_taps : out, stream of TapEntryLayout(config)
+        o_table : out, stream of signed 8; in an array with activation tables only
         o_records : out, stream of RowRecordLayout(config)
         o_words : out, stream of WeightWord
         reported : in; high for one cycle: the command's report has been taken
@@ -49,6 +58,7 @@ class LinearReader(wiring.Component):
     i: stream.Interface
     o_commands: stream.Interface
     o_taps: stream.Interface
+    o_table: stream.Interface
     o_records: stream.Interface
     o_words: stream.Interface
     reported: Value
@@ -68,6 +78,7 @@ class LinearReader(wiring.Component):
                 "restart": In(1),
                 "done": Out(1),
             }
+            | ({"o_table": Out(stream.Signature(signed(8)))} if config.activation_tables else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -111,6 +122,9 @@ class LinearReader(wiring.Component):
                     m.next = "REPORT"
                     with m.If(command.op == CommandOp.RUN):
                         m.next = "TAPS"
+                    if self._config.activation_tables:
+                        with m.If(command.op == CommandOp.TABLE):
+                            m.next = "TABLE"
 
             with m.State("TAPS"):
                 m.d.comb += [self.o_taps.valid.eq(self.i.valid), self.i.ready.eq(self.o_taps.ready)]
@@ -118,6 +132,16 @@ class LinearReader(wiring.Component):
                     m.d.sync += left.eq(left - 1)
                     with m.If(last):
                         m.next = "RECORD_COUNT"
+
+            if self._config.activation_tables:
+                with m.State("TABLE"):
+                    m.d.comb += self.o_table.valid.eq(self.i.valid)
+                    number = connect_table(m, word, left, self.o_table)
+                    with m.If(self.i.valid & self.o_table.ready):
+                        m.d.comb += self.i.ready.eq(number == VALUES_PER_WORD - 1)
+                        m.d.sync += left.eq(left - 1)
+                        with m.If(last):
+                            m.next = "REPORT"
 
             with m.State("RECORD_COUNT"):
                 m.d.comb += self.i.ready.eq(1)

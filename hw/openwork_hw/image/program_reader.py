@@ -1,6 +1,6 @@
 """Turns the words of a program into commands, tap table entries and regions for the feeders' readers."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,6 +17,10 @@ FIELDS = data.StructLayout(dict(COMMAND_FIELDS))
 
 TAP_LAYOUT = data.StructLayout(dict(TAP_FIELDS))
 """A tap table entry as the image holds it."""
+
+
+VALUES_PER_WORD = WORD_BITS // 8
+"""Values of an activation table in a word."""
 
 
 def command_registers() -> tuple[list[Signal], data.View]:
@@ -46,6 +50,13 @@ def connect_tap(m: Module, word: Value, entry: data.View) -> None:
         m.d.comb += Value.cast(entry[name]).eq(fields[name])
 
 
+def connect_table(m: Module, word: Value, left: Value, table: stream.Interface) -> Value:
+    """A value of an activation table out of its word, where so many values are left; the value's number in the word."""
+    number = Signal(range(VALUES_PER_WORD))
+    m.d.comb += [number.eq(-left), table.payload.eq(word.word_select(number, 8))]
+    return number
+
+
 class ProgramReader(wiring.Component):
     """Follow a program, one instruction ahead of the sequencer.
 
@@ -53,11 +64,12 @@ class ProgramReader(wiring.Component):
         Part of an `ImageRunner`: it gives the `Accelerator` its commands, and each reader its regions.
     Function
         Each instruction gives the regions of its feeders (words, then records, if there are any), then the command, then its
-        tap table entries. At END, `done` is high until `restart`.
+        tap table entries, or the values of its activation table. At END, `done` is high until `restart`.
     Ports
         i : in, stream of WeightWord: the program
         o_commands : out, stream of CommandLayout(config)
         o_taps : out, stream of TapEntryLayout(config)
+        o_table : out, stream of signed 8; in an array with activation tables only
         o_words, o_records : out, one stream of Region per feeder
         reported : in; the report of the command is taken, so a command that is kept may go
         restart : in; a program begins
@@ -77,6 +89,7 @@ class ProgramReader(wiring.Component):
     i: stream.Interface
     o_commands: stream.Interface
     o_taps: stream.Interface
+    o_table: stream.Interface
     o_words: list[stream.Interface]
     o_records: list[stream.Interface]
     reported: Value
@@ -101,6 +114,7 @@ class ProgramReader(wiring.Component):
                 "done": Out(1),
                 "external": Out(1),
             }
+            | ({"o_table": Out(stream.Signature(signed(8)))} if config.activation_tables else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -111,7 +125,7 @@ class ProgramReader(wiring.Component):
         inputs = [Signal(WORD_BITS, name=f"input_{place}", reset_less=True) for place in range(FEEDER_WORDS)]
         place = Signal(range(COMMAND_WORDS))
         feeder = Signal(range(max(len(config.feeders), 2)), reset_less=True)
-        entries_left = Signal(range(config.tap_entries + 1), reset_less=True)
+        entries_left = Signal(CommandLayout(config)["table_entries"].shape, reset_less=True)
         word = self.i.payload.data
         following = "REPORT" if self._keeps else "COMMAND"
 
@@ -180,6 +194,9 @@ class ProgramReader(wiring.Component):
                     m.next = following
                     with m.If(command.op == CommandOp.RUN):
                         m.next = "TAPS"
+                    if config.activation_tables:
+                        with m.If(command.op == CommandOp.TABLE):
+                            m.next = "TABLE"
 
             with m.State("TAPS"):
                 m.d.comb += [self.o_taps.valid.eq(self.i.valid), self.i.ready.eq(self.o_taps.ready)]
@@ -187,6 +204,16 @@ class ProgramReader(wiring.Component):
                     m.d.sync += entries_left.eq(entries_left - 1)
                     with m.If(entries_left == 1):
                         m.next = following
+
+            if config.activation_tables:
+                with m.State("TABLE"):
+                    m.d.comb += self.o_table.valid.eq(self.i.valid)
+                    number = connect_table(m, word, entries_left, self.o_table)
+                    with m.If(self.i.valid & self.o_table.ready):
+                        m.d.comb += self.i.ready.eq(number == VALUES_PER_WORD - 1)
+                        m.d.sync += entries_left.eq(entries_left - 1)
+                        with m.If(entries_left == 1):
+                            m.next = following
 
             if self._keeps:
                 with m.State("REPORT"):

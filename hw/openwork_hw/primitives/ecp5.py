@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, signed
 
 from openwork_hw.arch.config import bits_for
 from openwork_hw.primitives import generic
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openwork_hw.primitives.clearable_adder import ClearableAdder
     from openwork_hw.primitives.multipliers import Multipliers
     from openwork_hw.primitives.selector import Selector
+    from openwork_hw.primitives.shared_memory import SharedMemory
 
 BLOCK_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1}
 """Data width of a DP16KD by the most words it then holds."""
@@ -117,6 +118,32 @@ def _mux4(m: Module, unit: "Selector", name: str, words: list[Value]) -> Signal:
     return chosen
 
 
+def shared_memory(m: Module, memory: "SharedMemory") -> None:
+    """A DP16KD in words of 9 bits: port A reads or writes, and port B reads."""
+    address_a, address_b = Signal(14), Signal(14)
+    write_data = Signal(18)
+    read_data_a, read_data_b = Signal(18), Signal(18)
+    m.d.comb += [
+        address_a.eq(Mux(memory.write_enable, memory.write_address, memory.read_address_0) << 3),
+        address_b.eq(memory.read_address_1 << 3),
+        write_data.eq(memory.write_data),
+        memory.read_data_0.eq(read_data_a),
+        memory.read_data_1.eq(read_data_b),
+    ]
+    m.submodules.memory = Instance(
+        "DP16KD",
+        p_DATA_WIDTH_A=9,
+        p_DATA_WIDTH_B=9,
+        **_dp16kd_settings(enable=Const(1), write=memory.write_enable),
+        **pins("i_ADA", address_a),
+        **pins("i_ADB", address_b),
+        **pins("i_DIA", write_data),
+        **pins("i_DIB", Const(0, 18)),
+        **pins("o_DOA", read_data_a),
+        **pins("o_DOB", read_data_b),
+    )
+
+
 def block_memory(m: Module, memory: "BlockMemory") -> None:
     """DP16KD side by side, port A writes and port B reads."""
     mode = next(width for words, width in BLOCK_MODES.items() if memory.depth <= words)
@@ -140,27 +167,7 @@ def block_memory(m: Module, memory: "BlockMemory") -> None:
             "DP16KD",
             p_DATA_WIDTH_A=mode,
             p_DATA_WIDTH_B=mode,
-            p_REGMODE_A="OUTREG",
-            p_REGMODE_B="OUTREG",
-            p_RESETMODE="SYNC",
-            p_ASYNC_RESET_RELEASE="SYNC",
-            p_CSDECODE_A="0b000",
-            p_CSDECODE_B="0b000",
-            p_CLKAMUX="CLKA",
-            p_CLKBMUX="CLKB",
-            p_GSR="DISABLED",
-            i_CLKA=ClockSignal(),
-            i_CLKB=ClockSignal(),
-            i_CEA=memory.write_enable,
-            i_WEA=Const(1),
-            i_OCEA=Const(1),
-            i_RSTA=Const(0),
-            i_CEB=Const(1),
-            i_WEB=Const(0),
-            i_OCEB=Const(1),
-            i_RSTB=Const(0),
-            **pins("i_CSA", Const(0, 3)),
-            **pins("i_CSB", Const(0, 3)),
+            **_dp16kd_settings(enable=memory.write_enable, write=Const(1)),
             **pins("i_ADA", write_address),
             **pins("i_ADB", read_address),
             **pins("i_DIA", write_data[:18]),
@@ -169,6 +176,37 @@ def block_memory(m: Module, memory: "BlockMemory") -> None:
             **pins("o_DOB", read_data[18:]),
             **_values([word >> low & ((1 << used) - 1) for word in memory.start], mode),
         )
+
+
+def _dp16kd_settings(enable: Value, write: Value) -> dict[str, object]:
+    """What every DP16KD here has: output registers, no reset, one clock, and a port B that only reads.
+
+    Args:
+        enable, write: when port A does something, and whether it writes then.
+    """
+    return {
+        "p_REGMODE_A": "OUTREG",
+        "p_REGMODE_B": "OUTREG",
+        "p_RESETMODE": "SYNC",
+        "p_ASYNC_RESET_RELEASE": "SYNC",
+        "p_CSDECODE_A": "0b000",
+        "p_CSDECODE_B": "0b000",
+        "p_CLKAMUX": "CLKA",
+        "p_CLKBMUX": "CLKB",
+        "p_GSR": "DISABLED",
+        "i_CLKA": ClockSignal(),
+        "i_CLKB": ClockSignal(),
+        "i_CEA": enable,
+        "i_WEA": write,
+        "i_OCEA": Const(1),
+        "i_RSTA": Const(0),
+        "i_CEB": Const(1),
+        "i_WEB": Const(0),
+        "i_OCEB": Const(1),
+        "i_RSTB": Const(0),
+        **pins("i_CSA", Const(0, 3)),
+        **pins("i_CSB", Const(0, 3)),
+    }
 
 
 def _values(words: Sequence[int], width: int) -> dict[str, Const]:

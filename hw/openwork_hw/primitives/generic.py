@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from openwork_hw.primitives.feature_memory import FeatureMemory
     from openwork_hw.primitives.multipliers import Multipliers
     from openwork_hw.primitives.selector import Selector
+    from openwork_hw.primitives.shared_memory import SharedMemory
 
 
 def multipliers(m: Module, unit: "Multipliers") -> None:
@@ -48,6 +49,23 @@ def block_memory(m: Module, memory: "BlockMemory") -> None:
         memory.read_data.eq(output),
     ]
     m.d.sync += output.eq(read.data)
+
+
+def shared_memory(m: Module, memory: "SharedMemory") -> None:
+    """A memory with two ports that read, with output registers."""
+    m.submodules.words = words = Memory(shape=memory.width, depth=memory.depth, init=[])
+    write = words.write_port()
+    m.d.comb += [
+        write.en.eq(memory.write_enable),
+        write.addr.eq(memory.write_address),
+        write.data.eq(memory.write_data),
+    ]
+    addresses, outputs = (memory.read_address_0, memory.read_address_1), (memory.read_data_0, memory.read_data_1)
+    for user, (address, output) in enumerate(zip(addresses, outputs, strict=True)):
+        read = words.read_port()
+        late = Signal(memory.width, name=f"output_{user}", reset_less=True)
+        m.d.comb += [read.addr.eq(address), output.eq(late)]
+        m.d.sync += late.eq(read.data)
 
 
 def single_port_memory(m: Module, memory: "FeatureMemory", address: Signal) -> Signal:

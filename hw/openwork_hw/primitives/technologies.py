@@ -21,6 +21,7 @@ class Primitives:
         technology: the technology.
         multipliers, clearable_adder, selector, block_memory: the versions of `Multipliers`, `ClearableAdder`, `Selector` and
             `BlockMemory`.
+        shared_memory: the version of `SharedMemory`; None if it is two block memories.
         single_port_memory: the version of a `FeatureMemory` with one port; None if it is a block memory like the one with two.
         block_words: most words per block memory; None for any number.
         block_start: whether a block memory can hold contents from the start.
@@ -37,6 +38,7 @@ class Primitives:
     selector: Build
     block_memory: Build
     single_port_memory: Callable[[Module, Any, Signal], Signal] | None
+    shared_memory: Build | None = None
     block_words: int | None = None
     block_start: bool = True
     single_port_words: int | None = None
@@ -58,6 +60,7 @@ _TABLE = {
         generic.selector,
         generic.block_memory,
         generic.single_port_memory,
+        generic.shared_memory,
     ),
     Technology.ECP5: Primitives(
         Technology.ECP5,
@@ -66,6 +69,7 @@ _TABLE = {
         ecp5.selector,
         ecp5.block_memory,
         None,
+        ecp5.shared_memory,
         block_words=max(ecp5.BLOCK_MODES),
         clear_is_free=True,
     ),

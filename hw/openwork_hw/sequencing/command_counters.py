@@ -5,11 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.sequencing.payloads import CommandLayout
+from openwork_hw.sequencing.payloads import CommandLayout, entry_bits
 
 
 class CommandCounters(wiring.Component):
-    """Count a command's words, the lanes of a word, and the entries of a tap table.
+    """Count a command's words, the lanes of a word, and the entries of a tap table or the values of an activation table.
 
     Role
         Part of the `Sequencer`, which says in each cycle what is done.
@@ -18,7 +18,7 @@ class CommandCounters(wiring.Component):
     Ports
         i : in, CommandLayout(config); follow : in
         word_done, byte_done, entry_done : in
-        address : out; of the next word; entry : out; number of the next tap table entry
+        address : out; of the next word; entry : out; number of the next tap table entry or value
         more : out; a word is left
         last_word, last_lane, last_entry : out; the next word, lane or entry is the last
     Timing
@@ -51,7 +51,7 @@ class CommandCounters(wiring.Component):
                 "byte_done": In(1),
                 "entry_done": In(1),
                 "address": Out(config.address_bits),
-                "entry": Out(config.tap_index_bits),
+                "entry": Out(entry_bits(config)),
                 "more": Out(1),
                 "last_word": Out(1),
                 "last_lane": Out(1),
@@ -64,8 +64,8 @@ class CommandCounters(wiring.Component):
         config = self._config
         words_left = Signal(config.address_bits + 1, reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
-        entries_left = Signal(config.tap_index_bits + 1, reset_less=True)
-        entry = Signal(config.tap_index_bits, reset_less=True)
+        entries_left = Signal(entry_bits(config) + 1, reset_less=True)
+        entry = Signal(entry_bits(config), reset_less=True)
         lane = Signal(range(max(config.lanes, 2)), reset_less=True)
         last_lane, last_word, last_entry = (
             Signal(name=name, reset_less=True) for name in ("last_lane", "last_word", "last_entry")

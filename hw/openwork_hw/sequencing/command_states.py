@@ -19,16 +19,18 @@ class CommandStates(wiring.Component):
         a LOAD: loading until words_done;
         a RUN: tabulating until entries_done, one cycle of pause, running until chain_done, a pause until chain_done has fallen;
         a STORE or MOVE: storing until returned;
+        a TABLE: filling until entries_done;
         a CLEAR: nothing.
         At the end comes reporting until reported.
     Ports
         offered : in; a command is there; op : in, its op, steady from then on until setting is over
         words_done, entries_done, returned, chain_done, reported : in
         idle, setting, loading, tabulating, running, storing, reporting : out
+        filling : out; in an array with activation tables only
         flushed : out; the chain is in order after a reset, and the first command may come
     Timing
-        One cycle per step. In a compact array, the report of a LOAD, STORE or MOVE is held_cycles(config) later, because its last
-        byte still needs the settings on its way to a feature memory. The chain has no reset. After a reset of the sequencer, the
+        One cycle per step. In a compact array, the report of a LOAD, STORE, MOVE or TABLE is held_cycles(config) later, because its
+        last byte still needs the settings on its way to a memory. The chain has no reset. After a reset of the sequencer, the
         chain gets idle beats until it is in order, and only then the first command. No combinational path.
     Cost
         One flip-flop per state, and a counter.
@@ -51,20 +53,24 @@ class CommandStates(wiring.Component):
     storing: Value
     reporting: Value
     flushed: Value
+    filling: Value
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
         events = ("offered", "words_done", "entries_done", "returned", "chain_done", "reported")
         states = ("idle", "setting", "loading", "tabulating", "running", "storing", "reporting", "flushed")
-        super().__init__({name: In(1) for name in events} | {"op": In(3)} | {name: Out(1) for name in states})
+        filling = ("filling",) if config.activation_tables else ()
+        super().__init__(
+            {name: In(1) for name in events} | {"op": In(3)} | {name: Out(1) for name in (*states, *filling)}
+        )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        flush_cycles = config.pes + write_cycles(config.lanes) + 2 * config.lanes + BACK_HOPS
+        flush_cycles = config.pes + write_cycles(config) + 2 * config.lanes + BACK_HOPS
         flushing = Signal(range(flush_cycles + 1), init=flush_cycles)
         starting, stopping = Signal(), Signal()
-        ended = self.reporting  # a LOAD, a STORE or a MOVE has
+        ended = self.reporting  # a LOAD, a STORE, a MOVE or a TABLE has
         if config.compact:
             ended = Signal()
             on_the_way = Signal(held_cycles(config) - 1)
@@ -86,11 +92,17 @@ class CommandStates(wiring.Component):
                     m.d.sync += self.storing.eq(1)
                 with m.Case(CommandOp.CLEAR):
                     m.d.sync += self.reporting.eq(1)
+                if config.activation_tables:
+                    with m.Case(CommandOp.TABLE):
+                        m.d.sync += self.filling.eq(1)
         with m.If(self.loading & self.words_done):
             m.d.sync += [self.loading.eq(0), ended.eq(1)]
         with m.If(self.storing & self.returned):
             m.d.sync += [self.storing.eq(0), ended.eq(1)]
-        with m.If(self.entries_done):
+        if config.activation_tables:
+            with m.If(self.filling & self.entries_done):
+                m.d.sync += [self.filling.eq(0), ended.eq(1)]
+        with m.If(self.entries_done & self.tabulating if config.activation_tables else self.entries_done):
             m.d.sync += [self.tabulating.eq(0), starting.eq(1)]
         with m.If(starting):
             m.d.sync += [starting.eq(0), self.running.eq(1)]

@@ -3,7 +3,8 @@
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from openwork_hw.arch.config import COLUMN_BITS, TAP_BITS, ArrayConfig
+from openwork_hw.arch.commands import TABLE_VALUES
+from openwork_hw.arch.config import COLUMN_BITS, TAP_BITS, ArrayConfig, bits_for
 from openwork_hw.array.payloads import StreamFault
 
 CYCLE_BITS = 32
@@ -15,14 +16,20 @@ def period_bits(config: ArrayConfig) -> int:
     return max(config.row_spacing, 1 + config.single_port + config.lanes**2).bit_length()
 
 
+def entry_bits(config: ArrayConfig) -> int:
+    """Bits of the number of a tap table entry, or of a value of the activation table."""
+    return max(config.tap_index_bits, bits_for(TABLE_VALUES)) if config.activation_tables else config.tap_index_bits
+
+
 class CommandLayout(data.StructLayout):
     """The fields of `arch.image.COMMAND_FIELDS`, as wide as this array needs them. `target` is LOAD's group.
 
     RUN: turn_base = (hold - 2) << tap_bits, or single_pixel where hold is 1; `address` is the output's base. MOVE: output_stride
-    is its word_step, channels its lane_step.
+    is its word_step, channels its lane_step. `tabled` is there in an array with activation tables only.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
+        tabled = {"tabled": 1} if config.activation_tables else {}
         super().__init__(
             {
                 "op": 3,
@@ -32,7 +39,7 @@ class CommandLayout(data.StructLayout):
                 "pe": range(config.pes),
                 "address": config.address_bits,
                 "words": config.address_bits + 1,
-                "table_entries": config.tap_index_bits + 1,
+                "table_entries": entry_bits(config) + 1,
                 "tap_bits": range(TAP_BITS + 1),
                 "channels": config.address_bits + 1,
                 "channel_bits": range(COLUMN_BITS + 1),
@@ -51,6 +58,7 @@ class CommandLayout(data.StructLayout):
                 "move_target": config.address_bits,
                 "period": period_bits(config),
             }
+            | tabled
         )
 
 

@@ -51,6 +51,14 @@ Compact = Annotated[
         show_default=False,
     ),
 ]
+ActivationTables = Annotated[
+    bool | None,
+    typer.Option(
+        "--activation-tables/--no-activation-tables",
+        help="Tables for functions like SiLU, GELU and sigmoid.",
+        show_default=False,
+    ),
+]
 Encodings = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,6 +10,7 @@ import typer
 
 from openwork.cli.arrays import (
     DEFAULT_PRESET,
+    ActivationTables,
     Compact,
     Encodings,
     FeatureWords,
@@ -63,6 +64,7 @@ def verilog(
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
+    activation_tables: ActivationTables = None,
     technology: Annotated[Technology | None, typer.Option(help="Device family whose primitives are used.")] = None,
     encoding: Encodings = None,
     shell: Annotated[
@@ -120,6 +122,7 @@ def verilog(
         max_pooling=max_pooling,
         global_pooling=global_pooling,
         compact=compact,
+        activation_tables=activation_tables,
         technology=technology,
     )
     if board is not None and not encoding:
@@ -164,6 +167,7 @@ def synth(
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
+    activation_tables: ActivationTables = None,
     encoding: Annotated[
         list[str] | None,
         typer.Option(
@@ -212,6 +216,7 @@ def synth(
         max_pooling=max_pooling,
         global_pooling=global_pooling,
         compact=compact,
+        activation_tables=activation_tables,
         technology=part.family.technology,
     )
     encodings = named_encodings(encoding, config) if encoding else part.encodings

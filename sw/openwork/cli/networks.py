@@ -12,6 +12,7 @@ from rich.table import Table
 
 from openwork.cli.arrays import (
     DEFAULT_PRESET,
+    ActivationTables,
     Compact,
     FeatureWords,
     GlobalPooling,
@@ -140,6 +141,7 @@ def compile_(
     max_pooling: MaxPooling = None,
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
+    activation_tables: ActivationTables = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -183,6 +185,7 @@ def compile_(
         max_pooling=max_pooling,
         global_pooling=global_pooling,
         compact=compact,
+        activation_tables=activation_tables,
     )
     chosen = named_encodings(None if encoding is None else [encoding], config)[-1]
     if place is not None and config != place.config:

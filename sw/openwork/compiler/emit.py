@@ -12,14 +12,14 @@ from openwork.compiler.errors import CompileError
 from openwork.compiler.external_maps import ExternalMap
 from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
-from openwork.compiler.predict import load_cycles, move_cycles, store_cycles
+from openwork.compiler.predict import load_cycles, move_cycles, store_cycles, table_cycles
 from openwork.compiler.rows import row_records
 from openwork.compiler.spilled_plan import LastLayer, Pooling, SpilledPlan, Turn
 from openwork.image import CommandPlan, Image
 from openwork.network import IntegerNetwork
 from openwork.operations.form import Form
 from openwork.places import Place
-from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
+from openwork_hw.arch.commands import TABLE_VALUES, LoadCommand, MoveCommand, RunCommand, StoreCommand, TableCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import FeederInput, Instruction, assemble
 from openwork_hw.arch.nonzeros import Encoding
@@ -97,6 +97,7 @@ class _Program:
         self._commands: list[CommandPlan] = []
         self._stored: list[tuple[str, int]] = []
         self._feeds: dict[BlockPlan, tuple[FeederInput, ...]] = {}
+        self._table: tuple[int, ...] | None = None  # the activation table that the array holds
 
     def image(self, network: IntegerNetwork, encoding: Encoding, places: tuple[Place, ...]) -> Image:
         """The image of all commands so far."""
@@ -200,7 +201,8 @@ class _Program:
     def _add(self, name: str, instruction: Instruction, cycles: int) -> None:
         self._instructions.append(instruction)
         kind = type(instruction.command).__name__.removesuffix("Command").upper()
-        self._commands.append(CommandPlan(name, kind, cycles, len(instruction.taps)))
+        entries = TABLE_VALUES if isinstance(instruction.command, TableCommand) else len(instruction.taps)
+        self._commands.append(CommandPlan(name, kind, cycles, entries))
 
     def _at(self, buffer: Buffer) -> int:
         return buffer.starts[0] if buffer.starts else self._addresses[buffer.root]
@@ -228,6 +230,11 @@ class _Program:
     def _passes(self, name: str, planned: RunPlan, order: NDArray[np.int64] | None) -> None:
         """Add all passes of a run. `order` gives the word at which each row is written; None means the row's own number."""
         run = planned.run
+        table = run.form.activation.table
+        if table not in (None, self._table):
+            assert table is not None
+            self._table = table
+            self._add(name, Instruction(TableCommand(table)), table_cycles(self._config))
         for plan in planned.blocks:
             feeders = self._feeders(run.form, plan, order)
             first_pixel = 0
@@ -278,6 +285,7 @@ class _Program:
             self._config.lanes if output.vector else width // output.block[1],
             self._config.pes if output.vector else height // output.block[0],
             output.fill,
+            form.activation.table is not None,
         )
 
     def _store(self, plan: StepPlan) -> None:

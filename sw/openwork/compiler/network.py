@@ -26,7 +26,7 @@ from openwork.compiler.spilled_plan import SpilledPlan
 from openwork.compiler.spilling import can_pool, cuts, plan_head, plan_last, plan_pooling, tail_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork
-from openwork_hw.arch.config import ArrayConfig
+from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.encodings import encodings_of
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -183,6 +183,19 @@ def _spilled_plan(
     return SpilledPlan(network, config, encoding, wholes, maps, head, None, tail)
 
 
+def _refuse_tables(network: IntegerNetwork, config: ArrayConfig) -> None:
+    """Refuse activation tables, for an array without them."""
+    tabled = [layer.name for layer in network.layers if layer.activation.table is not None]
+    if tabled:
+        others = f" and {len(tabled) - 1} others go" if len(tabled) > 1 else " goes"
+        having = [name for name, preset in PRESETS.items() if preset.activation_tables]
+        raise CompileError(
+            f"layer {tabled[0]!r}{others} through an activation table, which a function like SiLU or sigmoid becomes, and the "
+            f"array ({config}) is built without activation tables: use the preset {' or '.join(having)}, an array with "
+            "activation_tables, or ReLU, ReLU6 or LeakyReLU in the model"
+        )
+
+
 def best_plan(
     network: IntegerNetwork,
     config: ArrayConfig,
@@ -203,6 +216,8 @@ def best_plan(
         raise CompileError(
             f"a compact array decodes csr weight streams, not {encoding.name.lower()}: compile with --encoding csr"
         )
+    if not config.activation_tables:
+        _refuse_tables(network, config)
     if row_groups is not None and row_groups not in config.row_groups:
         raise CompileError(f"row_groups must be one of {config.row_groups}, not {row_groups}")
     reasons: list[CompileError] = []

@@ -16,6 +16,7 @@ from openwork.compiler.rows import check_sums, even_passes, prepare_streams
 from openwork.compiler.schedule import Run, Schedule, StepSchedule
 from openwork_hw.arch.commands import Operation
 from openwork_hw.arch.config import ArrayConfig, bits_for
+from openwork_hw.arch.image import COMMAND_WORDS, TABLE_WORDS
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import pass_overhead
 
@@ -166,6 +167,8 @@ def _fitting(
         CompileError: as `plan_passes`.
     """
     plan = _plan_block(run, block, config, encoding)
+    if most_words is not None and run.form.activation.table is not None:
+        most_words -= COMMAND_WORDS + TABLE_WORDS  # which may come just before the pass
     if most_words is None or plan.words(config) <= most_words:
         return [plan]
     parts = 1

@@ -1,6 +1,6 @@
 """The plan of a network on an array: every pass with its streams and its exact cycles, before anything is encoded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from openwork.compiler.blocks import RowBlock
 from openwork.compiler.buffers import Buffer
+from openwork.compiler.predict import table_cycles
 from openwork.compiler.schedule import Run, Schedule, StepSchedule
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.encodings import PreparedRows
@@ -108,8 +109,9 @@ class NetworkPlan:
 
     @property
     def predicted_cycles(self) -> int:
-        """Predicted cycles of all steps of the network."""
-        return sum(step.predicted_cycles for step in self.steps)
+        """Predicted cycles of all steps of the network, and of the activation tables that are brought for them."""
+        brought = brought_tables(run.run.form.activation.table for step in self.steps for run in step.runs)
+        return sum(step.predicted_cycles for step in self.steps) + brought * table_cycles(self.schedule.config)
 
     def __str__(self) -> str:
         head = ("step", "row groups", "streams", "passes", "cycles", "words")
@@ -135,6 +137,19 @@ class NetworkPlan:
             for row in rows
         ]  # fmt: skip
         return "\n".join(lines)
+
+
+def brought_tables(tables: Iterable[tuple[int, ...] | None]) -> int:
+    """How many activation tables are brought for runs that follow each other: a table stays until the next one comes.
+
+    >>> brought_tables([None, (1,), None, (1,), (2,), (1,)])
+    3
+
+    Args:
+        tables: of each run; None is a run without a table.
+    """
+    used = [table for table in tables if table is not None]
+    return sum(number == 0 or table != used[number - 1] for number, table in enumerate(used))
 
 
 def stages_text(plan: NetworkPlan) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openwork.compiler.supply import Replay, followed_end, slow_decoder
-from openwork_hw.arch.commands import LoadCommand, MoveCommand, StoreCommand
+from openwork_hw.arch.commands import TABLE_VALUES, LoadCommand, MoveCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.image import move_period
 from openwork_hw.arch.nonzeros import Encoding
@@ -84,6 +84,11 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *,
 def load_cycles(config: ArrayConfig, load: LoadCommand) -> int:
     """Cycles that a LOAD reports: one per byte."""
     return LOAD_CYCLES + load.words * config.lanes + held_cycles(config)
+
+
+def table_cycles(config: ArrayConfig) -> int:
+    """Cycles that a TABLE reports: one per value."""
+    return LOAD_CYCLES + TABLE_VALUES + held_cycles(config)
 
 
 def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:

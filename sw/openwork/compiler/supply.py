@@ -47,7 +47,7 @@ class Replay:
 
     def __init__(self, config: ArrayConfig, *, pooled: bool) -> None:
         self._spacing = config.row_spacing
-        self._write = write_cycles(config.lanes, pooled=pooled) if config.single_port else None
+        self._write = write_cycles(config, pooled=pooled) if config.single_port else None
         self._writes: deque[int] = deque()
         self.last = -self._spacing
         self._next = 0

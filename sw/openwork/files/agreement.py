@@ -6,7 +6,7 @@ from typing import NamedTuple
 from openwork.image import Image
 from openwork.network import IntegerNetwork, NetworkError
 from openwork.places import Place, fill_of
-from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand
+from openwork_hw.arch.commands import TABLE_VALUES, LoadCommand, MoveCommand, RunCommand, StoreCommand, TableCommand
 from openwork_hw.arch.config import ArrayConfig
 
 
@@ -90,6 +90,8 @@ def _of_commands(image: Image) -> Iterator[str]:
         if not known:
             yield f"{what} is for {command.tensor!r}, which is not what a {command.kind} is for"
             return
+        if command.kind == "TABLE":
+            continue
         meant = [place for place in own[command.tensor] if 0 <= found.address - place.base < place.words]
         if command.tensor in image.spilled:
             meant = own[command.tensor]
@@ -148,7 +150,8 @@ def _of_stored(image: Image) -> Iterator[str]:
 
 class _Command(NamedTuple):
     """Of a command of the words: its kind; the word address that it fills, or that a STORE reads; feature words of a LOAD or
-    STORE; tap table entries and row groups of a RUN; whether a LOAD or STORE is for the external memory; the group of a LOAD."""
+    STORE; tap table entries and row groups of a RUN, values of a TABLE; whether a LOAD or STORE is for the external memory; the
+    group of a LOAD."""
 
     kind: str
     address: int
@@ -172,5 +175,7 @@ def _program(image: Image) -> Iterator[_Command]:
                 yield _Command("STORE", command.address, command.words, 0, external=bool(command.pieces))
             case MoveCommand():
                 yield _Command("MOVE", command.target, command.words, 0)
+            case TableCommand():
+                yield _Command("TABLE", 0, 0, TABLE_VALUES)
             case RunCommand():
                 yield _Command("RUN", command.output_base, 0, command.tap_entries, command.row_groups)

@@ -19,7 +19,7 @@ from openwork.files.plan import Header, Plan
 from openwork.files.whole import FileError, read_whole, write_whole
 from openwork.image import CommandPlan, Image
 from openwork.places import Place
-from openwork_hw.arch.config import ArrayConfig, ConfigError
+from openwork_hw.arch.config import LATER_SIZES, ArrayConfig, ConfigError
 from openwork_hw.arch.image import ImageError
 from openwork_hw.arch.nonzeros import Encoding
 
@@ -37,7 +37,7 @@ def encode_image(image: Image) -> bytes:
         "words": image.words,
     }
     plan: dict[str, Any] = {
-        "config": {name: size for name, size in asdict(image.config).items() if name != "compact" or size},
+        "config": {name: size for name, size in asdict(image.config).items() if name not in LATER_SIZES or size},
         "encoding": image.encoding.name.lower(),
         "places": [asdict(place) for place in image.places],
         "commands": [[one.tensor, one.kind, one.predicted_cycles, one.table_entries] for one in image.commands],

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from msgspec import Meta, Struct, defstruct
 
 from openwork.operations.entry import Int8, Size, Sizes
-from openwork_hw.arch.config import MAX_LANES, MAX_PES, ArrayConfig
+from openwork_hw.arch.config import LATER_SIZES, MAX_LANES, MAX_PES, ArrayConfig
 from openwork_hw.arch.transfers import MOST_SCRATCHPAD_WORDS
 
 Cycles = Annotated[int, Meta(ge=0, le=1 << 48)]
@@ -19,10 +19,11 @@ _types: dict[str, Any] = get_type_hints(ArrayConfig)
 _sizes = {field.name: _types[field.name] for field in fields(ArrayConfig)}
 ConfigEntry: Any = defstruct(
     "ConfigEntry",
-    [(name, kind) for name, kind in _sizes.items() if name != "compact"] + [("compact", bool, False)],
+    [(name, kind) for name, kind in _sizes.items() if name not in LATER_SIZES]
+    + [(name, bool, False) for name in LATER_SIZES],
     forbid_unknown_fields=True,
 )
-"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges; `compact` only where it is set."""
+"""Every size of an array, under its name in `ArrayConfig`, which checks the ranges; `LATER_SIZES` only where they are set."""
 
 
 class PlaceEntry(Struct, forbid_unknown_fields=True, frozen=True):
@@ -39,8 +40,10 @@ class PlaceEntry(Struct, forbid_unknown_fields=True, frozen=True):
     step: str
 
 
-CommandEntry = tuple[str, Literal["LOAD", "RUN", "MOVE", "STORE"], Cycles, Annotated[int, Meta(ge=0, le=(1 << 13) - 1)]]
-"""Tensor, kind, predicted cycles, entries of the tap table."""
+CommandEntry = tuple[
+    str, Literal["LOAD", "RUN", "MOVE", "STORE", "TABLE"], Cycles, Annotated[int, Meta(ge=0, le=(1 << 13) - 1)]
+]
+"""Tensor, kind, predicted cycles, entries of the tap table or values of the activation table."""
 
 
 class Plan(Struct, forbid_unknown_fields=True, frozen=True):

@@ -2,13 +2,14 @@
 
 from openwork.frontend.errors import ImportingError
 from openwork.frontend.float_network import FloatNetwork
-from openwork.frontend.float_steps import FloatAdd, FloatJoin, FloatLayer, FloatStep
+from openwork.frontend.float_steps import FloatAdd, FloatFunction, FloatJoin, FloatLayer, FloatStep
 from openwork.frontend.importer import import_module, import_program
 from openwork.frontend.loading import load
 from openwork.frontend.pt2 import LoadingError
 
 __all__ = [
     "FloatAdd",
+    "FloatFunction",
     "FloatJoin",
     "FloatLayer",
     "FloatNetwork",

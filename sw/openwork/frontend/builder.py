@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from openwork.frontend.float_steps import FloatLayer, FloatStep
+from openwork.frontend.float_steps import FloatFunction, FloatLayer, FloatStep
+from openwork.frontend.functions import Function
 from openwork.frontend.large_kernels import with_fewer_taps
 from openwork.frontend.limits import NO_LIMITS, Limits
 from openwork.frontend.node import Graph, Node, Result
@@ -248,12 +249,44 @@ class Builder:
         """
         if self.channels(source) < len(factor):
             return self.emit_layer(node, FloatLayer(source, "", factor[:, None, None, None], offset))
+        if (
+            self._is_uniform(factor)
+            and self._is_uniform(offset)
+            and all(self._function_of(one, node) for one in source)
+        ):
+            scale, shift = float(factor[0]), float(offset[0])
+            return self.function(node, source, Function(node.operation, lambda values: scale * values + shift))
         if layer := self.layer_to_change(source, node):
             weights, bias = layer.weights * factor[:, None, None, None], layer.bias * factor + offset
             self.steps[layer.output] = replace(layer, weights=weights, bias=bias)
             return source
         layer = FloatLayer(source, "", factor[:, None, None, None], offset, groups=len(factor))
         return self.emit_layer(node, layer)
+
+    def function(self, node: Node, source: Parts, function: Function) -> Parts:
+        """A function of each value of a map: one step per tensor of the map, which can join the layer that makes the tensor.
+
+        A function of a function that no other node reads is one function.
+        """
+        parts: Parts = ()
+        for part in source:
+            if step := self._function_of(part, node):
+                self.steps[part] = replace(step, function=function.after(step.function, step.limits), limits=NO_LIMITS)
+                parts += (part,)
+            else:
+                parts += self.emit(node, FloatFunction((part,), "", function), self.shapes[part])
+        return parts
+
+    def _function_of(self, name: str, reader: Node) -> FloatFunction | None:
+        """The function that makes a tensor, if only `reader` reads the tensor."""
+        step = self.steps.get(name)
+        if not isinstance(step, FloatFunction) or name in self.padded or not self.read_only_by(name, reader):
+            return None
+        return step
+
+    @staticmethod
+    def _is_uniform(numbers: torch.Tensor) -> bool:
+        return bool((numbers == numbers[0]).all())
 
     def limit(self, node: Node, source: Parts, limits: Limits) -> Parts:
         """Limit a map: in the steps that make it, if no other node reads it, or in a layer that copies it."""

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch.nn import functional
 
+from openwork.frontend.functions import Function
 from openwork.frontend.limits import NO_LIMITS, Limits
 from openwork.operations import Picking
 from openwork.operations.operation import Step
@@ -65,10 +66,12 @@ class Computing(ABC):
         """A scale of the output, at least `base`, that makes the step exact; None if there is no such scale."""
 
     @abstractmethod
-    def as_layer(self, shapes: Mapping[str, Shape]) -> "FloatLayer | FloatJoin":
-        """The step as the layer that is quantized. `shapes` are the shapes of the network's tensors."""
+    def as_layer(self, shapes: Mapping[str, Shape]) -> "FloatLayer | FloatJoin | FloatFunction":
+        """The step as the layer, or the function, that is quantized. `shapes` are the shapes of the network's tensors."""
 
-    def quantized(self, shapes: Mapping[str, Shape], make: Callable[["FloatLayer | FloatJoin"], Step]) -> Step:
+    def quantized(
+        self, shapes: Mapping[str, Shape], make: "Callable[[FloatLayer | FloatJoin | FloatFunction], Step]"
+    ) -> Step:
         """The step in integers. `make` quantizes a layer."""
         return make(self.as_layer(shapes))
 
@@ -320,7 +323,53 @@ class FloatJoin(Computing):
         return f"{self.layer.description} + {' + '.join(self.skip)}"
 
 
-FloatStep = FloatLayer | FloatAdd | FloatJoin | Picking
+@dataclass(frozen=True, eq=False)
+class FloatFunction(Computing):
+    """A function of each value of a tensor, with limits. Quantization makes a table of it.
+
+    Attributes:
+        function: the function.
+        limits: of the output.
+    """
+
+    function: Function
+    limits: Limits = NO_LIMITS
+
+    def run_real(self, inputs: torch.Tensor) -> torch.Tensor:
+        """As `Computing.run_real`."""
+        return self.limits.apply(self.function.compute(inputs))
+
+    def run_traceable(self, parts: list[torch.Tensor], convolve: Convolve, *, never_negative: bool) -> torch.Tensor:
+        """As `Computing.run_traceable`."""
+        return self.limits.apply_traceable(self.function.compute(concatenated(parts)))
+
+    def sharing(self) -> tuple[tuple[str, ...], ...]:
+        """As `Computing.sharing`: input and output have scales of their own."""
+        return (self.inputs,)
+
+    def least_scale(self, _scale: Scale) -> float:
+        """As `Computing.least_scale`: a table has no shift."""
+        return 0.0
+
+    def exact_scale(self, _base: float, _scale: Scale) -> float | None:
+        """As `Computing.exact_scale`: there is none."""
+        return None
+
+    def as_layer(self, _shapes: Mapping[str, Shape]) -> "FloatFunction":
+        """As `Computing.as_layer`."""
+        return self
+
+    def lowest(self, _lows: list[float]) -> float:
+        """As `Computing.lowest`."""
+        return max(self.limits.low, min(self.function.least, self.limits.high))
+
+    @property
+    def description(self) -> str:
+        """As `Computing.description`."""
+        return self.function.name
+
+
+FloatStep = FloatLayer | FloatAdd | FloatJoin | FloatFunction | Picking
 
 
 def concatenated(parts: list[torch.Tensor]) -> torch.Tensor:

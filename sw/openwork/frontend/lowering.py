@@ -12,14 +12,14 @@ from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.float_steps import Computing, FloatStep
 from openwork.frontend.node import Graph, Node, fitting
 from openwork.frontend.operators import OPERATORS as KNOWN
-from openwork.frontend.operators import moves, quantized
+from openwork.frontend.operators import functions, moves, quantized
 from openwork.frontend.picks import MOVES
 from openwork.frontend.rewrites import rewrite
-from openwork.frontend.tail import before_layers, frontier, tail_nodes, with_structure
+from openwork.frontend.tail import at_the_end, before_layers, frontier, tail_nodes, with_structure
 from openwork.operations.arguments import Unsupported
 from openwork.tensors import NetworkError
 
-OPERATORS = {**KNOWN, **moves.OPERATORS, **quantized.OPERATORS}
+OPERATORS = {**KNOWN, **moves.OPERATORS, **quantized.OPERATORS, **functions.EXPRESSIONS}
 """All operators of a graph, once it is rewritten."""
 
 
@@ -65,8 +65,11 @@ def lower(graph: Graph, *, host: bool = True, cut: Sequence[str] = ()) -> Lowere
         refused = {node: text for node, text in refused.items() if node in graph.nodes}
         build = _built(graph, {})
     constants = [node for node in graph.outputs if node is not None and node.is_constant]
-    if (cut or refused or constants) and host and not faults:
-        tail = _behind(graph, cut) if cut else tail_nodes(graph, refused)
+    late = at_the_end(graph, {**functions.OPERATORS, **functions.EXPRESSIONS})
+    if (cut or refused or constants or late) and host and not faults:
+        tail = _behind(graph, cut) if cut else tail_nodes(graph, {*refused, *late})
+        if tail is None and late:
+            tail = tail_nodes(graph, refused)
         if tail is not None and (tail or constants):
             tail = with_structure(graph, tail, (*MOVES, "pick"))
             head = replace(graph, outputs=frontier(graph, tail))

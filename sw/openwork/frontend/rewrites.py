@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from openwork.frontend.expressions import expressions_as_functions
 from openwork.frontend.node import Graph, Node
 from openwork.frontend.picks import picked
 from openwork.frontend.sequences import sequences_as_maps
@@ -9,7 +10,7 @@ from openwork.frontend.sequences import sequences_as_maps
 
 def rewrite(graph: Graph) -> Graph:
     """The same function in nodes that the lowerings know."""
-    return merged_slices(sequences_as_maps(picked(without_unread(graph))))
+    return merged_slices(sequences_as_maps(picked(expressions_as_functions(without_unread(graph)))))
 
 
 def without_unread(graph: Graph) -> Graph:

@@ -64,6 +64,13 @@ SUPPORTED = (
         "functional.leaky_relu(x, 0.1)",
     ),
     Supported(
+        ("silu", "hardswish", "sigmoid", "tanh", "gelu", "elu", "celu", "selu", "mish", "softplus", "softshrink",
+         "exp"),
+        "an activation table of the layer before, or a layer that copies",
+        "on arrays with activation_tables; at the end of a model the host computes them",
+        "functional.silu(x) + functional.gelu(-x)",
+    ),
+    Supported(
         ("conv_transpose2d",),
         "a layer, and moves",
         "any strides and groups",

@@ -4,7 +4,7 @@ Who gets a tail out of a file checks it as every `.pt2` file of a stranger is ch
 operators one by one. No code of the file is run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -59,6 +59,15 @@ def tail_nodes(graph: Graph, refused: Iterable[Node]) -> frozenset[Node] | None:
     if sum(map(_products, tail)) > MOST_SHARE * everything:
         return None
     return frozenset(tail)
+
+
+def at_the_end(graph: Graph, operations: Collection[str]) -> frozenset[Node]:
+    """The nodes of some operations with no layer behind them: a table of int8 would only make the host's results coarser."""
+    inside: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if _weights(node) > MOST_WEIGHTS or any(reader in inside for reader in graph.readers(node)):
+            inside.add(node)
+    return frozenset(node for node in graph.nodes if node.operation in operations and node not in inside)
 
 
 def before_layers(graph: Graph, refused: Iterable[Node]) -> list[Node]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from openwork.activation import Clip
+from openwork.activation import Activation, Clip, Table
 from openwork.layer import IntegerLayer, LayerError
 from openwork.operations.entry import Arrays, Count, Int8, Padding, Pair, Size, StepEntry, pair_entry, pair_of
 from openwork.operations.form import Form, check_one_pixel
 from openwork.operations.layer_form import layer_form, vector_form
-from openwork.operations.layer_storage import layer_arrays, layer_numbers, stored_names
+from openwork.operations.layer_storage import layer_arrays, layer_numbers, stored_names, table_name
 from openwork.operations.operation import Step, window_operands
 from openwork.tensors import NetworkError, Shape, Tensor, by
 from openwork_hw.arch.arithmetic import ACTIVATION_MAX, ACTIVATION_MIN, requantize
@@ -25,8 +25,12 @@ FLOAT32_BITS = 22
 """Bits of sums and biases that float32 adds without rounding, halves included."""
 
 
-class LayerEntry(StepEntry, frozen=True, tag="layer"):
-    """A layer, whose numbers are tensors of the file."""
+class LayerEntry(StepEntry, frozen=True, tag="layer", omit_defaults=True):
+    """A layer, whose numbers are tensors of the file.
+
+    `table_zero_point` is there only if the layer has an activation table, which is a tensor, too: the int8 that stands for 0.0
+    in the numbers that go into the table.
+    """
 
     weights: tuple[Size, Size, Size, Size]
     stride: Pair
@@ -36,6 +40,7 @@ class LayerEntry(StepEntry, frozen=True, tag="layer"):
     pad_value: Int8
     low: Int8
     high: Int8
+    table_zero_point: Int8 | None = None
 
     @property
     def unpacked_bytes(self) -> int:
@@ -44,20 +49,25 @@ class LayerEntry(StepEntry, frozen=True, tag="layer"):
 
     def stored(self, found: Collection[str]) -> set[str]:
         """As `StepEntry.stored`."""
-        return stored_names(self.output, found)
+        tables = set() if self.table_zero_point is None else {table_name(self.output)}
+        return stored_names(self.output, found) | tables
 
     def step(self, tensors: Mapping[str, Tensor], arrays: Arrays) -> "LayerStep":
         """As `StepEntry.step`."""
         numbers = layer_numbers(self.output, self.weights, arrays)
         read = [tensors[name].shape for name in self.inputs]
+        zero_point, limits = tensors[self.output].zero_point, Clip(self.low, self.high)
+        activation: Activation = limits
+        if self.table_zero_point is not None:
+            zero_point, activation = self.table_zero_point, self._table(limits, arrays)
         layer = IntegerLayer(
             name=self.output,
             weights=numbers["weights"],
             bias=numbers["bias"].astype(np.int64),
             shift=numbers["shift"].astype(np.int64),
             input_zero_point=self.pad_value,
-            output_zero_point=tensors[self.output].zero_point,
-            activation=Clip(self.low, self.high),
+            output_zero_point=zero_point,
+            activation=activation,
             input_shape=(sum(shape[0] for shape in read), *read[0][1:]),
             stride=pair_of(self.stride),
             padding=self.padding,
@@ -65,6 +75,16 @@ class LayerEntry(StepEntry, frozen=True, tag="layer"):
             groups=self.groups,
         )
         return LayerStep(self.inputs, self.output, layer)
+
+    def _table(self, limits: Clip, arrays: Arrays) -> Table:
+        stored, name = arrays[table_name(self.output)], table_name(self.output)
+        if stored.dtype != np.int8 or stored.ndim != 1:
+            raise NetworkError(f"{name} holds {stored.dtype} {list(stored.shape)}, not one row of int8")
+        if limits != Clip():
+            raise NetworkError(
+                f"step {self.output!r} has limits and an activation table: a table holds the limits, too"
+            )
+        return Table(tuple(stored.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +105,8 @@ class LayerStep(Step):
     def check(self, read: Sequence[Tensor], made: Tensor) -> None:
         """As `Step.check`: names, zero points, and what padding stands for."""
         what, layer = f"step {self.output!r}", self.layer
-        if layer.name != self.output or layer.output_zero_point != made.zero_point:
+        own_zero = made.zero_point if layer.activation.table is not None else layer.output_zero_point
+        if layer.name != self.output or own_zero != made.zero_point:
             raise NetworkError(
                 f"{what}: its layer is called {layer.name!r} and has the output zero point {layer.output_zero_point}, "
                 f"and its tensor is called {made.name!r} and has {made.zero_point}"
@@ -170,6 +191,7 @@ class LayerStep(Step):
             pad_value=layer.input_zero_point,
             low=low,
             high=high,
+            table_zero_point=None if layer.activation.table is None else layer.output_zero_point,
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:

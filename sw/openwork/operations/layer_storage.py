@@ -23,6 +23,11 @@ SPARSE: dict[str, np.dtype[Any]] = {
 """What the weights are stored as: all of them, or the nonzeros of each row with their places in it."""
 
 
+def table_name(layer: str) -> str:
+    """Name of the activation table of a layer in a file."""
+    return f"{layer}.table"
+
+
 def layer_arrays(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
     """The arrays of a layer that a file stores, by their names in the file."""
     arrays: dict[str, NDArray[Any]] = {name: getattr(layer, name).astype(dtype) for name, dtype in STORED.items()}
@@ -33,6 +38,8 @@ def layer_arrays(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
     sparse = {name: array.astype(SPARSE[name]) for name, array in zip(SPARSE, found, strict=True)}
     smaller = sum(array.nbytes for array in sparse.values()) < rows.nbytes
     arrays |= sparse if smaller else {"weights": layer.weights}
+    if layer.activation.table is not None:
+        arrays["table"] = np.array(layer.activation.table, np.int8)
     return {f"{layer.name}.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend import FloatFunction, FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.layer import IntegerLayer, row_sum_bits
 from openwork.network import IntegerNetwork, LayerStep, Step, Tensor
 from openwork.progress import Progress, silent
@@ -15,6 +15,7 @@ from openwork.quantization.observers import Observer, observe
 from openwork.quantization.residuals import REPETITIONS, Plan, joined_weights, plan, skip_weights, weights_by_step
 from openwork.quantization.rounding import Rounding, error_aware_rounding, nearest
 from openwork.quantization.scales import power_of_two_shifts
+from openwork.quantization.tables import function_layer, with_joined_tables, without_flat_ends
 
 BIAS_LIMIT = float(1 << 40)
 """Beyond every accumulator, and well within int64: a larger bias is refused like this one."""
@@ -35,7 +36,8 @@ def quantize(
     cause, made to agree where tensors are concatenated or added (see `agree`). Sums join the layer before them where
     that costs no accuracy (see `plan`); the layer then reads the other map, too, once or several times. Weights: one
     symmetric scale a row, ``2 ** -shift * output scale / input scale``, as fine as int8 and what joined them allow. Where a
-    row could overflow its accumulator, its shift is lowered. Weights that are 0 stay 0.
+    row could overflow its accumulator, its shift is lowered. Weights that are 0 stay 0. A function of one value becomes a
+    table of its layer's outputs (see `tables`).
 
     Args:
         network: of the front end.
@@ -66,7 +68,7 @@ def decide(
 ) -> Plan:
     """What of `quantize` is decided before weights become integers; the arguments are the same."""
     _check_calibration(network, calibration)
-    ranges = observe(network, calibration.detach(), observer, progress)
+    ranges = without_flat_ends(network, observe(network, calibration.detach(), observer, progress))
     return plan(network, ranges, sum_bits - 10, repetitions)
 
 
@@ -76,10 +78,14 @@ def integer_network(decided: Plan, sum_bits: int = 28, rounding: Rounding = near
     Raises:
         QuantizationError: a row fits no accumulator.
     """
-    steps = tuple(integer_step(decided, step, sum_bits, rounding) for step in decided.network.steps)
-    shapes = decided.network.shapes
-    tensors = tuple(Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in decided.scales.items())
-    network = decided.network
+    network, shapes = decided.network, decided.network.shapes
+    apart = tuple(integer_step(decided, step, sum_bits, rounding) for step in network.steps)
+    functions = [step.output for step in network.steps if isinstance(step, FloatFunction)]
+    steps = with_joined_tables(apart, functions, network.outputs)
+    kept = {network.input, *(step.output for step in steps)}
+    tensors = tuple(
+        Tensor(name, shapes[name], one.scale, one.zero_point) for name, one in decided.scales.items() if name in kept
+    )
     return IntegerNetwork(tensors, steps, network.outputs, network.named, network.tail)
 
 
@@ -119,8 +125,12 @@ def _check_calibration(network: FloatNetwork, calibration: torch.Tensor) -> None
         raise QuantizationError("calibration inputs are NaN or infinite")
 
 
-def _quantize_layer(step: FloatLayer | FloatJoin, decided: Plan, sum_bits: int, rounding: Rounding) -> LayerStep:
+def _quantize_layer(
+    step: FloatLayer | FloatJoin | FloatFunction, decided: Plan, sum_bits: int, rounding: Rounding
+) -> LayerStep:
     shapes, scales = decided.network.shapes, decided.scales
+    if isinstance(step, FloatFunction):
+        return function_layer(step, shapes[step.output], scales[step.inputs[0]], scales[step.output])
     layer, after = step.layer, scales[step.output]
     by_step = weights_by_step(layer, shapes, scales)
     shift = decided.shifts.get(step.output)  # of each row, to begin with

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from openwork.frontend import FloatJoin, FloatLayer, FloatNetwork, FloatStep
+from openwork.frontend import FloatFunction, FloatJoin, FloatLayer, FloatNetwork, FloatStep
 from openwork.frontend.float_steps import concatenated
 from openwork.graph import walk
 from openwork.layer import IntegerLayer
@@ -109,12 +109,22 @@ class TrainableNetwork(nn.Module):
             if layer is None:
                 return step.run_real(joined)
             (made,) = integer_step(plan, step, self.sum_bits).layers
+            if isinstance(layer, FloatFunction):
+                return self._run_function(plan, layer, made, joined)
             return self._run_layer(plan, layer, made, joined)
 
         results = dict(walk(plan.network.input, integers, plan.network.steps, run))
         result = plan.scales[plan.network.outputs[0]]
         outputs = concatenated([results[name] for name in plan.network.outputs]).double()
         return (result.scale * (outputs - result.zero_point)).to(maps.dtype)
+
+    def _run_function(
+        self, plan: Plan, step: FloatFunction, made: IntegerLayer, integers: torch.Tensor
+    ) -> torch.Tensor:
+        """A function's integers for those of its input, as floats; gradients are those of the function in real numbers."""
+        before, after = plan.scales[step.inputs[0]], plan.scales[step.output]
+        real = step.run_real(before.scale * (integers - before.zero_point)) / after.scale + after.zero_point
+        return _straight(real, made.activation.apply(integers.detach()))
 
     def _run_layer(
         self, plan: Plan, step: FloatLayer | FloatJoin, made: IntegerLayer, integers: torch.Tensor

@@ -17,7 +17,7 @@ from typing import Any
 from openwork.compiler.fetching import followed
 from openwork.compiler.predict import stream_end
 from openwork.files import write_whole
-from openwork.image import Image
+from openwork.image import STEP_KINDS, Image
 from openwork.progress import Progress, silent
 from openwork.report.text import printable
 from openwork_hw.arch.commands import LoadCommand, Operation, RunCommand, StoreCommand
@@ -118,8 +118,11 @@ def write_trace(path: Path, trace: dict[str, Any]) -> None:
 def _times(image: Image, memory: Memory | None, cycles: Sequence[int] | None) -> _Times:
     taken = [command.predicted_cycles for command in image.commands] if cycles is None else list(cycles)
     if memory is None:
-        tables = [command.table_entries for command in image.commands]
-        starts, ends = program_times(image.config, list(zip(taken, tables, strict=True)))
+        commands = [
+            (used, command.table_entries, command.kind == "RUN")
+            for used, command in zip(taken, image.commands, strict=True)
+        ]
+        starts, ends = program_times(image.config, commands)
         return _Times(starts, taken, ends)
     _, transfers, run = followed(image, memory.scratchpad_words, memory.sdram, taken)
     fetches = [
@@ -134,7 +137,7 @@ def _add_steps(events: "_Events", image: Image, times: _Times) -> None:
     """An event for each stretch of commands of one step, and how much of the array does useful work in the step."""
     macs = {step.output: step.macs for step in image.network.steps}
     cycles = image.step_cycles()
-    numbers = [number for number, command in enumerate(image.commands) if command.kind in ("RUN", "MOVE")]
+    numbers = [number for number, command in enumerate(image.commands) if command.kind in STEP_KINDS]
     for tensor, group in groupby(numbers, key=lambda number: image.commands[number].tensor):
         own = list(group)
         start, last = times.starts[own[0]], times.starts[own[-1]] + times.cycles[own[-1]]

@@ -21,6 +21,7 @@ from openwork_hw.arch.commands import (
     Operation,
     RunCommand,
     StoreCommand,
+    TableCommand,
     TapEntry,
     check_command,
 )
@@ -60,6 +61,7 @@ def run_instructions(
     """
     features = np.zeros((config.pes, config.feature_words, config.lanes), dtype=np.int8)
     memory = _Written(config)
+    table: NDArray[np.int8] | None = None
     to_load = loaded.reshape(-1, config.lanes)
     maps = np.zeros(_map_bytes(instructions), np.int8)  # in the external memory
     stored = []
@@ -93,9 +95,13 @@ def run_instructions(
                     for lane in range(command.lanes):
                         target = command.target + word * command.word_step + lane * command.lane_step
                         features[:, target] = features[command.pe, command.address + word, command.first_lane + lane]
+            case TableCommand():
+                table = np.array(command.values, np.int8)
             case RunCommand():
+                if command.tabled and table is None:
+                    raise ImageError(f"command {number} of the image uses an activation table, and there is none")
                 try:
-                    features = run_pass(instruction, config, encoding, features, memory)
+                    features = run_pass(instruction, config, encoding, features, memory, table)
                 except PassError as error:
                     error.command = number
                     raise
@@ -114,11 +120,13 @@ def run_pass(
     encoding: Encoding,
     features: NDArray[np.int8],
     memory: "_Written | None" = None,
+    table: NDArray[np.int8] | None = None,
 ) -> NDArray[np.int8]:
     """The feature memories, int8 [pes, feature_words, lanes], after a RUN.
 
     Args:
         memory: what they hold that means something; is told what this pass writes. None where it does not matter.
+        table: int8 [256], the activation table, for a pass that is `tabled`.
 
     Raises:
         PassError: a weight stream is malformed.
@@ -162,6 +170,9 @@ def run_pass(
             total = wrap(sums.reshape(len(records), -1) + offsets, config.sum_bits)
             outputs = requantize_folded(total, np.zeros_like(offsets), shifts, run.low, run.high)
             activations = outputs.reshape(sums.shape).astype(np.int8)
+            if run.tabled:
+                assert table is not None
+                activations = table[activations.astype(np.int64) - ACTIVATION_MIN]
             entry = instruction.taps[pixel << run.tap_bits]
             if run.operation is not Operation.POOL:
                 activations[:, run.full_groups + (not entry.beyond_bottom) :] = run.fill

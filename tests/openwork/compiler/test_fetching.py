@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.openwork.compiler.test_network import classifier, flat, layer, network
+from tests.system.networks import through_tables
 
 from openwork.compiler.errors import CompileError
 from openwork.compiler.fetching import fetching, word_cycles
@@ -16,7 +17,7 @@ from openwork.network import IntegerNetwork, LayerStep
 from openwork.simulator.image import run_image
 from openwork_hw.arch.config import PRESETS, ArrayConfig
 from openwork_hw.arch.external_image import check_external_words, external_words, read_external_words
-from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, ImageError
+from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, TABLE_WORDS, ImageError
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.sdram import SDRAM_CHIPS, SdramConfig
 from openwork_hw.arch.transfers import Transfer, TransferKind
@@ -25,6 +26,7 @@ CONFIGS = [
     PRESETS["demo"],
     ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3),
     ArrayConfig(6, 3, feature_words=4096, replicas=3, row_buffer_nonzeros=32, tap_entries=64),
+    PRESETS["demo-tables"],
 ]
 
 
@@ -56,6 +58,7 @@ def pass_words(image: Image) -> list[int]:
         (flat, CONFIGS[2], Encoding.PACKED),
         (vectors, CONFIGS[0], Encoding.CSR),
         (vectors, CONFIGS[1], Encoding.PACKED),
+        (through_tables, CONFIGS[3], Encoding.PACKED),
     ],
 )
 def test_an_image_larger_than_the_scratchpad_is_cut_into_small_passes(
@@ -64,7 +67,8 @@ def test_an_image_larger_than_the_scratchpad_is_cut_into_small_passes(
     assert callable(build)
     model = build()
     plain = compile_network(model, config, encoding)
-    least = SCRATCHPAD_PASSES * (COMMAND_WORDS + FEEDER_WORDS * len(config.feeders) + 160)
+    tables = COMMAND_WORDS + TABLE_WORDS if config.activation_tables else 0
+    least = SCRATCHPAD_PASSES * (COMMAND_WORDS + FEEDER_WORDS * len(config.feeders) + 160 + tables)
     inputs = np.random.default_rng(1).integers(-128, 128, (1, *model.input.shape)).astype(np.int8)
     expected = run_network(model, inputs)[0]
     sizes = sorted(size for size in {least, (least + len(plain.words)) // 2, len(plain.words) - 1} if size >= least)

@@ -25,8 +25,9 @@ MOST_REFUSED = 0.4
 CONFIGS = [
     ArrayConfig(1, 1, feature_words=8192, sum_bits=32),
     ArrayConfig(6, 3, feature_words=4096, replicas=3, sum_bits=32),
-    ArrayConfig(4, 5, feature_words=4096, replicas=4, row_buffer_nonzeros=16, tap_entries=64, sum_bits=32),
-]
+    ArrayConfig(4, 5, feature_words=4096, replicas=4, row_buffer_nonzeros=16, tap_entries=64, sum_bits=32,
+                activation_tables=True),
+]  # fmt: skip
 
 
 def layer(
@@ -160,7 +161,11 @@ def agree(found: IntegerNetwork, config: ArrayConfig, encoding: Encoding, seed: 
 def test_random_networks_equal_the_golden_model(config: ArrayConfig) -> None:
     refused = Counter[bool]()
 
-    @given(found=integer_networks(), encoding=st.sampled_from(list(Encoding)), seed=st.integers(0, 1 << 20))
+    @given(
+        found=integer_networks(tables=config.activation_tables),
+        encoding=st.sampled_from(list(Encoding)),
+        seed=st.integers(0, 1 << 20),
+    )
     @settings(max_examples=60, deadline=None)
     def check(found: IntegerNetwork, encoding: Encoding, seed: int) -> None:
         try:

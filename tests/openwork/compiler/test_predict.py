@@ -25,7 +25,7 @@ def walk(lengths: list[int], hold: int, config: ArrayConfig, pooled: bool) -> in
                 if index == length - 1:
                     last = cycle
                     if config.single_port:
-                        writes.add(cycle + write_cycles(config.lanes, pooled=pooled))
+                        writes.add(cycle + write_cycles(config, pooled=pooled))
                 cycle += 1
     return cycle
 

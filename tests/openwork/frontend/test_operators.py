@@ -172,6 +172,11 @@ SAMPLES = {
     "feature_alpha_dropout": DROPPED,
     "clone": Sample({}, {"memory_format": [torch.channels_last]}),
     "contiguous": Sample({}, {"memory_format": [torch.channels_last]}),
+    "gelu": Sample({}, {"approximate": ["tanh"]}),
+    "elu": Sample({}, {"alpha": [0.5, 2], "scale": [1.5], "input_scale": [0.5]}),
+    "celu": Sample({}, {"alpha": [0.5]}),
+    "softplus": Sample({}, {"beta": [2], "threshold": [1]}),
+    "softshrink": Sample({}, {"lambd": [0.1]}),
     "leaky_relu": Sample({}, {"negative_slope": [0.25, 0, 1, 1.5, -0.5, float("inf")]}),
     "prelu": Sample({"weight": random(4) - 0.5}, {"weight": [random(1), random(4), random(4) + 1]}),
     "chunk": Sample({"chunks": 2, "dim": 1}, {"chunks": [1, 3, 9], "dim": [-3, 0, 2]}),
@@ -181,7 +186,8 @@ SAMPLES = {
                            {"sections": [3], "indices": [[3], [1, 2]], "dim": [2]}),
     "narrow": Sample({"dim": 1, "start": 1, "length": 2}, {"start": [0, -1, -4, torch.tensor(1)], "length": [1], "dim": [2, -3]}),
 }  # fmt: skip
-PLAIN = {"relu", "relu6", "neg", "abs", "hardsigmoid", "alias", "detach"}
+PLAIN = {"relu", "relu6", "neg", "abs", "hardsigmoid", "alias", "detach", "silu", "hardswish", "sigmoid", "tanh", "selu", "mish",
+         "exp"}  # fmt: skip
 
 
 class Called(nn.Module):

@@ -73,7 +73,8 @@ def slow_output(layer: IntegerLayer, source: Map, row: int, y: int, x: int) -> i
         total += int(weight) * source.get(place, layer.input_zero_point)
     rounded = floor(Fraction(total, 2 ** int(layer.shift[row])) + Fraction(1, 2))
     low, high = layer.activation.limits
-    return max(low, min(high, rounded + layer.output_zero_point))
+    limited = max(low, min(high, rounded + layer.output_zero_point))
+    return limited if layer.activation.table is None else layer.activation.table[limited + 128]
 
 
 def as_array(network: IntegerNetwork, name: str, values: Map) -> NDArray[np.int8]:

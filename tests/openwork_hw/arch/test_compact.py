@@ -1,4 +1,4 @@
-"""What `compact` means to software: a fingerprint of its own, and one encoding."""
+"""What `compact` and `activation_tables` mean to software: a fingerprint of its own; of `compact`, one encoding."""
 
 from dataclasses import fields, replace
 from itertools import product
@@ -11,7 +11,7 @@ from openwork.compiler.errors import CompileError
 from openwork.compiler.network import compile_network
 from openwork.host.selftest import random_network
 from openwork_hw.accelerator import Accelerator
-from openwork_hw.arch.config import PRESETS, ArrayConfig, ConfigError
+from openwork_hw.arch.config import LATER_SIZES, PRESETS, ArrayConfig, ConfigError
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.encodings import ALL_ENCODINGS, encodings_of
 from openwork_hw.arch.image import ImageError, assemble
@@ -23,13 +23,18 @@ COMPACT = replace(PLAIN, compact=True)
 NETWORK = random_network(1, 2, np.random.default_rng(1))
 
 
-def test_the_fingerprint_names_compact_arrays_alone() -> None:
+def test_the_fingerprint_names_later_sizes_only_where_they_are_set() -> None:
     """So that every image of another array keeps its words."""
     for config in [*PRESETS.values(), COMPACT]:
-        sizes = [field.name for field in fields(config) if field.name not in ("technology", "compact")]
+        sizes = [field.name for field in fields(config) if field.name not in ("technology", *LATER_SIZES)]
         text = " ".join(f"{name}={getattr(config, name)!r}" for name in sizes)
-        assert (config.fingerprint == crc32(text.encode())) is not config.compact
-        assert replace(config, compact=not config.compact).fingerprint != config.fingerprint
+        later = config.compact or config.activation_tables
+        assert (config.fingerprint == crc32(text.encode())) is not later
+        others = (
+            replace(config, compact=not config.compact),
+            replace(config, activation_tables=not config.activation_tables),
+        )
+        assert len({config.fingerprint, *(other.fingerprint for other in others)}) == 3
 
 
 def test_the_boards_with_compact_arrays_have_compact_presets() -> None:
@@ -60,8 +65,9 @@ def test_an_array_decodes_what_it_can_decode() -> None:
     assert compile_network(NETWORK, COMPACT, Encoding.CSR).words[2] == COMPACT.fingerprint
 
 
-def test_a_board_says_whether_its_array_is_compact() -> None:
-    for config, linear in product((PLAIN, COMPACT), (False, True)):
+def test_a_board_says_whether_its_array_is_compact_and_has_tables() -> None:
+    with_tables = [replace(config, activation_tables=True) for config in (PLAIN, COMPACT)]
+    for config, linear in product((PLAIN, COMPACT, *with_tables), (False, True)):
         identity = Identity(config, (Encoding.CSR,), 1 << 12, 512, 512, 27_000_000, linear=linear)
         found = decode_identity(encode_identity(identity))
         assert found.config == config and found.linear == linear

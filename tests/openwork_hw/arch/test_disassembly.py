@@ -10,10 +10,19 @@ import pytest
 from numpy.typing import NDArray
 
 from openwork_hw.arch import encodings
-from openwork_hw.arch.commands import LoadCommand, MoveCommand, RunCommand, StoreCommand, TapEntry
+from openwork_hw.arch.commands import (
+    CommandError,
+    LoadCommand,
+    MoveCommand,
+    RunCommand,
+    StoreCommand,
+    TableCommand,
+    TapEntry,
+)
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import (
+    COMMAND_FIELDS,
     COMMAND_WORDS,
     FEEDER_WORDS,
     HEADER_WORDS,
@@ -55,6 +64,9 @@ def program(run: RunCommand = RUN, taps: tuple[TapEntry, ...] = TAPS, records: t
 WORDS = program()
 PROGRAM = int(WORDS[4])
 FEEDERS = PROGRAM + 3 * COMMAND_WORDS
+RUN_WORDS = FEEDERS - COMMAND_WORDS
+TABLED = sum(bits for _, bits in COMMAND_FIELDS[:-1]) - 32 * (COMMAND_WORDS - 1)
+"""The bit of the last word of a command that sends outputs through the activation table."""
 TABLE = FEEDERS + 2 * FEEDER_WORDS
 STORE = TABLE + len(TAPS)
 
@@ -102,7 +114,9 @@ def test_a_program_that_keeps_all_rules_is_taken() -> None:
         (lambda: changed(Set(5, 5)), "command 4 of the image means nothing: there is no command 7"),
         (lambda: changed(Set(6, 47)), "the LOAD commands take 48 bytes, and the image's header says 47"),
         (lambda: changed(Set(7, 0)), "the STORE commands give 16 bytes, and the image's header says 0"),
-        (lambda: changed(Set(PROGRAM, int(WORDS[PROGRAM]) & ~7 | 5)), "command 0 .* there is no command 5"),
+        (lambda: changed(Set(PROGRAM, int(WORDS[PROGRAM]) & ~7 | 6)), "command 0 .* there is no command 6"),
+        (lambda: changed(Set(PROGRAM, int(WORDS[PROGRAM]) & ~7 | 5)), "command 0 .* built without activation tables"),
+        (lambda: changed(Set(RUN_WORDS + 7, 1 << TABLED)), "command 2 .* built without activation tables"),
         (lambda: changed(Set(PROGRAM + 7, 1)), "command 0 .* fields contradict each other"),
         (lambda: changed(Set(STORE, int(WORDS[STORE]) | 1 << 31)), "command 3 .* pe must be from 0 to 1, not 2"),
         (lambda: changed(Set(FEEDERS + 1, 0)), "the weight stream of PE 0 has no words"),
@@ -149,6 +163,41 @@ def test_moves_reach_no_further_than_the_memory() -> None:
     assert disassemble(words, CONFIG)[1] == move
     with pytest.raises(ImageError, match="a move reaches word 65"):
         disassemble(_with_step(words, 8), CONFIG)
+
+
+WITH_TABLES = replace(CONFIG, activation_tables=True)
+VALUES = tuple(int(value) for value in np.random.default_rng(3).integers(-128, 128, 256))
+
+
+def with_tables(*before: TableCommand) -> NDArray[np.uint32]:
+    """The image of a pass whose outputs go through a table, with some commands before it."""
+    feeders = (FeederInput(stream(), RECORDS),)
+    run = Instruction(replace(RUN, tabled=True, full_lanes=2, full_groups=2), TAPS, feeders)
+    return assemble([*map(Instruction, before), run], WITH_TABLES)
+
+
+def test_a_table_comes_before_the_outputs_that_go_through_it() -> None:
+    (table, run) = disassemble(with_tables(TableCommand(VALUES)), WITH_TABLES)
+    assert table.command == TableCommand(VALUES)
+    assert isinstance(run.command, RunCommand) and run.command.tabled
+    with pytest.raises(
+        ImageError, match="command 0 of the image go through an activation table, and no command before"
+    ):
+        disassemble(with_tables(), WITH_TABLES)
+
+
+def test_the_words_of_a_table_begin_with_what_becomes_of_the_least_numbers() -> None:
+    words = with_tables(TableCommand(VALUES))
+    first = int(words[4]) + COMMAND_WORDS
+    assert words[first : first + 64].astype("<u4").view(np.int8).tolist() == list(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"), [(VALUES[1:], "256 values of int8, not 255"), ((*VALUES[1:], 128), "with 128 among them")]
+)
+def test_a_table_holds_a_value_for_each_int8(values: tuple[int, ...], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        with_tables(TableCommand(values))
 
 
 def _with_step(words: NDArray[np.uint32], step: int) -> NDArray[np.uint32]:

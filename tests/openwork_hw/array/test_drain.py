@@ -8,21 +8,36 @@ from tests.openwork_hw.simulated import simulated
 
 from openwork_hw.arch.arithmetic import requantize_folded
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.timing import REQUANTIZER_CYCLES, SUM_CYCLES
+from openwork_hw.arch.timing import ACTIVATION_TABLE_CYCLES, REQUANTIZER_CYCLES, SUM_CYCLES
 from openwork_hw.array.drain import Drain
 
 FILL = 33
 
 
+def in_table(value: int) -> int:
+    """What stands in the table of these tests for a byte."""
+    return (value * 7 + 3) % 256 - 128
+
+
 @pytest.mark.parametrize("outside", [False, True])
 @pytest.mark.parametrize("full_lanes", [0, 2, 4])
-def test_a_lane_each_cycle_comes_out(full_lanes: int, outside: bool) -> None:
-    config = ArrayConfig(pes=1, lanes=4)
+@pytest.mark.parametrize("tabled", [None, False, True], ids=["no_tables", "table_unused", "table"])
+def test_a_lane_each_cycle_comes_out(full_lanes: int, outside: bool, tabled: bool | None) -> None:
+    config = ArrayConfig(pes=1, lanes=4, activation_tables=tabled is not None)
     dut = Drain(config)
     rng = np.random.default_rng(6)
+    late = ACTIVATION_TABLE_CYCLES if config.activation_tables else 0
+
+    async def table(ctx: Any) -> None:
+        """Answers as late as a block memory."""
+        asked = [0] * ACTIVATION_TABLE_CYCLES
+        async for *_, place in ctx.tick().sample(dut.o_look_up):
+            asked = [place - 128, *asked[:-1]]
+            ctx.set(dut.i_looked_up, in_table(asked[-1]))
 
     async def bench(ctx: Any) -> None:
-        ctx.set(dut.settings, {"low": -100, "high": 90, "fill": FILL, "full_lanes": full_lanes})
+        settings = {"low": -100, "high": 90, "fill": FILL, "full_lanes": full_lanes}
+        ctx.set(dut.settings, settings | ({"tabled": tabled} if config.activation_tables else {}))
         for beyond_right in (0, 1, 0, 1):
             sums = rng.integers(-60_000, 60_000, config.lanes).tolist()
             offset, shift = int(rng.integers(-900, 900)), int(rng.integers(0, 11))
@@ -44,10 +59,11 @@ def test_a_lane_each_cycle_comes_out(full_lanes: int, outside: bool) -> None:
             ctx.set(dut.begins, 0)
             await ctx.tick()
             assert ctx.get(dut.o_end.address) == 17
-            await ctx.tick().repeat(REQUANTIZER_CYCLES)
+            await ctx.tick().repeat(REQUANTIZER_CYCLES + late)
             for lane, value in enumerate(sums):
                 filled = outside or lane > full_lanes or (lane == full_lanes and beyond_right)
-                assert ctx.get(dut.o) == (FILL if filled else requantize_folded(value, offset, shift, -100, 90))
+                number = requantize_folded(value, offset, shift, -100, 90)
+                assert ctx.get(dut.o) == (FILL if filled else in_table(number) if tabled else number)
                 await ctx.tick()
 
-    simulated(dut, bench)
+    simulated(dut, bench, *([table] if config.activation_tables else []))

@@ -60,7 +60,7 @@ class Driver:
         for address in addresses:
             await self.beat(ctx, op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end={"emit": 1})
             await self.idle(ctx, self.config.lanes - 1)
-        await self.idle(ctx, write_cycles(self.config.lanes) + 1)
+        await self.idle(ctx, write_cycles(self.config) + 1)
         return np.array(self.emitted).reshape(-1, self.config.lanes)
 
     def run(self, bench: Any) -> None:
@@ -145,10 +145,10 @@ def test_rows_are_multiplied_shifted_requantized_and_written(lanes: int, single_
                 if last:
                     previous_last = cycle
                     if single_port:
-                        busy.add(cycle + write_cycles(lanes))
+                        busy.add(cycle + write_cycles(driver.config))
                 cycle += 1
             expected[row] = [requantize_folded(int(s), offset, shift, SETTINGS["low"], SETTINGS["high"]) for s in sums]
-        await driver.idle(ctx, write_cycles(lanes) + 2)
+        await driver.idle(ctx, write_cycles(driver.config) + 2)
         assert (await driver.read(ctx, range(32, 32 + row_count)) == expected).all()
         assert (await driver.read(ctx, range(32)) == words).all()
 

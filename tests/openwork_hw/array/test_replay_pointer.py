@@ -56,7 +56,7 @@ def test_a_row_is_walked_once_for_each_pixel(hold: int, lanes: int, single_port:
     ]
     apart = max(LENGTH, config.row_spacing)
     assert all(later - early >= apart for early, later in pairwise(lasts))
-    written = {last + write_cycles(lanes) for last in lasts} if single_port else set()
+    written = {last + write_cycles(config) for last in lasts} if single_port else set()
     assert not written & set(cycles)
     # Where no write is in the way there is no bubble.
     if not written & set(range(cycles[0], cycles[-1])):

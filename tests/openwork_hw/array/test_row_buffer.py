@@ -166,7 +166,7 @@ def test_one_port_leaves_a_hole_for_every_write() -> None:
     beats, cycles, _, _ = replay(rows, 5, config=config)
     assert beats == [expected_beats(rows, 5)]
     lasts = {cycle for beat, cycle in zip(beats[0], cycles, strict=True) if beat[4]}
-    assert not {cycle + write_cycles(config.lanes) for cycle in lasts} & set(cycles)
+    assert not {cycle + write_cycles(config) for cycle in lasts} & set(cycles)
 
 
 def test_a_row_that_its_record_does_not_name_is_a_row_fault() -> None:

@@ -29,7 +29,7 @@ def test_a_row_is_written_when_its_lanes_have_come(write: int) -> None:
 
     async def bench(ctx: Any) -> None:
         await ctx.tick().repeat(last_cycles(CONFIG) + 2)
-        for cycle in range(write_cycles(CONFIG.lanes) + 4):
+        for cycle in range(write_cycles(CONFIG) + 4):
             ctx.set(dut.lasts, (1 << cycle) & ((2 << last_cycles(CONFIG)) - 1))
             ctx.set(dut.end, {"address": 40, "write": write} if cycle >= SUM_CYCLES + 2 else {"address": 1, "write": 1})
             lane = cycle - (gathered_cycles(CONFIG) - CONFIG.lanes)
@@ -40,7 +40,7 @@ def test_a_row_is_written_when_its_lanes_have_come(write: int) -> None:
             await ctx.tick()
 
     simulated(dut, bench)
-    assert found == ({write_cycles(CONFIG.lanes): (40, OUTPUTS)} if write else {})
+    assert found == ({write_cycles(CONFIG): (40, OUTPUTS)} if write else {})
 
 
 @pytest.mark.parametrize("is_target", [0, 1])
@@ -81,7 +81,7 @@ def test_a_pooled_sum_is_written_by_a_groups_last_pe_alone(is_last: int) -> None
         ctx.set(dut.is_last, is_last)
         ctx.set(dut.end, {"address": 40, "write": 1})
         await ctx.tick().repeat(last_cycles(CONFIG) + 2)
-        for cycle in range(write_cycles(CONFIG.lanes, pooled=True) + 4):
+        for cycle in range(write_cycles(CONFIG, pooled=True) + 4):
             ctx.set(dut.lasts, (1 << cycle) & ((2 << last_cycles(CONFIG)) - 1))
             word = await written(ctx, dut)
             if word is not None:
@@ -89,4 +89,4 @@ def test_a_pooled_sum_is_written_by_a_groups_last_pe_alone(is_last: int) -> None
             await ctx.tick()
 
     simulated(dut, bench)
-    assert found == ({write_cycles(CONFIG.lanes, pooled=True): 40} if is_last else {})
+    assert found == ({write_cycles(CONFIG, pooled=True): 40} if is_last else {})

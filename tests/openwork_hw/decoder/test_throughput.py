@@ -8,6 +8,7 @@ import pytest
 
 from openwork_dv.weight_stimulus import random_rows
 from openwork_hw.arch import encodings, packed
+from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import ColumnLayout, Encoding, SparseRows
 from openwork_hw.arch.timing import BEAT_CYCLES, HEADER_CYCLES, VISIBLE_CYCLES, write_cycles
 from openwork_hw.decoder.csr import CsrDecoder
@@ -80,4 +81,4 @@ def packed_done_limit() -> int:
 
     From there on the nonzero has to be taken, replayed, and its outputs written, on the smallest array.
     """
-    return HEADER_CYCLES - 2 + VISIBLE_CYCLES + BEAT_CYCLES + write_cycles(1)
+    return HEADER_CYCLES - 2 + VISIBLE_CYCLES + BEAT_CYCLES + write_cycles(ArrayConfig(1, 1))

@@ -13,6 +13,7 @@ from openwork_hw.primitives.clearable_adder import ClearableAdder
 from openwork_hw.primitives.feature_memory import FeatureMemory
 from openwork_hw.primitives.multipliers import Multipliers
 from openwork_hw.primitives.selector import Selector
+from openwork_hw.primitives.shared_memory import SharedMemory
 from openwork_hw.primitives.technologies import primitives_of
 
 CONFIG = ArrayConfig(1, 2, feature_words=64)
@@ -35,6 +36,7 @@ BUILD: list[Callable[[Technology], object]] = [
     lambda technology: Multipliers(replace(CONFIG, technology=technology)),
     lambda technology: FeatureMemory(replace(CONFIG, technology=technology)),
     lambda technology: BlockMemory(8, 16, technology),
+    lambda technology: SharedMemory(8, 16, technology).elaborate(None),
     lambda technology: ClearableAdder(20, technology),
     lambda technology: Selector(8, 4, technology),
     lambda technology: Accumulator(20, technology, max_pooling=False),

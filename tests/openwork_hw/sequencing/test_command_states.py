@@ -10,12 +10,13 @@ from openwork_hw.arch.image import CommandOp
 from openwork_hw.arch.timing import held_cycles
 from openwork_hw.sequencing.command_states import CommandStates
 
-STATES = ("idle", "setting", "loading", "tabulating", "running", "storing", "reporting")
+STATES = ("idle", "setting", "loading", "tabulating", "running", "storing", "reporting", "filling")
 WAY = {
     CommandOp.CLEAR: [],
     CommandOp.LOAD: [("loading", "words_done")],
     CommandOp.STORE: [("storing", "returned")],
     CommandOp.MOVE: [("storing", "returned")],
+    CommandOp.TABLE: [("filling", "entries_done")],
     CommandOp.RUN: [("tabulating", "entries_done"), ("running", "chain_done")],
 }
 """For each op the states on its way, and what ends them."""
@@ -24,7 +25,7 @@ WAY = {
 @pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("op", list(WAY))
 def test_a_command_goes_its_way(op: CommandOp, compact: bool) -> None:
-    config = ArrayConfig(pes=2, lanes=2, compact=compact)
+    config = ArrayConfig(pes=2, lanes=2, compact=compact, activation_tables=True)
     dut = CommandStates(config)
 
     async def bench(ctx: Any) -> None:
@@ -59,7 +60,7 @@ def test_a_command_goes_its_way(op: CommandOp, compact: bool) -> None:
                     await ctx.tick().repeat(4)
                     assert states() == []
                 ctx.set(getattr(dut, event), 0)
-            late = held_cycles(config) if op in (CommandOp.LOAD, CommandOp.STORE, CommandOp.MOVE) else 0
+            late = 0 if op in (CommandOp.RUN, CommandOp.CLEAR) else held_cycles(config)
             assert await until("reporting") >= late
             await ctx.tick().repeat(4)
             assert states() == ["reporting"]

@@ -14,6 +14,8 @@ class AcceleratorBench(ClockedBench):
 
     def __init__(self, top: Any, pes: int) -> None:
         streams = [f"{name}__{pe}" for name in ("i_words", "i_records") for pe in range(pes)]
+        if hasattr(top, "i_table__valid"):  # an array with activation tables
+            streams.append("i_table")
         super().__init__(top, ["i_commands", "i_taps", "i_features", *streams], ["o_features", "o_reports"])
 
     def offer(self, step: Step) -> None:

@@ -6,7 +6,7 @@ A function says which tensors its node stands for, and adds steps that make them
 from collections.abc import Callable, Mapping
 
 from openwork.frontend.builder import Parts
-from openwork.frontend.operators import arithmetic, averages, padding, resizing, shapes, transposed, weights
+from openwork.frontend.operators import arithmetic, averages, functions, padding, resizing, shapes, transposed, weights
 from openwork.operations import LOWERINGS
 
 __all__ = ["OPERATORS"]
@@ -15,6 +15,7 @@ OPERATORS: Mapping[str, Callable[..., Parts]] = {
     **weights.OPERATORS,
     **arithmetic.OPERATORS,
     **averages.OPERATORS,
+    **functions.OPERATORS,
     **padding.OPERATORS,
     **resizing.OPERATORS,
     **transposed.OPERATORS,
