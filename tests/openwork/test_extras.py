@@ -54,6 +54,7 @@ def test_a_network_compiles_without_torch(tmp_path: Path) -> None:
     ("module", "extra", "arguments"),
     [
         ("torch", "torch", ["quantize", "torch.nn:Identity", "--calibrate", "x.npy", "-o", "a.int8"]),
+        ("onnx", "onnx", ["quantize", "a.onnx", "--calibrate", "x.npy", "-o", "a.int8"]),
         ("amaranth", "sim", ["verilog", "--preset", "tiny", "-o", "."]),
         ("matplotlib", "compiler", ["report", "a.image", "-o", "a.html"]),
     ],
@@ -61,8 +62,10 @@ def test_a_network_compiles_without_torch(tmp_path: Path) -> None:
 def test_what_an_extra_brings_is_named(tmp_path: Path, module: str, extra: str, arguments: list[str]) -> None:
     openwork.save_image(openwork.compile(classifier(), "demo"), tmp_path / "a.image")
     np.save(tmp_path / "x.npy", np.zeros((100, 3, 4, 4), np.float32))
+    (tmp_path / "a.onnx").write_bytes(b"a model")
     arguments = [
-        str(tmp_path / one) if one in ("a.image", "x.npy", "a.int8", "a.html", ".") else one for one in arguments
+        str(tmp_path / one) if one in ("a.image", "a.onnx", "x.npy", "a.int8", "a.html", ".") else one
+        for one in arguments
     ]
     found = command(*arguments, missing={module})
     assert found.returncode == 2, found.stderr
