@@ -104,7 +104,10 @@ def test_what_cannot_be_exported_gets_a_sentence(folder: Path, arguments: tuple[
 
 @pytest.mark.parametrize("suffix", RECIPES)
 def test_a_model_that_nobody_reads_gets_the_recipe(folder: Path, suffix: str) -> None:
-    for command in (("quantize", f"net{suffix}", "--calibrate", "x.npy"), ("prune", f"NET{suffix.upper()}", "--data", "x.npy")):
+    for command in (
+        ("quantize", f"net{suffix}", "--calibrate", "x.npy"),
+        ("prune", f"NET{suffix.upper()}", "--data", "x.npy"),
+    ):
         result = run(folder, *command, "-o", "out.int8")
         assert result.returncode == 2 and result.stderr.startswith(f"openwork: {command[1]} ")
         assert "openwork export module:function -o model.pt2" in result.stderr

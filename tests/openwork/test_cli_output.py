@@ -36,7 +36,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TABLES = {
-    *("quantize", "compile", "fit", "cycles", "compare", "boards", "build", "synth", "prune", "explore", "selftest", "sweep"),
+    *(
+        "quantize",
+        "compile",
+        "fit",
+        "cycles",
+        "compare",
+        "boards",
+        "build",
+        "synth",
+        "prune",
+        "explore",
+        "selftest",
+        "sweep",
+    ),
 }
 """Commands that print tables; the demo prints a story."""
 
@@ -83,7 +96,9 @@ def test_json_has_the_figures_of_the_table(folder: Path) -> None:
     assert [(one["step"], one["cycles"], one["utilization"]) for one in found["layers"]] == [
         (row.step, row.cycles, row.utilization) for row in layer_rows(image)
     ]
-    _, said = openwork("compare", folder / "a.image", "--inputs", folder / "x.npy", "--backends", "golden,model", "--json")
+    _, said = openwork(
+        "compare", folder / "a.image", "--inputs", folder / "x.npy", "--backends", "golden,model", "--json"
+    )
     found = json.loads(said)
     assert found["agrees"] and found["first"] is None and len(found["tensors"]) == len(image.network.steps)
 

@@ -116,12 +116,25 @@ def test_a_method_that_ruins_the_model_is_told_and_warned_about(folder: Path, tm
     advice = "raise --density, prune with --method obc, or train on with --epochs."
     assert result.stderr == f"Warning: pruning cost {lost}: {advice}\n"
     for options in ((*ruined, "--may-lose", "1"), ("--density", "0.95")):
-        result = run(folder, "prune", "pruning_models:nearest", *options, "--data", "x.npy", "-o", str(tmp_path / "a.pt2"))
+        result = run(
+            folder, "prune", "pruning_models:nearest", *options, "--data", "x.npy", "-o", str(tmp_path / "a.pt2")
+        )
         assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_training_prints_its_loss(folder: Path, tmp_path: Path) -> None:
-    arguments = ("--method", "gradual", "--epochs", "2", "--data", "x.npy", "--labels", "y.npy", "-o", str(tmp_path / "a.pt2"))
+    arguments = (
+        "--method",
+        "gradual",
+        "--epochs",
+        "2",
+        "--data",
+        "x.npy",
+        "--labels",
+        "y.npy",
+        "-o",
+        str(tmp_path / "a.pt2"),
+    )
     result = run(folder, "prune", "pruning_models:small", *arguments)
     losses = [float(loss) for loss in re.findall(r"^epoch \d of 2: loss ([\d.]+)$", result.stderr, re.M)]
     assert result.returncode == 0 and len(losses) == 2 and losses[1] < losses[0]

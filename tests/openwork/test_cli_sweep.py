@@ -61,7 +61,9 @@ def test_a_sweep_gives_what_the_steps_give_one_by_one_and_is_resumed(
     pruned = prune_by("magnitude", network, 0.3, images[~held], names=network.learned)
     quantized = quantize(import_program(pruned.export(images)), images[~held], error_aware=True)
     image = compile_network(quantized, PRESETS["demo"], Encoding.CSR)
-    found = next(one for one in points if (one["method"], one["array"], one["encoding"]) == ("magnitude", "demo", "csr"))
+    found = next(
+        one for one in points if (one["method"], one["array"], one["encoding"]) == ("magnitude", "demo", "csr")
+    )
     assert found["accuracy"] == accuracy(quantized, images[held], labels[held])
     assert (found["cycles"], found["run_cycles"]) == (image.compute_cycles, image.predicted_cycles)
     assert found["inputs"] == 24 and found["fits"] and found["image_bytes"] == 4 * len(image.words)
@@ -86,8 +88,10 @@ def test_a_sweep_gives_what_the_steps_give_one_by_one_and_is_resumed(
             and (other["cycles"] < one["cycles"] or other["accuracy"] > one["accuracy"])
         ]  # fmt: skip
         assert not (one["best_in_cycles"] and beaten)
-        assert one["best_in_cycles"] or beaten or any(
-            other["best_in_cycles"] and other["cycles"] == one["cycles"] for other in fitting
+        assert (
+            one["best_in_cycles"]
+            or beaten
+            or any(other["best_in_cycles"] and other["cycles"] == one["cycles"] for other in fitting)
         )
     # Nothing that is finished is done again; another density is.
     monkeypatch.setattr("openwork.sweep.points._network", lambda *_: pytest.fail("a network was made again"))
@@ -137,7 +141,17 @@ def test_what_cannot_be_swept_gets_a_sentence(folder: Path, arguments: tuple[str
 
 
 def test_a_model_that_cannot_be_measured_is_a_point_with_its_reason(folder: Path, tmp_path: Path) -> None:
-    arguments = ("--model", "sweep_models:small", "--data", "few.npy", "--densities", "0.5", "--arrays", "demo", "--json")
+    arguments = (
+        "--model",
+        "sweep_models:small",
+        "--data",
+        "few.npy",
+        "--densities",
+        "0.5",
+        "--arrays",
+        "demo",
+        "--json",
+    )
     result = run(folder, "sweep", *arguments, "--workers", "0", "-o", str(tmp_path / "out"))
     assert result.returncode == 0, result.stderr
     assert all("10 are needed to hold some back" in one["reason"] for one in json.loads(result.stdout))
