@@ -16,6 +16,7 @@ from openwork_hw.memory.map_port import MapPort
 from openwork_hw.memory.payloads import WordBurst
 from openwork_hw.program_runner import WORDS_AHEAD, ProgramRunner
 from openwork_hw.shells.memory import WordWrite
+from openwork_hw.stream.output_buffer import OutputBuffer
 from openwork_hw.stream.short_queue import ShortQueue
 
 
@@ -134,7 +135,15 @@ class ExternalRunner(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_map_words), maps.i_words)
         wiring.connect(m, fetcher.o_pieces, maps.i_pieces)
         m.d.comb += [maps.idle.eq(self.map_idle), self.map_drop.eq(resets)]
-        external, host, loaded = runner.external, self.i_features, maps.o
+        # Bytes of maps come out of a block memory, too, and go on to the array.
+        m.submodules.loaded = given = OutputBuffer(signed(8))
+        m.d.comb += [
+            given.flush.eq(resets),
+            given.i.payload.eq(maps.o.payload),
+            given.i.valid.eq(maps.o.valid & ~resets),
+            maps.o.ready.eq(given.i.ready & ~resets),
+        ]
+        external, host, loaded = runner.external, self.i_features, given.o
         m.d.comb += [
             runner.i_features.valid.eq(Mux(external, loaded.valid, host.valid)),
             runner.i_features.payload.eq(Mux(external, loaded.payload, host.payload)),
