@@ -15,6 +15,9 @@ from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
+SDRAM_CLOCK_MHZ = 81.25
+"""Of boards with a small ECP5 and an SDRAM; also made out of 25 MHz."""
+
 CLOCK_MHZ = 93.75
 """What the PLLs make out of 25 MHz for parts of speed grade 6; near a multiple of 3 MHz, as the fastest serial lines want it."""
 
@@ -38,7 +41,8 @@ def _ulx3s(
     preset: str,
     memory_words: int,
     result_bytes: int,
-    clock_mhz: float = CLOCK_MHZ,
+    clock_mhz: float = SDRAM_CLOCK_MHZ,
+    sdram_phase: float = 280,
 ) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
@@ -58,6 +62,7 @@ def _ulx3s(
         loader=("--board", "ulx3s"),
         verified=BUILT,
         sdram="IS42S16160G/AS4C32M16",
+        sdram_phase=sdram_phase,
     )
 
 
@@ -89,7 +94,7 @@ def _up5k(
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=100),
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=62.5, sdram_phase=300),
         _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k-sdram", 4096, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
         _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
@@ -135,10 +140,10 @@ BOARDS: dict[str, Board] = {
             title="Colorlight i5 7.0 on its extension board",
             platform=ColorlightI5Platform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_MHZ),
+            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", SDRAM_CLOCK_MHZ),
             preset="ecp5-25k-sdram",
             encodings=(Encoding.PACKED,),
-            clock_mhz=CLOCK_MHZ,
+            clock_mhz=SDRAM_CLOCK_MHZ,
             baud=115_200,
             line="the extension board's USB socket",
             memory_words=4096,
@@ -149,6 +154,7 @@ BOARDS: dict[str, Board] = {
             verified=BUILT,
             # Or an M12L64322A, which is a little faster.
             sdram="EM638325",
+            sdram_phase=280,
         ),
         Board(
             name="tang-nano-9k",
