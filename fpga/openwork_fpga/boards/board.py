@@ -17,7 +17,7 @@ from openwork_hw.shells.sdram_shell import SdramShell
 from openwork_hw.shells.serial_shell import SerialShell
 
 SDRAM_PHASE = 255.0
-"""In the midst of what data sheets allow at 100 MHz; slower clocks want a later one. `sdram_timing` says what is left of each time."""
+"""In the midst of what data sheets allow at 100 MHz; slower clocks want a later one (`sdram_timing`)."""
 
 
 @dataclass(frozen=True)

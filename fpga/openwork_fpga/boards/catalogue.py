@@ -15,11 +15,8 @@ from openwork_fpga.devices import DEVICES, Device
 from openwork_fpga.families import GOWIN
 from openwork_hw.arch.nonzeros import Encoding
 
-SDRAM_CLOCK_MHZ = 81.25
-"""Of boards with a small ECP5 and an SDRAM; also made out of 25 MHz."""
-
-CLOCK_MHZ = 93.75
-"""What the PLLs make out of 25 MHz for parts of speed grade 6; near a multiple of 3 MHz, as the fastest serial lines want it."""
+CLOCK_MHZ = 81.25
+"""What the PLLs make out of 25 MHz for small parts of speed grade 6 with an SDRAM beside them."""
 
 UP5K_MHZ = 24
 """Twice the oscillator's; the flash memory has 40 ns for what it is asked."""
@@ -41,7 +38,7 @@ def _ulx3s(
     preset: str,
     memory_words: int,
     result_bytes: int,
-    clock_mhz: float = SDRAM_CLOCK_MHZ,
+    clock_mhz: float = CLOCK_MHZ,
     sdram_phase: float = 280,
 ) -> Board:
     return Board(
@@ -140,10 +137,10 @@ BOARDS: dict[str, Board] = {
             title="Colorlight i5 7.0 on its extension board",
             platform=ColorlightI5Platform,
             chip=ecp5.CHIP,
-            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", SDRAM_CLOCK_MHZ),
+            device=_ecp5("lfe5u-25f", "25k", "CABGA381", "6", CLOCK_MHZ),
             preset="ecp5-25k-sdram",
             encodings=(Encoding.PACKED,),
-            clock_mhz=SDRAM_CLOCK_MHZ,
+            clock_mhz=CLOCK_MHZ,
             baud=115_200,
             line="the extension board's USB socket",
             memory_words=4096,
