@@ -16,6 +16,7 @@ NO_REFUSALS = {
             "archive.ArchiveError",
             "comparison.Difference",
             "functional.NotFunctional",
+            "onnx.wire.OnnxError",
             "program_json.ProgramError",
             "propagation.Contradiction",
             "sizes.SizeError",

@@ -198,4 +198,4 @@ def test_the_name_of_a_file_says_its_format(tmp_path: Path) -> None:
     with pytest.raises(LoadingError, match="the file is damaged, or for a newer onnx"):
         load(str(tmp_path / "a.onnx"), calibration_inputs(np.zeros((1, 3, 6, 6), np.float32)))
     with pytest.raises(LoadingError, match=r"a model is a .pt2 file, an .onnx file or package.module:function"):
-        load("a.tflite", torch.zeros(1, 3, 6, 6))
+        load("a.bin", torch.zeros(1, 3, 6, 6))

