@@ -144,7 +144,10 @@ def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Pa
         ("quantize models_here:number --calibrate x.npy", "models_here:number returned a int, not an nn.Module"),
         ("quantize models_here:other --calibrate x.npy", "module models_here has no function other"),
         ("quantize nowhere:other --calibrate x.npy", "there is no module nowhere for nowhere:other"),
-        ("quantize model --calibrate x.npy", "a model is a .pt2 file, an .onnx file or package.module:function, not model"),
+        (
+            "quantize model --calibrate x.npy",
+            "a model is a .pt2 file, an .onnx file or package.module:function, not model",
+        ),
         ("quantize other.pt2 --calibrate x.npy", "there is no file other.pt2"),
         ("quantize half.pt2 --calibrate x.npy", "half.pt2 is not a whole .pt2 file"),
         ("quantize pooled.pt2 --calibrate nan.npy", "calibration inputs are NaN or infinite"),
