@@ -152,12 +152,17 @@ def make_network(folder: str, settings: Mapping[str, Any], files: Mapping[str, s
 
 
 def _network(place: Path, settings: Mapping[str, Any], model: ModelChoice) -> dict[str, Any]:
+    import torch
+
     from openwork.files import write_network
     from openwork.frontend import import_program, load
     from openwork.pruning import held_back, prune_by
     from openwork.pruning.fitting import usual_recipe
     from openwork.quantization import TrainableNetwork, quantize
     from openwork.quantization.evaluation import accuracy
+
+    # Sums of several threads differ in the last bit, and with them what is pruned: a point is the same on any number of workers.
+    torch.set_num_threads(1)
 
     inputs, labels = _inputs(model.data, model.labels)
     if model.test:

@@ -48,12 +48,11 @@ def test_a_lost_worker_loses_nothing_but_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_task_that_ends_every_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_ends_every_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("openwork.sweep.running.LOST_WORKERS", 1)
     with pytest.raises(RunningError, match="bad ended 1 workers that ran it: it may need more memory"):
-        run_tasks([Task("bad", always_deadly), *tasks(tmp_path, 2)], workers=1)
-    assert made(tmp_path) == {"0": 1, "1": 1}
+        run_tasks([Task("bad", always_deadly)], workers=1)
 
 
 @pytest.mark.slow
