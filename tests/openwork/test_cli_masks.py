@@ -127,7 +127,8 @@ def test_a_board_with_an_sdram_counts_what_is_fetched(folder: Path) -> None:
     expected = fetching(image, board.memory_words, sdram).cycles
     assert status == 0 and found["run_cycles"] == expected > image.predicted_cycles
     status, said = openwork("cycles", folder / "fc.npz", "--board", board.name)
-    assert f"{image.compute_cycles / 1e5:,.3f} ms computing, {expected / 1e5:,.3f} ms with loading" in said
+    computing, whole = (cycles / board.clock_mhz / 1e3 for cycles in (image.compute_cycles, expected))
+    assert f"{computing:,.3f} ms computing, {whole:,.3f} ms with loading" in said
 
 
 def test_a_layer_that_does_not_fit_has_its_reason_and_the_others_their_cycles(folder: Path) -> None:

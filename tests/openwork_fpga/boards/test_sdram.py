@@ -138,7 +138,7 @@ def test_nextpnr_puts_the_registers_at_the_pins_and_meets_the_clock(tmp_path: Pa
     assert routed.clock_mhz >= board.clock_mhz
     log = (tmp_path / "seed_1.log").read_text()
     assert "promoting clock net sdram_clk to global network" in log
-    assert "Derived frequency constraint of 100.0 MHz for net sdram_clk" in log
+    assert f"Derived frequency constraint of {board.clock_mhz:.1f} MHz for net sdram_clk" in log
 
 
 def test_another_phase_is_another_setting_of_the_second_clock() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -50,6 +50,11 @@ from openwork_hw.arch.image import (
 from openwork_hw.arch.linear_image import check_linear_words, linear_words
 from openwork_hw.arch.refusal import Refusal
 from openwork_hw.arch.report import PassError
+
+if TYPE_CHECKING:
+    import torch
+
+    from openwork.frontend.float_network import FloatNetwork
 
 REFUSED, MALFORMED, TAKEN = "refused", "malformed stream", "taken"
 """What may come of a content: a sentence; a program with a stream that the array reports; what it means."""
@@ -239,7 +244,8 @@ def program_files(rng: Generator) -> str:
     batch = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(int(rng.integers(1 << 32))))
     with torch.no_grad():
         expected = program.module()(batch)
-        found = network.run(batch).reshape(expected.shape)
+        (found,) = _meaning(network, batch)
+        found = found.reshape(expected.shape)
     # Floating point, before quantization: batch norm is folded, so that the last bits differ.
     assert torch.allclose(found, expected, atol=1e-4, equal_nan=True), "the network is another one than the program"
     return TAKEN
@@ -252,7 +258,6 @@ def onnx_files(rng: Generator) -> str:
 
     from openwork.frontend.onnx.importer import import_onnx
     from openwork.frontend.onnx.model import model_of
-    from openwork.frontend.tail import run_tail
 
     content = mutated_onnx(_onnx_content(bool(rng.random() < 0.3)), rng)
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 32)))
@@ -265,9 +270,7 @@ def onnx_files(rng: Generator) -> str:
         return TAKEN
     with np.errstate(all="ignore"):
         expected = ReferenceEvaluator(content).run(None, {model.inputs[0].name: example.numpy()})
-    results = network.results(example)
-    found = results if network.tail is None else list(run_tail(network.tail, results).values())
-    for one, right in zip(found, expected, strict=True):
+    for one, right in zip(_meaning(network, example), expected, strict=True):
         difference = one.reshape(right.shape).double() - torch.from_numpy(np.array(right)).double()
         assert not bool((difference.abs() > 1e-3).any()), "the network is another one than the model"
     return TAKEN
@@ -288,6 +291,14 @@ FORMATS: dict[str, Format] = {
     "weight streams": partial(program_words, part=Part.STREAM),
 }
 """Trials by the name of what they mutate."""
+
+
+def _meaning(network: "FloatNetwork", batch: "torch.Tensor") -> "list[torch.Tensor]":
+    """What a network that was taken gives for a batch, with its tail."""
+    from openwork.frontend.tail import run_tail
+
+    results = network.results(batch)
+    return results if network.tail is None else list(run_tail(network.tail, results).values())
 
 
 def _check_means_the_same(network: IntegerNetwork, rng: Generator) -> str:

@@ -9,10 +9,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from openwork.compiler.network import compile_network
-from openwork.faults import RunError
 from openwork.golden import trace_network
 from openwork.image import Image
-from openwork.simulator.image import run_image
+from openwork.simulator.image import run_instructions
 from openwork_dv.fuzzing.formats import MALFORMED, REFUSED, TAKEN
 from openwork_dv.fuzzing.subjects import SMALL, small_networks
 from openwork_dv.hostile import Anatomy, Part, hostile_words, watchdog_bits
@@ -21,7 +20,7 @@ from openwork_dv.native.simulation import Step
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.image import ImageError, ImageStatus
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.report import RunResult
+from openwork_hw.arch.report import PassError, RunResult
 
 ARRAYS = {
     "2 x 3": SMALL,
@@ -73,11 +72,14 @@ class HostileRuns:
 
     def verdict(self, words: NDArray[np.uint32]) -> NDArray[np.int8] | str:
         """What the software says of an image: "refused", "malformed", or what it stores."""
+        image = replace(self.image, words=words)
+        # The bytes that RTL is given: those of the good image, whatever the changed LOAD commands make of them.
+        loaded = self.image.load_bytes(self.inputs)
         try:
-            return run_image(replace(self.image, words=words), self.inputs)
+            return run_instructions(image.instructions, image.config, image.encoding, loaded)
         except ImageError:
             return "refused"
-        except RunError:
+        except PassError:
             return "malformed"
 
     def trials(self, rng: Generator, count: int) -> Counter[str]:
