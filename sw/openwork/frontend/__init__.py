@@ -5,7 +5,7 @@ from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.float_steps import FloatAdd, FloatFunction, FloatJoin, FloatLayer, FloatStep
 from openwork.frontend.importer import import_module, import_program
 from openwork.frontend.loading import load
-from openwork.frontend.pt2 import LoadingError
+from openwork.frontend.model_files import LoadingError
 
 __all__ = [
     "FloatAdd",

@@ -8,7 +8,7 @@ from torch import nn
 
 from openwork.frontend.functional import silenced
 from openwork.frontend.loading import call, model_and_example
-from openwork.frontend.pt2 import LoadingError
+from openwork.frontend.model_files import LoadingError
 
 LINES = """program = torch.export.export(model.eval(), (example,))
 torch.export.save(program, {path!r})"""

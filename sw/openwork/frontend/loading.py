@@ -13,7 +13,8 @@ from torch.export import ExportedProgram
 
 from openwork.frontend.float_network import FloatNetwork
 from openwork.frontend.importer import import_module, import_program
-from openwork.frontend.pt2 import LoadingError, read_program
+from openwork.frontend.model_files import LoadingError
+from openwork.frontend.pt2 import read_program
 from openwork.recipes import recipe
 
 

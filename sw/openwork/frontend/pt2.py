@@ -11,10 +11,10 @@ from torch.export import ExportedProgram
 
 from openwork.frontend.archive import MAX_BYTES, ArchiveError, read_archive
 from openwork.frontend.functional import silenced
+from openwork.frontend.model_files import LoadingError, content_of
 from openwork.frontend.program_json import ProgramError, checked_program
 from openwork.frontend.propagation import Contradiction, check_values
 from openwork.frontend.weights_json import checked_weights
-from openwork_hw.arch.refusal import Refusal
 
 GRAPH = "models/model.json"
 WEIGHTS, CONSTANTS = "data/weights/model_weights_config.json", "data/constants/model_constants_config.json"
@@ -29,10 +29,6 @@ KNOWN = re.compile(
 """The members of a `.pt2` file that `torch.export.save` may write, below the file's one folder."""
 
 
-class LoadingError(Refusal):
-    """A model that cannot be loaded. The message gives its name and the reason."""
-
-
 def read_program(path: Path) -> ExportedProgram:
     """The program in a `.pt2` file; nothing in the file is run.
 
@@ -43,15 +39,7 @@ def read_program(path: Path) -> ExportedProgram:
     Raises:
         LoadingError: the file is not a whole `.pt2` archive, or holds more than a graph and its tensors.
     """
-    try:
-        if not path.is_file():
-            raise LoadingError(f"there is no file {path}")
-        if path.stat().st_size > MAX_BYTES:
-            raise LoadingError(f"{path} is of {path.stat().st_size:,} bytes, and {MAX_BYTES:,} are possible")
-        content = path.read_bytes()
-    except OSError as error:
-        raise LoadingError(f"{path} cannot be read: {error.strerror}") from None
-    return program_of(content, str(path))
+    return program_of(content_of(path, MAX_BYTES), str(path))
 
 
 def program_of(content: bytes, name: str) -> ExportedProgram:

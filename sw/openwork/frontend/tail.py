@@ -17,8 +17,9 @@ from torch.utils._pytree import tree_leaves
 from openwork.frontend.calls import End
 from openwork.frontend.errors import ImportingError
 from openwork.frontend.functional import outputs_of, silenced
+from openwork.frontend.model_files import LoadingError
 from openwork.frontend.node import Graph, Node
-from openwork.frontend.pt2 import LoadingError, canonical, program_of
+from openwork.frontend.pt2 import canonical, program_of
 from openwork.network import IntegerNetwork
 from openwork.outputs import Tail
 

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from openwork.frontend.model_files import LoadingError, content_of
 from openwork.frontend.onnx.tensors import array_of, kind_of
 from openwork.frontend.onnx.wire import OnnxError, check_wire
-from openwork.frontend.pt2 import LoadingError
 from openwork.limits import MAX_ONNX, MAX_STEPS, MAX_WEIGHTS
 
 OPSETS = range(11, 22)
@@ -120,15 +120,7 @@ def read_model(path: Path) -> OnnxModel:
     Raises:
         LoadingError: there is no such file, or see `model_of`.
     """
-    try:
-        if not path.is_file():
-            raise LoadingError(f"there is no file {path}")
-        if path.stat().st_size > MAX_ONNX:
-            raise LoadingError(f"{path} is of {path.stat().st_size:,} bytes, and {MAX_ONNX:,} are possible")
-        content = path.read_bytes()
-    except OSError as error:
-        raise LoadingError(f"{path} cannot be read: {error.strerror}") from None
-    return model_of(content, str(path))
+    return model_of(content_of(path, MAX_ONNX), str(path))
 
 
 def model_of(content: bytes, name: str) -> OnnxModel:

@@ -24,32 +24,9 @@ def _expression(build: Builder, node: Node, self_: Any, function: Any) -> Parts:
     return build.function(node, build.parts(self_), function)
 
 
-def _silu(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "silu")
-
-
-def _hardswish(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "hardswish")
-
-
-def _sigmoid(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "sigmoid")
-
-
-def _tanh(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "tanh")
-
-
-def _mish(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "mish")
-
-
-def _selu(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "selu")
-
-
-def _exp(build: Builder, node: Node, self_: Any) -> Parts:
-    return _function(build, node, self_, "exp")
+def _plain(name: str, build: Builder, node: Node, self_: Any) -> Parts:
+    """A function without arguments of its own."""
+    return _function(build, node, self_, name)
 
 
 def _gelu(build: Builder, node: Node, self_: Any, approximate: Any = "none") -> Parts:
@@ -73,18 +50,12 @@ def _softshrink(build: Builder, node: Node, self_: Any, lambd: Any = 0.5) -> Par
 
 
 OPERATORS: Mapping[str, Callable[..., Parts]] = {
-    "silu": _silu,
-    "hardswish": _hardswish,
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
+    **{name: partial(_plain, name) for name in ("silu", "hardswish", "sigmoid", "tanh", "mish", "selu", "exp")},
     "gelu": _gelu,
     "elu": _elu,
     "celu": _celu,
-    "selu": _selu,
-    "mish": _mish,
     "softplus": _softplus,
     "softshrink": _softshrink,
-    "exp": _exp,
 }
 
 EXPRESSIONS: Mapping[str, Callable[..., Parts]] = {"function": _expression}
