@@ -5,8 +5,10 @@ joins reads only that channel of the residual. So such a step, and the steps tha
 after the others, and no more of the maps between them need be held.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +22,8 @@ class ChannelCuts:
     """Cuts the maps around steps that read their own channels. Equal parts of equal steps are the same objects."""
 
     def __init__(self) -> None:
-        self._steps: dict[Hashable, MapStep] = {}
+        self._rewired: dict[tuple[MapStep, tuple[Buffer, ...]], MapStep] = {}
+        self._parts: dict[tuple[MapStep, Buffer], MapStep] = {}
         self._buffers: dict[tuple[Buffer, int, int], Buffer] = {}
         self._firsts: dict[MapStep, dict[Buffer, int]] = {}
 
@@ -53,23 +56,41 @@ class ChannelCuts:
             parts[one.output] = [
                 self._part(one.output, row, end - row) for row, end in pairwise((*rows, one.output.shape[0]))
             ]
-        waiting = [self._step(one, part, parts) for one in steps for part in parts.get(one.output, (one.output,))]
-        makes = {one.output for one in waiting}
-        there = {source for one in waiting for source in one.inputs} - makes
         made: list[MapStep] = []
+        for one in steps:
+            reading = self._reading(one, parts)
+            for result in parts.get(one.output, (one.output,)):
+                made.append(one if reading is one and result is one.output else self._making(reading, result))
+        return self._in_order(made), {whole: tuple(each) for whole, each in parts.items()}
+
+    def _in_order(self, steps: Sequence[MapStep]) -> tuple[MapStep, ...]:
+        """Every step behind what it reads: at once if it reads its own channels, otherwise in the order of `steps`."""
+        makes = {one.output for one in steps}
+        lacking = {one: len(makes.intersection(one.inputs)) for one in steps}
+        readers: dict[Buffer, list[MapStep]] = defaultdict(list)
+        for one in steps:
+            for source in makes.intersection(one.inputs):
+                readers[source].append(one)
+        numbers = {one: number for number, one in enumerate(steps)}
+        ready = [number for one, number in numbers.items() if not lacking[one]]  # ascending, so it is a heap
+        made: dict[MapStep, None] = {}
 
         def add(one: MapStep) -> None:
-            """Add a step, and then what reads its own channels and waited only for this step."""
-            waiting.remove(one)
-            made.append(one)
-            there.add(one.output)
-            for other in [other for other in waiting if one.output in other.inputs]:
-                if other in waiting and self._first_rows(other) and there.issuperset(other.inputs):
+            made[one] = None
+            for other in readers[one.output]:
+                lacking[other] -= 1
+            for other in readers[one.output]:
+                if lacking[other] or other in made:
+                    continue
+                if self._first_rows(other):
                     add(other)
+                else:
+                    heappush(ready, numbers[other])
 
-        while waiting:
-            add(next(one for one in waiting if there.issuperset(one.inputs)))
-        return tuple(made), {whole: tuple(each) for whole, each in parts.items()}
+        while ready:
+            if (one := steps[heappop(ready)]) not in made:
+                add(one)
+        return tuple(made)
 
     def _part(self, whole: Buffer, first: int, count: int) -> Buffer:
         if count == whole.shape[0]:
@@ -80,17 +101,22 @@ class ChannelCuts:
             self._buffers[key] = replace(whole, shape=shape, first_channel=whole.first_channel + first)
         return self._buffers[key]
 
-    def _step(self, one: MapStep, result: Buffer, parts: Mapping[Buffer, Sequence[Buffer]]) -> MapStep:
-        """The rows of a step that make a part of its output, reading parts."""
+    def _reading(self, one: MapStep, parts: Mapping[Buffer, Sequence[Buffer]]) -> MapStep:
+        """The step, reading parts."""
         inputs = tuple(part for source in one.inputs for part in parts.get(source, (source,)))
-        if (inputs, result) not in self._steps:
-            if inputs == one.inputs and result is one.output:
-                self._steps[inputs, result] = one
-            else:
-                first, count = result.first_channel - one.output.first_channel, result.shape[0]
-                form, read = part_rows(one.form, one.inputs, parts, first, count)
-                self._steps[inputs, result] = MapStep(form, read, result)
-        return self._steps[inputs, result]
+        if inputs == one.inputs:
+            return one
+        if (one, inputs) not in self._rewired:
+            self._rewired[one, inputs] = MapStep(rewired(one.form, one.inputs, parts), inputs, one.output)
+        return self._rewired[one, inputs]
+
+    def _making(self, one: MapStep, result: Buffer) -> MapStep:
+        """The rows of a step that make a part of its output."""
+        if (one, result) not in self._parts:
+            first = result.first_channel - one.output.first_channel
+            form, read = part_rows(one.form, one.inputs, first, result.shape[0])
+            self._parts[one, result] = MapStep(form, read, result)
+        return self._parts[one, result]
 
     def _first_rows(self, one: MapStep) -> dict[Buffer, int]:
         if one not in self._firsts:
@@ -98,16 +124,9 @@ class ChannelCuts:
         return self._firsts[one]
 
 
-def part_rows(
-    form: Form, inputs: Sequence[Buffer], parts: Mapping[Buffer, Sequence[Buffer]], first: int, count: int
-) -> tuple[Form, tuple[Buffer, ...]]:
-    """Some rows of a form, counted from 0 on, for inputs that are cut; and the parts that they read.
-
-    Args:
-        parts: of each input that is cut.
-    """
-    form = some_rows(_rewired(form, inputs, parts), first, count)
-    every = [part for source in inputs for part in parts.get(source, (source,))]
+def part_rows(form: Form, inputs: Sequence[Buffer], first: int, count: int) -> tuple[Form, tuple[Buffer, ...]]:
+    """Some rows of a form, counted from 0 on, and the inputs that they read."""
+    form = some_rows(form, first, count)
     nonzeros = form.nonzeros
     empty = np.repeat(nonzeros.lengths == 1, nonzeros.lengths) & (nonzeros.values == 0)
     used = np.unique(nonzeros.taps[~empty])
@@ -123,12 +142,16 @@ def part_rows(
             nonzeros=Nonzeros(nonzeros.lengths, np.searchsorted(used, taps), channels, nonzeros.values),
             taps=tuple(tap._replace(input=read[tap.input]) for tap in chosen),
         ),
-        tuple(every[number] for number in read),
+        tuple(inputs[number] for number in read),
     )
 
 
-def _rewired(form: Form, inputs: Sequence[Buffer], parts: Mapping[Buffer, Sequence[Buffer]]) -> Form:
-    """The form for inputs that are cut: a tap for every part that it reads."""
+def rewired(form: Form, inputs: Sequence[Buffer], parts: Mapping[Buffer, Sequence[Buffer]]) -> Form:
+    """The form for inputs that are cut: its inputs are the parts of the first one, then those of the second, and so on.
+
+    Args:
+        parts: of each input that is cut.
+    """
     if all(len(parts.get(source, ())) < 2 for source in inputs):
         return form
     cuts = [[part.shape[0] for part in parts.get(source, [source])] for source in inputs]

@@ -26,7 +26,7 @@ CHANNELS = (128, 64, 32, 16)
 """How many channels parts of maps have at most that are computed after each other."""
 
 FEW_CHANNELS = (8, 4, 2, 1)
-"""Likewise, for a step alone that fits in no other way."""
+"""Likewise, for a step that fits in no other way, whatever is fused with it."""
 
 MOST_PARTS = 20
 """Parts of a map at most: more would take long to plan, and bring little."""
@@ -115,20 +115,26 @@ class _Fuser:
     def cheapest(self, steps: Sequence[MapStep], stored: frozenset[Buffer], limit: int | None) -> FusedSteps | None:
         """The cheapest way to run these steps fused; None if none fits or none takes less than `limit`."""
         found = self._cheapest(steps, stored, limit)
-        for channels in (*CHANNELS, *FEW_CHANNELS):
-            # What is computed for one step has its name.
-            if channels in FEW_CHANNELS and (found or len({one.form.name for one in steps}) > 1):
-                break
-            if channels in CHANNELS and max(one.output.shape[0] for one in steps) > MOST_PARTS * channels:
-                continue
-            made = self._cuts.cut(steps, channels)
-            if made is None:
-                continue
-            cut, parts = made
-            limit = found.cost if found else limit
-            kept = frozenset(part for whole in stored for part in parts.get(whole, (whole,)))
-            found = self._cheapest(cut, kept, limit) or found
+        for channels in CHANNELS:
+            if max(one.output.shape[0] for one in steps) <= MOST_PARTS * channels:
+                found = self._cheapest_cut(steps, stored, channels, found.cost if found else limit) or found
         return found
+
+    def in_few_channels(self, steps: Sequence[MapStep], stored: frozenset[Buffer]) -> FusedSteps | None:
+        """A way to run these steps with very few channels after each other; None if none fits."""
+        ways = (self._cheapest_cut(steps, stored, channels, None) for channels in FEW_CHANNELS)
+        return next((found for found in ways if found is not None), None)
+
+    def _cheapest_cut(
+        self, steps: Sequence[MapStep], stored: frozenset[Buffer], channels: int, limit: int | None
+    ) -> FusedSteps | None:
+        """The cheapest way to run these steps with at most so many channels after each other."""
+        made = self._cuts.cut(steps, channels)
+        if made is None:
+            return None
+        cut, parts = made
+        kept = frozenset(part for whole in stored for part in parts.get(whole, (whole,)))
+        return self._cheapest(cut, kept, limit)
 
     def _cheapest(self, steps: Sequence[MapStep], stored: frozenset[Buffer], limit: int | None) -> FusedSteps | None:
         costs = [cost for one in steps if (cost := self._cost(one)) is not None]
@@ -165,7 +171,7 @@ class _Fuser:
         ways = [cut[0] for channels in FEW_CHANNELS if (cut := self._cuts.cut(steps, channels)) is not None]
         made = steps[-1].output
         needed = min(
-            rounds_of(way, frozenset(one.output for one in way if one.output.tensor == made.tensor), variants[-1]).peak
+            rounds_of(way, frozenset(whole for whole in _made(way) if whole.tensor == made.tensor), variants[-1]).peak
             for way in (steps, *ways)
             for variants in _variants(made, MOST_PIXELS)
         )
@@ -186,11 +192,10 @@ class _Fuser:
 
     def _least(self, steps: Sequence[MapStep], costs: Sequence[StepCost], stored: frozenset[Buffer]) -> int:
         """A lower bound of the cost: every pixel is computed, loaded and stored once."""
-        made = {one.output for one in steps}
         least = sum(cost.cycles([len(one.output.pixels)])[0] for one, cost in zip(steps, costs, strict=True))
         least += sum(
             _load(self._config, source, source.words)
-            for source in {one for step in steps for one in step.inputs} - made
+            for source in {one for step in steps for one in step.inputs} - _made(steps)
         )
         return least + sum(_store(self._config, whole, whole.words) for whole in stored)
 
@@ -220,20 +225,28 @@ def fuse(
         last_read.update({source: max(last_read.get(source, 0), number) for one in each for source in one.inputs})
     best: list[tuple[int, list[FusedSteps]]] = [(0, [])]
     for end in progress(range(1, len(steps) + 1), "choosing which layers are fused"):
+        stored = {whole for each in steps[:end] for whole in _made(each) if last_read.get(whole, -1) >= end}
         found: tuple[int, list[FusedSteps]] | None = None
         for first in range(end - 1, max(end - 1 - MOST_FUSED, -1), -1):
             limit = None if found is None else found[0] - best[first][0]
             some = [one for each in steps[first:end] for one in each]
-            stored = frozenset(one.output for one in some if last_read.get(one.output, -1) >= end)
-            group = fuser.cheapest(some, stored, limit)
+            group = fuser.cheapest(some, _made(some) & stored, limit)
             if group is not None:
                 found = best[first][0] + group.cost, [*best[first][1], group]
         if found is None:
-            raise fuser.reason(steps[end - 1])
+            alone = steps[end - 1]
+            group = fuser.in_few_channels(alone, _made(alone) & stored)
+            if group is None:
+                raise fuser.reason(alone)
+            found = best[end - 1][0] + group.cost, [*best[end - 1][1], group]
         if most_cycles is not None and found[0] > most_cycles:
             raise CompileError(f"the maps take fewer than {found[0]:,} cycles if they are divided in another way")
         best.append(found)
     return best[-1][1]
+
+
+def _made(steps: Sequence[MapStep]) -> frozenset[Buffer]:
+    return frozenset(one.output for one in steps)
 
 
 def _variants(output: Buffer, most: int) -> Iterator[list[Variant]]:

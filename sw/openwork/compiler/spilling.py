@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 
 from openwork.compiler.buffers import Buffer
-from openwork.compiler.channel_parts import even_parts, part_rows, some_rows
+from openwork.compiler.channel_parts import even_parts, part_rows, rewired, some_rows
 from openwork.compiler.errors import CompileError
 from openwork.compiler.external_maps import ExternalMap, Part, input_parts
 from openwork.compiler.forms import Forms
@@ -238,7 +238,8 @@ def plan_pooling(
         read = replace(part, first_channel=0)
         rest = replace(whole, shape=(channels - start - number, *whole.shape[1:]), first_channel=start + number)
         before = replace(whole, shape=(start, *whole.shape[1:]))
-        rows, _ = part_rows(form, (whole,), {whole: (before, some, rest)}, start, number)
+        cut = (before, some, rest)
+        rows, _ = part_rows(rewired(form, (whole,), {whole: cut}), cut, start, number)
         one = pool_taps(rows, replace(some, first_channel=0))
         run = Run(one, (read,), output.channels(start, number))
         turns.append(Turn((part,), RunPlan(run, plan_blocks(run, config, encoding))))
