@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="what is mutated, as the beginnings of its names")
     parser.add_argument("--count", type=int, default=COUNT, help="trials of each format; a share of them in RTL")
     parser.add_argument("--seed", type=int, default=1, help="of all trials")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--try-only", action="store_true", help="keep no record")
     options = parser.parse_args()
     subjects = {f"RTL, {name}": name for name in ARRAYS}
@@ -43,7 +44,7 @@ def main() -> None:
             if rtl:
                 outcomes = hostile_runs(ARRAYS[subjects[name]], Encoding.CSR, count, options.seed, tell)
             else:
-                outcomes = fuzz(name, count, options.seed, tell, workers=os.cpu_count() or 1).outcomes
+                outcomes = fuzz(name, count, options.seed, tell, workers=options.workers).outcomes
             progress.console.print(f"{name}: {dict(sorted(outcomes.items()))}", highlight=False)
             if not options.try_only:
                 origin = Origin.of_script(__file__, [name], ["numpy", "torch"])

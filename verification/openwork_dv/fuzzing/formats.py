@@ -28,7 +28,7 @@ from openwork.image import Image
 from openwork.network import IntegerNetwork
 from openwork.simulator.image import run_image, run_instructions
 from openwork_dv.fuzzing.onnx_files import mutated_onnx, small_onnx
-from openwork_dv.fuzzing.programs import mutated_program, small_program
+from openwork_dv.fuzzing.programs import mutated_program, small_program, small_program_without_in_place
 from openwork_dv.fuzzing.subjects import fetched_image, flash_image, small_image, small_networks
 from openwork_dv.fuzzing.transfers import hostile_transfers, play, same_instructions
 from openwork_dv.fuzzing.values import change_bytes, change_value
@@ -236,7 +236,7 @@ def program_files(rng: Generator) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.pt2"
-        path.write_bytes(mutated_program(_program_content(), rng))
+        path.write_bytes(mutated_program(_program_content(bool(rng.random() < 0.2)), rng))
         program = refusal_or(lambda: read_program(path))
     network = None if program is None else refusal_or(lambda: import_program(program))
     if network is None:
@@ -379,8 +379,8 @@ def _external_content() -> NDArray[np.uint32]:
 
 
 @cache
-def _program_content() -> bytes:
-    return small_program()
+def _program_content(in_place: bool) -> bytes:
+    return small_program() if in_place else small_program_without_in_place()
 
 
 @cache
