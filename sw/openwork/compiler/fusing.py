@@ -40,6 +40,9 @@ MOST_FUSED = 8
 MOST_ROUNDS = 64
 """Rounds of several steps at most: passes over fewer pixels take much longer than their products."""
 
+STRIPS = (1, 2, 3, 4, MOST_ROUNDS)
+"""Rows of local pixels that are computed at a time: high strips share more of what they read, and low ones hold less."""
+
 MOST_PIXELS = 1 << 20
 """More local pixels than any map has."""
 
@@ -143,12 +146,12 @@ class _Fuser:
         found: FusedSteps | None = None
         hopeless = set()
         for variants in _variants(steps[-1].output, MOST_ROUNDS if limit is not None else MOST_PIXELS):
-            if variants[0].down in hopeless:
+            if variants[0].strip in hopeless:
                 continue
             rounds = _fewest(steps, stored, variants, self._config)
             if rounds is None:
                 if variants[0].split and not variants[0].kept:
-                    hopeless.add(variants[0].down)  # Nothing takes fewer words.
+                    hopeless.add(variants[0].strip)  # Nothing takes fewer words.
                 continue
             if found and rounds.variant.rounds == 1:
                 break  # All variants are the same then.
@@ -257,10 +260,17 @@ def _variants(output: Buffer, most: int) -> Iterator[list[Variant]]:
     """
     pixels = output.block[0] * output.block[1]
     counts = sorted({count for each in range(1, pixels + 1) if (count := ceil(pixels / each)) <= most})
-    for down in (False, True) if min(output.block) > 1 else (False,):
-        for kept in (lambda _: 0, lambda _: 1, lambda count: ceil(count / 2), lambda count: count):
+    for strip in sorted({min(rows, output.block[0]) for rows in STRIPS}) if output.block[1] > 1 else (1,):
+        share = strip / output.block[0]
+        for kept in (
+            lambda _: 0,
+            lambda _: 1,
+            lambda _: 2,
+            lambda count, share=share: ceil(count * share) + 1,
+            lambda count: count,
+        ):
             for split in (True, False):
-                yield [Variant(count, down, kept(count), split) for count in counts]
+                yield [Variant(count, strip, kept(count), split) for count in counts]
 
 
 def _fewest(

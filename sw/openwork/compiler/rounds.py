@@ -67,7 +67,8 @@ class Variant(NamedTuple):
 
     Attributes:
         rounds: how many rounds.
-        down: whether the parts of the result follow each other column by column, and not row by row.
+        strip: how many rows of local pixels the result is computed in at a time. Within a strip the parts follow each other
+            column by column.
         kept: a local pixel that was needed stays if it is needed again within so many rounds; otherwise it is computed or loaded
             again.
         split: whether pixels of a round that are needed for different times lie apart. Then more passes write them, and fewer
@@ -75,7 +76,7 @@ class Variant(NamedTuple):
     """
 
     rounds: int
-    down: bool
+    strip: int
     kept: int
     split: bool
 
@@ -191,8 +192,12 @@ def rounds_of(steps: Sequence[MapStep], stored: frozenset[Buffer], variant: Vari
 def _parts(whole: Buffer, variant: Variant) -> list[int]:
     """The local pixels of a map in parts of nearly equal size, one per round."""
     rows, across = whole.block
-    order = [row * across + column for column in range(across) for row in range(rows)]
-    pixels = order if variant.down else list(range(rows * across))
+    pixels = [
+        row * across + column
+        for top in range(0, rows, variant.strip)
+        for column in range(across)
+        for row in range(top, min(top + variant.strip, rows))
+    ]
     ends = [len(pixels) * number // variant.rounds for number in range(variant.rounds + 1)]
     return [bits_of(pixels[first:last]) for first, last in pairwise(ends)]
 

@@ -96,8 +96,8 @@ def check(rounds: Rounds, stored: frozenset[Buffer]) -> None:
 
 
 VARIANTS = [
-    Variant(count, down, kept, split)
-    for count, down, split in product((1, 3, 8, 16), (False, True), (False, True))
+    Variant(count, strip, kept, split)
+    for count, strip, split in product((1, 3, 8, 16), (1, 2, 3, 4), (False, True))
     for kept in {0, 1, count // 2, count}
 ]
 
@@ -120,19 +120,45 @@ def test_parts_of_channels_too(channels: int) -> None:
     cut, parts = made
     last = steps[-1].output
     check(
-        rounds_of(cut, frozenset(parts.get(last, (last,))), Variant(4, False, 1, True)),
+        rounds_of(cut, frozenset(parts.get(last, (last,))), Variant(4, 1, 1, True)),
         frozenset(parts.get(last, (last,))),
     )
-    whole = rounds_of(steps, frozenset((last,)), Variant(4, False, 0, False))
-    assert rounds_of(cut, frozenset((last,)), Variant(4, False, 0, False)).peak < whole.peak
+    whole = rounds_of(steps, frozenset((last,)), Variant(4, 1, 0, False))
+    assert rounds_of(cut, frozenset((last,)), Variant(4, 1, 0, False)).peak < whole.peak
+
+
+@pytest.mark.parametrize(
+    ("strip", "expected"),
+    [
+        (1, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (2, [0, 2, 1, 3, 4, 6, 5, 7]),
+        (3, [0, 2, 4, 1, 3, 5, 6, 7]),
+        (4, [0, 2, 4, 6, 1, 3, 5, 7]),
+    ],
+)
+def test_parts_follow_each_other_strip_by_strip(strip: int, expected: list[int]) -> None:
+    step = next(one for one in map_steps() if one.output.block == (4, 2))
+    rounds = rounds_of((step,), frozenset((step.output,)), Variant(8, strip, 0, True))
+    assert [pixel for stay in rounds.stays if stay.of is step.output for pixel in stay.pixels] == expected
+
+
+def test_higher_strips_read_less_again() -> None:
+    step = map_steps()[0]
+    read = [
+        sum(stay.bits.bit_count() for stay in rounds.stays if stay.of is not step.output)
+        for rounds in (
+            rounds_of((step,), frozenset((step.output,)), Variant(32 // strip, strip, 1, True)) for strip in (1, 2, 4)
+        )
+    ]
+    assert read == [116, 84, 64]
 
 
 def test_more_rounds_and_shorter_stays_take_fewer_words() -> None:
     steps = map_steps()
     stored = frozenset((steps[-1].output,))
-    peaks = [rounds_of(steps, stored, Variant(count, False, 1, True)).peak for count in (1, 2, 4, 8)]
+    peaks = [rounds_of(steps, stored, Variant(count, 1, 1, True)).peak for count in (1, 2, 4, 8)]
     assert peaks == sorted(peaks, reverse=True) and peaks[-1] < peaks[0]
-    kept, again = (rounds_of(steps, stored, Variant(4, False, kept, True)) for kept in (4, 0))
+    kept, again = (rounds_of(steps, stored, Variant(4, 1, kept, True)) for kept in (4, 0))
     computed = [sum(stay.bits.bit_count() for stay in one.stays) for one in (kept, again)]
     assert again.peak < kept.peak and computed[0] < computed[1]
 
