@@ -56,7 +56,7 @@ def test_no_rule_is_broken_and_refreshes_come_in_time(
 @pytest.mark.parametrize(
     ("healthy", "broken", "claim"),
     [
-        ("opened.eq(since + 1 >= config.trcd)", "opened.eq(since + 2 >= config.trcd)", "trcd"),
+        ("opened.eq(config.trcd <= 1)", "opened.eq(config.trcd <= 2)", "trcd"),
         ("after_read - 1)", "after_read - 2)", "trp"),
         ("after_write - 1, ", "after_write - 2, ", "trp"),
         ("(closed | (request.address.bank != bank))", "(closed | 1)", "trc"),

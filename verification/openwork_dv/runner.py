@@ -191,7 +191,7 @@ def written(
             _compile_verilator(part, sources, name)
 
     depends_on = [name, files_version(*sources), language]
-    depends_on += [tools(), _traced()] if simulator is Simulator.VERILATOR else []
+    depends_on += [_verilated_with()] if simulator is Simulator.VERILATOR else []
     return Simulation(built(folder, " ".join(depends_on), make), simulator, name)
 
 
@@ -208,7 +208,7 @@ def build(
     """
     _require(simulator)
     if simulator is Simulator.VERILATOR:
-        name = f"{name} {_ports_file('top')} {tools()} {_traced()}"
+        name = f"{name} {_ports_file('top')} {_verilated_with()}"
 
     def make(part: Path) -> None:
         (part / "top.il").write_text(rtlil.convert(component(), name="top", emit_src=False))
@@ -280,9 +280,10 @@ def _ports_file(top: str) -> str:
     return "\n".join(["`verilator_config", *lines, ""])
 
 
-def _traced() -> str:
-    """For names of builds: Verilator compiles a slower model where waves are asked for."""
-    return "waves" if os.environ.get(WAVES) else ""
+def _verilated_with() -> str:
+    """What a verilated program depends on besides its sources: the tools; the library of cocotb, of which it holds the path;
+    and whether waves are asked for, which makes a slower model."""
+    return f"{tools()} {cocotb_tools.config.libs_dir} {'waves' if os.environ.get(WAVES) else ''}"
 
 
 class _VcdIcarus(Icarus):
