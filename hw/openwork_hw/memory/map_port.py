@@ -20,15 +20,18 @@ class MapPort(wiring.Component):
         Part of an `ExternalRunner`: the LOAD and STORE commands of maps in the external memory get and give their bytes here.
     Function
         A piece that loads gives its bytes at `o`, in order. A piece that stores takes its bytes at `i` and writes them; what is
-        left of its last word is 0. The next piece begins when all words of this one have been given or written.
+        left of its last word is 0. A piece that stores begins when all before it has been given or written, and every piece
+        behind it when all its words have been written. While the bytes of a piece are given, the words of the next piece that
+        loads are asked for.
     Ports
         i_pieces : in, stream of Piece
         o : out, stream of signed 8; i : in, stream of signed 8
         o_requests, i_words, o_words, idle : SdramWords' i_map_requests, o_map_words, i_map_words, map_idle
     Timing
-        A byte per cycle both ways. Some 20 cycles from a piece to its first byte, and from its last byte to the next piece.
+        A byte per cycle both ways. Some 20 cycles from a piece to its first byte; none where pieces that load follow each other,
+        unless they are shorter than that. Some 20 cycles from a stored piece's last byte to the next piece.
     Cost
-        A queue of QUEUE_WORDS words, counters.
+        A queue of QUEUE_WORDS words, counters, the place of a piece that waits.
     Limits
         A piece has at least one byte.
     Verified by
@@ -73,6 +76,13 @@ class MapPort(wiring.Component):
         gathered = Signal(WORD_BITS - 8, reset_less=True)
         # Whether `count` is 0, and whether it is 1: known a cycle ahead, because the array waits for what depends on them.
         none_left, one_left = Signal(init=1), Signal()
+        # The piece whose words are asked for while the bytes of the one before it are given.
+        follows, next_place, next_count = (
+            Signal(),
+            Signal(2, reset_less=True),
+            Signal(WORD_BITS, reset_less=True),
+        )
+        storing, drained = Signal(), Signal()
         ends, comes, goes = (Signal(name=name) for name in ("ends", "comes", "goes"))
         up_to_border = Signal(range(burst + 1))
         # The next burst, in registers. It is known two cycles after a piece has begun, and three after the burst before was taken.
@@ -103,44 +113,61 @@ class MapPort(wiring.Component):
             m.d.sync += address.eq(address + taken_words)
         with m.If(comes | goes):
             m.d.sync += [count.eq(count - 1), place.eq(place + 1), none_left.eq(one_left), one_left.eq(count == 2)]
+        m.d.comb += [
+            self.o.valid.eq(queue.r_rdy & ~none_left & ~storing),
+            goes.eq(self.o.valid & self.o.ready),
+            drained.eq(none_left & ~follows & (waiting == 0) & self.idle),
+        ]
+        with m.If(follows & (none_left | (goes & one_left))):
+            m.d.sync += [
+                follows.eq(0),
+                place.eq(next_place),
+                count.eq(next_count),
+                none_left.eq(0),
+                one_left.eq(next_count == 1),
+            ]
+        m.d.sync += waiting.eq(waiting + Mux(taken, taken_words, 0) - queue.r_en)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.i_pieces.ready.eq(self.idle)
+                m.d.comb += self.i_pieces.ready.eq(Mux(piece.store, drained, ~follows))
                 m.d.sync += [
                     address.eq(piece.address[2:]),
-                    place.eq(piece.address[:2]),
-                    count.eq(piece.bytes),
-                    none_left.eq(piece.bytes == 0),
-                    one_left.eq(piece.bytes == 1),
                     words.eq((piece.bytes + piece.address[:2] + 3)[2:]),
-                    waiting.eq(0),
                     known.eq(0),
                 ]
-                with m.If(self.i_pieces.valid & self.idle):
-                    m.next = "LOAD"
+                with m.If(self.i_pieces.valid & self.i_pieces.ready):
                     with m.If(piece.store):
+                        m.d.sync += [
+                            place.eq(piece.address[:2]),
+                            count.eq(piece.bytes),
+                            none_left.eq(0),
+                            one_left.eq(piece.bytes == 1),
+                        ]
                         m.next = "STORE"
+                    with m.Else():
+                        m.d.sync += [
+                            next_place.eq(piece.address[:2]),
+                            next_count.eq(piece.bytes),
+                            follows.eq(1),
+                        ]
+                        m.next = "LOAD"
 
-            with m.State("LOAD"):
-                m.d.comb += [
-                    self.o_requests.valid.eq(known & room & (chunk != 0)),
-                    self.o.valid.eq(queue.r_rdy & ~none_left),
-                    goes.eq(self.o.valid & self.o.ready),
-                ]
+            with m.State("LOAD"):  # until all words of the piece have been asked for
+                m.d.comb += self.o_requests.valid.eq(known & room & (chunk != 0))
                 m.d.sync += [
                     chunk.eq(Mux(words < up_to_border, words, up_to_border)),
                     room.eq(waiting <= QUEUE_WORDS - burst),
-                    waiting.eq(waiting + Mux(taken, taken_words, 0) - queue.r_en),
                 ]
                 with m.If(taken):
                     m.d.sync += words.eq(words - taken_words)
-                with m.If(none_left & self.idle):
+                with m.If(known & (words == 0)):
                     m.next = "IDLE"
 
             with m.State("STORE"):
                 enough = Mux(waiting < MAP_BURST_WORDS, waiting, MAP_BURST_WORDS)
                 m.d.comb += [
+                    storing.eq(1),
                     request.write.eq(1),
                     self.o_requests.valid.eq(known & room),
                     self.i.ready.eq(self.o_words.ready & ~none_left),

@@ -30,7 +30,9 @@ class System(Elaboratable):
         return m
 
 
-def run(system: System, bench: Any) -> None:
+def run(system: System, bench: Any, *others: Any) -> None:
+    """Run a bench to its end, beside others."""
+
     async def watched(ctx: Any) -> None:
         await bench(ctx)
         assert violated(ctx.get(system.model.seen)) == []
@@ -38,6 +40,8 @@ def run(system: System, bench: Any) -> None:
     simulator = Simulator(system)
     simulator.add_clock(1e-8)
     simulator.add_testbench(watched)
+    for other in others:
+        simulator.add_testbench(other, background=True)
     simulator.run()
 
 
