@@ -70,18 +70,13 @@ class MapPort(wiring.Component):
         words = Signal(WORD_BITS - 1, reset_less=True)  # that are to be read and have not been asked for
         count = Signal(WORD_BITS, reset_less=True)  # bytes that have not been moved
         place = Signal(2, reset_less=True)  # of the next byte in its word
-        waiting = Signal(
-            range(QUEUE_WORDS + 1)
-        )  # words that were asked for and are not gone, or that have not been written
+        # Words that were asked for and are not gone, or that have not been written.
+        waiting = Signal(range(QUEUE_WORDS + 1))
         gathered = Signal(WORD_BITS - 8, reset_less=True)
         # Whether `count` is 0, and whether it is 1: known a cycle ahead, because the array waits for what depends on them.
         none_left, one_left = Signal(init=1), Signal()
         # The piece whose words are asked for while the bytes of the one before it are given.
-        follows, next_place, next_count = (
-            Signal(),
-            Signal(2, reset_less=True),
-            Signal(WORD_BITS, reset_less=True),
-        )
+        follows, next_place, next_count = Signal(), Signal(2, reset_less=True), Signal(WORD_BITS, reset_less=True)
         storing, drained = Signal(), Signal()
         ends, comes, goes = (Signal(name=name) for name in ("ends", "comes", "goes"))
         up_to_border = Signal(range(burst + 1))
