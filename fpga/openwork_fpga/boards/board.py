@@ -37,7 +37,6 @@ class Board:
         memory_words, receive_bytes, result_bytes: sizes of the shell's memories, see `ByteShell`.
         lamp: resource of the lamp that is lit when the design runs; a part of it behind a point.
         loader: how openFPGALoader is told which board this is.
-        verified: how far, in a few words (`docs/boards.md`): what was built, and what was run bit for bit.
         pack: more options of the packer.
         flash_byte: where a linear image begins in the board's flash memory, on a board that runs out of it; its `memory_words` are
             a power of two.
@@ -61,7 +60,6 @@ class Board:
     result_bytes: int
     lamp: str
     loader: tuple[str, ...]
-    verified: str
     pack: tuple[str, ...] = ()
     flash_byte: int | None = None
     sdram: str | None = None

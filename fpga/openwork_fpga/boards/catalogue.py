@@ -21,11 +21,6 @@ CLOCK_MHZ = 81.25
 UP5K_MHZ = 24
 """Twice the oscillator's; the flash memory has 40 ns for what it is asked."""
 
-BUILT = "bitstream built; RTL and netlists of a small array"
-
-SIMULATED = "RTL with a model of its SDRAM; netlists of a small array"
-"""Of boards whose design has no record of its place and route yet."""
-
 
 def _ecp5(base: str, part: str, package: str, speed: str, clock_mhz: float) -> Device:
     """A device of the table in another package or speed grade, with all pins given, aiming at the board's clock."""
@@ -43,7 +38,6 @@ def _ulx3s(
     result_bytes: int,
     clock_mhz: float = CLOCK_MHZ,
     sdram_phase: float = 280,
-    verified: str = SIMULATED,
 ) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
@@ -61,7 +55,6 @@ def _ulx3s(
         result_bytes=result_bytes,
         lamp="led",
         loader=("--board", "ulx3s"),
-        verified=verified,
         sdram="IS42S16160G/AS4C32M16",
         sdram_phase=sdram_phase,
     )
@@ -87,7 +80,6 @@ def _up5k(
         result_bytes=512,
         lamp=lamp,
         loader=("--board", "ice40_generic", *cable),
-        verified="bitstream built; RTL and netlist with a model of its flash",
         flash_byte=1 << 20,
     )
 
@@ -96,7 +88,7 @@ BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
         _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=62.5, sdram_phase=300),
-        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k-sdram", 4096, 2048, verified=BUILT),
+        _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k-sdram", 4096, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
         _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
         Board(
@@ -115,7 +107,6 @@ BOARDS: dict[str, Board] = {
             result_bytes=8192,
             lamp="rgb_led.g",
             loader=("--board", "orangeCrab"),
-            verified=BUILT,
             pack=("--freq", "38.8"),
         ),
         Board(
@@ -134,7 +125,6 @@ BOARDS: dict[str, Board] = {
             result_bytes=8192,
             lamp="rgb_led.g",
             loader=("--board", "ecpix5"),
-            verified=BUILT,
         ),
         Board(
             name="colorlight-i5",
@@ -152,7 +142,6 @@ BOARDS: dict[str, Board] = {
             result_bytes=2048,
             lamp="led",
             loader=("--board", "colorlight-i5"),
-            verified=SIMULATED,
             # Or an M12L64322A, which is a little faster.
             sdram="EM638325",
             sdram_phase=280,
@@ -181,7 +170,6 @@ BOARDS: dict[str, Board] = {
             result_bytes=1024,
             lamp="led",
             loader=("--board", "tangnano9k"),
-            verified="bitstream built; RTL and netlist of the whole",
             pack=("-d", "GW1N-9C"),
         ),
         _up5k(

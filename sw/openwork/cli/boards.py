@@ -28,6 +28,7 @@ def boards_(as_json: AsJson = False) -> None:
       openwork boards --json
     """
     from openwork_fpga.boards.catalogue import BOARDS
+    from openwork_fpga.boards.verified import VERIFIED
 
     figures = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for title in ("board", "preset", "array"):
@@ -48,7 +49,7 @@ def boards_(as_json: AsJson = False) -> None:
             f"{image_memory_words(board) * 4 // 1024:,}",
             str(board.baud),
         )
-        words.add_row(board.name, board.title, board.line, board.verified)
+        words.add_row(board.name, board.title, board.line, VERIFIED[board.name])
     values = [
         {
             "board": board.name,
@@ -60,7 +61,7 @@ def boards_(as_json: AsJson = False) -> None:
             "image_memory_words": image_memory_words(board),
             "baud": board.baud,
             "line": board.line,
-            "verified": board.verified,
+            "verified": VERIFIED[board.name],
         }
         for board in BOARDS.values()
     ]
