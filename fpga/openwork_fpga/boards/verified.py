@@ -12,7 +12,7 @@ _WITH_FLASH = "bitstream built; RTL and netlist with a model of its flash"
 VERIFIED: Mapping[str, str] = {
     "ulx3s-85f": _BUILT,
     "ulx3s-25f": _BUILT,
-    "ulx3s-12f": _SIMULATED,
+    "ulx3s-12f": _BUILT,
     "orangecrab-85f": _BUILT,
     "ecpix5-85f": _BUILT,
     "colorlight-i5": _SIMULATED,
