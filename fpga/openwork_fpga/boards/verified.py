@@ -6,7 +6,6 @@ This is no property of a board, and stands apart: it changes when a board is bui
 from collections.abc import Mapping
 
 _BUILT = "bitstream built; RTL and netlists of a small array"
-_SIMULATED = "RTL with a model of its SDRAM; netlists of a small array"  # its design was not placed and routed yet
 _WITH_FLASH = "bitstream built; RTL and netlist with a model of its flash"
 
 VERIFIED: Mapping[str, str] = {
@@ -15,7 +14,7 @@ VERIFIED: Mapping[str, str] = {
     "ulx3s-12f": _BUILT,
     "orangecrab-85f": _BUILT,
     "ecpix5-85f": _BUILT,
-    "colorlight-i5": _SIMULATED,
+    "colorlight-i5": _BUILT,
     "tang-nano-9k": "bitstream built; RTL and netlist of the whole",
     "icebreaker": _WITH_FLASH,
     "upduino": _WITH_FLASH,
