@@ -453,7 +453,7 @@ def test_a_graph_that_lies_is_found_by_comparing() -> None:
         import_module(Written(function), batch_of(1))
 
 
-@pytest.mark.parametrize("seeds", [range(25), pytest.param(range(25, 150), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(25), pytest.param(range(25, 300), marks=pytest.mark.slow)])
 def test_random_programs_full_of_aliases(seeds: range) -> None:
     taken = 0
     for seed in seeds:

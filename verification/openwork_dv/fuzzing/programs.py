@@ -72,7 +72,7 @@ def small_program() -> bytes:
 
 
 def small_program_without_in_place() -> bytes:
-    """The `.pt2` file of another model, with no in-place operator: PyTorch reads such a program ten times as fast."""
+    """The `.pt2` file of another model, with no in-place operator: PyTorch need not rewrite such a program."""
     import torch
     from torch.nn import functional
 
