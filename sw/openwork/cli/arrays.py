@@ -59,6 +59,14 @@ ActivationTables = Annotated[
         show_default=False,
     ),
 ]
+MapStations = Annotated[
+    bool | None,
+    typer.Option(
+        "--map-stations/--no-map-stations",
+        help="Maps move beside passes, to and from an external memory.",
+        show_default=False,
+    ),
+]
 Encodings = Annotated[
     list[str] | None,
     typer.Option(
@@ -105,7 +113,7 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     if "replicas" not in named:
         # The array of these sizes says how many replicas it bears.
         alone = replace(base, **named, replicas=1)
-        named["replicas"] = 1 if alone.single_port else min(base.replicas, alone.row_spacing)
+        named["replicas"] = min(base.replicas, alone.most_replicas)
     return replace(base, **named)
 
 
