@@ -96,9 +96,19 @@ def compared(network: FloatNetwork, inputs: torch.Tensor, expected: list[torch.T
 
 
 def _inputs_of(program: ExportedProgram) -> torch.Tensor:
-    """Random inputs for an imported program."""
+    """Random inputs for an imported program.
+
+    Raises:
+        ImportingError: the program says that it takes an input which is not in its graph.
+    """
     names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
-    said = next(node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names)
+    said = next(
+        (node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names), None
+    )
+    if said is None:
+        raise ImportingError(
+            f"the program takes {', '.join(map(repr, sorted(names)))}, and its graph has no such input"
+        )
     sizes = [size if isinstance(size, int) else size.node.hint for size in said.shape]
     return random_inputs(tuple(size if isinstance(size, int) else 2 for size in sizes), said.dtype)
 
