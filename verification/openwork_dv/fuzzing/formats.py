@@ -242,7 +242,8 @@ def program_files(rng: Generator) -> str:
     network = None if program is None else refusal_or(lambda: import_program(program))
     if network is None:
         return REFUSED
-    batch = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(int(rng.integers(1 << 32))))
+    generator = torch.Generator().manual_seed(int(rng.integers(1 << 32)))
+    batch = torch.randn(2, *network.shapes[network.input], generator=generator)
     with torch.no_grad():
         expected = program.module()(batch)
         (found,) = _meaning(network, batch)
