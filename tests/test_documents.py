@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from openwork.records import Origin, Sources, Value, write_record
+from openwork.records import Origin, Run, Sources, Value, write_record
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,6 +78,26 @@ def test_a_block_shows_the_runs_and_the_figures_that_it_names(monkeypatch: pytes
     for text, names, missing in (("huge", (), "huge"), ("", ("weight", "time"), "weight"), ("huge", ("time",), "time")):
         with pytest.raises(SystemExit, match=f"has no figure or run called {missing}"):
             tool.measured(path, now, text, names)
+
+
+def test_a_table_of_boards_has_a_row_for_each_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool, path, now = documents(monkeypatch), tmp_path / "boards.json", Sources({"speed.py": "SPEED = 1\n"})
+    origin = Origin("python benchmarks/speed.py", "0123abcd", now.fingerprint("python benchmarks/speed.py"))
+
+    def run(setting: str, array: float, line: float) -> Run:
+        names = ("inputs per second of the array", "inputs per second with the serial line")
+        return origin.measured(setting, [(names[0], "", array), (names[1], "", line)])
+
+    runs = [
+        run("LeNet, MNIST, one; 3 MACs", 1000.5, 98),
+        run("MLP, one; 3 MACs", 10, 11),
+        run("MLP, two; 4 MACs", 20, 5),
+    ]
+    write_record(path, runs)
+    rows = ["| LeNet, MNIST | 98 (1,000) |  |", "| MLP | 10 (10) | 5 (20) |"]
+    assert tool.by_board(path, now).splitlines() == ["|  | one | two |", "| --- | --- | --- |", *rows]
+    older = tool.by_board(path, Sources({"speed.py": "SPEED = 2\n"}))
+    assert "| MLP † 0123abcd | 10 (10) |" in older and "† A row with this mark" in older
 
 
 def test_every_begin_marker_has_its_end() -> None:

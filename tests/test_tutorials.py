@@ -38,7 +38,7 @@ def test_a_tutorial_runs_as_written(page: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "100"}
     said = ""
     for block in blocks(page):
-        if block.language == "python":
+        if block.language in ("python", "toml"):
             name = block.text.splitlines()[0].removeprefix("# ")
             (tmp_path / name).write_text(block.text)
         elif block.language == "sh":

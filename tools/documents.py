@@ -6,6 +6,7 @@ again. NAME says what is quoted:
 - a record of `fpga/results` or `docs/results`: its figures, a row for each run; ``RECORD with TEXT`` leaves out the runs whose
   setting does not have the text, and ``RECORD showing NAME; NAME`` all figures but these;
 - a folder of records: the figures of all;
+- ``RECORD by board``: inputs per second, a row for each network and a column for each board;
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
@@ -139,6 +140,25 @@ def measured(path: Path, now: Sources, text: str = "", names: Sequence[str] = ()
     return "\n".join(tables) + (MEANING if marked else "")
 
 
+def by_board(path: Path, now: Sources) -> str:
+    """Inputs per second of a record whose settings begin with "network, board;": with the serial line, and of the array alone."""
+    cells: dict[tuple[str, str], str] = {}
+    marks: dict[str, str] = {}
+    for run in read_record(path):
+        network, _, board = run.setting.partition(";")[0].rpartition(", ")
+        figures = {one.name: one.value for one in run.figures}
+        array = figures["inputs per second of the array"]
+        line = figures["inputs per second with the serial line"]
+        assert isinstance(array, int | float) and isinstance(line, int | float)
+        cells[network, board] = f"{number(float(min(line, array)))} ({number(float(array))})"
+        if now.is_older(run):
+            marks[network] = f" {MARK} {run.commit or 'unknown'}"
+    boards = dict.fromkeys(board for _, board in cells)
+    networks = dict.fromkeys(network for network, _ in cells)
+    rows = [(f"{one}{marks.get(one, '')}", *(cells.get((one, board), "") for board in boards)) for one in networks]
+    return table(("", *boards), rows) + (MEANING if marks else "")
+
+
 def presets() -> str:
     """The arrays that have a name."""
     names = [field.name for field in fields(ArrayConfig)]
@@ -218,6 +238,8 @@ def render(name: str) -> str:
         return docstring(name.removeprefix("docstring "))
     if name.startswith("diagram "):
         return f"{FENCE}text\n{DIAGRAMS[name.removeprefix('diagram ')]()}{FENCE}\n"
+    if name.endswith(" by board"):
+        return by_board(ROOT / name.removesuffix(" by board"), sources())
     match = RECORD.fullmatch(name)
     assert match, name
     names = match["names"].split("; ") if match["names"] else ()

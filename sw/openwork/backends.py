@@ -262,10 +262,12 @@ class Comparison:
     Attributes:
         tensors: in the order in which they are made.
         first: the first difference, or None.
+        differing: the backend that it was found in; empty if there is none.
     """
 
     tensors: tuple[TensorComparison, ...]
     first: Difference | None
+    differing: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -301,6 +303,7 @@ def compare(
     differences = dict.fromkeys(names, 0)
     cycles = dict.fromkeys(names, 0)
     first: Difference | None = None
+    differing = ""
     runs: Iterable[tuple[RunResult, ...]] = zip(
         *(run(image, inputs, backend, progress, workers=workers, port=port) for backend in backends), strict=True
     )
@@ -308,7 +311,8 @@ def compare(
         for backend, other in zip(backends[1:], others, strict=True):
             for name in stored:
                 differences[name] += int(np.count_nonzero(reference.tensors[name] != other.tensors[name]))
-            first = first or first_difference(number, stored, reference.tensors, other.tensors)
+            if first is None and (first := first_difference(number, stored, reference.tensors, other.tensors)):
+                differing = backend
             if number == 0 and backend == "rtl":
                 for command, report in zip(image.commands, other.reports, strict=False):
                     if command.kind in STEP_KINDS:
@@ -330,4 +334,5 @@ def compare(
             for name in names
         ),
         first,
+        differing,
     )

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from tests.openwork.compiler.test_network import classifier, layer, network
 from openwork.backends import BackendError, compare
 from openwork.cli import main
 from openwork.compiler.network import compile_network
-from openwork.files import read_image, write_network
+from openwork.files import read_image, write_image, write_network
 from openwork.golden import run_network
+from openwork.image import Image
 from openwork.network import LayerStep
 from openwork.report.speed import board_speed
 from openwork_fpga.boards.catalogue import BOARDS
@@ -132,20 +134,41 @@ def test_a_refusal_is_one_sentence_and_status_2(
     assert not (folder / "r2.html").exists()
 
 
-def test_the_first_difference_is_named(folder: Path) -> None:
-    """Against an image whose weights are others than its network's."""
-    image = compile_network(classifier(), PRESETS["demo"], watch=True)
+def spoilt(*, watch: bool) -> Image:
+    """An image whose weights are others than its network's."""
     other = classifier()
     weights = other.steps[2].layers[0].weights.copy()
-    weights[4, 2, 1, 1] += 1
+    weights[4] = -weights[4]
     object.__setattr__(other.steps[2].layers[0], "weights", weights)
-    changed = compile_network(other, PRESETS["demo"], watch=True)
-    mixed = type(image)(**{**vars(image), "words": changed.words})
+    image, changed = (compile_network(one, PRESETS["demo"], watch=watch) for one in (classifier(), other))
+    return replace(image, words=changed.words)
+
+
+def test_the_first_difference_is_named(folder: Path) -> None:
+    mixed = spoilt(watch=True)
     found = compare(mixed, np.load(folder / "x.npy"), ("golden", "model"))
     assert not found.agrees
     assert found.first is not None
     assert (found.first.input, found.first.tensor, found.first.channel) == (0, "c", 4)
     assert next(one.tensor for one in found.tensors if one.differences) == "c"
+    assert found.differing == "model"
+
+
+def test_compare_runs_the_words_of_the_file(folder: Path) -> None:
+    """And not only those that the compiler makes again of its network."""
+    write_image(folder / "spoilt.image", spoilt(watch=False))
+    status, said = openwork(
+        "compare", folder / "spoilt.image", "--inputs", folder / "x.npy", "--backends", "golden,golden,model"
+    )
+    assert status == 1
+    text = " ".join(said.split())
+    assert "has other words than this version of Openwork makes of its network" in text
+    assert "golden says" in text and ", and model says" in text
+    write_image(folder / "watched.image", compile_network(classifier(), PRESETS["demo"], watch=True))
+    status, said = openwork(
+        "compare", folder / "watched.image", "--inputs", folder / "x.npy", "--backends", "golden,model"
+    )
+    assert status == 0 and "other words" not in said
 
 
 def test_one_backend_cannot_be_compared(folder: Path) -> None:

@@ -74,6 +74,21 @@ def test_the_layer_of_a_mask_computes_the_golden_models_outputs() -> None:
     assert np.array_equal(image.outputs(stored), run_network(network, inputs[None])[0])
 
 
+@pytest.mark.parametrize(
+    ("options", "heading"),
+    [
+        ((), "demo: 4 x 4 = 16 MACs"),
+        (("--board", "ulx3s-85f"), "ulx3s-85f: 21 x 7 = 147 MACs"),
+        (("--pes", "2"), "2 x 4 = 8 MACs"),
+    ],
+)
+def test_an_array_of_other_sizes_is_not_called_by_a_presets_name(
+    folder: Path, options: tuple[str, ...], heading: str
+) -> None:
+    status, said = openwork("cycles", folder / "fc.npz", *options)
+    assert status == 0 and said.startswith(heading)
+
+
 def test_columns_are_in_either_order(folder: Path) -> None:
     said = []
     for path, options in (

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -17,7 +18,7 @@ from tests.openwork.compiler.test_network import classifier
 from tests.openwork.test_cli_images import openwork
 
 from openwork.cache import cache_folder
-from openwork.cli import stages
+from openwork.cli import stages, terminal
 from openwork.cli.commands import app
 from openwork.compiler.network import compile_network
 from openwork.files import write_image, write_network
@@ -158,6 +159,20 @@ def test_no_color_is_heeded(folder: Path, variable: dict[str, str], coloured: bo
     os.close(parent)
     assert result.returncode == 2 and "there is no file" in said
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", said)) == coloured
+
+
+@pytest.mark.parametrize("console", [terminal.output, terminal.messages, terminal.status])
+def test_what_a_user_named_is_printed_as_it_is(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the emoji `train` nor the style `red`."""
+    monkeypatch.setattr(console, "quiet", False)
+    with console.capture() as printed:
+        console.print("digits:train: 6.1 s", markup=False, soft_wrap=True)
+    assert printed.get() == "digits:train: 6.1 s\n"
+    on_a_terminal = Console(force_terminal=True, file=StringIO(), emoji=False, width=100)
+    with stages.steps(on_a_terminal) as tell:
+        tell(1, 2, "models[red]:train: 5")
+    assert isinstance(on_a_terminal.file, StringIO)
+    assert "models[red]:train: 5" in on_a_terminal.file.getvalue()
 
 
 def test_caches_are_in_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from openwork.cli.arrays import (
 from openwork.cli.checks import OptionError, check_files
 from openwork.cli.on_board import BoardError, board_named, check_fits, planned_for
 from openwork.cli.terminal import AsJson, app, counting, show, warn
+from openwork_hw.arch.config import PRESETS
 from openwork_hw.arch.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -129,8 +130,10 @@ def cycles(
         costs = [_cost(layers[number], config, chosen, place) for number in progress(range(len(layers)), "laying out")]
     totals = mask_totals(costs, config.macs)
     array = f"{config}, {config.feature_words:,} feature words per PE, {chosen.name.lower()}"
+    if config == PRESETS[preset_of(preset, board)]:
+        array = f"{board or preset}: {array}"
     about = {"array": str(config), "board": board, "encoding": chosen.name.lower()}
-    shown: list[RenderableType] = [mask_table(costs, totals, f"{board or preset}: {array}", CAPTION)]
+    shown: list[RenderableType] = [mask_table(costs, totals, array, CAPTION)]
     if place is not None and totals["run_cycles"]:
         shown.append(_time_line(place, totals))
     show(as_json, {**about, "layers": [one.as_json() for one in costs], "total": totals}, *shown)

@@ -1,6 +1,7 @@
 """Commands that take a network from a PyTorch or ONNX model to its outputs: quantize, compile, run, compare, report."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ from openwork.cli.on_board import (
     speed_values,
 )
 from openwork.cli.selftest import DEFAULT_BAUD, Baud, BoardPort, port_of
-from openwork.cli.terminal import AsJson, app, choose, counting, say, show, steps, working
+from openwork.cli.terminal import AsJson, app, choose, counting, say, show, steps, warn, working
 
 BACKENDS = {
     "golden": "the golden model in PyTorch",
@@ -390,19 +391,28 @@ def compare_(
     image = read_image(model)
     integers = image.network.integer_inputs(read_array(inputs))
 
+    import numpy as np
+
     from openwork.compiler.network import compile_network
 
-    watched = compile_network(
+    again = partial(
+        compile_network,
         image.network,
         image.config,
         image.encoding,
         row_groups=image.row_groups,
-        watch=True,
         scratchpad_words=image.scratchpad_words,
     )
+    watched = again(watch=True)
+    fresh = any(np.array_equal(image.words, one.words) for one in (watched, again()))
+    if not fresh:
+        warn(
+            f"{model} has other words than this version of Openwork makes of its network. These words run as they are, and "
+            "only what they store is compared; compile the model again to compare every layer."
+        )
     with steps() as progress:
         found = compare(
-            watched,
+            watched if fresh else image,
             integers,
             names,
             progress,
@@ -424,10 +434,15 @@ def compare_(
     first = None
     if found.first is not None:
         one = found.first
-        first = {"input": one.input, "where": one.where, "values": [int(value) for value in one.values]}
+        first = {
+            "input": one.input,
+            "where": one.where,
+            "values": [int(value) for value in one.values],
+            "backend": found.differing,
+        }
         shown.append(
-            f"The first difference is in input {one.input}, {one.where}: {names[0]} says {one.values[0]}, and another "
-            f"backend {one.values[1]}."
+            f"The first difference is in input {one.input}, {one.where}: {names[0]} says {one.values[0]}, and "
+            f"{found.differing} says {one.values[1]}."
         )
         if trace:
             shown.append(f"Its waves are in {waves}.")

@@ -76,7 +76,7 @@ def working(console: Console, what: str) -> Iterator[None]:
         with stage(console, what):
             yield
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
@@ -88,7 +88,7 @@ def counting(console: Console) -> Iterator[Callable[[Sequence[int], str], Iterab
     if not console.is_terminal or console.quiet:
         yield lambda steps, title: _counted(console, steps, title)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         yield lambda steps, title: progress.track(steps, description=title)
 
@@ -105,7 +105,7 @@ def steps(console: Console) -> Iterator[Callable[[int, int | None, str], None]]:
         with _named_stages(console) as tell:
             yield tell
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)

@@ -62,9 +62,10 @@ app = App(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-output = Console()
-messages = Console(stderr=True)
-status = Console(stderr=True)
+# Without emoji: in a user's `models:train: 6.1 s`, rich would see the emoji `train`.
+output = Console(emoji=False)
+messages = Console(stderr=True, emoji=False)
+status = Console(stderr=True, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables and sentences.")]
 

@@ -77,10 +77,11 @@ def trace_(
         except Refusal as reason:
             raise OptionError(f"{model}: {reason}") from None
     write_trace(out, trace)
-    total = trace["otherData"]["cycles"]
+    total, source = trace["otherData"]["cycles"].rsplit(", ", 1)
     size = f"{out.stat().st_size / 1024:,.0f} KiB"
     say(
-        f"{out}: {len(trace['traceEvents']):,} events, {size}, {total}. Open it in ui.perfetto.dev or chrome://tracing."
+        f"{out}: {len(trace['traceEvents']):,} events, {size}; {total} cycles, {source}. Open it in ui.perfetto.dev or "
+        "chrome://tracing."
     )
 
 
