@@ -12,6 +12,7 @@ from openwork_hw.arch.transfers import MOST_PIECES, PIECES_AHEAD, TRANSFER_FIELD
 from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
 from openwork_hw.memory.map_port import Piece
 from openwork_hw.shells.memory import WordWrite
+from openwork_hw.stream.output_buffer import OutputBuffer
 
 FIELDS = data.StructLayout(dict(TRANSFER_FIELDS))
 """The words in front of what a transfer carries."""
@@ -128,11 +129,15 @@ class Fetcher(wiring.Component):
         m.submodules.pieces = ResetInserter(self.o_starts.valid)(pieces)
         first_half, second, releases = Signal(WORD_BITS, reset_less=True), Signal(), Signal()
         waiting, released = Signal(range(PIECES_AHEAD + 1)), Signal(range(PIECES_AHEAD + 1))
-        goes = self.o_pieces.valid & self.o_pieces.ready
+        # They come out of a block memory, and their consumer decides late.
+        m.submodules.came = came = OutputBuffer(Piece)
+        wiring.connect(m, came.o, wiring.flipped(self.o_pieces))
+        goes = came.i.valid & came.i.ready
         m.d.comb += [
             pieces.w_data.eq(Cat(first_half, word)),
-            self.o_pieces.payload.eq(pieces.r_data),
-            self.o_pieces.valid.eq(pieces.r_rdy & (released != 0)),
+            came.i.payload.eq(pieces.r_data),
+            came.i.valid.eq(pieces.r_rdy & (released != 0) & ~self.o_starts.valid),
+            came.flush.eq(self.o_starts.valid),
             pieces.r_en.eq(goes),
         ]
         m.d.sync += [
