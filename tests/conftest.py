@@ -27,7 +27,7 @@ os.environ.setdefault("OPENWORK_STAGE_SECONDS", "inf")
 SEED = int(os.environ.get("OPENWORK_SEED", "1"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seed() -> int:
     """From OPENWORK_SEED, else 1."""
     return SEED

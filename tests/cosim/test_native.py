@@ -77,7 +77,7 @@ def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encodi
 )
 def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) -> None:
     """The queue of bytes on their way back is long enough for any number of words, however long the way."""
-    config = replace(CONFIG, pes=pes, lanes=lanes, group_sizes=(pes,))
+    config = replace(CONFIG, pes=pes, lanes=lanes)
     stores = [StoreCommand(pe, 0, words) for pe in {0, pes - 1} for words in (1, 2, 30, 200)]
     image = assemble([Instruction(store) for store in stores], config)
     (result,) = build(config, short_runs=True).run(image, [np.zeros(0, dtype=np.int8)])

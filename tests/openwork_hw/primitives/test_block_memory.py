@@ -13,16 +13,26 @@ from openwork_hw.arch.config import ConfigError, Technology
 from openwork_hw.primitives.block_memory import BlockMemory
 
 CASES = [
-    *((Technology.GENERIC, 19, 100),),
-    *((Technology.ECP5, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
-    *((Technology.ECP5, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
+    (Technology.GENERIC, 19, 100),
     *((Technology.ICE40, width, depth) for width, depth in [(17, 256), (9, 512), (5, 1000), (3, 2048), (1, 2)]),
-    *((Technology.GOWIN, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
-    *((Technology.GOWIN, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
+    *(
+        (technology, width, depth)
+        for technology in (Technology.ECP5, Technology.GOWIN)
+        for width, depth in [(36, 512), (1, 2)]
+    ),
 ]
+SLOW_CASES = [
+    (technology, width, depth)
+    for technology in (Technology.ECP5, Technology.GOWIN)
+    for width, depth in [(37, 300), (19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]
+]
+"""A simulator fills the whole memory of the part: seconds each."""
 
 
-@pytest.mark.parametrize(("technology", "width", "depth"), CASES)
+@pytest.mark.parametrize(
+    ("technology", "width", "depth"),
+    [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)],
+)
 def test_reads_what_was_written(
     run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
 ) -> None:
