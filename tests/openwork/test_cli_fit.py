@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier, layer, network
-from tests.openwork.test_cli_images import openwork
 
 from openwork.compiler.network import compile_network
 from openwork.files import write_network

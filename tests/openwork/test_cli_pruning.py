@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.openwork.test_cli_networks import run
+from tests.openwork.command_line import run
 
 from openwork.compiler.network import compile_network
 from openwork.frontend import FloatNetwork, load

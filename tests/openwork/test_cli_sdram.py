@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier, layer, network
-from tests.openwork.test_cli_images import openwork
 
 from openwork.cli.on_board import fetching_table
 from openwork.compiler.fetching import fetching
