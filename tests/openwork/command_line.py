@@ -5,10 +5,17 @@ import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
+
+import typer.main
 
 from openwork.cli import main
+
+# To make the parser of all commands takes longer than most of the commands, and it is the same every time.
+_made_once = patch.object(typer.main, "get_command", cache(typer.main.get_command))
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ def run(folder: Path, *arguments: object) -> Result:
         os.chdir(folder)
         sys.argv = ["openwork", *map(str, arguments)]
         sys.path.insert(0, str(folder))
-        with redirect_stdout(out), redirect_stderr(err):
+        with _made_once, redirect_stdout(out), redirect_stderr(err):
             main()
     except SystemExit as stop:
         status = int(stop.code or 0)
@@ -45,7 +52,7 @@ def openwork(*arguments: object) -> tuple[int, str]:
     said, handler, argv = StringIO(), signal.getsignal(signal.SIGINT), sys.argv
     sys.argv = ["openwork", *map(str, arguments)]
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with _made_once, redirect_stdout(said), redirect_stderr(said):
             main()
     except SystemExit as stop:
         return int(stop.code or 0), said.getvalue()
