@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 from tests.system.networks import through_tables
 
 from openwork.compiler.network import compile_network
@@ -59,15 +60,7 @@ MAX_CYCLES = {0.0: 1500, 0.3: 1000, 0.95: 300}
 
 
 @pytest.mark.parametrize("stall", STALLS)
-@pytest.mark.parametrize(
-    "name",
-    [
-        "tiny",
-        "single-port",
-        pytest.param("odd", marks=pytest.mark.slow),
-        pytest.param("demo", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "tiny", "single-port"))
 def test_random_layers(name: str, stall: float, seed: int) -> None:
     config = CONFIGS[name]
     rng = np.random.default_rng([seed, *name.encode(), int(100 * stall)])
@@ -92,7 +85,7 @@ COMPACT = {
 }
 
 
-@pytest.mark.parametrize("name", ["one PE", pytest.param("two PEs", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", slow_but(COMPACT, "one PE"))
 def test_random_layers_on_a_compact_array(name: str, seed: int) -> None:
     config = COMPACT[name]
     rng = np.random.default_rng([seed, 200, *name.encode()])
@@ -118,7 +111,7 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
     assert coverage.missing((*LAYER_BINS, *STALL_BINS)) == []
 
 
-@pytest.mark.parametrize("compact", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("compact", slow_but([False, True], False))
 def test_corrupted_streams_are_reported_or_mean_what_they_say(compact: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, 100, compact])
     config = replace(SMALL, compact=compact)
@@ -293,7 +286,7 @@ def test_each_error_is_reported_and_harms_nothing(
         assert trial.complaints(result) == []
 
 
-tiny_and_odd = pytest.mark.parametrize("name", ["tiny", pytest.param("odd", marks=pytest.mark.slow)])
+tiny_and_odd = pytest.mark.parametrize("name", slow_but(["tiny", "odd"], "tiny"))
 
 
 @tiny_and_odd
@@ -326,6 +319,7 @@ def test_layers_back_to_back(name: str, seed: int) -> None:
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_activation_tables_come_by_a_port_of_their_own(seed: int) -> None:
     """Three PEs: two of them share a table, and the third one has its own. Pauses change no output."""
     config = ArrayConfig(

@@ -5,6 +5,7 @@ from itertools import chain, repeat
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 
 from openwork.simulator.image import run_pass
 from openwork_dv.campaign import random_features
@@ -105,7 +106,7 @@ def stores(config: ArrayConfig, step: Instruction) -> list[Mapping[str, int]]:
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("name", ["two PEs", pytest.param("six PEs", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "two PEs"))
 def test_passes_equal_the_image_simulator(name: str, stall: float, seed: int) -> None:
     config = CONFIGS[name]
     rng = np.random.default_rng([seed, 60])

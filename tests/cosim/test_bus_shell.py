@@ -10,6 +10,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import flat
+from tests.slow import slow_but
 
 from openwork.compiler.network import compile_network
 from openwork.golden import trace_network
@@ -86,12 +87,10 @@ def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered]
             assert cycles == predicted and not any(stalls)
 
 
-smallest_and_odd = pytest.mark.parametrize("name", ["smallest", pytest.param("odd", marks=pytest.mark.slow)])
+smallest_and_odd = pytest.mark.parametrize("name", slow_but(["smallest", "odd"], "smallest"))
 
 
-@pytest.mark.parametrize(
-    "name", ["smallest", pytest.param("odd", marks=pytest.mark.slow), pytest.param("copies", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "smallest"))
 def test_every_output_and_every_cycle_is_right(name: str, seed: int) -> None:
     """Images back to back, without pauses and with few and many on every channel; more features are offered than one run takes."""
     config, encoding = CONFIGS[name]

@@ -84,10 +84,8 @@ def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) ->
     assert [report.cycles for report in result.reports] == [store_cycles(config, store) for store in stores]
 
 
-@pytest.mark.parametrize(
-    ("pes", "lanes"),
-    [(1, 8), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 10), (1, 14), (2, 10), (2, 15), (4, 11)])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("pes", "lanes"), [(1, 8), (1, 10), (1, 14), (2, 10), (2, 15), (4, 11)])
 def test_moves_take_the_cycles_predicted_where_memories_have_one_port(pes: int, lanes: int) -> None:
     """A byte waits while a word is read; of the last word, after which none is read, if it is long enough."""
     config = replace(CONFIG, pes=pes, lanes=lanes, single_port=True)
@@ -224,6 +222,7 @@ def test_a_malformed_stream_is_reported_and_the_next_image_runs(simulation: Nati
     check_layer(case, result, exact_cycles=True)
 
 
+@pytest.mark.slow
 def test_the_simulator_of_verilog_gives_the_same(simulation: NativeSimulation, seed: int) -> None:
     """Icarus under cocotb answers with the same reports, cycles and outputs."""
     case = random_case(np.random.default_rng([seed, 3]), CONFIG, 1000)
