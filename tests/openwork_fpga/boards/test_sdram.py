@@ -77,6 +77,15 @@ def test_every_pin_of_a_chip_has_its_place_its_drive_and_a_register_beside_it(na
     assert sum(cell["type"] == "ODDRX1F" for cell in cells) == 1
 
 
+@pytest.fixture(scope="module")
+def places_of_pins() -> str:
+    """The constraints of a board with an SDRAM chip."""
+    board = BOARDS["ulx3s-85f"]
+    files = board.platform().build(BoardTop(board, tester=True), do_build=False, emit_src=False).files
+    text: str = files["top.lpf"]
+    return text
+
+
 @pytest.mark.parametrize(
     ("was", "now", "complaint"),
     [
@@ -100,15 +109,13 @@ def test_every_pin_of_a_chip_has_its_place_its_drive_and_a_register_beside_it(na
         ),
     ],
 )
-def test_a_pin_that_is_not_as_it_must_be_is_found(was: str, now: str, complaint: str) -> None:
-    board = BOARDS["ulx3s-85f"]
-    text = board.platform().build(BoardTop(board, tester=True), do_build=False, emit_src=False).files["top.lpf"]
-    places = re.findall(r'LOCATE COMP "(\w+)(?:\[(\d+)\])?"', text)
+def test_a_pin_that_is_not_as_it_must_be_is_found(places_of_pins: str, was: str, now: str, complaint: str) -> None:
+    places = re.findall(r'LOCATE COMP "(\w+)(?:\[(\d+)\])?"', places_of_pins)
     widths = Counter(name for name, _ in places)
     ports = {name: {"bits": list(range(width))} for name, width in widths.items()}
     netlist = {"modules": {"top": {"ports": ports}}}
-    assert pin_complaints(text, netlist, RESOURCE) == []
-    changed, count = re.subn(was, now, text)
+    assert pin_complaints(places_of_pins, netlist, RESOURCE) == []
+    changed, count = re.subn(was, now, places_of_pins)
     assert count == 1
     found = pin_complaints(changed, netlist, RESOURCE)
     assert len(found) == 1 and re.fullmatch(complaint, found[0]), found
