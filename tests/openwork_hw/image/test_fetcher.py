@@ -94,7 +94,7 @@ def fetch(
     return seen
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.4])
+@pytest.mark.parametrize("pause", slow_but([0.0, 0.4], 0.4))
 def test_every_write_and_every_announcement_is_right(pause: float, seed: int) -> None:
     words, size = image()
     transfers = check_external_words(words, CONFIG, size)

@@ -156,7 +156,7 @@ def test_a_controller_that_is_right_about_all_of_them_is_not_complained_about(st
     assert serve(SdramSystem(config), config, requests, words, stall=stall).violations == []
 
 
-@pytest.mark.parametrize("name", slow_but(BROKEN, "trcd", "refresh_interval"))
+@pytest.mark.parametrize("name", slow_but(BROKEN, "trcd"))
 def test_a_controller_that_is_wrong_about_one_figure_is_found(name: str) -> None:
     config = CONFIGS["16 bits, CAS latency 3" if name == "cas" else "16 bits, CAS latency 2"]
     change, said = BROKEN[name]

@@ -72,7 +72,6 @@ async def fill(ctx: Any, system: System, addresses: range) -> None:
     slow_but(
         product(["16 bits, CAS latency 2", "16 bits, CAS latency 3", "32 bits"], [0.0, 0.7]),
         ("16 bits, CAS latency 2", 0.7),
-        ("32 bits", 0.0),
     ),
 )
 def test_words_come_in_the_cycles_predicted(name: str, pause: float, seed: int) -> None:

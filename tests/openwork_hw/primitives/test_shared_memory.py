@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from tests.slow import slow_but
 
 from openwork_hw.arch.config import ConfigError, Technology
 from openwork_hw.primitives.shared_memory import SharedMemory
@@ -11,8 +12,12 @@ from openwork_hw.primitives.shared_memory import SharedMemory
 CYCLES = 400
 
 
-@pytest.mark.parametrize("technology", list(Technology))
-@pytest.mark.parametrize(("width", "depth"), [(8, 256), (9, 20)])
+CASES = [(technology, width, depth) for technology in Technology for width, depth in [(8, 256), (9, 20)]]
+SLOW = (Technology.GOWIN, 8, 256)
+"""A simulator fills the whole part: that takes a second."""
+
+
+@pytest.mark.parametrize(("technology", "width", "depth"), slow_but(CASES, *(case for case in CASES if case != SLOW)))
 def test_both_readers_get_what_was_written(
     run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
 ) -> None:
