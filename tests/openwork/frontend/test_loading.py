@@ -22,6 +22,7 @@ from tests.openwork.frontend.archives import (
     with_two_directories,
 )
 from tests.openwork.frontend.zoo import inputs, trained
+from tests.slow import slow_but
 from torch import nn
 
 import openwork
@@ -96,7 +97,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", slow_but(SHAPES, "batch", "all"))
 def test_what_torch_export_writes_is_loaded_whatever_is_open_in_it(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(2)
     model, batch = Sized().eval(), torch.rand(4, 2, 32, 32)
