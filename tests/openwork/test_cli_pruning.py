@@ -79,6 +79,7 @@ def test_every_method_writes_a_model_of_the_density(folder: Path, tmp_path: Path
         assert torch.equal(layer.weights, other.weights)
 
 
+@pytest.mark.slow
 def test_obc_is_the_method_and_tells_what_it_lost_on_inputs_that_it_did_not_see(folder: Path, tmp_path: Path) -> None:
     images, labels = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     held = np.arange(300) % 5 == 4

@@ -92,6 +92,7 @@ def test_refusals_name_need_limit_and_board(folder: Path, monkeypatch: pytest.Mo
     assert not (folder / "a.image").exists()
 
 
+@pytest.mark.slow
 def test_fit_counts_the_sdram(folder: Path) -> None:
     status, said = openwork("fit", folder / "large.int8", "--json")
     found = {one["board"]: one for one in json.loads(said)}

@@ -8,7 +8,7 @@ import pytest
 from openwork_dv.fuzzing import FORMATS, FuzzError, fuzz
 from openwork_dv.fuzzing import campaign as campaign_module
 
-TIMES = [(name, 20 if name == ".pt2 files" else 100) for name in FORMATS]
+TIMES = [(name, 10 if name == ".pt2 files" else 100) for name in FORMATS]
 """Formats, and how many trials are quick: a `.pt2` file takes as long as ten others. The thousand of each begin with these."""
 
 

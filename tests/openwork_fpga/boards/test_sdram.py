@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
+from tests.slow import slow_but
 
 from openwork_fpga.boards.bitstream import write_netlist
 from openwork_fpga.boards.catalogue import BOARDS
@@ -61,7 +62,7 @@ def test_a_faster_clock_leaves_time_at_an_earlier_phase_alone() -> None:
     assert margins(config, BOARDS["ulx3s-85f"].sdram_phase).least < 0
 
 
-@pytest.mark.parametrize("name", ["ulx3s-85f", "colorlight-i5"])
+@pytest.mark.parametrize("name", slow_but(["ulx3s-85f", "colorlight-i5"], "ulx3s-85f"))
 def test_every_pin_of_a_chip_has_its_place_its_drive_and_a_register_beside_it(name: str, tmp_path: Path) -> None:
     board = BOARDS[name]
     write_netlist(board, tmp_path, tester=True)  # refuses a pin that is not as it must be

@@ -108,8 +108,9 @@ def compare_corrupted(simulate: Simulate, encoding: Encoding, count: int, seed: 
 
 
 @each_encoding
-def test_corrupted_streams(simulate: Simulate, encoding: Encoding) -> None:
-    seen = compare_corrupted(simulate, encoding, count=60, seed=2)
+@pytest.mark.parametrize("count", slow_but([25, 60], 25))
+def test_corrupted_streams(simulate: Simulate, encoding: Encoding, count: int) -> None:
+    seen = compare_corrupted(simulate, encoding, count, seed=2)
     assert {StreamErrorKind.COLUMN, StreamErrorKind.LENGTH, StreamErrorKind.TRUNCATED} <= seen
 
 

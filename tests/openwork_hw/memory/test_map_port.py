@@ -119,7 +119,8 @@ def test_bytes_come_back_from_wherever_they_were_put(name: str, pause: float, se
     run(system, bench, offer)
 
 
-@pytest.mark.parametrize("count", slow_but([48, 64, 231], 48))
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [48, 64, 231])
 def test_there_is_no_gap_between_pieces_that_load(count: int) -> None:
     system = MapSystem(CONFIGS["16 bits, CAS latency 2"])
     pieces = [97 * number for number in range(12)]

@@ -12,12 +12,13 @@ from openwork_hw.primitives.shared_memory import SharedMemory
 CYCLES = 400
 
 
-CASES = [(technology, width, depth) for technology in Technology for width, depth in [(8, 256), (9, 20)]]
-SLOW = (Technology.GOWIN, 8, 256)
-"""A simulator fills the whole part: that takes a second."""
+SIZES = [(8, 256), (9, 20)]
+CASES = [(technology, *size) for technology in Technology for size in SIZES]
+SLOW = [(Technology.GOWIN, *size) for size in SIZES]
+"""A simulator fills the whole part: that takes seconds."""
 
 
-@pytest.mark.parametrize(("technology", "width", "depth"), slow_but(CASES, *(case for case in CASES if case != SLOW)))
+@pytest.mark.parametrize(("technology", "width", "depth"), slow_but(CASES, *(one for one in CASES if one not in SLOW)))
 def test_both_readers_get_what_was_written(
     run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
 ) -> None:
