@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distribution, distributions
 from itertools import chain
 from pathlib import Path
@@ -149,11 +150,14 @@ def imports_of(path: Path, module: str) -> Iterator[Import]:
             yield Import(module, path, node.lineno, name, node.lineno in lazy_lines)
 
 
-def all_imports() -> Iterator[Import]:
+@cache
+def all_imports() -> list[Import]:
+    found: list[Import] = []
     for package, folder in FOLDERS.items():
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
-            yield from imports_of(path, ".".join((package, *parts)).removesuffix(".__init__"))
+            found += imports_of(path, ".".join((package, *parts)).removesuffix(".__init__"))
+    return found
 
 
 def starts(name: str, prefixes: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 from tests.system.networks import through_tables
 
 from openwork.compiler.network import compile_network
@@ -59,7 +60,7 @@ MAX_CYCLES = {0.0: 1500, 0.3: 1000, 0.95: 300}
 
 
 @pytest.mark.parametrize("stall", STALLS)
-@pytest.mark.parametrize("name", ["tiny", "odd", pytest.param("demo", marks=pytest.mark.slow), "single-port"])
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "tiny", "single-port"))
 def test_random_layers(name: str, stall: float, seed: int) -> None:
     config = CONFIGS[name]
     rng = np.random.default_rng([seed, *name.encode(), int(100 * stall)])
@@ -84,7 +85,7 @@ COMPACT = {
 }
 
 
-@pytest.mark.parametrize("name", COMPACT)
+@pytest.mark.parametrize("name", slow_but(COMPACT, "one PE"))
 def test_random_layers_on_a_compact_array(name: str, seed: int) -> None:
     config = COMPACT[name]
     rng = np.random.default_rng([seed, 200, *name.encode()])
@@ -110,11 +111,12 @@ def test_three_hundred_random_layers_meet_every_bin(seed: int) -> None:
     assert coverage.missing((*LAYER_BINS, *STALL_BINS)) == []
 
 
-def test_corrupted_streams_are_reported_or_mean_what_they_say(seed: int) -> None:
-    rng = np.random.default_rng([seed, 100])
-    for config in (SMALL, replace(SMALL, compact=True)):
-        complaints, _ = run_trials(config, [random_corrupted(rng, config, STALLS[number % 2]) for number in range(24)])
-        assert complaints == []
+@pytest.mark.parametrize(("compact", "count"), slow_but([(False, 8), (False, 24), (True, 24)], (False, 8)))
+def test_corrupted_streams_are_reported_or_mean_what_they_say(compact: bool, count: int, seed: int) -> None:
+    rng = np.random.default_rng([seed, 100, compact])
+    config = replace(SMALL, compact=compact)
+    complaints, _ = run_trials(config, [random_corrupted(rng, config, STALLS[number % 2]) for number in range(count)])
+    assert complaints == []
 
 
 @pytest.mark.slow
@@ -244,36 +246,53 @@ def records_late(bad: FeederInput) -> FeederInput:
     return replace(bad, records=(*(replace(record, last=False) for record in bad.records), more))
 
 
-@pytest.mark.parametrize(
-    ("corrupt", "encoding", "kind"),
-    [
-        (header, Encoding.CSR, StreamErrorKind.HEADER),
-        (column, Encoding.CSR, StreamErrorKind.COLUMN),
-        (row, Encoding.TRIPLET, StreamErrorKind.ROW),
-        (length, Encoding.CSR, StreamErrorKind.LENGTH),
-        (truncated, Encoding.CSR, StreamErrorKind.TRUNCATED),
-        (code, Encoding.PACKED, StreamErrorKind.CODE),
-        (row_too_long, Encoding.CSR, StreamErrorKind.ROW_TOO_LONG),
-        (records_early, Encoding.PACKED, StreamErrorKind.RECORDS),
-        (records_late, Encoding.TRIPLET, StreamErrorKind.RECORDS),
-    ],
-)
-def test_each_error_is_reported_and_harms_nothing(
-    corrupt: Corrupt, encoding: Encoding, kind: StreamErrorKind, seed: int
-) -> None:
-    """Kind, PE and position; kept until cleared; nothing else is written; the next RUN is right."""
+ERRORS: dict[Corrupt, tuple[Encoding, StreamErrorKind]] = {
+    header: (Encoding.CSR, StreamErrorKind.HEADER),
+    column: (Encoding.CSR, StreamErrorKind.COLUMN),
+    row: (Encoding.TRIPLET, StreamErrorKind.ROW),
+    length: (Encoding.CSR, StreamErrorKind.LENGTH),
+    truncated: (Encoding.CSR, StreamErrorKind.TRUNCATED),
+    code: (Encoding.PACKED, StreamErrorKind.CODE),
+    row_too_long: (Encoding.CSR, StreamErrorKind.ROW_TOO_LONG),
+    records_early: (Encoding.PACKED, StreamErrorKind.RECORDS),
+    records_late: (Encoding.TRIPLET, StreamErrorKind.RECORDS),
+}
+
+
+def error_trials(corrupt: Corrupt, seed: int) -> list[Corrupted]:
+    encoding, _ = ERRORS[corrupt]
     good = small_run([FIRST, SECOND], encoding)
     bad = replace(good, feeders=(good.feeders[0], corrupt(good.feeders[1])))
     features = random_features(np.random.default_rng(seed), SMALL)
-    trials = [Corrupted(SMALL, good, bad, features, stall, seed) for stall in (0.0, 0.5)]
-    assert {trial.outcome() for trial in trials} == {kind}
-    complaints, _ = run_trials(SMALL, trials)
-    assert complaints == []
+    return [Corrupted(SMALL, good, bad, features, stall, seed) for stall in (0.0, 0.5)]
 
 
-def test_reset_in_the_middle_then_a_layer(seed: int) -> None:
+@pytest.fixture(scope="module")
+def error_results(seed: int) -> dict[Corrupt, list[JobResult]]:
+    """Of all errors, one after the other in one simulation."""
+    trials = {corrupt: error_trials(corrupt, seed) for corrupt in ERRORS}
+    results = iter(run_jobs(SMALL, [trial.job() for tried in trials.values() for trial in tried]))
+    return {corrupt: [next(results) for _ in tried] for corrupt, tried in trials.items()}
+
+
+@pytest.mark.parametrize("corrupt", ERRORS, ids=lambda corrupt: corrupt.__name__)
+def test_each_error_is_reported_and_harms_nothing(
+    error_results: dict[Corrupt, list[JobResult]], corrupt: Corrupt, seed: int
+) -> None:
+    """Kind, PE and position; kept until cleared; nothing else is written; the next RUN is right."""
+    trials = error_trials(corrupt, seed)
+    assert {trial.outcome() for trial in trials} == {ERRORS[corrupt][1]}
+    for trial, result in zip(trials, error_results[corrupt], strict=True):
+        assert trial.complaints(result) == []
+
+
+tiny_and_odd = pytest.mark.parametrize("name", slow_but(["tiny", "odd"], "tiny"))
+
+
+@tiny_and_odd
+def test_reset_in_the_middle_then_a_layer(name: str, seed: int) -> None:
     """After a reset in any state of a layer, the next layer is right."""
-    config = CONFIGS["odd"]
+    config = CONFIGS[name]
     rng = np.random.default_rng([seed, 7])
     cases = [random_case(rng, config, 1200) for _ in range(6)]
     jobs = []
@@ -290,15 +309,17 @@ def test_reset_in_the_middle_then_a_layer(seed: int) -> None:
         assert image_complaints(case.image, case.inputs, rest, exact_cycles=number % 2 == 0) == []
 
 
-def test_layers_back_to_back(seed: int) -> None:
+@tiny_and_odd
+def test_layers_back_to_back(name: str, seed: int) -> None:
     """Commands and streams of three layers wait at the ports while the first one runs."""
-    config = CONFIGS["odd"]
+    config = CONFIGS[name]
     rng = np.random.default_rng([seed, 8])
     trials = [Trial(tuple(random_case(rng, config, 800) for _ in range(3)), stall, seed, True) for stall in (0.0, 0.3)]
     complaints, _ = run_trials(config, trials)
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_activation_tables_come_by_a_port_of_their_own(seed: int) -> None:
     """Three PEs: two of them share a table, and the third one has its own. Pauses change no output."""
     config = ArrayConfig(

@@ -5,6 +5,7 @@ from itertools import chain, repeat
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 
 from openwork.simulator.image import run_pass
 from openwork_dv.campaign import random_features
@@ -21,18 +22,19 @@ from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.array.chain import Chain
 from openwork_hw.array.payloads import Beat, BeatOp, Neighbour, RowEnd, Settings, TapEntryLayout
 
-CONFIG = ArrayConfig(6, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26, replicas=3)
+CONFIGS = {
+    "two PEs": ArrayConfig(2, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26, replicas=2),
+    "six PEs": ArrayConfig(6, 3, feature_words=64, row_buffer_nonzeros=32, tap_entries=64, sum_bits=26, replicas=3),
+}
 
-WHOLE = {"full_lanes": CONFIG.lanes, "full_groups": CONFIG.pes}
 
-
-def settings(step: Instruction, **fields: int) -> int:
+def settings(config: ArrayConfig, step: Instruction, **fields: int) -> int:
     """Of a RUN; `fields`: what else holds."""
     run = step.command
     assert isinstance(run, RunCommand)
-    layout, stands = run.layout, command_fields(run, CONFIG)
+    layout, stands = run.layout, command_fields(run, config)
     return pack(
-        Settings(CONFIG),
+        Settings(config),
         row_groups=run.row_groups,
         single_group=run.row_groups == 1,
         last_but_one=max(run.row_groups - 2, 0),
@@ -56,71 +58,80 @@ def settings(step: Instruction, **fields: int) -> int:
     )
 
 
-def beats(step: Instruction, features: np.ndarray) -> list[Mapping[str, int]]:
+def beats(config: ArrayConfig, step: Instruction, features: np.ndarray) -> list[Mapping[str, int]]:
     """LOAD every PE's features, one group of one PE after the other; then the tap table."""
     cycles: list[Mapping[str, int]] = []
     for pe, words in enumerate(features):
-        held = pack(Settings(CONFIG), loading=1, row_groups=CONFIG.pes, last_but_one=CONFIG.pes - 2, target=pe)
+        held = pack(Settings(config), loading=1, row_groups=config.pes, last_but_one=config.pes - 2, target=pe)
         cycles.append({"i__settings": held, "i__ends_group": 1})
         for address, word in enumerate(words):
             for lane, byte in enumerate(word):
-                last = lane == CONFIG.lanes - 1
-                beat = pack(Beat(CONFIG), op=BeatOp.LOAD, address=address, weight=int(byte), last=last)
+                last = lane == config.lanes - 1
+                beat = pack(Beat(config), op=BeatOp.LOAD, address=address, weight=int(byte), last=last)
                 cycles.append({"i__beat": beat})
         cycles.append({"i__beat": 0})
-    cycles.append({"i__beat": 0, "i__settings": settings(step)})
-    for index, payload in enumerate(run_step(CONFIG, step).inputs["i_taps"]):
-        entry = unpack(TapEntryLayout(CONFIG), payload)
-        cycles.append({"i__beat": pack(Beat(CONFIG), op=BeatOp.TABLE, end=pack(RowEnd(CONFIG), offset=index), **entry)})
+    cycles.append({"i__beat": 0, "i__settings": settings(config, step)})
+    for index, payload in enumerate(run_step(config, step).inputs["i_taps"]):
+        entry = unpack(TapEntryLayout(config), payload)
+        cycles.append({"i__beat": pack(Beat(config), op=BeatOp.TABLE, end=pack(RowEnd(config), offset=index), **entry)})
     cycles.append({"i__beat": 0})
     return cycles
 
 
-def stores(step: Instruction) -> list[Mapping[str, int]]:
+def stores(config: ArrayConfig, step: Instruction) -> list[Mapping[str, int]]:
     """Wait until running has left the chain; then emit every word of every PE."""
-    cycles: list[Mapping[str, int]] = [{"i__settings": settings(step)}, *repeat({}, CONFIG.pes + 2)]
-    end = pack(RowEnd(CONFIG), emit=1)
-    for pe in range(CONFIG.pes):
+    cycles: list[Mapping[str, int]] = [{"i__settings": settings(config, step)}, *repeat({}, config.pes + 2)]
+    end = pack(RowEnd(config), emit=1)
+    for pe in range(config.pes):
         cycles.append(
             {
                 "i__settings": pack(
-                    Settings(CONFIG), row_groups=1, single_group=1, emitter=pe, low=-128, high=127, **WHOLE
+                    Settings(config),
+                    row_groups=1,
+                    single_group=1,
+                    emitter=pe,
+                    low=-128,
+                    high=127,
+                    full_lanes=config.lanes,
+                    full_groups=config.pes,
                 )
             }
         )
-        for address in range(CONFIG.feature_words):
+        for address in range(config.feature_words):
             here = {"lane_shift": Neighbour.HERE, "pe_shift": Neighbour.HERE}
-            beat = pack(Beat(CONFIG), op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end=end, **here)
-            cycles += [{"i__beat": beat}, *repeat({"i__beat": 0}, CONFIG.lanes - 1)]
-        cycles += repeat({}, 2 * CONFIG.pes + CONFIG.lanes + 20)
+            beat = pack(Beat(config), op=BeatOp.MAC, address=address, weight=1, first=1, last=1, end=end, **here)
+            cycles += [{"i__beat": beat}, *repeat({"i__beat": 0}, config.lanes - 1)]
+        cycles += repeat({}, 2 * config.pes + config.lanes + 20)
     return cycles
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_passes_equal_the_image_simulator(stall: float, seed: int) -> None:
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "two PEs"))
+def test_passes_equal_the_image_simulator(name: str, stall: float, seed: int) -> None:
+    config = CONFIGS[name]
     rng = np.random.default_rng([seed, 60])
     jobs, wanted = [], []
     for number, encoding in enumerate(chain(Encoding, Encoding)):
-        image = random_case(rng, CONFIG, 700, encoding).image
+        image = random_case(rng, config, 700, encoding).image
         step = next(one for one in image.instructions if isinstance(one.command, RunCommand))
-        features = random_features(rng, CONFIG)
-        run = run_step(CONFIG, step)
+        features = random_features(rng, config)
+        run = run_step(config, step)
         streams = {name: payloads for name, payloads in run.inputs.items() if name != "i_taps"}
         jobs.append(
             ArrayJob(
-                beats(step, features),
-                settings(step, running=1),
+                beats(config, step, features),
+                settings(config, step, running=1),
                 streams,
-                [{"i__settings": settings(step)}, *stores(step)],
+                [{"i__settings": settings(config, step)}, *stores(config, step)],
                 stall,
                 number,
                 10 * run.limit_cycles,
             )
         )
-        wanted.append((run_pass(step, CONFIG, encoding, features), meant(step, CONFIG)))
-    simulation = build(f"chain {CONFIG!r}", lambda: Chain(CONFIG, encodings=tuple(Encoding)))
-    results: list[ArrayResult] = simulation.run("array", (len(CONFIG.feeders), jobs))
+        wanted.append((run_pass(step, config, encoding, features), meant(step, config)))
+    simulation = build(f"chain {config!r}", lambda: Chain(config, encodings=tuple(Encoding)))
+    results: list[ArrayResult] = simulation.run("array", (len(config.feeders), jobs))
     for result, (expected, means) in zip(results, wanted, strict=True):
         assert result.done and result.left == 0
-        found = feature_words(CONFIG, (byte & 255 for byte in result.emitted))
+        found = feature_words(config, (byte & 255 for byte in result.emitted))
         assert np.array_equal(found.reshape(expected.shape)[means], expected[means])

@@ -10,6 +10,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import flat
+from tests.slow import slow_but
 
 from openwork.compiler.network import compile_network
 from openwork.golden import trace_network
@@ -86,9 +87,7 @@ def is_right(image: Image, inputs: NDArray[np.int8], answers: Sequence[Answered]
             assert cycles == predicted and not any(stalls)
 
 
-@pytest.mark.parametrize(
-    "name", ["smallest", pytest.param("odd", marks=pytest.mark.slow), pytest.param("copies", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "smallest"))
 def test_every_output_and_every_cycle_is_right(name: str, seed: int) -> None:
     """Images back to back, without pauses and with few and many on every channel; more features are offered than one run takes."""
     config, encoding = CONFIGS[name]
@@ -149,6 +148,7 @@ def test_after_a_reset_in_the_middle_the_next_run_is_right(whole: bool, seed: in
         is_right(image, inputs, runs, paused=job.stall > 0)
 
 
+@pytest.mark.slow
 def test_bad_images_do_not_run(seed: int) -> None:
     """Each is refused by its name, a RUN then gives nothing, and the next good image runs."""
     image = compile_network(flat(), ODD, ODD_ENCODING)
@@ -203,8 +203,10 @@ def word(register: registers.Register, value: int) -> Access:
     return Access(register.address, value.to_bytes(4, "little"))
 
 
-def test_registers_do_what_the_map_says(seed: int) -> None:
+@pytest.mark.parametrize("name", slow_but(["smallest", "odd"], "smallest"))
+def test_registers_do_what_the_map_says(name: str, seed: int) -> None:
     """Every address, read and written back to back; strobes; bits without a name."""
+    config, encoding = CONFIGS[name]
     known = {register.address: register for register in registers.REGISTERS}
     page = range(0, 1 << registers.ADDRESS_BITS, 4)
     addresses = [address for address in page if address < 0x80 or address & (address - 1) == 0 or address == page[-1]]
@@ -220,7 +222,7 @@ def test_registers_do_what_the_map_says(seed: int) -> None:
         Accesses(without_strobe * 8),
         Accesses([Access(enable.address), Access(registers.ANSWER.address)]),
     ]
-    results = run_jobs(ODD, ODD_ENCODING, IMAGE_WORDS, [BusJob(steps, stall, seed) for stall in (0.0, 0.3, 0.9)])
+    results = run_jobs(config, encoding, IMAGE_WORDS, [BusJob(steps, stall, seed) for stall in (0.0, 0.3, 0.9)])
     for result in results:
         reads, writes, _, whole, _, _, strobed = result.words
         assert [response for _, response in reads] == [
@@ -232,9 +234,11 @@ def test_registers_do_what_the_map_says(seed: int) -> None:
         values = dict(zip(addresses, (value for value, _ in reads), strict=True))
         expected = {
             registers.IDENTITY: registers.IDENTITY.pack(map_version=1, image_version=1, mark=registers.IDENTITY_MARK),
-            registers.FINGERPRINT: ODD.fingerprint,
-            registers.ARRAY: registers.ARRAY.pack(pes=2, lanes=3, feature_words=2048),
-            registers.ENCODINGS: registers.ENCODINGS.pack(packed=1),
+            registers.FINGERPRINT: config.fingerprint,
+            registers.ARRAY: registers.ARRAY.pack(
+                pes=config.pes, lanes=config.lanes, feature_words=config.feature_words
+            ),
+            registers.ENCODINGS: registers.ENCODINGS.pack(**{encoding.name.lower(): 1}),
             registers.IMAGE_MEMORY: IMAGE_WORDS,
         }
         readable = [register for register in registers.REGISTERS if register.readable]

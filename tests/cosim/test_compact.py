@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 from tests.system.networks import few_pixels, long_rows, photograph, through_tables
 
 from openwork.compiler.errors import CompileError
@@ -34,7 +35,7 @@ CONFIGS = {
 NETWORKS = {"photograph": photograph(), "long rows": long_rows(), "few pixels": few_pixels()}
 
 
-@pytest.fixture(scope="module", params=[pytest.param("one PE", marks=pytest.mark.slow), "one port", "two streams"])
+@pytest.fixture(scope="module", params=slow_but(CONFIGS, "two streams"))
 def simulation(request: pytest.FixtureRequest) -> NativeSimulation:
     return build(CONFIGS[request.param], short_runs=True)
 

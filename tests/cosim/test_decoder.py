@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 
 from openwork_dv.jobs import DecoderJob, DecoderResult
 from openwork_dv.packing import unpack
@@ -50,7 +51,7 @@ KINDS = [*((encoding, False) for encoding in Encoding), (Encoding.CSR, True)]
 """Encodings, and whether the decoder is the serial one of CSR."""
 
 
-@pytest.mark.parametrize(("encoding", "serial"), KINDS)
+@pytest.mark.parametrize(("encoding", "serial"), slow_but(KINDS, (Encoding.PACKED, False), (Encoding.CSR, True)))
 def test_streams_decode_to_their_rows_at_every_stall_rate(encoding: Encoding, serial: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, encoding])
     jobs, rows, layouts = [], [], []

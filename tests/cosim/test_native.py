@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from amaranth.hdl import Const
 from numpy.typing import NDArray
+from tests.slow import slow_but
+from tests.system.test_quick_networks import CONFIG as QUICK_NETWORKS
 
 from openwork.compiler.predict import move_cycles, store_cycles
 from openwork.faults import fault_sentence
@@ -37,13 +39,15 @@ from openwork_hw.arch.report import RunResult
 from openwork_hw.image.run_control import Answer, CommandReport, Request
 
 CONFIG = ArrayConfig(2, 3, feature_words=2048, row_buffer_nonzeros=32, tap_entries=64, sum_bits=22)
+ARRAYS = {"quick networks": QUICK_NETWORKS, "two by three": CONFIG}
+"""The program of the first one is compiled for the quick networks anyway."""
 PROGRAM_AT = 4
 """The header's word that says where the program begins."""
 
 
-@pytest.fixture(scope="module")
-def simulation() -> NativeSimulation:
-    return build(CONFIG, short_runs=True)
+@pytest.fixture(scope="module", params=slow_but(ARRAYS, "quick networks"))
+def simulation(request: pytest.FixtureRequest) -> NativeSimulation:
+    return build(ARRAYS[request.param], short_runs=True)
 
 
 def features_of(case: Case) -> NDArray[np.int8]:
@@ -61,7 +65,7 @@ def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encodi
     """Several inputs in one process, one after the other; memories that answer late cost no command a cycle."""
     rng = np.random.default_rng([seed, encoding])
     for number in range(7):
-        case = random_case(rng, CONFIG, 4000, encoding)
+        case = random_case(rng, simulation.config, 4000, encoding)
         other = rng.integers(-128, 128, case.layer.input_shape).astype(np.int8)
         cases = [case, replace(case, inputs=other), case]
         stalls = Stalls(latency=1 + number)
@@ -72,22 +76,20 @@ def test_layers_equal_golden_and_prediction(simulation: NativeSimulation, encodi
             assert [report.cycles for report in result.reports] == predicted
 
 
-@pytest.mark.parametrize(
-    ("pes", "lanes"), [(2, 3), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 4), (1, 3)])]
-)
-def test_stores_of_any_length_take_the_cycles_predicted(pes: int, lanes: int) -> None:
+SIZES = [replace(CONFIG, pes=pes, lanes=lanes) for pes, lanes in [(2, 3), (1, 4), (1, 3)]]
+
+
+@pytest.mark.parametrize("config", slow_but([QUICK_NETWORKS, *SIZES], QUICK_NETWORKS), ids=str)
+def test_stores_of_any_length_take_the_cycles_predicted(config: ArrayConfig) -> None:
     """The queue of bytes on their way back is long enough for any number of words, however long the way."""
-    config = replace(CONFIG, pes=pes, lanes=lanes, group_sizes=(pes,))
-    stores = [StoreCommand(pe, 0, words) for pe in {0, pes - 1} for words in (1, 2, 30, 200)]
+    stores = [StoreCommand(pe, 0, words) for pe in {0, config.pes - 1} for words in (1, 2, 30, 200)]
     image = assemble([Instruction(store) for store in stores], config)
     (result,) = build(config, short_runs=True).run(image, [np.zeros(0, dtype=np.int8)])
     assert [report.cycles for report in result.reports] == [store_cycles(config, store) for store in stores]
 
 
-@pytest.mark.parametrize(
-    ("pes", "lanes"),
-    [(1, 8), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 10), (1, 14), (2, 10), (2, 15), (4, 11)])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("pes", "lanes"), [(1, 8), (1, 10), (1, 14), (2, 10), (2, 15), (4, 11)])
 def test_moves_take_the_cycles_predicted_where_memories_have_one_port(pes: int, lanes: int) -> None:
     """A byte waits while a word is read; of the last word, after which none is read, if it is long enough."""
     config = replace(CONFIG, pes=pes, lanes=lanes, single_port=True)
@@ -114,7 +116,7 @@ def test_moves_take_the_cycles_predicted_where_memories_have_one_port(pes: int, 
 def test_stalls_change_cycles_only(simulation: NativeSimulation, probability: float, seed: int) -> None:
     rng = np.random.default_rng([seed, int(100 * probability)])
     for number in range(6):
-        case = random_case(rng, CONFIG, 2000)
+        case = random_case(rng, simulation.config, 2000)
         stalls = Stalls(probability, seed + number, latency=1 + 3 * number)
         inputs = np.stack([case.inputs, case.inputs])
         assert network_complaints(f"number {number}", simulation, case.image, inputs, stalls) == []
@@ -141,7 +143,7 @@ def test_a_wrong_header_is_refused(
     simulation: NativeSimulation, word: int, value: int, status: ImageStatus, seed: int
 ) -> None:
     """Its status says why, and nothing runs."""
-    case = random_case(np.random.default_rng(seed), CONFIG, 1000)
+    case = random_case(np.random.default_rng(seed), simulation.config, 1000)
     image = case.image.words.copy()
     image[word] = value
     assert refused(simulation, case, with_sum(image)) == status
@@ -150,7 +152,7 @@ def test_a_wrong_header_is_refused(
 @pytest.mark.parametrize("change", ["bit", "short", "long"])
 def test_a_damaged_image_is_refused(simulation: NativeSimulation, change: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    case = random_case(rng, CONFIG, 1000)
+    case = random_case(rng, simulation.config, 1000)
     image = case.image.words.copy()
     if change == "bit":
         image[int(rng.integers(8, len(image)))] ^= np.uint32(1 << int(rng.integers(32)))
@@ -182,7 +184,7 @@ def refused(simulation: NativeSimulation, case: Case, image: NDArray[np.uint32])
 
 
 def test_nothing_runs_before_a_check(simulation: NativeSimulation, seed: int) -> None:
-    case = random_case(np.random.default_rng(seed), CONFIG, 1000)
+    case = random_case(np.random.default_rng(seed), simulation.config, 1000)
     features = features_of(case)
     steps: list[Put | Check | Run] = [Put(case.image.words), Run(features), Check(), Run(features)]
     early, _, result = simulation.perform(steps)
@@ -192,7 +194,7 @@ def test_nothing_runs_before_a_check(simulation: NativeSimulation, seed: int) ->
 
 def test_a_malformed_stream_is_reported_and_the_next_image_runs(simulation: NativeSimulation, seed: int) -> None:
     """The check sum is right, and the compiler was wrong."""
-    case = random_case(np.random.default_rng(seed), CONFIG, 1000, Encoding.CSR)
+    case = random_case(np.random.default_rng(seed), simulation.config, 1000, Encoding.CSR)
     program = list(case.image.instructions)
     number = next(index for index, command in enumerate(case.image.commands) if command.kind == "RUN")
     first, *others = program[number].feeders
@@ -201,7 +203,7 @@ def test_a_malformed_stream_is_reported_and_the_next_image_runs(simulation: Nati
     program[number] = replace(program[number], feeders=(replace(first, words=words), *others))
     features = features_of(case)
     steps: list[Put | Check | Run] = [
-        Put(assemble(program, CONFIG)),
+        Put(assemble(program, simulation.config)),
         Check(),
         Run(features),
         Run(features),
@@ -224,14 +226,15 @@ def test_a_malformed_stream_is_reported_and_the_next_image_runs(simulation: Nati
     check_layer(case, result, exact_cycles=True)
 
 
+@pytest.mark.slow
 def test_the_simulator_of_verilog_gives_the_same(simulation: NativeSimulation, seed: int) -> None:
     """Icarus under cocotb answers with the same reports, cycles and outputs."""
-    case = random_case(np.random.default_rng([seed, 3]), CONFIG, 1000)
+    case = random_case(np.random.default_rng([seed, 3]), simulation.config, 1000)
     image, features = case.image.words, features_of(case)
     requests = [Const.cast(request).value for request in (Request.CHECK, Request.RUN)]
     inputs = features.view(np.uint8).tolist()
-    job = ImageJob(1 + 2 * len(CONFIG.feeders), image.tolist(), requests, inputs, limit_cycles=10_000)
-    verilog: ImageResult = image_runner(CONFIG, (case.image.encoding,)).run("image_runner", job)
+    job = ImageJob(1 + 2 * len(simulation.config.feeders), image.tolist(), requests, inputs, limit_cycles=10_000)
+    verilog: ImageResult = image_runner(simulation.config, (case.image.encoding,)).run("image_runner", job)
     results = simulation.perform(
         [Put(image), Check(), Run(features)], stalls=Stalls(latency=2)
     )  # as the bench's memory
@@ -239,14 +242,14 @@ def test_the_simulator_of_verilog_gives_the_same(simulation: NativeSimulation, s
     assert [unpack(Answer, answer) for answer in verilog.answers] == [
         {"status": Const.cast(one.status).value, "cycles": one.cycles} for one in results
     ]
-    reports = [unpack(CommandReport(CONFIG), report) for report in verilog.reports]
+    reports = [unpack(CommandReport(simulation.config), report) for report in verilog.reports]
     assert [report["report"]["cycles"] for report in reports] == [one.cycles for one in results[1].reports]
     assert np.array_equal(np.array(verilog.features, dtype=np.uint8).view(np.int8), results[1].outputs)
 
 
 def test_a_hang_is_told(simulation: NativeSimulation, seed: int) -> None:
     """A LOAD whose bytes never come."""
-    case = random_case(np.random.default_rng(seed), CONFIG, 1000)
+    case = random_case(np.random.default_rng(seed), simulation.config, 1000)
     image, features = case.image.words, features_of(case)
     with pytest.raises(
         HangError, match=r"command 0 of request 1: nothing has moved on any stream for [\d,]+ cycles"
@@ -259,7 +262,7 @@ def test_a_hang_is_told(simulation: NativeSimulation, seed: int) -> None:
 
 def test_workers_share_inputs_and_progress_counts_all(simulation: NativeSimulation, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    case = random_case(rng, CONFIG, 1000)
+    case = random_case(rng, simulation.config, 1000)
     cases = [replace(case, inputs=rng.integers(-128, 128, case.layer.input_shape).astype(np.int8)) for _ in range(5)]
     told: list[Progress] = []
     features = [features_of(one) for one in cases]
@@ -293,7 +296,7 @@ def test_waves_show_the_commands_asked_for(seed: int, tmp_path: Path) -> None:
 
 
 def test_a_program_without_waves_says_so(simulation: NativeSimulation, seed: int, tmp_path: Path) -> None:
-    case = random_case(np.random.default_rng(seed), CONFIG, 1000)
+    case = random_case(np.random.default_rng(seed), simulation.config, 1000)
     features = features_of(case)
     with pytest.raises(SimulationError, match="this simulation was built without waves"):
         simulation.run(case.image.words, [features], trace=Window(0, 0), trace_path=tmp_path / "waves.vcd")

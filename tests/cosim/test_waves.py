@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from tests.cosim.test_bus_shell import ODD, ODD_ENCODING
 from tests.cosim.test_element import CONFIG
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import flat
-from tests.openwork.test_cli_images import openwork
 
 from openwork.backends import BackendError, Waves, run
 from openwork.compiler.network import compile_network

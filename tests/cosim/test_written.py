@@ -11,6 +11,7 @@ import pytest
 from amaranth.hdl import Const
 from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import layer, network
+from tests.slow import slow_but
 
 import openwork_fpga
 from openwork.compiler.network import compile_network
@@ -133,7 +134,7 @@ def runs(verilog: Path, preset: str, kind: str, tool: str, seed: int) -> None:
     WRITTEN[kind](written(verilog, simulator=simulator, language=language), PRESETS[preset], seed)
 
 
-@pytest.mark.parametrize("tool", ["icarus-2005", "icarus-2012"])
+@pytest.mark.parametrize("tool", slow_but(["icarus-2005", "icarus-2012"], "icarus-2005"))
 def test_the_smallest_block_runs_as_written(write: Write, tool: str, seed: int) -> None:
     runs(write("tiny", "axi"), "tiny", "axi", tool, seed)
 
@@ -183,9 +184,8 @@ def test_strict_tools_have_nothing_to_say(write: Write, preset: str, kind: str) 
     assert "%" not in verilator_says(verilog, f"{verilog.stem}.vlt")
 
 
-@pytest.mark.parametrize(
-    ("preset", "kind"), [("tiny", "axi"), pytest.param("ecp5-12k", "memory", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("preset", "kind"), [("tiny", "axi"), ("ecp5-12k", "memory")])
 def test_every_rule_that_is_left_out_has_its_reason_and_is_needed(
     write: Write, tmp_path: Path, preset: str, kind: str
 ) -> None:

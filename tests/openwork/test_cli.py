@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
+from tests.openwork.command_line import run
 
 from openwork.cli.arrays import array_config
 from openwork.cli.hardware import synth, verilog
@@ -16,9 +17,10 @@ from openwork.cli.networks import compile_
 from openwork_hw.arch.config import PRESETS, ArrayConfig, ConfigError
 
 
-def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "openwork", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command as a program of its own."""
+    command = [sys.executable, "-m", "openwork", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -53,17 +55,20 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
             ("--pes", "255", "--lanes", "64", "--feature-words", "65536"),
             "openwork: the PEs' feature memories need 1,044,480 KiB, and Verilog is written of up to 8,192 KiB",
         ),
-        # Found while the array is made: nothing else may be said of what was made before.
-        (
-            ("--preset", "ecp5-12k", "--feature-words", "65536"),
-            "openwork: a block memory of ecp5 holds at most 16384 words, not 65536",
-        ),
     ],
 )
 def test_a_refusal_is_one_sentence_and_status_2(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
-    result = run("verilog", "-o", str(tmp_path / "build"), *arguments)
+    result = run(tmp_path, "verilog", "-o", "build", *arguments)
     assert result.returncode == 2
     assert result.stderr.startswith(sentence) and result.stderr.count("\n") == 1
+    assert result.stdout == "" and not list(tmp_path.rglob("*"))
+
+
+def test_a_refusal_while_the_array_is_made_is_all_that_a_program_says(tmp_path: Path) -> None:
+    """Up to the program's end, and nothing of what was made before."""
+    result = program("verilog", "-o", tmp_path / "build", "--preset", "ecp5-12k", "--feature-words", 65536)
+    assert result.returncode == 2
+    assert result.stderr == "openwork: a block memory of ecp5 holds at most 16384 words, not 65536\n"
     assert result.stdout == "" and not list(tmp_path.rglob("*"))
 
 
@@ -99,13 +104,13 @@ def test_every_size_of_an_array_has_an_option(command: Callable[..., None]) -> N
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = run("verilog", "-o", str(tmp_path / "file"), "--preset", "tiny")
+    result = run(tmp_path, "verilog", "-o", "file", "--preset", "tiny")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
 
 
 def test_verilog_is_written_under_its_own_name(tmp_path: Path) -> None:
-    result = run("verilog", "--preset", "tiny", "--encoding", "csr", "-o", str(tmp_path / "build"))
+    result = program("verilog", "--preset", "tiny", "--encoding", "csr", "-o", tmp_path / "build")
     assert result.returncode == 0, result.stderr
     assert {path.name for path in (tmp_path / "build").iterdir()} == {"openwork_1x1.v", "openwork_1x1.vlt"}
     text = (tmp_path / "build" / "openwork_1x1.v").read_text()
@@ -116,7 +121,7 @@ def test_verilog_is_written_under_its_own_name(tmp_path: Path) -> None:
 
 def test_the_bus_shell_has_the_names_of_the_standard(tmp_path: Path) -> None:
     size = ("--image-words", "64")
-    result = run("verilog", "--preset", "tiny", "--encoding", "csr", "--shell", "axi", *size, "-o", str(tmp_path))
+    result = run(tmp_path, "verilog", "--preset", "tiny", "--encoding", "csr", "--shell", "axi", *size, "-o", ".")
     assert result.returncode == 0, result.stderr
     text = (tmp_path / "openwork_axi_1x1.v").read_text()
     ports = set(re.findall(r"^  (?:input|output) (?:\[\d+:0\] )?(\w+);", text.partition("endmodule")[0], re.M))

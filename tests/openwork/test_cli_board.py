@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.openwork.command_line import run
 from tests.openwork.host.models import inputs_of, small_image
-from tests.openwork.test_cli import run
 
 from openwork.files import write_image
 
@@ -26,7 +26,7 @@ def test_a_port_that_is_not_there(files: Path) -> None:
         ("run", *here, "--backend", "board", "--port", "nowhere", "-o", "outputs.npy"),
         ("compare", *here, "--backends", "golden,board", "--port", "nowhere"),
     ):
-        result = run(*command, cwd=files)
+        result = run(files, *command)
         assert result.returncode == 2
         assert result.stderr.startswith("openwork: there is no port nowhere: is the board plugged in? (ports here: ")
         assert result.stderr.count("\n") == 1
@@ -34,6 +34,6 @@ def test_a_port_that_is_not_there(files: Path) -> None:
 
 
 def test_a_board_without_a_port(files: Path) -> None:
-    result = run("run", "small.image", "--inputs", "inputs.npy", "--backend", "board", "-o", "outputs.npy", cwd=files)
+    result = run(files, "run", "small.image", "--inputs", "inputs.npy", "--backend", "board", "-o", "outputs.npy")
     assert result.returncode == 2
     assert result.stderr == "openwork: the backend board needs the port that the board is on: name it with --port\n"

@@ -1,21 +1,15 @@
 """Commands for boards: what they list, and their refusals."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.openwork.command_line import run
 
 from openwork_fpga.boards.catalogue import BOARDS
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "openwork", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_all_boards_are_listed() -> None:
-    result = run("boards")
+def test_all_boards_are_listed(tmp_path: Path) -> None:
+    result = run(tmp_path, "boards")
     assert result.returncode == 0, result.stderr
     assert all(name in result.stdout for name in BOARDS)
 
@@ -34,7 +28,7 @@ def test_all_boards_are_listed() -> None:
 )
 def test_a_refusal_is_one_sentence_and_status_2(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
     output = ("-o", str(tmp_path / "build")) if arguments[0] == "build" else ()
-    result = run(*arguments, *output)
+    result = run(tmp_path, *arguments, *output)
     assert result.returncode == 2
     assert result.stderr.startswith(sentence) and result.stderr.count("\n") == 1
     assert not list(tmp_path.rglob("*"))
@@ -42,11 +36,11 @@ def test_a_refusal_is_one_sentence_and_status_2(tmp_path: Path, arguments: tuple
 
 def test_a_board_stands_for_its_array(tmp_path: Path) -> None:
     """With its encodings; a preset besides is refused where it is another one."""
-    assert run("verilog", "--board", "tang-nano-9k", "--name", "nano", "-o", str(tmp_path)).returncode == 0
+    assert run(tmp_path, "verilog", "--board", "tang-nano-9k", "--name", "nano", "-o", ".").returncode == 0
     board = BOARDS["tang-nano-9k"]
     text = (tmp_path / "nano.v").read_text()[:2000]
     assert f"{board.config.pes} x {board.config.lanes}" in text
     assert "Weight encodings: csr.\n" in text
-    result = run("verilog", "--board", "tang-nano-9k", "--preset", "ecp5-85k", "-o", str(tmp_path))
+    result = run(tmp_path, "verilog", "--board", "tang-nano-9k", "--preset", "ecp5-85k", "-o", ".")
     assert result.returncode == 2
     assert "tang-nano-9k has the array of the preset gw1nr-9: leave --preset out, or the board" in result.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.openwork.test_cli_networks import run
+from tests.openwork.command_line import run
 
 from openwork.frontend import load
 from openwork.frontend.loading import call

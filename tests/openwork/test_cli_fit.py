@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier, layer, network
-from tests.openwork.test_cli_images import openwork
 
 from openwork.compiler.network import compile_network
 from openwork.files import write_network
@@ -35,8 +35,8 @@ def test_every_board_says_how_fast_it_is_or_what_it_lacks(tmp_path: Path) -> Non
 
 def test_what_does_not_fit_comes_last_with_its_need(tmp_path: Path) -> None:
     steps = (
-        LayerStep(("input",), "a", layer("a", (90, 1, 1), 900, (1, 1))),
-        LayerStep(("a",), "b", layer("b", (900, 1, 1), 9, (1, 1))),
+        LayerStep(("input",), "a", layer("a", (90, 1, 1), 400, (1, 1))),
+        LayerStep(("a",), "b", layer("b", (400, 1, 1), 9, (1, 1))),
     )
     write_network(tmp_path / "a.int8", network((90, 1, 1), *steps))
     status, said = openwork("fit", tmp_path / "a.int8", "--json")

@@ -1,17 +1,14 @@
 """The commands that compile networks and run images, as a person types them."""
 
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier, layer, network
 
 from openwork.backends import BackendError, compare
-from openwork.cli import main
 from openwork.compiler.network import compile_network
 from openwork.files import read_image, write_image, write_network
 from openwork.golden import run_network
@@ -34,20 +31,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     steps = LayerStep(("input",), "a", large[0]), LayerStep(("a",), "b", large[1])
     write_network(path / "large.int8", network((90, 1, 1), *steps))
     return path
-
-
-def openwork(*arguments: object) -> tuple[int, str]:
-    """Exit status, and what the command said."""
-    said = StringIO()
-    before, sys.argv = sys.argv, ["openwork", *map(str, arguments)]
-    try:
-        with redirect_stdout(said), redirect_stderr(said):
-            main()
-    except SystemExit as stop:
-        return int(stop.code or 0), said.getvalue()
-    finally:
-        sys.argv = before
-    return 0, said.getvalue()
 
 
 def test_compile_writes_what_the_compiler_makes(folder: Path) -> None:

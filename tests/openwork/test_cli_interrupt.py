@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 
 # Runs `openwork` with the rest of the arguments, and presses Ctrl-C when a module is about to be imported.
 PRESSED = """
@@ -57,7 +58,7 @@ def environment() -> dict[str, str]:
         "safetensors",
         "torch",
         "torch.nn",
-        "openwork.quantization.quantizer",
+        pytest.param("openwork.quantization.quantizer", marks=pytest.mark.slow),
         "models_here",
     ],
 )
@@ -70,7 +71,7 @@ def test_it_is_one_line_whatever_is_being_imported(folder: Path, module: str) ->
     assert left(folder) == ["models_here.py", "x.npy"]
 
 
-@pytest.mark.parametrize("seconds", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("seconds", slow_but([0.3, 0.5, 1.0], 0.3, 0.5))
 def test_it_is_one_line_whenever_it_comes(folder: Path, seconds: float) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "openwork", *QUANTIZE],

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.openwork.command_line import openwork
 from tests.openwork.files.test_masks import smtx
-from tests.openwork.test_cli_images import openwork
 
 from openwork.activation import Clip
 from openwork.compiler.fetching import fetching

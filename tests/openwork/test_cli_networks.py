@@ -5,17 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.openwork.command_line import run
 from tests.openwork.frontend.zoo import inputs, trained
 
-from openwork.cli import main
 from openwork.files import read_network
 from openwork.frontend import import_module
 from openwork.golden import run_network
@@ -79,35 +76,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[2])]), "COLUMNS": "120"}
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(folder: Path, *arguments: str) -> Result:
-    """A command in this process, which has torch loaded; others start programs."""
-    handler, path, argv = signal.getsignal(signal.SIGINT), Path.cwd(), sys.argv
-    out, err, status = StringIO(), StringIO(), 0
-    try:
-        os.chdir(folder)
-        sys.argv = ["openwork", *arguments]
-        sys.path.insert(0, str(folder))
-        with redirect_stdout(out), redirect_stderr(err):
-            main()
-    except SystemExit as exit:
-        status = exit.code if isinstance(exit.code, int) else 1
-    finally:
-        sys.path.remove(str(folder))
-        signal.signal(signal.SIGINT, handler)
-        os.chdir(path)
-        sys.argv = argv
-    return Result(status, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("name", ["models_here:pooled", "models_here:program", "pooled.pt2"])

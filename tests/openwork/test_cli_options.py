@@ -65,9 +65,12 @@ FREE = {("verilog", "name"), ("program", "bitstream"), ("run", "port"), ("compar
 
 # Runs many commands in one process in which torch cannot be imported.
 LOOP = """
-import io, json, sys, contextlib
+import io, json, sys, contextlib, functools
+import typer.main
 sys.modules["torch"] = None
 from openwork.cli import main
+# The parser of all commands takes most of the time, and it is the same for all of them.
+typer.main.get_command = functools.cache(typer.main.get_command)
 found = []
 for arguments in json.loads(sys.stdin.read()):
     said = io.StringIO()

@@ -14,8 +14,8 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier
-from tests.openwork.test_cli_images import openwork
 
 from openwork.cache import cache_folder
 from openwork.cli import stages, terminal

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.openwork.test_cli_networks import run
+from tests.openwork.command_line import run
+from tests.slow import slow_but
 
 from openwork.compiler.network import compile_network
 from openwork.frontend import FloatNetwork, load
@@ -58,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 METHODS = ["magnitude", "obc", "n-of-m", "channels", "gradual", "proximal", "rigl"]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_but(METHODS, "magnitude", "n-of-m", "channels", "gradual"))
 def test_every_method_writes_a_model_of_the_density(folder: Path, tmp_path: Path, method: str) -> None:
     path = tmp_path / "pruned.pt2"
     arguments = ("--method", method, "--density", "0.5", "--data", "x.npy", "--epochs", "1", "-o", str(path))
@@ -78,6 +79,7 @@ def test_every_method_writes_a_model_of_the_density(folder: Path, tmp_path: Path
         assert torch.equal(layer.weights, other.weights)
 
 
+@pytest.mark.slow
 def test_obc_is_the_method_and_tells_what_it_lost_on_inputs_that_it_did_not_see(folder: Path, tmp_path: Path) -> None:
     images, labels = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     held = np.arange(300) % 5 == 4

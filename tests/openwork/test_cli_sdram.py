@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier, layer, network
-from tests.openwork.test_cli_images import openwork
 
 from openwork.cli.on_board import fetching_table
 from openwork.compiler.fetching import fetching
@@ -92,6 +92,7 @@ def test_refusals_name_need_limit_and_board(folder: Path, monkeypatch: pytest.Mo
     assert not (folder / "a.image").exists()
 
 
+@pytest.mark.slow
 def test_fit_counts_the_sdram(folder: Path) -> None:
     status, said = openwork("fit", folder / "large.int8", "--json")
     found = {one["board"]: one for one in json.loads(said)}

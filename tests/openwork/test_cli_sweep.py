@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.openwork.test_cli_networks import run
+from tests.openwork.command_line import run
 from tests.openwork.test_cli_pruning import MODULE
 
 from openwork.compiler.network import compile_network

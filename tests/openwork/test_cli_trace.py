@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.openwork.command_line import openwork
 from tests.openwork.compiler.test_network import classifier
-from tests.openwork.test_cli_images import openwork
 
 from openwork.compiler.fetching import fetching
 from openwork.compiler.network import compile_network

@@ -54,7 +54,9 @@ def test_a_network_compiles_without_torch(tmp_path: Path) -> None:
     ("module", "extra", "arguments"),
     [
         ("torch", "torch", ["quantize", "torch.nn:Identity", "--calibrate", "x.npy", "-o", "a.int8"]),
-        ("onnx", "onnx", ["quantize", "a.onnx", "--calibrate", "x.npy", "-o", "a.int8"]),
+        pytest.param(
+            "onnx", "onnx", ["quantize", "a.onnx", "--calibrate", "x.npy", "-o", "a.int8"], marks=pytest.mark.slow
+        ),
         ("amaranth", "sim", ["verilog", "--preset", "tiny", "-o", "."]),
         ("matplotlib", "compiler", ["report", "a.image", "-o", "a.html"]),
     ],

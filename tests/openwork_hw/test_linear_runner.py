@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
+from tests.slow import slow_but
 
 from openwork.activation import Table
 from openwork.compiler.network import compile_network
@@ -130,9 +131,9 @@ GOOD = (ImageStatus.GOOD, ImageStatus.GOOD)
     "words",
     [
         pytest.param(with_word(FIRST_RUN, int(LINEAR[FIRST_RUN]) & ~7 | 5), id="a command that there is not"),
-        pytest.param(with_word(RECORD_COUNT, 0), id="no records"),
-        pytest.param(with_word(RECORD_COUNT, 1000), id="more records than rows"),
-        pytest.param(without_end(), id="no end"),
+        pytest.param(with_word(RECORD_COUNT, 0), id="no records", marks=pytest.mark.slow),
+        pytest.param(with_word(RECORD_COUNT, 1000), id="more records than rows", marks=pytest.mark.slow),
+        pytest.param(without_end(), id="no end", marks=pytest.mark.slow),
     ],
 )
 def test_a_program_that_makes_no_sense_ends_and_the_next_one_is_right(words: NDArray[np.uint32]) -> None:
@@ -143,7 +144,7 @@ def test_a_program_that_makes_no_sense_ends_and_the_next_one_is_right(words: NDA
     assert (IMAGE.outputs(np.frombuffer(given, np.int8)) == EXPECTED).all()
 
 
-@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize("compact", slow_but([False, True], True))
 def test_an_activation_table_comes_in_its_place(compact: bool) -> None:
     """Its words follow its command, and those of a pass come behind them."""
     rng = np.random.default_rng(8)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.openwork.compiler.test_network import classifier, decoder, far, layer, network, shrinking
+from tests.slow import slow_but
 
 from openwork.compiler.emit import emit
 from openwork.compiler.errors import CompileError
@@ -73,7 +74,7 @@ def test_every_division_computes_the_golden_models_tensors(found: IntegerNetwork
         check(found, CONFIG, division)
 
 
-@pytest.mark.parametrize("channels", [None, 4])
+@pytest.mark.parametrize("channels", slow_but([None, 4], 4))
 def test_segments_may_have_smaller_groups_and_gather_some_channels_at_a_time(channels: int | None) -> None:
     ways = all_divisions(deep(), SMALLER_GROUPS, 12)
     groups = {tuple(segment.row_groups for segment in one.segments) for one in ways}

@@ -128,11 +128,11 @@ BOMBS: list[tuple[Callable[[], bytes], str]] = [
 @pytest.mark.parametrize(("bomb", "reason"), BOMBS)
 def test_a_small_file_that_asks_for_much_is_refused_at_once(bomb: Callable[[], bytes], reason: str) -> None:
     content = bomb()
-    began = time.monotonic()
+    began = time.process_time()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(FileError, match=rf"x\.int8 holds a network that is too large: .*{reason}"):
         decode_network(content, "x.int8")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 18  # 256 MiB, in KiB
 
 

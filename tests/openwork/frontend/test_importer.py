@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from tests.openwork.frontend.zoo import MODELS, inputs, trained
+from tests.slow import slow_but
 from torch import nn
 from torch.nn import functional
 
@@ -36,7 +37,7 @@ def test_the_network_computes_what_the_model_does(name: str) -> None:
     assert difference(model, batch, network.run(batch)) < 1e-12
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, "residual", "joined"))
 def test_decomposed_programs_and_open_batches_are_taken_too(name: str) -> None:
     model, batch = trained(name).eval(), inputs(name, 5)
     dynamic = torch.export.export(model, (batch,), dynamic_shapes=({0: torch.export.Dim("batch")},))

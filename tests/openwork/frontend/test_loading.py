@@ -22,6 +22,7 @@ from tests.openwork.frontend.archives import (
     with_two_directories,
 )
 from tests.openwork.frontend.zoo import inputs, trained
+from tests.slow import slow_but
 from torch import nn
 
 import openwork
@@ -96,7 +97,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", slow_but(SHAPES, "batch", "all"))
 def test_what_torch_export_writes_is_loaded_whatever_is_open_in_it(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(2)
     model, batch = Sized().eval(), torch.rand(4, 2, 32, 32)
@@ -194,7 +195,7 @@ def test_bombs_are_refused_before_they_are_unpacked(content: bytes, tmp_path: Pa
     parts = members_of(content)
     folder = parts[0][0].partition("/")[0]
     zeros = (f"{folder}/data/weights/weight_99", bytes(200 << 20))
-    started = time.monotonic()
+    started = time.process_time()
     assert "would unpack to" in refusal(archive_of([*parts, zeros], method=8), tmp_path)
     many = [(f"{folder}/extra/{number}", b"") for number in range(20_001)]
     assert "20,000 are possible" in refusal(archive_of([*parts, *many]), tmp_path)
@@ -204,7 +205,7 @@ def test_bombs_are_refused_before_they_are_unpacked(content: bytes, tmp_path: Pa
         start = liar.rindex(mark) + place
         liar[start : start + 4] = (4).to_bytes(4, "little")
     assert "unpacks to another size" in refusal(bytes(liar), tmp_path)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def sizes_of(document: Document) -> list[Document]:
@@ -247,9 +248,9 @@ def with_size(content: bytes, expression: str) -> bytes:
     ],
 )
 def test_sizes_that_explode_are_refused_at_once(expression: str, content: bytes, tmp_path: Path) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert "holds a size that is more than arithmetic" in refusal(with_size(content, expression), tmp_path)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_no_expression_is_evaluated(content: bytes, tmp_path: Path) -> None:

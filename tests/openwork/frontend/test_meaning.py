@@ -4,12 +4,14 @@ import io
 import math
 import threading
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tests.openwork.frontend.alias_programs import AliasProgram
+from tests.slow import slow_but
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
@@ -121,8 +123,30 @@ IN_PLACE: dict[str, Callable[[torch.Tensor], object]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", IN_PLACE)
-@pytest.mark.parametrize("read", ["base", "view before", "view after"])
+OF_EACH_KIND = (
+    "slice",
+    "flatten",
+    "detach",
+    "transpose",
+    "chunk",
+    "select",
+    "set item of a mask",
+    "copy",
+    "index put",
+    "swap",
+)
+"""Views of each kind, and changes of each kind."""
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    slow_but(
+        product(["base", "view before", "view after"], IN_PLACE),
+        *product(["view before"], OF_EACH_KIND),
+        ("base", "out"),
+        ("view after", "batch norm's own"),
+    ),
+)
 def test_what_is_changed_in_place_is_seen_by_all_that_share_it(name: str, read: str) -> None:
     def function(self: Written, images: torch.Tensor) -> torch.Tensor:
         maps = self.first(images)
@@ -332,8 +356,15 @@ def with_attribute(value: object) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("ran", [False, True])
+@pytest.mark.parametrize(
+    ("name", "ran"),
+    slow_but(
+        product(MODULES, [False, True]),
+        *product(["masks of torch.nn.utils.prune", "weight_norm", "hooks", "tied weights", "batch norm"], [False]),
+        ("a kept activation", True),
+        ("weights of other layouts", True),
+    ),
+)
 def test_a_users_module_is_taken_as_it_is_and_stays_so(name: str, ran: bool) -> None:
     torch.manual_seed(1)
     model, batch = MODULES[name](), batch_of(20)
@@ -453,7 +484,7 @@ def test_a_graph_that_lies_is_found_by_comparing() -> None:
         import_module(Written(function), batch_of(1))
 
 
-@pytest.mark.parametrize("seeds", [range(25), pytest.param(range(25, 300), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", slow_but([range(10), range(10, 300)], range(10)))
 def test_random_programs_full_of_aliases(seeds: range) -> None:
     taken = 0
     for seed in seeds:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from tests.slow import slow_but
 from torch import nn
 
 import openwork
@@ -85,7 +86,10 @@ def test_values_are_moved_as_pytorch_moves_them(name: str) -> None:
     assert network.tail is None and [step.output for step in network.steps] == steps
 
 
-@pytest.mark.parametrize("name", ["a channel shuffle", "focus", "a list of channels", "flattened and back"])
+ANY_BATCH = ("a channel shuffle", "focus", "a list of channels", "flattened and back")
+
+
+@pytest.mark.parametrize("name", slow_but(ANY_BATCH, "focus", "flattened and back"))
 def test_of_every_size_of_the_batch(name: str) -> None:
     model = Moved(MOVES[name][0]).eval()
     open_batch = ({0: torch.export.Dim("batch", min=1, max=64)},)

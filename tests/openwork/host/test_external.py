@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.openwork.host.models import EXTERNAL, SCRATCHPAD_WORDS, Desk, inputs_of, small_image
+from tests.slow import slow_but
 
 from openwork.golden import run_network
 from openwork.host import Board, HostError
@@ -66,19 +67,19 @@ def test_every_word_of_the_header_decides_whether_it_is_there(monkeypatch: pytes
             assert sent_by_load(desk, board) > 4 * len(WORDS)
 
 
-def test_a_damaged_transfer_is_named_and_the_next_run_is_right() -> None:
-    rng = np.random.default_rng(1)
-    for number, start in enumerate(starts()):
-        desk = Desk(IMAGE, INPUTS, EXTERNAL)
-        with desk.open() as board:
-            board.load(IMAGE)
-            place = start + TRANSFER_WORDS + int(rng.integers(len(TRANSFERS[number].words)))
-            desk.board.array.memory[place] ^= np.uint32(1 << int(rng.integers(32)))
-            part = f"transfer {number}" if number else "the header or transfer 0"
-            with pytest.raises(HostError, match=f"{part} of the image is damaged in the board's external memory"):
-                board.run(INPUTS)
-            board.load(IMAGE)
-            assert (board.run(INPUTS) == EXPECTED).all()
+@pytest.mark.parametrize("number", slow_but(range(len(TRANSFERS)), 0, 5))
+def test_a_damaged_transfer_is_named_and_the_next_run_is_right(number: int) -> None:
+    rng = np.random.default_rng([1, number])
+    desk = Desk(IMAGE, INPUTS, EXTERNAL)
+    with desk.open() as board:
+        board.load(IMAGE)
+        place = starts()[number] + TRANSFER_WORDS + int(rng.integers(len(TRANSFERS[number].words)))
+        desk.board.array.memory[place] ^= np.uint32(1 << int(rng.integers(32)))
+        part = f"transfer {number}" if number else "the header or transfer 0"
+        with pytest.raises(HostError, match=f"{part} of the image is damaged in the board's external memory"):
+            board.run(INPUTS)
+        board.load(IMAGE)
+        assert (board.run(INPUTS) == EXPECTED).all()
 
 
 @pytest.mark.parametrize(

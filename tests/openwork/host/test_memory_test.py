@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.openwork.command_line import openwork
 from tests.openwork.host.models import EXTERNAL
 from tests.openwork.host.test_selftest import Worker, checks_of
-from tests.openwork.test_cli_images import openwork
 
 from openwork.host import Board
 from openwork.host.checks import Check

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 
 from openwork.frontend import import_module
@@ -46,6 +47,7 @@ def test_short_training_is_deterministic_and_shows_progress() -> None:
         assert np.array_equal(one.weights, other.weights) and np.array_equal(one.bias, other.bias)
 
 
+@pytest.mark.slow
 def test_prepared_model_is_sparse_and_accurate() -> None:
     prepared = digits.prepare()
     assert prepared.accuracies["int8"] > 0.95

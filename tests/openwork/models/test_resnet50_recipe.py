@@ -42,6 +42,7 @@ def test_the_recipe_runs_from_a_folder_to_a_pruned_program(tmp_path: Path) -> No
     assert output.stat().st_size > 1_000_000
 
 
+@pytest.mark.slow
 def test_what_is_missing_gets_a_sentence(tmp_path: Path) -> None:
     result = run(str(tmp_path), str(tmp_path / "dense.safetensors"), "-o", str(tmp_path / "pruned.pt2"))
     assert result.returncode == 2

@@ -37,6 +37,7 @@ def test_a_task_that_fails_lets_the_others_run(tmp_path: Path) -> None:
     assert made(tmp_path) == {"0": 1, "1": 1}
 
 
+@pytest.mark.slow
 def test_a_lost_worker_loses_nothing_but_time(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     several = [*tasks(tmp_path), Task("lost", deadly, (str(tmp_path), 99))]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.netlist.networks import small_network
+from tests.slow import slow_but
 
 from openwork.compiler.network import compile_network
 from openwork.records import Origin, read_record
@@ -34,7 +35,7 @@ def needs_nextpnr(board: Board) -> None:
         pytest.skip(f"{board.device.family.nextpnr} is not installed")
 
 
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", slow_but(BOARDS, "icebreaker", "ulx3s-85f", "tang-nano-9k"))
 def test_every_board_has_its_pins(name: str) -> None:
     board = replace(BOARDS[name], preset="tiny", receive_bytes=256, result_bytes=256)
     if board.flash_byte is None:

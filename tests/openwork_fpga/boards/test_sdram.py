@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
+from tests.slow import slow_but
 
 from openwork_fpga.boards.bitstream import write_netlist
 from openwork_fpga.boards.catalogue import BOARDS
@@ -61,7 +62,7 @@ def test_a_faster_clock_leaves_time_at_an_earlier_phase_alone() -> None:
     assert margins(config, BOARDS["ulx3s-85f"].sdram_phase).least < 0
 
 
-@pytest.mark.parametrize("name", ["ulx3s-85f", "colorlight-i5"])
+@pytest.mark.parametrize("name", slow_but(["ulx3s-85f", "colorlight-i5"], "ulx3s-85f"))
 def test_every_pin_of_a_chip_has_its_place_its_drive_and_a_register_beside_it(name: str, tmp_path: Path) -> None:
     board = BOARDS[name]
     write_netlist(board, tmp_path, tester=True)  # refuses a pin that is not as it must be
@@ -75,6 +76,15 @@ def test_every_pin_of_a_chip_has_its_place_its_drive_and_a_register_beside_it(na
     # A data pin has one to send, one to let go and one to receive.
     assert found == {"output": commands + masks + 2 * data, "input": data}
     assert sum(cell["type"] == "ODDRX1F" for cell in cells) == 1
+
+
+@pytest.fixture(scope="module")
+def places_of_pins() -> str:
+    """The constraints of a board with an SDRAM chip."""
+    board = BOARDS["ulx3s-85f"]
+    files = board.platform().build(BoardTop(board, tester=True), do_build=False, emit_src=False).files
+    text: str = files["top.lpf"]
+    return text
 
 
 @pytest.mark.parametrize(
@@ -100,15 +110,13 @@ def test_every_pin_of_a_chip_has_its_place_its_drive_and_a_register_beside_it(na
         ),
     ],
 )
-def test_a_pin_that_is_not_as_it_must_be_is_found(was: str, now: str, complaint: str) -> None:
-    board = BOARDS["ulx3s-85f"]
-    text = board.platform().build(BoardTop(board, tester=True), do_build=False, emit_src=False).files["top.lpf"]
-    places = re.findall(r'LOCATE COMP "(\w+)(?:\[(\d+)\])?"', text)
+def test_a_pin_that_is_not_as_it_must_be_is_found(places_of_pins: str, was: str, now: str, complaint: str) -> None:
+    places = re.findall(r'LOCATE COMP "(\w+)(?:\[(\d+)\])?"', places_of_pins)
     widths = Counter(name for name, _ in places)
     ports = {name: {"bits": list(range(width))} for name, width in widths.items()}
     netlist = {"modules": {"top": {"ports": ports}}}
-    assert pin_complaints(text, netlist, RESOURCE) == []
-    changed, count = re.subn(was, now, text)
+    assert pin_complaints(places_of_pins, netlist, RESOURCE) == []
+    changed, count = re.subn(was, now, places_of_pins)
     assert count == 1
     found = pin_complaints(changed, netlist, RESOURCE)
     assert len(found) == 1 and re.fullmatch(complaint, found[0]), found

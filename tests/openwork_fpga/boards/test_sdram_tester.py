@@ -7,6 +7,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from tests.openwork_hw.simulated import simulated
+from tests.slow import slow_but
 
 from openwork_dv.sdram.chip import SdramModel
 from openwork_fpga.boards.sdram_tester import SdramTester
@@ -56,7 +57,7 @@ async def heard(ctx: Any, dut: Wired) -> str:
     return chr(value)
 
 
-@pytest.mark.parametrize("fault", [{"stuck": 0x0800}, {"cut": 1}])
+@pytest.mark.parametrize("fault", slow_but([{"stuck": 0x0800}, {"cut": 1}], {"cut": 1}))
 def test_a_fault_is_told_while_it_is_there(fault: dict[str, int]) -> None:
     dut = Wired()
 

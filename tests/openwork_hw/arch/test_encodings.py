@@ -69,6 +69,6 @@ def test_packed_is_within_five_percent_of_the_entropy_bound(density: float) -> N
 def test_a_million_nonzeros_take_seconds(encoding: Encoding) -> None:
     layout = ColumnLayout(taps=9, channels=500)
     rows = random_rows(np.random.default_rng(2), layout, 2200, 0.1)
-    start = time.perf_counter()
+    start = time.process_time()
     encodings.encode(encoding, rows, layout)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from tests.slow import slow_but
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import StreamErrorKind
@@ -132,7 +133,7 @@ def expected_beats(rows: list[Row], hold: int) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3, 0.9])
-@pytest.mark.parametrize("hold", [1, 2, 7, 16])
+@pytest.mark.parametrize("hold", slow_but([1, 2, 7, 16], 1, 2))
 def test_rows_are_replayed_pixel_by_pixel(hold: int, stall: float) -> None:
     rng = np.random.default_rng(hold)
     rows = random_rows(rng, 25, longest=16)
@@ -150,7 +151,7 @@ def test_a_row_longer_than_the_ring_streams_through_when_hold_is_one() -> None:
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 8])
-@pytest.mark.parametrize("hold", [1, 3, 16])
+@pytest.mark.parametrize("hold", slow_but([1, 3, 16], 1, 3))
 def test_a_row_takes_its_nonzeros_or_the_lanes_without_a_bubble(lanes: int, hold: int) -> None:
     config = replace(CONFIG, lanes=lanes)
     rows = random_rows(np.random.default_rng(lanes), 60, longest=12)

@@ -60,6 +60,11 @@ def run_streams(
     runs: list[Run] = []
 
     async def bench(ctx: Any) -> None:
+        # Ports are looked up once and set only where they change: most of the time goes into that.
+        words_valid, words_ready, word = dut.i_words.valid, dut.i_words.ready, dut.i_words.payload
+        beats_valid, beats_ready, beat_port = dut.o.valid, dut.o.ready, dut.o.payload.as_value()
+        ended, layout = getattr(dut, end), dut.o.payload.shape()
+        was_ready: bool | None = None
         for index, (words, values) in enumerate(zip(streams, settings, strict=True)):
             run = Run()
             runs.append(run)
@@ -67,23 +72,27 @@ def run_streams(
             for name, value in values.items():
                 ctx.set(getattr(dut, name), value)
             ctx.set(getattr(dut, begin), 1)
-            ctx.set(dut.i_words.valid, 0)
+            ctx.set(words_valid, 0)
             await ctx.tick()
             ctx.set(getattr(dut, begin), 0)
             sent = 0
-            offering = False
-            waiting: Any = None
+            offering = was_offering = False
+            waiting: int | None = None
             limit = int(spare_cycles + 10 * len(words) / min(word_rate, beat_rate))
             for cycle in range(limit):
-                offering = sent < len(words) and (offering or random.random() < word_rate)
-                ctx.set(dut.i_words.valid, offering)
-                if offering:
-                    ctx.set(dut.i_words.payload, {"data": words[sent], "last": sent == len(words) - 1})
+                if not offering and sent < len(words) and random.random() < word_rate:
+                    offering = True
+                    ctx.set(word, {"data": words[sent], "last": sent == len(words) - 1})
+                if offering != was_offering:
+                    ctx.set(words_valid, offering)
+                    was_offering = offering
                 ready = random.random() < beat_rate
-                ctx.set(dut.o.ready, ready)
-                valid = ctx.get(dut.o.valid)
+                if ready != was_ready:
+                    ctx.set(beats_ready, ready)
+                    was_ready = ready
+                valid = ctx.get(beats_valid)
                 if valid:
-                    beat = ctx.get(dut.o.payload)
+                    beat = ctx.get(beat_port)
                     if waiting is None:
                         run.offered.append(cycle)
                     else:
@@ -91,12 +100,12 @@ def run_streams(
                     waiting = beat
                 else:
                     assert waiting is None, "an offered beat was taken back"
-                finished = ctx.get(getattr(dut, end))
+                finished = ctx.get(ended)
                 if valid and ready:
-                    run.beats.append({name: int(waiting[name]) for name, _ in dut.o.payload.shape()})
+                    run.beats.append({name: int(layout.from_bits(beat)[name]) for name, _ in layout})
                     run.accepted.append(cycle)
                     waiting = None
-                if offering and ctx.get(dut.i_words.ready):
+                if offering and ctx.get(words_ready):
                     run.words_taken.append(cycle)
                     sent += 1
                     offering = False

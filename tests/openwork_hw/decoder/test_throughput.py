@@ -1,10 +1,12 @@
 """Each decoder keeps its rate: cycles are counted exactly."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.slow import slow_but
 
 from openwork_dv.weight_stimulus import random_rows
 from openwork_hw.arch import encodings, packed
@@ -54,8 +56,10 @@ def hard_stream(rng: np.random.Generator, quotients: str) -> tuple[SparseRows, C
     return rows, layout, rice
 
 
-@pytest.mark.parametrize("quotients", ["longest", "shortest", "both", "all"])
-@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize(
+    ("quotients", "stall"),
+    slow_but(product(["longest", "shortest", "both", "all"], [0.0, 0.4]), ("all", 0.4)),
+)
 def test_packed_never_starves(
     simulate: Simulate, monkeypatch: pytest.MonkeyPatch, quotients: str, stall: float
 ) -> None:

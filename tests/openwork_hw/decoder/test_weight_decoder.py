@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.slow import slow_but
 
 from openwork_dv.weight_stimulus import corrupt, random_rows
 from openwork_hw.arch import encodings
@@ -61,10 +62,12 @@ def random_case(generator: np.random.Generator) -> tuple[SparseRows, ColumnLayou
 
 
 @each_encoding
-@pytest.mark.parametrize("alone", [True, False], ids=["alone", "with_others"])
-def test_legal_streams_one_after_the_other_with_stalls(simulate: Simulate, encoding: Encoding, alone: bool) -> None:
+@pytest.mark.parametrize(("alone", "count"), slow_but([(True, 4), (True, 12), (False, 12)], (True, 4)))
+def test_legal_streams_one_after_the_other_with_stalls(
+    simulate: Simulate, encoding: Encoding, alone: bool, count: int
+) -> None:
     generator = np.random.default_rng(1)
-    cases = [random_case(generator) for _ in range(12)]
+    cases = [random_case(generator) for _ in range(count)]
     streams = [encodings.encode(encoding, rows, layout) for rows, layout in cases]
     built = (encoding,) if alone else tuple(Encoding)
     results = run(simulate, streams, [layout for _, layout in cases], built, seed=1)
@@ -105,8 +108,9 @@ def compare_corrupted(simulate: Simulate, encoding: Encoding, count: int, seed: 
 
 
 @each_encoding
-def test_corrupted_streams(simulate: Simulate, encoding: Encoding) -> None:
-    seen = compare_corrupted(simulate, encoding, count=60, seed=2)
+@pytest.mark.parametrize("count", slow_but([25, 60], 25))
+def test_corrupted_streams(simulate: Simulate, encoding: Encoding, count: int) -> None:
+    seen = compare_corrupted(simulate, encoding, count, seed=2)
     assert {StreamErrorKind.COLUMN, StreamErrorKind.LENGTH, StreamErrorKind.TRUNCATED} <= seen
 
 

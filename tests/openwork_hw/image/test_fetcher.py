@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.openwork.compiler.test_network import classifier
 from tests.openwork_hw.arch.test_external_image import rebuilt, smallest_scratchpad
 from tests.openwork_hw.simulated import simulated
+from tests.slow import slow_but
 
 from openwork.compiler.network import compile_network
 from openwork_hw.arch.config import PRESETS
@@ -93,7 +94,7 @@ def fetch(
     return seen
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.4])
+@pytest.mark.parametrize("pause", slow_but([0.0, 0.4], 0.4))
 def test_every_write_and_every_announcement_is_right(pause: float, seed: int) -> None:
     words, size = image()
     transfers = check_external_words(words, CONFIG, size)
@@ -157,13 +158,14 @@ def test_a_wrong_header_is_found(place: int, change: int, status: ImageStatus, s
     assert fetch(headed(place, word), dry=True, seed=seed).status is status
 
 
-def test_any_flipped_bit_is_found_before_a_command_that_could_use_it(seed: int) -> None:
+@pytest.mark.parametrize("number", slow_but([1, 6], 1))
+def test_any_flipped_bit_is_found_before_a_command_that_could_use_it(number: int, seed: int) -> None:
     """In dry runs and in others; whatever has been announced before is whole."""
     words, size = image()
     random = Random(seed)
     transfers = check_external_words(words, CONFIG, size)
     whole = fetch(words, dry=False, seed=seed)
-    for _ in range(6):
+    for _ in range(number):
         place = random.randrange(9, len(words))
         damaged = words.copy()
         damaged[place] ^= np.uint32(1 << random.randrange(32))

@@ -1,5 +1,6 @@
 """Pieces of maps to the model of an SDRAM chip and back, while an image is read in order and single words come in between."""
 
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -8,6 +9,7 @@ from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from tests.openwork_hw.memory.test_sdram_controller import CONFIGS
 from tests.openwork_hw.memory.test_sdram_words import content, fill, handed, run
+from tests.slow import slow_but
 
 from openwork_dv.sdram.chip import SdramModel
 from openwork_hw.arch.sdram import SdramConfig
@@ -51,8 +53,10 @@ def random_pieces(random: Random, first: int, last: int, number: int) -> list[tu
     return pieces
 
 
-@pytest.mark.parametrize("name", ["16 bits, CAS latency 2", "32 bits"])
-@pytest.mark.parametrize("pause", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("name", "pause"),
+    slow_but(product(["16 bits, CAS latency 2", "32 bits"], [0.0, 0.6]), ("16 bits, CAS latency 2", 0.6)),
+)
 def test_bytes_come_back_from_wherever_they_were_put(name: str, pause: float, seed: int) -> None:
     config = CONFIGS[name]
     system = MapSystem(config)
@@ -115,6 +119,7 @@ def test_bytes_come_back_from_wherever_they_were_put(name: str, pause: float, se
     run(system, bench, offer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [48, 64, 231])
 def test_there_is_no_gap_between_pieces_that_load(count: int) -> None:
     system = MapSystem(CONFIGS["16 bits, CAS latency 2"])

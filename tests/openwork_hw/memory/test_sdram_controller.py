@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.slow import slow_but
 
 from openwork_dv.formal.mutants import around, mutant
 from openwork_dv.sdram.system import SdramSystem, Served, serve
@@ -69,7 +70,7 @@ def check_words(served: Served, expected: list[list[int | None]]) -> None:
         ]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", slow_but(CONFIGS, "16 bits, CAS latency 2", "32 bits"))
 def test_every_beat_comes_in_the_cycle_that_was_predicted(name: str, seed: int) -> None:
     config = CONFIGS[name]
     random = Random(f"{seed} {name}")
@@ -83,7 +84,7 @@ def test_every_beat_comes_in_the_cycle_that_was_predicted(name: str, seed: int) 
     assert served.taken == [burst.last for burst in bursts]
 
 
-@pytest.mark.parametrize("stall", [0.3, 0.97])
+@pytest.mark.parametrize("stall", slow_but([0.3, 0.97], 0.3))
 def test_a_write_that_waits_for_its_words_delays_no_refresh(stall: float, seed: int) -> None:
     config = CONFIGS["16 bits, CAS latency 2"]
     random = Random(seed)
@@ -94,6 +95,7 @@ def test_a_write_that_waits_for_its_words_delays_no_refresh(stall: float, seed: 
     check_words(served, expected)
 
 
+@pytest.mark.slow
 def test_the_same_requests_take_the_same_cycles_whenever_they_come(seed: int) -> None:
     config = CONFIGS["16 bits, CAS latency 3"]
     random = Random(seed)
@@ -147,14 +149,14 @@ def broken_config(config: SdramConfig, name: str, change: int) -> SdramConfig:
     return kind(config.chip, config.clock_hz)
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.9])
+@pytest.mark.parametrize("stall", slow_but([0.0, 0.9], 0.0))
 def test_a_controller_that_is_right_about_all_of_them_is_not_complained_about(stall: float) -> None:
     config = CONFIGS["16 bits, CAS latency 2"]
     requests, words = busy_requests(config)
     assert serve(SdramSystem(config), config, requests, words, stall=stall).violations == []
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", slow_but(BROKEN, "trcd"))
 def test_a_controller_that_is_wrong_about_one_figure_is_found(name: str) -> None:
     config = CONFIGS["16 bits, CAS latency 3" if name == "cas" else "16 bits, CAS latency 2"]
     change, said = BROKEN[name]
@@ -163,7 +165,7 @@ def test_a_controller_that_is_wrong_about_one_figure_is_found(name: str) -> None
     assert said in serve(system, config, requests, words).violations
 
 
-@pytest.mark.parametrize("name", LONGER)
+@pytest.mark.parametrize("name", slow_but(LONGER, "tras"))
 def test_a_chip_that_is_slower_than_the_controller_knows_is_found(name: str) -> None:
     config = CONFIGS["16 bits, CAS latency 2"]
     requests, words = busy_requests(config)

@@ -1,5 +1,6 @@
 """Words of 32 bits out of the model of an SDRAM chip: each the right one, in the cycle predicted, whatever comes in between."""
 
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -8,6 +9,7 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from tests.openwork_hw.memory.test_sdram_controller import CONFIGS
+from tests.slow import slow_but
 
 from openwork_dv.sdram.chip import SdramModel
 from openwork_dv.sdram.violations import violated
@@ -65,8 +67,13 @@ async def fill(ctx: Any, system: System, addresses: range) -> None:
         await handed(ctx, system.words.i_writes, {"address": address, "word": content(address)})
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.7])
-@pytest.mark.parametrize("name", ["16 bits, CAS latency 2", "16 bits, CAS latency 3", "32 bits"])
+@pytest.mark.parametrize(
+    ("name", "pause"),
+    slow_but(
+        product(["16 bits, CAS latency 2", "16 bits, CAS latency 3", "32 bits"], [0.0, 0.7]),
+        ("16 bits, CAS latency 2", 0.7),
+    ),
+)
 def test_words_come_in_the_cycles_predicted(name: str, pause: float, seed: int) -> None:
     """From two starts, the second near the chip's end, with a reader that pauses for long and for short."""
     config = CONFIGS[name]
@@ -108,6 +115,7 @@ def test_words_come_in_the_cycles_predicted(name: str, pause: float, seed: int) 
     run(system, bench)
 
 
+@pytest.mark.slow
 def test_writes_and_peeks_come_in_between(seed: int) -> None:
     config = CONFIGS["16 bits, CAS latency 2"]
     system = System(config)

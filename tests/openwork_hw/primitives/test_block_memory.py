@@ -7,22 +7,30 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
+from tests.slow import slow_but
 
 from openwork_fpga import yosys
 from openwork_hw.arch.config import ConfigError, Technology
 from openwork_hw.primitives.block_memory import BlockMemory
 
-CASES = [
-    *((Technology.GENERIC, 19, 100),),
-    *((Technology.ECP5, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
-    *((Technology.ECP5, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
+BLOCKS = [
+    (technology, width, depth)
+    for technology in (Technology.ECP5, Technology.GOWIN)
+    for width, depth in [(36, 512), (37, 300), (19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]
+]
+"""Parts of 16,384 bits and more: a simulator takes seconds to fill those of few bits each."""
+SMALL = [
+    (Technology.GENERIC, 19, 100),
     *((Technology.ICE40, width, depth) for width, depth in [(17, 256), (9, 512), (5, 1000), (3, 2048), (1, 2)]),
-    *((Technology.GOWIN, width, depth) for width, depth in [(36, 512), (37, 300), (1, 2)]),
-    *((Technology.GOWIN, width, depth) for width, depth in [(19, 1024), (17, 2048), (5, 4096), (3, 8192), (2, 16384)]),
+    (Technology.ECP5, 1, 2),
+    (Technology.GOWIN, 1, 2),
 ]
 
 
-@pytest.mark.parametrize(("technology", "width", "depth"), CASES)
+@pytest.mark.parametrize(
+    ("technology", "width", "depth"),
+    slow_but([*SMALL, *BLOCKS], *SMALL, (Technology.ECP5, 36, 512), (Technology.GOWIN, 36, 512)),
+)
 def test_reads_what_was_written(
     run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
 ) -> None:
@@ -88,7 +96,9 @@ def test_a_port_that_cannot_read_is_refused() -> None:
 
 
 @pytest.mark.parametrize("technology", [Technology.ECP5, Technology.GOWIN])
-@pytest.mark.parametrize(("width", "depth"), [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)])
+@pytest.mark.parametrize(
+    ("width", "depth"), slow_but([(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)], (36, 512))
+)
 def test_starts_as_a_memory_that_yosys_makes(tmp_path: Path, technology: Technology, width: int, depth: int) -> None:
     """The places of bits in a memory are Yosys's, whose memories have been seen on real parts."""
     generator = random.Random(width)

@@ -12,6 +12,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from tests.openwork_hw.primitives.conftest import MODELS, ice40_models
+from tests.slow import slow_but
 
 from openwork_dv.netlist.levels import ecp5_routed
 from openwork_hw.arch.config import ArrayConfig, Technology
@@ -140,16 +141,16 @@ def test_routed_cells_do_what_the_plain_ones_do(
         assert None not in values[40:]
 
 
+@pytest.mark.parametrize(("width", "depth"), slow_but([(32, 1024), (9, 2048), (8, 4096)], (9, 2048)))
 def test_a_block_memory_holds_its_contents_from_the_start(
-    run_icarus: Callable[..., dict[str, list[int | None]]], tmp_path: Path
+    run_icarus: Callable[..., dict[str, list[int | None]]], width: int, depth: int, tmp_path: Path
 ) -> None:
-    generator = random.Random("contents")
-    for width, depth in ((32, 1024), (9, 2048), (8, 4096)):
-        words = [generator.getrandbits(width) for _ in range(depth)]
-        addresses = [0, depth - 1, *(generator.randrange(depth) for _ in range(200))]
-        values = run_icarus(Table(words, width), {"address": addresses}, SYNTHESIZED)["value"]
-        assert "DP16KD" in (tmp_path / "dut.v").read_text()
-        assert values[1:] == [words[address] for address in addresses[:-1]]
+    generator = random.Random(f"contents {width}")
+    words = [generator.getrandbits(width) for _ in range(depth)]
+    addresses = [0, depth - 1, *(generator.randrange(depth) for _ in range(200))]
+    values = run_icarus(Table(words, width), {"address": addresses}, SYNTHESIZED)["value"]
+    assert "DP16KD" in (tmp_path / "dut.v").read_text()
+    assert values[1:] == [words[address] for address in addresses[:-1]]
 
 
 SPRAM_BENCH = """module bench;

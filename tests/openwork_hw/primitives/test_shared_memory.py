@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from tests.slow import slow_but
 
 from openwork_hw.arch.config import ConfigError, Technology
 from openwork_hw.primitives.shared_memory import SharedMemory
@@ -11,8 +12,13 @@ from openwork_hw.primitives.shared_memory import SharedMemory
 CYCLES = 400
 
 
-@pytest.mark.parametrize("technology", list(Technology))
-@pytest.mark.parametrize(("width", "depth"), [(8, 256), (9, 20)])
+SIZES = [(8, 256), (9, 20)]
+CASES = [(technology, *size) for technology in Technology for size in SIZES]
+SLOW = [(Technology.GOWIN, *size) for size in SIZES]
+"""A simulator fills the whole part: that takes seconds."""
+
+
+@pytest.mark.parametrize(("technology", "width", "depth"), slow_but(CASES, *(one for one in CASES if one not in SLOW)))
 def test_both_readers_get_what_was_written(
     run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.openwork_hw.simulated import simulated
+from tests.slow import slow_but
 
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.link import HEADER, MARKER, RESPONSE_HEADER, Identity, Kind, encode_identity
@@ -26,7 +27,7 @@ def response(kind: Kind, address: int, payload: bytes) -> bytes:
     return RESPONSE_HEADER.pack(MARKER, SESSION, EXPECTED, kind, address & 0xFFFF, len(payload)) + payload
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.6])
+@pytest.mark.parametrize("stall", slow_but([0.0, 0.6], 0.6))
 def test_every_kind_of_request_is_carried_out(stall: float) -> None:
     dut = RequestServer(IDENTITY)
     rng = np.random.default_rng(8)
