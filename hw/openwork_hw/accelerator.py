@@ -1,6 +1,6 @@
 """The array: commands and streams come in, outputs and reports go out. Wiring only, in the order of the data."""
 
-from amaranth.hdl import Elaboratable, Module, signed
+from amaranth.hdl import Elaboratable, Module, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from openwork_hw.array.chain import Chain
 from openwork_hw.array.payloads import RowRecordLayout, TapEntryLayout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.sequencer import Sequencer
-from openwork_hw.sequencing.payloads import CommandLayout, Report
+from openwork_hw.sequencing.payloads import CommandLayout, Report, map_ports
 
 
 class Accelerator(wiring.Component):
@@ -31,6 +31,7 @@ class Accelerator(wiring.Component):
         i_words : in, one stream of WeightWord per PE of config.feeders
         i_records : in, one stream of RowRecordLayout(config) per PE of config.feeders
         o_features : out, stream of signed 8
+        i_maps, o_maps, maps_busy, maps_move : as Sequencer's; in an array with map stations only
         o_reports : out, stream of Report(config)
     Timing
         One clock. `openwork.compiler.predict` predicts the cycles of a RUN exactly, if no input stalls.
@@ -49,6 +50,10 @@ class Accelerator(wiring.Component):
     i_words: list[stream.Interface]
     i_records: list[stream.Interface]
     o_features: stream.Interface
+    i_maps: stream.Interface
+    o_maps: stream.Interface
+    maps_busy: Value
+    maps_move: Value
     o_reports: stream.Interface
 
     def __init__(self, config: ArrayConfig, *, encodings: tuple[Encoding, ...] | None = None) -> None:
@@ -66,6 +71,7 @@ class Accelerator(wiring.Component):
                 "o_reports": Out(stream.Signature(Report(config))),
             }
             | ({"i_table": In(stream.Signature(signed(8)))} if config.activation_tables else {})
+            | (map_ports() if config.map_stations else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -84,5 +90,9 @@ class Accelerator(wiring.Component):
             wiring.connect(m, wiring.flipped(self.i_records[feeder]), chain.i_records[feeder])
         wiring.connect(m, chain.o, sequencer.i_chain)
         wiring.connect(m, sequencer.o_features, wiring.flipped(self.o_features))
+        if self._config.map_stations:
+            wiring.connect(m, wiring.flipped(self.i_maps), sequencer.i_maps)
+            wiring.connect(m, sequencer.o_maps, wiring.flipped(self.o_maps))
+            m.d.comb += [self.maps_busy.eq(sequencer.maps_busy), self.maps_move.eq(sequencer.maps_move)]
         wiring.connect(m, sequencer.o_reports, wiring.flipped(self.o_reports))
         return m

@@ -1,6 +1,6 @@
 """The top for boards with an external memory: it fetches an image into its scratchpad and runs it by itself. Wiring only."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signed
+from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal, signed
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,7 +41,7 @@ class ExternalRunner(wiring.Component):
     Timing
         Each command takes as many cycles as with an ImageRunner. `arch.fetching` gives the cycles of a whole run.
     Cost
-        ProgramRunner, Fetcher, MapPort, a reader, a queue of PROGRAMS_AHEAD regions.
+        ProgramRunner, Fetcher, a reader, a queue of PROGRAMS_AHEAD regions; with map stations, a MapPort.
     Limits
         As the accelerator's.
     Verified by
@@ -128,34 +128,10 @@ class ExternalRunner(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_requests), control.i_requests)
         wiring.connect(m, control.o_answers, wiring.flipped(self.o_answers))
         wiring.connect(m, runner.o_reports, wiring.flipped(self.o_reports))
-        # Bytes from the host and to it, or from the external memory and to it, as the command at hand says.
-        m.submodules.maps = maps = ResetInserter(resets)(MapPort(self._burst_words))
-        for name, outer in (("o_requests", "o_map_requests"), ("o_words", "o_map_words")):
-            wiring.connect(m, getattr(maps, name), wiring.flipped(getattr(self, outer)))
-        wiring.connect(m, wiring.flipped(self.i_map_words), maps.i_words)
-        wiring.connect(m, fetcher.o_pieces, maps.i_pieces)
-        m.d.comb += [maps.idle.eq(self.map_idle), self.map_drop.eq(resets)]
-        # Bytes of maps come out of a block memory, too, and go on to the array.
-        m.submodules.loaded = given = OutputBuffer(signed(8))
-        m.d.comb += [
-            given.flush.eq(resets),
-            given.i.payload.eq(maps.o.payload),
-            given.i.valid.eq(maps.o.valid & ~resets),
-            maps.o.ready.eq(given.i.ready & ~resets),
-        ]
-        external, host, loaded = runner.external, self.i_features, given.o
-        m.d.comb += [
-            runner.i_features.valid.eq(Mux(external, loaded.valid, host.valid)),
-            runner.i_features.payload.eq(Mux(external, loaded.payload, host.payload)),
-            host.ready.eq(runner.i_features.ready & ~external),
-            loaded.ready.eq(runner.i_features.ready & external),
-            runner.o_features.ready.eq(Mux(external, maps.i.ready, self.o_features.ready)),
-        ]
-        for target, chosen in ((self.o_features, ~external), (maps.i, external)):
-            m.d.comb += [
-                target.payload.eq(runner.o_features.payload),
-                target.valid.eq(runner.o_features.valid & chosen),
-            ]
+        wiring.connect(m, wiring.flipped(self.i_features), runner.i_features)
+        wiring.connect(m, runner.o_features, wiring.flipped(self.o_features))
+        if config.map_stations:
+            self._move_maps(m, fetcher, runner, resets)
         wiring.connect(m, fetcher.o_starts, wiring.flipped(self.o_starts))
         # Words come out of a block memory, and a check sum is compared with them.
         m.submodules.words = words = ShortQueue(WORD_BITS)
@@ -215,7 +191,7 @@ class ExternalRunner(wiring.Component):
             control.checked.eq(fetcher.done),
             control.found.eq(fetcher.status),
             control.failed.eq(fetcher.done & (fetcher.status != ImageStatus.GOOD)),
-            control.ended.eq(runner.ended & fetched),
+            control.ended.eq(runner.ended & fetched & (~runner.maps_busy if config.map_stations else 1)),
             control.quiet.eq(quiet & runner.quiet),
             reader.clear.eq(control.idle),
             control.moved.eq(moved | runner.moved),
@@ -223,3 +199,28 @@ class ExternalRunner(wiring.Component):
             self.memory_forget.eq(stops),
         ]
         return m
+
+    def _move_maps(self, m: Module, fetcher: Fetcher, runner: ProgramRunner, resets: Signal) -> None:
+        """Pieces of maps between the external memory and the array.
+
+        What is left of a run belongs to nobody. It is dropped until the next image is begun: then the memory has no word of it any
+        more.
+        """
+        drops = Signal(reset_less=True)
+        m.d.sync += drops.eq(resets | fetcher.o_starts.valid)
+        m.submodules.maps = maps = ResetInserter(drops)(MapPort(self._burst_words))
+        for name, outer in (("o_requests", "o_map_requests"), ("o_words", "o_map_words")):
+            wiring.connect(m, getattr(maps, name), wiring.flipped(getattr(self, outer)))
+        wiring.connect(m, wiring.flipped(self.i_map_words), maps.i_words)
+        wiring.connect(m, fetcher.o_pieces, maps.i_pieces)
+        wiring.connect(m, runner.o_maps, maps.i)
+        m.d.comb += [maps.idle.eq(self.map_idle), self.map_drop.eq(drops)]
+        # Bytes of maps come out of a block memory, and go on to the array.
+        m.submodules.loaded = given = OutputBuffer(signed(8))
+        wiring.connect(m, given.o, runner.i_maps)
+        m.d.comb += [
+            given.flush.eq(drops),
+            given.i.payload.eq(maps.o.payload),
+            given.i.valid.eq(maps.o.valid & ~drops),
+            maps.o.ready.eq(given.i.ready & ~drops),
+        ]

@@ -13,7 +13,7 @@ from openwork_hw.image.memory_reader import ADDRESS_BITS, MemoryReader
 from openwork_hw.image.program_reader import ProgramReader
 from openwork_hw.image.record_reader import RecordReader
 from openwork_hw.image.run_control import CommandReport
-from openwork_hw.sequencing.payloads import CYCLE_BITS
+from openwork_hw.sequencing.payloads import CYCLE_BITS, map_ports
 
 WORDS_AHEAD = 10
 """Words that a reader asks for before they are needed: a memory may take up to seven cycles to answer and costs no stall."""
@@ -36,8 +36,8 @@ class ProgramRunner(wiring.Component):
         clear, rewind, running, idle : in; as RunControl's
         commanded, reported, faulty, ended : out; as RunControl's
         quiet : out; the readers have dropped what was left in them
-        external : out; the command that is carried out loads from the external memory, or stores there
-        moved : out; a word, a feature, a command or a report moves
+        i_maps, o_maps, maps_busy : as Sequencer's; in an array with map stations only
+        moved : out; a word, a feature, a byte of a map, a command or a report moves
         stop : in; resets all; reset : in; resets the array
     Timing
         As ImageRunner's. With `primes`, a RUN is offered to the array when its readers hold the first words, so that it takes the
@@ -65,7 +65,10 @@ class ProgramRunner(wiring.Component):
     faulty: Signal
     ended: Signal
     quiet: Signal
-    external: Signal
+    i_maps: stream.Interface
+    o_maps: stream.Interface
+    maps_busy: Signal
+    maps_move: Signal
     moved: Signal
     stop: Signal
     reset: Signal
@@ -80,7 +83,7 @@ class ProgramRunner(wiring.Component):
         self._address_bits = address_bits
         ports = 2 * len(config.feeders)
         inputs = ("clear", "rewind", "running", "idle", "stop", "reset")
-        outputs = ("commanded", "reported", "faulty", "ended", "quiet", "external", "moved")
+        outputs = ("commanded", "reported", "faulty", "ended", "quiet", "moved")
         super().__init__(
             {
                 "i_program": In(stream.Signature(WeightWord)),
@@ -92,6 +95,7 @@ class ProgramRunner(wiring.Component):
             }
             | {name: In(1) for name in inputs}
             | {name: Out(1) for name in outputs}
+            | (map_ports() if config.map_stations else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -109,6 +113,11 @@ class ProgramRunner(wiring.Component):
             starved.append(accelerator.i_table.ready & ~accelerator.i_table.valid)
         wiring.connect(m, wiring.flipped(self.i_features), accelerator.i_features)
         wiring.connect(m, accelerator.o_features, wiring.flipped(self.o_features))
+        if config.map_stations:
+            wiring.connect(m, wiring.flipped(self.i_maps), accelerator.i_maps)
+            wiring.connect(m, accelerator.o_maps, wiring.flipped(self.o_maps))
+            m.d.comb += [self.maps_busy.eq(accelerator.maps_busy), self.maps_move.eq(accelerator.maps_move)]
+            moves.append(accelerator.maps_move)
         # Between two requests what is left in a reader belongs to nobody.
         m.d.sync += self.quiet.eq(Cat(one.idle for one in readers).all())
         m.d.comb += [one.clear.eq(self.idle) for one in readers]
@@ -134,8 +143,8 @@ class ProgramRunner(wiring.Component):
         ]
         with m.If(self.clear | self.rewind):
             m.d.comb += command.payload.op.eq(CommandOp.CLEAR)
-        with m.If(self.commanded):
-            m.d.sync += self.external.eq(program.external & ~self.clear)
+            if config.map_stations:
+                m.d.comb += [command.payload.external.eq(0), command.payload.waits.eq(0)]
         stalls = Signal(CYCLE_BITS, reset_less=True)
         stalled = Signal(reset_less=True)
         begins = Signal(reset_less=True)  # a cycle late, as `stalled` is: nothing stalls while a command is taken

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,8 +14,9 @@ from openwork_hw.arch.nonzeros import StreamErrorKind
 from openwork_hw.array.payloads import Beat, BeatOp, Link, Neighbour, Settings, StreamFault, TapEntryLayout
 from openwork_hw.sequencing.command_counters import CommandCounters
 from openwork_hw.sequencing.command_states import CommandStates
+from openwork_hw.sequencing.map_engine import MapEngine
 from openwork_hw.sequencing.move_lanes import MoveLanes
-from openwork_hw.sequencing.payloads import CYCLE_BITS, CommandLayout, Report, period_bits
+from openwork_hw.sequencing.payloads import CYCLE_BITS, CommandLayout, Report, map_ports, period_bits
 from openwork_hw.sequencing.return_path import ReturnPath
 from openwork_hw.sequencing.word_asker import WordAsker
 
@@ -33,6 +34,8 @@ class Sequencer(wiring.Component):
         MOVE: words are read as for STORE. The bytes of the wanted lanes come back as LOAD beats, once per lane.
         TABLE: the bytes of i_table become LOAD beats that write the activation tables.
         CLEAR: the fault of earlier commands is forgotten.
+        A LOAD or STORE that is `external` is handed to a `MapEngine`, which moves maps beside the commands that follow. A command
+        that `waits` begins when nothing moves; so does every STORE and MOVE that is not external.
         Each command is answered with one report.
     Ports
         i_commands : in, stream of CommandLayout(config)
@@ -40,6 +43,8 @@ class Sequencer(wiring.Component):
         i_features : in, stream of signed 8, lane 0 of a word first
         i_table : in, stream of signed 8, what becomes of -128 first; in an array with activation tables only
         o_features : out, stream of signed 8, lane 0 of a word first
+        i_maps, o_maps : in, out, stream of signed 8; bytes of maps, from the external memory and to it
+        maps_busy, maps_move : out; maps are moved; a byte of a map moves; these four in an array with map stations only
         o_reports : out, stream of Report(config)
         o_chain : out, Link(config), to the first PE
         i_chain : in, Link(config), from the last PE
@@ -59,6 +64,10 @@ class Sequencer(wiring.Component):
     i_features: stream.Interface
     i_table: stream.Interface
     o_features: stream.Interface
+    i_maps: stream.Interface
+    o_maps: stream.Interface
+    maps_busy: Value
+    maps_move: Value
     o_reports: stream.Interface
     o_chain: wiring.PureInterface
     i_chain: wiring.PureInterface
@@ -76,6 +85,7 @@ class Sequencer(wiring.Component):
                 "i_chain": In(Link(config)),
             }
             | ({"i_table": In(stream.Signature(signed(8)))} if config.activation_tables else {})
+            | (map_ports() if config.map_stations else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -136,6 +146,8 @@ class Sequencer(wiring.Component):
             states.reported.eq(self.o_reports.ready),
         ]
         self._send(m, states, counters, asker, move, came, moving, moves_byte)
+        if config.map_stations:
+            self._move_maps(m, states, asker, came)
 
         fault = Signal(StreamFault(config))
         cycles = Signal(CYCLE_BITS, reset_less=True)
@@ -153,6 +165,33 @@ class Sequencer(wiring.Component):
         with m.If(states.idle):
             m.d.sync += cycles.eq(0)
         return m
+
+    def _move_maps(self, m: Module, states: CommandStates, asker: WordAsker, came: Any) -> None:
+        """Hand over what is for an external memory, and let commands wait for maps. Bytes that come back belong to one of two."""
+        offered = self.i_commands.payload
+        m.submodules.maps = maps = MapEngine(self._config)
+        wiring.connect(m, wiring.flipped(self.i_maps), maps.i_bytes)
+        wiring.connect(m, maps.o_bytes, wiring.flipped(self.o_maps))
+        order, waits = maps.i.payload, Signal()
+        stores = offered.op == CommandOp.STORE
+        m.d.comb += [
+            order.store.eq(stores),
+            order.left.eq(Mux(stores, offered.pe, offered.target)),
+            order.step.eq(Mux(stores, self._config.pes - 1, offered.row_groups - 1)),
+            order.address.eq(offered.address),
+            order.words.eq(offered.words),
+            maps.i.valid.eq(states.setting & offered.external),
+            self.maps_busy.eq(maps.busy),
+            self.maps_move.eq(maps.moves),
+            self.o_chain.maps.eq(maps.o_beat),
+            waits.eq(offered.waits | (~offered.external & (stores | (offered.op == CommandOp.MOVE)))),
+            states.external.eq(offered.external),
+            states.offered.eq(self.i_commands.valid & ~(waits & maps.busy) & ~(offered.external & ~maps.i.ready)),
+            maps.i_back.payload.eq(came.payload),
+            maps.i_back.valid.eq(came.valid),
+        ]
+        with m.If(maps.storing):
+            m.d.comb += [came.ready.eq(maps.i_back.ready), self.o_features.valid.eq(0), asker.taken.eq(0)]
 
     def _send(
         self,

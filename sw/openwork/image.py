@@ -1,6 +1,6 @@
 """What the compiler makes for one model: the words that the array runs, and what a host must know to feed it and to read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from openwork.network import IntegerNetwork, NetworkError
 from openwork.places import Place
-from openwork_hw.arch.commands import LoadCommand
+from openwork_hw.arch.commands import LoadCommand, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
 from openwork_hw.arch.image import Instruction
 from openwork_hw.arch.nonzeros import Encoding
-from openwork_hw.arch.timing import program_cycles
+from openwork_hw.arch.timing import Timed, map_cycles, program_cycles
 
 STEP_KINDS = ("RUN", "MOVE", "TABLE")
 """The commands that make tensors; the others load and store."""
@@ -148,8 +148,26 @@ class Image:
     @property
     def predicted_cycles(self) -> int:
         """Predicted cycles of a whole run, from its request to its answer."""
-        commands = [(one.predicted_cycles, one.table_entries, one.kind == "RUN") for one in self.commands]
-        return program_cycles(self.config, commands)
+        return program_cycles(self.config, self.timed([one.predicted_cycles for one in self.commands]))
+
+    def timed(self, cycles: Sequence[int]) -> list[Timed]:
+        """What the time of a run depends on.
+
+        Args:
+            cycles: per command, the cycles that it reports.
+        """
+        return [
+            Timed(
+                taken,
+                plan.table_entries,
+                plan.kind == "RUN",
+                map_cycles(self.config, one.command.words, store=isinstance(one.command, StoreCommand))
+                if isinstance(one.command, LoadCommand | StoreCommand) and one.command.pieces
+                else 0,
+                one.waits_for_maps,
+            )
+            for taken, plan, one in zip(cycles, self.commands, self.instructions, strict=True)
+        ]
 
     @property
     def macs(self) -> int:

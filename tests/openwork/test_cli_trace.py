@@ -113,7 +113,7 @@ def test_fetches_of_an_external_image_are_in_the_trace(tmp_path: Path) -> None:
     expected = fetching(image, board.memory_words, SdramConfig(SDRAM_CHIPS[board.sdram], 1e6 * board.clock_mhz))
     (run,) = tracks["network", "run"]
     assert run["args"]["cycles"] == expected.cycles and run["dur"] == expected.cycles / board.clock_mhz
-    fetches = tracks["transfers", "from the SDRAM"]
+    fetches = tracks["transfers", "image from the SDRAM"]
     assert len(fetches) == expected.transfers and do_not_overlap(fetches)
     heads_and_sums = 9 + 3 * len(fetches)
     assert sum(one["args"]["words"] for one in fetches) + heads_and_sums == expected.words

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from openwork.image import Image
 from openwork_hw.arch.commands import RunCommand
 from openwork_hw.arch.config import ArrayConfig
-from openwork_hw.arch.image import COMMAND_FIELDS, COMMAND_WORDS, FEEDER_WORDS, HEADER_WORDS, RECORD_WORDS
+from openwork_hw.arch.image import COMMAND_FIELDS, COMMAND_WORDS, FEEDER_WORDS, HEADER_WORDS, PIECE_WORDS, RECORD_WORDS
 
 
 class Part(StrEnum):
@@ -24,6 +24,7 @@ class Part(StrEnum):
     COMMAND = "command"
     FEEDER = "feeder"
     TAP = "tap"
+    PIECE = "piece"
 
 
 MEANT_HEADER_WORDS = range(4, HEADER_WORDS)
@@ -46,6 +47,9 @@ class Anatomy:
         for instruction in image.instructions:
             places[Part.COMMAND] += range(at, at + COMMAND_WORDS)
             at += COMMAND_WORDS
+            if pieces := getattr(instruction.command, "pieces", ()):
+                places[Part.PIECE] += range(at, at + 1 + PIECE_WORDS * len(pieces))
+                at += 1 + PIECE_WORDS * len(pieces)
             if isinstance(instruction.command, RunCommand):
                 size = FEEDER_WORDS * len(image.config.feeders)
                 places[Part.FEEDER] += range(at, at + size)

@@ -87,10 +87,10 @@ def _up5k(
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k", 16384, 8192, clock_mhz=62.5, sdram_phase=300),
+        _ulx3s("85", ULX3S_85F_Platform, "lfe5u-85f", "ecp5-85k-sdram", 16384, 8192, clock_mhz=62.5, sdram_phase=300),
         _ulx3s("25", ULX3S_25F_Platform, "lfe5u-25f", "ecp5-25k-sdram", 4096, 2048),
         # The tools give a 12F all that is in a 25F, which is the same chip; the preset stays within the 12F's data sheet.
-        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k", 4096, 2048),
+        _ulx3s("12", ULX3S_12F_Platform, "lfe5u-25f", "ecp5-12k-sdram", 4096, 2048),
         Board(
             name="orangecrab-85f",
             title="OrangeCrab r0.2 with LFE5U-85F",

@@ -67,7 +67,8 @@ class LoadCommand:
     """Write `words` feature words into every PE of row group `group`, from address `address` on.
 
     `row_groups` says how the chain is divided: PE i belongs to row group i mod row_groups. The words come as bytes, lane 0 first:
-    from the host, or, where there are `pieces`, from an external memory.
+    from the host, or, where there are `pieces`, from an external memory. From there they come beside the commands that follow, one
+    such LOAD or STORE after the other.
     """
 
     row_groups: int
@@ -81,7 +82,7 @@ class LoadCommand:
 class StoreCommand:
     """Send `words` feature words of PE `pe` to the output, from address `address` on, lane 0 first.
 
-    They go to the host, or, where there are `pieces`, to an external memory.
+    They go to the host, or, where there are `pieces`, to an external memory, beside the commands that follow.
     """
 
     pe: int
@@ -224,6 +225,8 @@ def check_command(command: Command, config: ArrayConfig) -> None:
                 f"{config.feature_words} words"
             )
     if isinstance(command, LoadCommand | StoreCommand) and command.pieces:
+        if not config.map_stations:
+            raise CommandError("the array is built without map_stations, which move maps of an external memory")
         _check_pieces(command, config)
     if isinstance(command, LoadCommand) and (command.row_groups < 1 or config.pes % command.row_groups):
         raise CommandError(f"row_groups must divide the {config.pes} PEs, and {command.row_groups} does not")

@@ -29,7 +29,7 @@ MAX_PES = 255
 MAX_LANES = 64
 
 
-LATER_SIZES = ("compact", "activation_tables")
+LATER_SIZES = ("compact", "activation_tables", "map_stations")
 """Fields of `ArrayConfig` that fingerprints, files and identities name only where they are set. So images and boards without them
 stay as they are."""
 
@@ -85,6 +85,8 @@ class ArrayConfig:
             iCEBreaker and UPduino have compact arrays.
         activation_tables: whether the outputs of a pass can go through a table of 256 bytes. Such a table is any function of one
             int8: SiLU, GELU, sigmoid and others (`docs/decisions/0026-activation-tables.md`).
+        map_stations: whether maps move between the feature memories and an external memory while passes run
+            (`docs/decisions/0027-maps-move-beside-passes.md`). Arrays of boards with an SDRAM have them.
         technology: the device family whose primitives the generator instantiates.
 
     Raises:
@@ -104,6 +106,7 @@ class ArrayConfig:
     global_pooling: bool = True
     compact: bool = False
     activation_tables: bool = False
+    map_stations: bool = False
     technology: Technology = Technology.GENERIC
 
     def __post_init__(self) -> None:
@@ -132,6 +135,13 @@ class ArrayConfig:
             raise ConfigError(
                 f"replicas must be 1 where feature memories have one port, not {self.replicas}: copies come while they are read"
             )
+        if self.map_stations and (self.single_port or self.compact):
+            raise ConfigError("map_stations need feature memories with two ports, and an array that is not compact")
+        if self.map_stations and self.replicas >= self.lanes:
+            raise ConfigError(
+                f"map_stations need more than {self.replicas} lanes where replicas is {self.replicas}: outputs and their copies "
+                "would leave a feature memory no cycle for maps"
+            )
         if self.replicas > self.row_spacing:
             raise ConfigError(
                 f"replicas must be at most {self.row_spacing} with {self.lanes} lanes, not {self.replicas}: outputs of so many "
@@ -145,6 +155,17 @@ class ArrayConfig:
         A PE drains one lane per cycle, and no row can follow another in fewer than three cycles.
         """
         return max(self.lanes, 3)
+
+    @property
+    def most_replicas(self) -> int:
+        """The most replicas that an array of these sizes can have.
+
+        >>> ArrayConfig(pes=4, lanes=4, map_stations=True).most_replicas
+        3
+        """
+        if self.single_port:
+            return 1
+        return self.lanes - 1 if self.map_stations else self.row_spacing
 
     @property
     def macs(self) -> int:
@@ -219,9 +240,15 @@ PRESETS: dict[str, ArrayConfig] = {
     "demo-tables": ArrayConfig(pes=4, lanes=4, replicas=4, activation_tables=True),
     "ecp5-85k": ArrayConfig(pes=21, lanes=7, group_sizes=(7, 21), replicas=3, technology=Technology.ECP5),
     "ecp5-25k": ArrayConfig(pes=4, lanes=7, replicas=2, technology=Technology.ECP5),
+    "ecp5-85k-sdram": ArrayConfig(
+        pes=21, lanes=7, group_sizes=(7, 21), replicas=3, map_stations=True, technology=Technology.ECP5
+    ),
     # A feeder for every second PE leaves flip-flops for what fetches the image out of an SDRAM.
-    "ecp5-25k-sdram": ArrayConfig(pes=4, lanes=7, group_sizes=(2, 4), replicas=2, technology=Technology.ECP5),
+    "ecp5-25k-sdram": ArrayConfig(
+        pes=4, lanes=7, group_sizes=(2, 4), replicas=2, map_stations=True, technology=Technology.ECP5
+    ),
     "ecp5-12k": ArrayConfig(pes=2, lanes=7, replicas=2, technology=Technology.ECP5),
+    "ecp5-12k-sdram": ArrayConfig(pes=2, lanes=7, replicas=2, map_stations=True, technology=Technology.ECP5),
     "ice40-up5k": ArrayConfig(
         pes=1,
         lanes=8,
@@ -258,5 +285,5 @@ PRESETS: dict[str, ArrayConfig] = {
     ),
 }
 """Arrays by name. `tiny` is the smallest legal array. `demo` simulates fast, and so does `demo-tables`, which is the same with
-activation tables. Every other array fits the part that it is named for; `ice40-up5k-flash` leaves room for a link and a reader of
-flash memory."""
+activation tables. Every other array fits the part that it is named for. Those whose names end with `-sdram` have map stations, for
+boards with an SDRAM; `ice40-up5k-flash` leaves room for a link and a reader of flash memory."""

@@ -39,6 +39,7 @@ from openwork_hw.arch.image import (
     Instruction,
     check_image,
     check_stream,
+    check_waits,
     command_fields,
     decode_fields,
     decode_table,
@@ -190,10 +191,12 @@ class InstructionReader:
         else:
             command = _command(fields, self._pieces(fields["words"] * self.config.lanes) if fields["external"] else ())
         check_command(command, self.config)
-        if encode_fields(command_fields(command, self.config)) != stands.tolist():
+        waits = bool(fields["waits"])
+        check_waits(waits, self.config)
+        if encode_fields(command_fields(command, self.config) | {"waits": waits}) != stands.tolist():
             raise ImageError("its fields contradict each other, or a bit is set that it has no use for")
         if not isinstance(command, RunCommand):
-            return Instruction(command)
+            return Instruction(command, waits=waits)
         if command.low > command.high:
             raise ImageError(f"outputs are to be from {command.low} to {command.high}")
         feeders: list[FeederInput] = []
@@ -212,7 +215,8 @@ class InstructionReader:
             elif (address, count, records_address, records_count) != (0, 0, 0, 0):
                 raise ImageError(f"PE {pe} leads no group of {command.row_groups}, and is given a weight stream")
         _check_targets(feeders, command, self.config)
-        return Instruction(command, _taps(self._take(command.tap_entries), command, self.config), tuple(feeders))
+        taps = _taps(self._take(command.tap_entries), command, self.config)
+        return Instruction(command, taps, tuple(feeders), waits)
 
 
 def _command(fields: dict[str, int], pieces: tuple[Piece, ...]) -> Command:

@@ -28,15 +28,18 @@ END command. MAPS words are the pieces of the external memory that LOAD and STOR
 two words per piece, first its byte address, with STORE_BIT if the piece is stored, then its bytes. Maps lie behind the words of
 the image. The END transfer comes last; it carries the check sum of the image that the external image was made of.
 
-Two rules order transfers and commands, and no other synchronization is needed:
+Three rules order transfers and commands, and no other synchronization is needed:
 
     A command follows what it uses. The words that a command names are in transfers before the PROGRAM transfer that holds the
     command, so it cannot be read before they are there.
     A transfer waits for the commands whose words it overwrites. It is begun when `after` commands of the program have been
     reported.
+    A command that `waits` begins when all pieces of the LOAD and STORE commands before it have been moved. Those are reported as
+    soon as they are handed over, and move their pieces one after the other, beside the commands that follow.
 
-No order of events makes such a sequence wait for ever if every `after` counts only commands of earlier transfers.
-`read_external_words` verifies both rules, and reads the program back.
+No order of events makes such a sequence wait for ever if every `after` counts only commands of earlier transfers, and only commands
+that need no piece of later transfers. `read_external_words` verifies that and the first two rules, and reads the program back. The
+simulator finds commands that use words of a map while it is moved.
 """
 
 from collections import deque
@@ -52,8 +55,10 @@ from openwork_hw.arch.disassembly import InstructionReader, check_maps, check_ta
 from openwork_hw.arch.image import ImageError, Instruction
 from openwork_hw.arch.layouts import unpack
 from openwork_hw.arch.scratchpad import ScratchpadPlanner
+from openwork_hw.arch.timing import MAP_ORDERS
 from openwork_hw.arch.transfers import (
     MOST_SCRATCHPAD_WORDS,
+    PROGRAMS_AHEAD,
     STORE_BIT,
     TRANSFER_FIELDS,
     TRANSFER_WORDS,
@@ -177,6 +182,7 @@ def read_external_words(
     instructions: list[Instruction] = []
     maps = _Pieces(transfers, len(words))
     ended = False
+    programs: list[int] = []  # commands that have come with each PROGRAM transfer and those before it
     for number, transfer in enumerate(transfers[:-1]):
         if transfer.kind is TransferKind.END or ended:
             raise ImageError(f"transfer {number} of the external image comes after the end of the program")
@@ -184,6 +190,8 @@ def read_external_words(
             raise ImageError(
                 f"transfer {number} of the external image waits for {transfer.after} commands, and {len(instructions)} come before"
             )
+        needs_room = transfer.kind is TransferKind.PROGRAM and len(programs) >= PROGRAMS_AHEAD
+        maps.check_told(number, max(transfer.after, programs[-PROGRAMS_AHEAD] if needs_room else 0))
         if transfer.kind is TransferKind.MAPS:
             maps.told(number, transfer)
             continue
@@ -218,6 +226,7 @@ def read_external_words(
                 for part in named:
                     needed[part] = len(instructions)
         needed[place] = len(instructions)
+        programs.append(len(instructions))
     if not ended or len(instructions) != words[5]:
         raise ImageError(
             f"the program of the external image has {len(instructions)} commands, and its header says {words[5]}"
@@ -248,6 +257,8 @@ class _Pieces:
         )
         self._stores: list[bool] = []  # of the pieces of the command at hand
         self._taken = self._told = 0
+        self._orders: list[int] = []  # for each command that moves pieces, how many it and those before it move
+        self._needs: list[int] = []  # for each command, how many must have come before it can be reported
 
     def take(self, size: int) -> tuple[Piece, ...]:
         """The next pieces, so many bytes of them."""
@@ -260,10 +271,24 @@ class _Pieces:
         return tuple(found)
 
     def check(self, number: int, instruction: Instruction) -> None:
-        """Refuse pieces that are loaded for a STORE, or stored for a LOAD."""
+        """Refuse pieces that are loaded for a STORE, or stored for a LOAD. The command is the next one."""
         if any(store != isinstance(instruction.command, StoreCommand) for store in self._stores):
             raise ImageError(f"command {number} of the image and its pieces of the external memory go different ways")
+        need = self._needs[-1] if self._needs else 0
+        if instruction.waits_for_maps and self._orders:
+            need = self._orders[-1]
+        if self._stores:
+            self._orders.append(self._taken)
+            need = max(need, *self._orders[-1 - MAP_ORDERS : -MAP_ORDERS], 0)
+        self._needs.append(need)
         self._stores.clear()
+
+    def check_told(self, number: int, commands: int) -> None:
+        """Refuse a transfer that comes when so many commands have been reported, if these need pieces of later transfers."""
+        if commands and self._told < self._needs[commands - 1]:
+            raise ImageError(
+                f"transfer {number} of the external image waits for {commands} commands, which wait for pieces of later transfers"
+            )
 
     def told(self, number: int, transfer: Transfer) -> None:
         """A MAPS transfer comes: the commands that its pieces are for have come before it."""

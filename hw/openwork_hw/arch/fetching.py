@@ -14,7 +14,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.external_image import HEADER_WORDS
 from openwork_hw.arch.image import COMMAND_WORDS, FEEDER_WORDS, RECORD_WORDS, TABLE_WORDS, CommandOp, decode_fields
 from openwork_hw.arch.sdram import SdramConfig, WordSchedule
-from openwork_hw.arch.timing import BETWEEN_CYCLES, FEEDER_CYCLES, READ_CYCLES
+from openwork_hw.arch.timing import BETWEEN_CYCLES, FEEDER_CYCLES, READ_CYCLES, MapTimes, map_cycles
 from openwork_hw.arch.transfers import TRANSFER_WORDS, Transfer, TransferKind
 
 START_CYCLES = 6
@@ -58,6 +58,8 @@ class FetchedRun:
         waits: for each command, the cycles for which the array had nothing to do before it.
         fetched: the cycle in which the last word had come.
         starts: for each command, the cycle in which it starts, counted from the request.
+        maps: of each LOAD and STORE of an external memory, its number, and the cycles in which it begins and is over, counted
+            from the request.
         transfers: for each transfer, three cycles counted from the request: its first words name it, what it carries begins to
             come, and its check sum has come.
     """
@@ -66,6 +68,7 @@ class FetchedRun:
     waits: tuple[int, ...]
     fetched: int
     starts: tuple[int, ...]
+    maps: tuple[tuple[int, int, int], ...]
     transfers: tuple[tuple[int, int, int], ...]
 
 
@@ -101,7 +104,8 @@ def fetched_run(
         free = judged + NEXT_CYCLES
         times.append((START_CYCLES + named, START_CYCLES + begins, START_CYCLES + judged))
     starts = tuple(START_CYCLES + taken for taken in array.starts)
-    return FetchedRun(START_CYCLES + array.ends(), tuple(array.waits), now, starts, tuple(times))
+    maps = tuple((number, START_CYCLES + begins, START_CYCLES + over) for number, begins, over in array.maps.found)
+    return FetchedRun(START_CYCLES + array.ends(), tuple(array.waits), now, starts, maps, tuple(times))
 
 
 class _Array:
@@ -115,6 +119,7 @@ class _Array:
         self._read = 0  # when the reader of the program can take the next command's first word
         self.waits: list[int] = []
         self.starts: list[int] = []
+        self.maps = MapTimes(config)
 
     def reported(self, count: int) -> int:
         """The cycle in which so many commands have been reported."""
@@ -139,9 +144,15 @@ class _Array:
                 entries = fields["table_entries"]
                 at += TABLE_WORDS
             taken = max(self._free, offered + PRIMED_CYCLES)
+            if fields["waits"] or (not fields["external"] and fields["op"] in (CommandOp.STORE, CommandOp.MOVE)):
+                taken = max(taken, self.maps.over)
+            number = len(self._reports)
+            if fields["external"]:
+                moves = map_cycles(self._config, fields["words"], store=fields["op"] == CommandOp.STORE)
+                self.maps.hand(number, taken, moves)
             self.waits.append(taken - self._free)
             self.starts.append(taken)
-            ends = taken + self._cycles[len(self._reports)]
+            ends = taken + self._cycles[number]
             self._reports.append(ends)
             self._free = ends + BETWEEN_CYCLES
             self._read = taken + 2 + entries
@@ -161,5 +172,5 @@ class _Array:
         return asked + WORD_CYCLES
 
     def ends(self) -> int:
-        """The cycle in which END has been read and the last report taken."""
-        return max(self._free, self._read + READ_CYCLES)
+        """The cycle in which END has been read, the last report taken, and the last map moved."""
+        return max(self._free, self._read + READ_CYCLES, self.maps.over)

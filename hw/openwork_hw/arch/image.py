@@ -120,9 +120,11 @@ COMMAND_FIELDS = (
     ("period", 13),
     ("external", 1),
     ("tabled", 1),
+    ("waits", 1),
 )
 """Names and bits of the fields of a command, lowest first. A TABLE is `tabled`, and its table_entries are TABLE_VALUES. In a MOVE,
-`output_stride` holds the word_step, `channels` the lane_step, and `period` the cycles from one word to the next (`move_period`)."""
+`output_stride` holds the word_step, `channels` the lane_step, and `period` the cycles from one word to the next (`move_period`). A
+command that `waits` begins when all LOAD and STORE commands of the external memory before it are over."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,19 @@ class Instruction:
         command: the command.
         taps: the tap table, command.tap_entries entries; empty if the command is not a RUN.
         feeders: the inputs of each feeder that the pass uses, one per stream; empty if the command is not a RUN.
+        waits: whether the command begins only when all LOAD and STORE commands of the external memory before it are over.
     """
 
     command: Command
     taps: tuple[TapEntry, ...] = ()
     feeders: tuple[FeederInput, ...] = ()
+    waits: bool = False
+
+    @property
+    def waits_for_maps(self) -> bool:
+        """Whether the array begins with it only when all maps have been moved: if it `waits`, or takes the way that maps take."""
+        on_their_way = isinstance(self.command, StoreCommand | MoveCommand) and not getattr(self.command, "pieces", ())
+        return self.waits or on_their_way
 
 
 def move_period(config: ArrayConfig, move: MoveCommand) -> int:
@@ -224,6 +234,18 @@ def command_fields(command: Command, config: ArrayConfig) -> dict[str, int]:
                 "full_lanes": min(command.full_lanes, config.lanes),
                 "full_groups": min(command.full_groups, config.pes),
             } | ({"tabled": 1} if command.tabled else {})
+
+
+def check_waits(waits: bool, config: ArrayConfig) -> None:
+    """Refuse a command that waits for maps, for an array where nothing moves beside commands.
+
+    Raises:
+        CommandError: the array is one.
+    """
+    if waits and not config.map_stations:
+        raise CommandError(
+            "a command waits for maps of an external memory, and the array is built without map_stations"
+        )
 
 
 def check_stream(words: NDArray[np.uint32], config: ArrayConfig) -> None:
@@ -306,7 +328,8 @@ def encode_instruction(
     """
     command = instruction.command
     check_command(command, config)
-    words = encode_fields(command_fields(command, config))
+    check_waits(instruction.waits, config)
+    words = encode_fields(command_fields(command, config) | ({"waits": 1} if instruction.waits else {}))
     if isinstance(command, LoadCommand | StoreCommand) and command.pieces and pieces:
         words += [len(command.pieces), *(number for piece in command.pieces for number in piece)]
     if isinstance(command, TableCommand):

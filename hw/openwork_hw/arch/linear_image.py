@@ -82,7 +82,7 @@ def linear_words(words: NDArray[np.uint32], config: ArrayConfig) -> NDArray[np.u
         raise ImageError(f"a linear image is for an array with one weight stream, not {len(config.feeders)}")
     program: list[NDArray[np.uint32]] = []
     for number, instruction in enumerate(disassemble(words, config)):
-        if getattr(instruction.command, "pieces", ()):
+        if getattr(instruction.command, "pieces", ()) or instruction.waits:
             raise ImageError(f"command {number} of the image is for an external memory, and a linear image has none")
         command = encode_fields(command_fields(instruction.command, config))
         program.append(np.array([*command, *(encode_tap(entry) for entry in instruction.taps)], np.uint32))

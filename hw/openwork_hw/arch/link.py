@@ -316,8 +316,9 @@ def encode_identity(identity: Identity) -> bytes:
     """The bytes of an identity: LINK_VERSION, the fingerprint (32 bits), then the fields as LEB128 numbers.
 
     The numbers come in the order of the fields of `Identity`, and then of `ArrayConfig` without `technology`. A tuple is its
-    length and then its items; a truth value is 0 or 1. The last four numbers say whether the image is linear, whether the array
-    is compact, how many words the scratchpad has, and whether the array has activation tables. Zeros at the end are left out.
+    length and then its items; a truth value is 0 or 1. The last five numbers say whether the image is linear, whether the array
+    is compact, how many words the scratchpad has, and whether the array has activation tables and map stations. Zeros at the end
+    are left out.
     """
     encodings = [encoding.value for encoding in identity.encodings]
     numbers = [len(encodings), *encodings]
@@ -327,7 +328,13 @@ def encode_identity(identity: Identity) -> bytes:
         value = getattr(identity.config, name)
         numbers += [len(value), *value] if isinstance(value, tuple) else [int(value)]
     config = identity.config
-    later = [int(identity.linear), int(config.compact), identity.scratchpad_words, int(config.activation_tables)]
+    later = [
+        int(identity.linear),
+        int(config.compact),
+        identity.scratchpad_words,
+        int(config.activation_tables),
+        int(config.map_stations),
+    ]
     while later and not later[-1]:
         later.pop()
     numbers += later
@@ -360,8 +367,9 @@ def decode_identity(content: bytes) -> Identity:
             value = next(numbers)
             sizes[name] = tuple(next(numbers) for _ in range(value)) if kind is tuple else kind(value)
         linear = bool(next(numbers, 0))
-        compact, scratchpad_words, tables = bool(next(numbers, 0)), next(numbers, 0), bool(next(numbers, 0))
-        config = ArrayConfig(**sizes, compact=compact, activation_tables=tables)
+        compact, scratchpad_words = bool(next(numbers, 0)), next(numbers, 0)
+        tables, stations = bool(next(numbers, 0)), bool(next(numbers, 0))
+        config = ArrayConfig(**sizes, compact=compact, activation_tables=tables, map_stations=stations)
     except (StopIteration, RuntimeError, ValueError, ConfigError) as error:
         raise LinkError(f"the board describes no array that this program knows: {error}") from None
     if content[1:5] != struct.pack("<I", config.fingerprint):

@@ -1,6 +1,8 @@
 """Latencies of the gateware in cycles. The compiler predicts cycles from them, and the components take them from here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from openwork_hw.arch.config import MULTIPLIER_CYCLES, ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding
@@ -92,6 +94,21 @@ LOAD_CYCLES = 1
 STORE_CYCLES = 9
 """What a STORE or a MOVE takes besides the way of its words: start, queue, stop."""
 
+ORDER_CYCLES = 1
+"""What a LOAD or STORE of an external memory takes: it is handed to the engine that moves maps, and the next command follows."""
+
+HANDED_CYCLES = 4
+"""From the cycle in which such a command is taken to the cycle in which the engine begins with it, if it has nothing else to do."""
+
+MAP_LOAD_CYCLES = 2
+"""What the engine takes for a LOAD besides its bytes."""
+
+MAP_STORE_CYCLES = 30
+"""What the engine takes for a STORE besides its words and their way: its last bytes are written to the external memory."""
+
+MAP_ORDERS = 64
+"""Such commands that can have been handed over and are not over. The next one waits."""
+
 BETWEEN_CYCLES = 2
 """From the end of the cycles that a command reports to the next command, if that has been read from the program."""
 
@@ -134,6 +151,18 @@ def promised_bytes(config: ArrayConfig) -> int:
     return way_cycles(config) + 7
 
 
+def landed_cycles(config: ArrayConfig) -> int:
+    """Cycles from a byte that is loaded from an external memory until the word that it ends is in the last PE's memory."""
+    return config.pes + config.replicas + WRITE_CYCLES + 4
+
+
+def map_cycles(config: ArrayConfig, words: int, *, store: bool) -> int:
+    """Cycles in which the engine carries out a LOAD or STORE of an external memory that gives and takes a byte per cycle."""
+    if not store:
+        return MAP_LOAD_CYCLES + words * config.lanes
+    return MAP_STORE_CYCLES + (words - 1) * config.row_spacing + config.pes + config.lanes + BACK_HOPS
+
+
 def settle_cycles(config: ArrayConfig) -> int:
     """Cycles from the write of the last outputs of a pass until its copies and pooled sums have arrived, too."""
     pool = POOL_CYCLES if config.global_pooling else 0
@@ -149,32 +178,79 @@ def pass_overhead(config: ArrayConfig) -> int:
     return COMMAND_CYCLES + BEAT_CYCLES + write_cycles(config) + settle_cycles(config) + 2 * config.pes
 
 
-def program_cycles(config: ArrayConfig, commands: Sequence[tuple[int, int, bool]]) -> int:
+class Timed(NamedTuple):
+    """What the time of a program depends on, of a command.
+
+    Attributes:
+        cycles: that it reports.
+        entries: of its tap table, or values of its activation table; else 0.
+        runs: whether it is a RUN.
+        map_cycles: `map_cycles` of a LOAD or STORE of an external memory; else 0.
+        waits: whether it begins when everything that such commands before it move has been moved.
+    """
+
+    cycles: int
+    entries: int = 0
+    runs: bool = False
+    map_cycles: int = 0
+    waits: bool = False
+
+
+@dataclass(frozen=True)
+class ProgramTimes:
+    """When a program does what. All cycles are counted from the request to run an image.
+
+    Attributes:
+        starts: of each command, the cycle in which it is taken.
+        ends: the cycle of the answer.
+        maps: of each LOAD and STORE of an external memory, its number and the cycles in which it begins and is over.
+    """
+
+    starts: tuple[int, ...]
+    ends: int
+    maps: tuple[tuple[int, int, int], ...]
+
+
+class MapTimes:
+    """Follows the engine that moves maps beside commands."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        self._landed = landed_cycles(config)
+        self._free = 0  # when it can begin with the next order
+        self.over = 0  # when all that it was handed is over
+        self.found: list[tuple[int, int, int]] = []
+
+    def hand(self, number: int, taken: int, cycles: int) -> None:
+        """A command of this number, which is taken in this cycle, is handed to the engine."""
+        begins = max(self._free, taken + HANDED_CYCLES)
+        self._free = begins + cycles
+        self.over = self._free + self._landed
+        self.found.append((number, begins, self._free))
+
+
+def program_cycles(config: ArrayConfig, commands: Sequence[Timed]) -> int:
     """Cycles from the request to run an image to its answer.
 
     The array begins to read a command as soon as the command before has its whole table. A command that has been read
     starts as soon as the command before ends. A compact array reads a command only after the report of the command before.
-
-    Args:
-        commands: per command, the cycles that it reports; the entries of its tap table, the values of its activation table, or 0;
-            and whether it is a RUN.
     """
-    return program_times(config, commands)[1]
+    return program_times(config, commands).ends
 
 
-def program_times(config: ArrayConfig, commands: Sequence[tuple[int, int, bool]]) -> tuple[list[int], int]:
-    """The cycle in which each command starts, and the cycle of the answer, both counted from the request to run an image.
-
-    All of `PROGRAM_CYCLES` are counted before the first command is read.
-
-    Args:
-        commands: as for `program_cycles`.
-    """
+def program_times(config: ArrayConfig, commands: Sequence[Timed]) -> ProgramTimes:
+    """When each command of a program starts, and when it ends. All of `PROGRAM_CYCLES` are counted before the first command."""
     starts = []
     taken = free = read = 0
-    for cycles, entries, runs in commands:
-        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if runs else 0))
+    maps = MapTimes(config)
+    for number, one in enumerate(commands):
+        taken = max(free, read + READ_CYCLES + (FEEDER_CYCLES * len(config.feeders) if one.runs else 0))
+        if one.waits:
+            taken = max(taken, maps.over)
+        if one.map_cycles:
+            maps.hand(number, taken, one.map_cycles)
         starts.append(PROGRAM_CYCLES + taken)
-        free = taken + cycles + BETWEEN_CYCLES
-        read = free if config.compact else taken + 2 + entries
-    return starts, PROGRAM_CYCLES + max(free, read + READ_CYCLES)
+        free = taken + one.cycles + BETWEEN_CYCLES
+        read = free if config.compact else taken + 2 + one.entries
+    ends = PROGRAM_CYCLES + max(free, read + READ_CYCLES, maps.over)
+    moved = tuple((number, PROGRAM_CYCLES + begins, PROGRAM_CYCLES + over) for number, begins, over in maps.found)
+    return ProgramTimes(tuple(starts), ends, moved)

@@ -17,6 +17,9 @@ STORE_BIT = 1 << 31
 MOST_PIECES = 16
 """Pieces of a MAPS transfer: they are carried out when its check sum has been found right, and wait until then."""
 
+PIECES_AHEAD = 512
+"""Pieces that can wait for the commands that they are for: with fewer, words of the next passes would wait behind them."""
+
 PROGRAMS_AHEAD = 16
 """PROGRAM transfers that can have come without the first of them being read. The next one waits, and all behind it."""
 

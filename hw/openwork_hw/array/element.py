@@ -9,7 +9,7 @@ from openwork_hw.arch.timing import SUM_CYCLES, first_lane_cycles
 from openwork_hw.array.drain import Drain
 from openwork_hw.array.lane_control import LaneControl
 from openwork_hw.array.operand_shift import OperandShift
-from openwork_hw.array.payloads import Beat, BeatOp, Copy, Settings, TableWrite, word_layout
+from openwork_hw.array.payloads import Beat, BeatOp, Copy, Settings, TableWrite, WordWrite, word_layout
 from openwork_hw.array.write_back import WriteBack
 from openwork_hw.primitives.accumulator import Accumulator
 from openwork_hw.primitives.delays import delays
@@ -47,6 +47,7 @@ class Element(wiring.Component):
         i_copies : in, one Copy(config) per other stream
         o_look_up, i_looked_up : out, in; places in the activation table, and their values, as Drain's
         o_table_write : out, TableWrite; these three in an array with activation tables only
+        i_map, map_taken, o_back_data : a MapStation's o_word, taken and back_data; in an array with map stations only
     Timing
         Takes a beat every cycle and never stalls. Last beats are at least `lanes` cycles apart. The word of a last beat is
         written write_cycles(config) after it; with config.single_port no beat may be there in that cycle. No combinational path.
@@ -75,11 +76,15 @@ class Element(wiring.Component):
     o_look_up: Value
     i_looked_up: Value
     o_table_write: data.View
+    i_map: data.View
+    map_taken: Value
+    o_back_data: data.View
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
         tables = {"o_look_up": Out(8), "i_looked_up": In(signed(8)), "o_table_write": Out(TableWrite())}
         word = word_layout(config.lanes)
+        maps = {"i_map": In(WordWrite(config)), "map_taken": Out(1), "o_back_data": Out(word)}
         super().__init__(
             {
                 "beat": In(Beat(config)),
@@ -100,6 +105,7 @@ class Element(wiring.Component):
                 "i_copies": In(Copy(config)).array(config.replicas - 1),
             }
             | (tables if config.activation_tables else {})
+            | (maps if config.map_stations else {})
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -173,7 +179,9 @@ class Element(wiring.Component):
             write_back.end.eq(drain.o_end),
             features.write_data.eq(write_back.o.word),
             features.write_address.eq(write_back.o.address),
-            features.write_enable.eq(write_back.o.valid),
+            features.write_enable.eq(
+                write_back.o.valid & ~write_back.o.reads if config.map_stations else write_back.o.valid
+            ),
             self.o_copy.eq(write_back.o_copy),
             *(into.eq(copy) for into, copy in zip(write_back.i_copies, self.i_copies, strict=True)),
         ]
@@ -185,6 +193,13 @@ class Element(wiring.Component):
                 self.o_table_write.enable.eq((beat.op == BeatOp.LOAD) & settings.tabled),
                 self.o_table_write.address.eq(beat.end.offset),
                 self.o_table_write.value.eq(beat.weight),
+            ]
+
+        if config.map_stations:
+            m.d.comb += [
+                write_back.i_map.eq(self.i_map),
+                self.map_taken.eq(write_back.map_taken),
+                self.o_back_data.eq(features.back_data),
             ]
 
         # Emission: the bytes of one row, while its lanes drain.

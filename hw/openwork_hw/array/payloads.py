@@ -36,6 +36,15 @@ class BeatOp(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amarant
     LOAD = 3
 
 
+@unique
+class MapOp(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]  # Amaranth is untyped
+    """What a `MapBeat` does in the PEs that it is for."""
+
+    NONE = 0
+    BYTE = 1
+    ASK = 2
+
+
 class RowRecordLayout(data.StructLayout):
     """A `RowRecord` on its way into a feeder."""
 
@@ -154,6 +163,28 @@ class Settings(data.StructLayout):
         )
 
 
+class MapBeat(data.StructLayout):
+    """One step of moving a map. It moves on by one PE per cycle, beside the beats of a pass.
+
+    It is for the PE that it reaches with `left` 0, and for each PE that is step + 1 PEs behind such a PE.
+
+    BYTE: `byte` is the next byte of a feature word; `last` marks the byte of the last lane, with which the word is written at
+    `address`. ASK: the PE gives the bytes of the word at `address`.
+    """
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "op": MapOp,
+                "left": range(config.pes),
+                "step": range(config.pes),
+                "address": config.address_bits,
+                "byte": signed(8),
+                "last": 1,
+            }
+        )
+
+
 class TableWrite(data.StructLayout):
     """A value of the activation table that is written while `enable`: what becomes of ``address - 128``."""
 
@@ -162,10 +193,11 @@ class TableWrite(data.StructLayout):
 
 
 class WordWrite(data.StructLayout):
-    """A feature word that waits to be written, while `valid`."""
+    """A feature word that waits to be written, while `valid`. In an array with map stations, the word is read if it `reads`."""
 
     def __init__(self, config: ArrayConfig) -> None:
-        super().__init__({"valid": 1, "address": config.address_bits, "word": word_layout(config.lanes)})
+        reads = {"reads": 1} if config.map_stations else {}
+        super().__init__({"valid": 1, "address": config.address_bits, "word": word_layout(config.lanes)} | reads)
 
 
 class Copy(data.StructLayout):
@@ -191,11 +223,13 @@ class Link(wiring.Signature):
     byte, byte_valid : the byte that a PE emits
     done : settings.running is high, and every PE so far that leads a group is done
     fault : the fault of the first PE so far that has one
+    maps : a step of moving a map; in an array with map stations only
     """
 
     def __init__(self, config: ArrayConfig) -> None:
         super().__init__(
-            {
+            ({"maps": Out(MapBeat(config))} if config.map_stations else {})
+            | {
                 "beat": Out(Beat(config)),
                 "settings": Out(Settings(config)),
                 "group": Out(range(config.pes)),

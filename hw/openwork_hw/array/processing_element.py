@@ -8,6 +8,7 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.nonzeros import Encoding, StreamErrorKind
 from openwork_hw.array.element import Element
 from openwork_hw.array.feeder import Feeder
+from openwork_hw.array.map_station import MapStation
 from openwork_hw.array.payloads import Copy, Link, RowRecordLayout, Settings, TableWrite, word_layout
 from openwork_hw.decoder.payloads import WeightWord
 from openwork_hw.primitives.registers import without_reset
@@ -84,6 +85,16 @@ class ProcessingElement(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.element = element = Element(config)
+        emitted, emits = element.o_byte, element.o_byte_valid
+        if config.map_stations:
+            m.submodules.station = station = MapStation(config)
+            m.d.comb += [
+                station.i.eq(self.i.maps),
+                self.o.maps.eq(station.o),
+                element.i_map.eq(station.o_word),
+                station.taken.eq(element.map_taken),
+                station.back_data.eq(element.o_back_data),
+            ]
 
         # The registers of the chain, and where this PE stands in its group. None has a reset: idle beats and settings from the
         # sequencer put all in order.
@@ -114,10 +125,15 @@ class ProcessingElement(wiring.Component):
                 )
             ),
             all_before_done.eq(self.i.done),
-            byte.eq(Mux(element.o_byte_valid, element.o_byte, self.i.byte)),
-            byte_valid.eq(element.o_byte_valid | self.i.byte_valid),
+            byte.eq(Mux(emits, emitted, self.i.byte)),
+            byte_valid.eq(emits | self.i.byte_valid),
             fault.eq(self.i.fault),
         ]
+        if config.map_stations:  # One PE at a time emits, and a byte that is not valid is 0.
+            m.d.sync += [
+                byte.eq(Mux(emits, emitted, self.i.byte) | station.o_byte),
+                byte_valid.eq(emits | self.i.byte_valid | station.o_byte_valid),
+            ]
         m.d.comb += [self.o.group.eq(group), self.o.ends_group.eq(is_last), self.o.done.eq(all_before_done)]
 
         if self._has_feeder:

@@ -23,7 +23,7 @@ class WriteBack(wiring.Component):
         If end.write is high, the word of a row's activations is written at end.address. With settings.pool, only the last PE of a
         group writes, after the pooled sum. LOAD: if is_target is high, the word of the last `lanes` bytes is written at
         beat.address with its last byte. Every word that this PE writes also goes out as a copy. A word that another PE copies to
-        this PE waits for a cycle in which nothing else is written.
+        this PE waits for a cycle in which nothing else is written; a word of i_map waits for a cycle in which no copy is, either.
     Ports
         beat : in, Beat(config)
         settings : in, Settings(config)
@@ -34,6 +34,7 @@ class WriteBack(wiring.Component):
         o : out, WordWrite(config)
         o_copy : out, Copy(config)
         i_copies : in, one Copy(config) per other stream
+        i_map : in, WordWrite(config); map_taken : out; it leaves in this cycle; these two in an array with map stations only
     Timing
         A row's word at write_cycles(config) after its last beat; a loaded one 3 cycles after its last byte. No combinational path.
     Cost
@@ -52,11 +53,14 @@ class WriteBack(wiring.Component):
     o: data.View
     o_copy: data.View
     i_copies: list[data.View]
+    i_map: data.View
+    map_taken: Value
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
         super().__init__(
-            {
+            ({"i_map": In(WordWrite(config)), "map_taken": Out(1)} if config.map_stations else {})
+            | {
                 "beat": In(Beat(config)),
                 "settings": In(Settings(config)),
                 "is_target": In(1),
@@ -113,7 +117,7 @@ class WriteBack(wiring.Component):
 
         copy = without_reset(m, self.o_copy, "copy")
         m.d.sync += [copy.byte.eq(gathered[lanes - 1]), copy.write.eq(finished), copy.address.eq(own_address)]
-        m.submodules.write_port = write_port = WritePort(config, sources=config.replicas)
+        m.submodules.write_port = write_port = WritePort(config, sources=config.replicas + config.map_stations)
         m.d.comb += [
             write_port.i[0].valid.eq(own_valid),
             write_port.i[0].address.eq(own_address),
@@ -127,4 +131,6 @@ class WriteBack(wiring.Component):
                 receiver.taken.eq(write_port.taken[number + 1]),
                 write_port.i[number + 1].eq(receiver.o),
             ]
+        if config.map_stations:
+            m.d.comb += [write_port.i[-1].eq(self.i_map), self.map_taken.eq(write_port.taken[-1])]
         return m

@@ -1,6 +1,6 @@
 """Fetches an external image into the scratchpad, transfer by transfer."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, data, fifo, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Out
 from openwork_hw.arch.config import WORD_BITS, ArrayConfig, bits_for
 from openwork_hw.arch.external_image import HEADER_WORDS, MAGIC, VERSION
 from openwork_hw.arch.image import ImageStatus
-from openwork_hw.arch.transfers import MOST_PIECES, TRANSFER_FIELDS, TransferKind
+from openwork_hw.arch.transfers import MOST_PIECES, PIECES_AHEAD, TRANSFER_FIELDS, TransferKind
 from openwork_hw.image.memory_reader import ADDRESS_BITS, Region
 from openwork_hw.memory.map_port import Piece
 from openwork_hw.shells.memory import WordWrite
+from openwork_hw.stream.output_buffer import OutputBuffer
 
 FIELDS = data.StructLayout(dict(TRANSFER_FIELDS))
 """The words in front of what a transfer carries."""
@@ -124,20 +125,27 @@ class Fetcher(wiring.Component):
         ]
 
         # Pieces of maps wait until their check sum has been found right.
-        m.submodules.pieces = pieces = fifo.SyncFIFOBuffered(width=Piece.size, depth=2 * MOST_PIECES)
+        pieces = fifo.SyncFIFOBuffered(width=Piece.size, depth=PIECES_AHEAD)
+        m.submodules.pieces = ResetInserter(self.o_starts.valid)(pieces)
         first_half, second, releases = Signal(WORD_BITS, reset_less=True), Signal(), Signal()
-        waiting, released = Signal(range(2 * MOST_PIECES + 1)), Signal(range(2 * MOST_PIECES + 1))
-        goes = self.o_pieces.valid & self.o_pieces.ready
+        waiting, released = Signal(range(PIECES_AHEAD + 1)), Signal(range(PIECES_AHEAD + 1))
+        # They come out of a block memory, and their consumer decides late.
+        m.submodules.came = came = OutputBuffer(Piece)
+        wiring.connect(m, came.o, wiring.flipped(self.o_pieces))
+        goes = came.i.valid & came.i.ready
         m.d.comb += [
             pieces.w_data.eq(Cat(first_half, word)),
-            self.o_pieces.payload.eq(pieces.r_data),
-            self.o_pieces.valid.eq(pieces.r_rdy & (released != 0)),
+            came.i.payload.eq(pieces.r_data),
+            came.i.valid.eq(pieces.r_rdy & (released != 0) & ~self.o_starts.valid),
+            came.flush.eq(self.o_starts.valid),
             pieces.r_en.eq(goes),
         ]
         m.d.sync += [
             waiting.eq(Mux(releases, 0, waiting) + pieces.w_en),
             released.eq(released + Mux(releases, waiting, 0) - goes),
         ]
+        with m.If(self.o_starts.valid):  # what is left of another image belongs to nobody
+            m.d.sync += [waiting.eq(0), released.eq(0)]
 
         def end_early(m: Module) -> None:
             """In a state that takes words of a transfer: one more than the header says is one too many."""
@@ -206,7 +214,10 @@ class Fetcher(wiring.Component):
                 with m.If(empty):
                     m.d.sync += status.eq(ImageStatus.DAMAGED)
                     m.next = "DONE"
-                with m.Elif(may_begin & ((fields.kind != TransferKind.MAPS) | dry | (pieces.level <= MOST_PIECES))):
+                with m.Elif(
+                    may_begin
+                    & ((fields.kind != TransferKind.MAPS) | dry | (pieces.level <= PIECES_AHEAD - MOST_PIECES))
+                ):
                     m.next = "CONTENT"
 
             with m.State("CONTENT"):

@@ -74,7 +74,6 @@ class ProgramReader(wiring.Component):
         reported : in; the report of the command is taken, so a command that is kept may go
         restart : in; a program begins
         done : out
-        external : out; the command at o_commands is for the external memory
     Timing
         COMMAND_WORDS + FEEDER_WORDS * feeders cycles from a RUN's first word to its offer, if no reader is busy; a tap table
         entry each cycle.
@@ -95,7 +94,6 @@ class ProgramReader(wiring.Component):
     reported: Value
     restart: Value
     done: Value
-    external: Value
 
     def __init__(self, config: ArrayConfig, *, keeps: bool = False) -> None:
         """`keeps`: a command stays at o_commands until its report is taken, and the next instruction is read after that."""
@@ -112,7 +110,6 @@ class ProgramReader(wiring.Component):
                 "reported": In(1),
                 "restart": In(1),
                 "done": Out(1),
-                "external": Out(1),
             }
             | ({"o_table": Out(stream.Signature(signed(8)))} if config.activation_tables else {})
         )
@@ -121,7 +118,6 @@ class ProgramReader(wiring.Component):
         m = Module()
         config = self._config
         words, command = command_registers()
-        m.d.comb += self.external.eq(command.external)
         inputs = [Signal(WORD_BITS, name=f"input_{place}", reset_less=True) for place in range(FEEDER_WORDS)]
         place = Signal(range(COMMAND_WORDS))
         feeder = Signal(range(max(len(config.feeders), 2)), reset_less=True)

@@ -24,11 +24,13 @@ class BlockMemory(wiring.Component):
         write_data : in, width bits
         read_address : in, range(depth); read every cycle
         read_data : out, width bits
+        back_data : out, width bits; in a memory that reads back only
     Timing
         Latency 2 (the memory's own register and its output register), one word per cycle. No combinational path.
+        A memory that reads back: back_data[t+2] = memory[write_address[t]], unless write_enable[t].
     Cost
         ECP5: ceil(width / w) DP16KD, output register included, w = 36, 18, 9, 4, 2, 1 for up to 512, 1024 to 16,384
-        words.
+        words; 18 for up to 512 words, too, in a memory that reads back.
         iCE40: ceil(width / w) SB_RAM40_4K, w = 16, 8, 4, 2 for up to 256, 512, 1024, 2048 words, and width flip-flops.
         Gowin: ceil(width / w) SDPX9B or SDPB, w as for ECP5, and width flip-flops.
     Limits
@@ -42,14 +44,18 @@ class BlockMemory(wiring.Component):
     write_data: Signal
     read_address: Signal
     read_data: Signal
+    back_data: Signal
     width: int
     depth: int
     start: Sequence[int]
+    reads_back: bool
 
     latency_cycles = 2
 
-    def __init__(self, width: int, depth: int, technology: Technology, start: Sequence[int] = ()) -> None:
-        """`start`: the first words after power-up; zeros behind them."""
+    def __init__(
+        self, width: int, depth: int, technology: Technology, start: Sequence[int] = (), *, reads_back: bool = False
+    ) -> None:
+        """`start`: the first words after power-up; zeros behind them. `reads_back`: the write port can read, too."""
         if width < 1 or depth < 1:
             raise ConfigError(f"a block memory has at least one word of one bit, not {depth} of {width}")
         self._primitives = primitives = primitives_of(technology)
@@ -61,7 +67,9 @@ class BlockMemory(wiring.Component):
             raise ConfigError(
                 f"a block memory of {technology} with {depth} words does not start with {len(start)} of them"
             )
-        self.width, self.depth, self.start = width, depth, start
+        if reads_back and not primitives.reads_back:
+            raise ConfigError(f"the write port of a block memory of {technology} does not read")
+        self.width, self.depth, self.start, self.reads_back = width, depth, start, reads_back
         super().__init__(
             {
                 "write_enable": In(1),
@@ -70,6 +78,7 @@ class BlockMemory(wiring.Component):
                 "read_address": In(range(depth)),
                 "read_data": Out(width),
             }
+            | ({"back_data": Out(width)} if reads_back else {})
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -145,11 +145,12 @@ def shared_memory(m: Module, memory: "SharedMemory") -> None:
 
 
 def block_memory(m: Module, memory: "BlockMemory") -> None:
-    """DP16KD side by side, port A writes and port B reads."""
-    mode = next(width for words, width in BLOCK_MODES.items() if memory.depth <= words)
+    """DP16KD side by side, port A writes and port B reads; port A reads, too, in a memory that reads back."""
+    modes = {words: width for words, width in BLOCK_MODES.items() if width <= (18 if memory.reads_back else 36)}
+    mode = next(width for words, width in modes.items() if memory.depth <= words)
     # Port A writes and port B reads. Wide words use the lowest address pins of the write port as byte enables.
     enables = {36: 4, 18: 2}.get(mode, 0)
-    low_bits = 14 - bits_for(next(words for words in BLOCK_MODES if memory.depth <= words))
+    low_bits = 14 - bits_for(next(words for words in modes if memory.depth <= words))
     write_address = Signal(14)
     read_address = Signal(14)
     m.d.comb += [
@@ -163,11 +164,16 @@ def block_memory(m: Module, memory: "BlockMemory") -> None:
         m.d.comb += write_data.eq(memory.write_data[low : low + used])
         # 36 bits leave through both ports' data pins, narrower words through port B's alone.
         m.d.comb += memory.read_data[low : low + used].eq(read_data if mode == 36 else read_data[18:])
+        enable: Value = memory.write_enable
+        write: Value = Const(1)
+        if memory.reads_back:
+            m.d.comb += memory.back_data[low : low + used].eq(read_data)
+            enable, write = Const(1), memory.write_enable
         m.submodules[f"memory_{low}"] = Instance(
             "DP16KD",
             p_DATA_WIDTH_A=mode,
             p_DATA_WIDTH_B=mode,
-            **_dp16kd_settings(enable=memory.write_enable, write=Const(1)),
+            **_dp16kd_settings(enable=enable, write=write),
             **pins("i_ADA", write_address),
             **pins("i_ADB", read_address),
             **pins("i_DIA", write_data[:18]),

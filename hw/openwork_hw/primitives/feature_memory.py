@@ -23,6 +23,7 @@ class FeatureMemory(wiring.Component):
         write_data : in, 8 * lanes bits, lane 0 lowest
         read_address : in, range(feature_words); read every cycle
         read_data : out, 8 * lanes bits
+        back_data : out, 8 * lanes bits; with config.map_stations, as BlockMemory's
     Timing
         Latency 2, one word per cycle. No combinational path.
         Where `single_port`, a cycle that writes does not read: read_data two cycles later is undefined.
@@ -38,6 +39,7 @@ class FeatureMemory(wiring.Component):
     write_data: Signal
     read_address: Signal
     read_data: Signal
+    back_data: Signal
     lanes: int
     words: int
 
@@ -54,7 +56,9 @@ class FeatureMemory(wiring.Component):
         self._one_port = primitives.single_port_memory if config.single_port else None
         self._two_ports: BlockMemory | None = None
         if self._one_port is None:
-            self._two_ports = BlockMemory(8 * config.lanes, config.feature_words, config.technology)
+            self._two_ports = BlockMemory(
+                8 * config.lanes, config.feature_words, config.technology, reads_back=config.map_stations
+            )
         super().__init__(
             {
                 "write_enable": In(1),
@@ -63,6 +67,7 @@ class FeatureMemory(wiring.Component):
                 "read_address": In(range(config.feature_words)),
                 "read_data": Out(8 * config.lanes),
             }
+            | ({"back_data": Out(8 * config.lanes)} if config.map_stations else {})
         )
 
     def elaborate(self, platform: object) -> Module:

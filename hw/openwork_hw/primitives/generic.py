@@ -49,6 +49,11 @@ def block_memory(m: Module, memory: "BlockMemory") -> None:
         memory.read_data.eq(output),
     ]
     m.d.sync += output.eq(read.data)
+    if memory.reads_back:
+        back = words.read_port()
+        back_output = Signal(memory.width, reset_less=True)
+        m.d.comb += [back.addr.eq(memory.write_address), memory.back_data.eq(back_output)]
+        m.d.sync += back_output.eq(back.data)
 
 
 def shared_memory(m: Module, memory: "SharedMemory") -> None:

@@ -25,6 +25,7 @@ class Primitives:
         single_port_memory: the version of a `FeatureMemory` with one port; None if it is a block memory like the one with two.
         block_words: most words per block memory; None for any number.
         block_start: whether a block memory can hold contents from the start.
+        reads_back: whether the write port of a block memory can read, too.
         single_port_words: most words per feature memory with one port; None for any number.
         clear_is_free: whether an adder folds the clear of an addend into its cells.
 
@@ -41,6 +42,7 @@ class Primitives:
     shared_memory: Build | None = None
     block_words: int | None = None
     block_start: bool = True
+    reads_back: bool = False
     single_port_words: int | None = None
     clear_is_free: bool = False
 
@@ -61,6 +63,7 @@ _TABLE = {
         generic.block_memory,
         generic.single_port_memory,
         generic.shared_memory,
+        reads_back=True,
     ),
     Technology.ECP5: Primitives(
         Technology.ECP5,
@@ -71,6 +74,7 @@ _TABLE = {
         None,
         ecp5.shared_memory,
         block_words=max(ecp5.BLOCK_MODES),
+        reads_back=True,
         clear_is_free=True,
     ),
     Technology.ICE40: Primitives(

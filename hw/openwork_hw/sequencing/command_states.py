@@ -20,10 +20,11 @@ class CommandStates(wiring.Component):
         a RUN: tabulating until entries_done, one cycle of pause, running until chain_done, a pause until chain_done has fallen;
         a STORE or MOVE: storing until returned;
         a TABLE: filling until entries_done;
-        a CLEAR: nothing.
+        a CLEAR, or a LOAD or STORE of an external memory: nothing.
         At the end comes reporting until reported.
     Ports
         offered : in; a command is there; op : in, its op, steady from then on until setting is over
+        external : in; as steady: the command is for an external memory; in an array with map stations only
         words_done, entries_done, returned, chain_done, reported : in
         idle, setting, loading, tabulating, running, storing, reporting : out
         filling : out; in an array with activation tables only
@@ -54,14 +55,18 @@ class CommandStates(wiring.Component):
     reporting: Value
     flushed: Value
     filling: Value
+    external: Value
 
     def __init__(self, config: ArrayConfig) -> None:
         self._config = config
         events = ("offered", "words_done", "entries_done", "returned", "chain_done", "reported")
         states = ("idle", "setting", "loading", "tabulating", "running", "storing", "reporting", "flushed")
         filling = ("filling",) if config.activation_tables else ()
+        external = ("external",) if config.map_stations else ()
         super().__init__(
-            {name: In(1) for name in events} | {"op": In(3)} | {name: Out(1) for name in (*states, *filling)}
+            {name: In(1) for name in (*events, *external)}
+            | {"op": In(3)}
+            | {name: Out(1) for name in (*states, *filling)}
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -95,6 +100,9 @@ class CommandStates(wiring.Component):
                 if config.activation_tables:
                     with m.Case(CommandOp.TABLE):
                         m.d.sync += self.filling.eq(1)
+            if config.map_stations:
+                with m.If(self.external):
+                    m.d.sync += [self.loading.eq(0), self.storing.eq(0), self.reporting.eq(1)]
         with m.If(self.loading & self.words_done):
             m.d.sync += [self.loading.eq(0), ended.eq(1)]
         with m.If(self.storing & self.returned):

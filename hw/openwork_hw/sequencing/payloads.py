@@ -1,7 +1,10 @@
 """The payloads of the sequencer: commands and reports, as wide as an array needs them."""
 
+from typing import Any
+
 from amaranth.hdl import signed
-from amaranth.lib import data
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
 
 from openwork_hw.arch.commands import TABLE_VALUES
 from openwork_hw.arch.config import COLUMN_BITS, TAP_BITS, ArrayConfig, bits_for
@@ -25,11 +28,13 @@ class CommandLayout(data.StructLayout):
     """The fields of `arch.image.COMMAND_FIELDS`, as wide as this array needs them. `target` is LOAD's group.
 
     RUN: turn_base = (hold - 2) << tap_bits, or single_pixel where hold is 1; `address` is the output's base. MOVE: output_stride
-    is its word_step, channels its lane_step. `tabled` is there in an array with activation tables only.
+    is its word_step, channels its lane_step. `tabled` is there in an array with activation tables only, `external` and `waits` in
+    an array with map stations only.
     """
 
     def __init__(self, config: ArrayConfig) -> None:
         tabled = {"tabled": 1} if config.activation_tables else {}
+        beside = {"external": 1, "waits": 1} if config.map_stations else {}
         super().__init__(
             {
                 "op": 3,
@@ -59,7 +64,33 @@ class CommandLayout(data.StructLayout):
                 "period": period_bits(config),
             }
             | tabled
+            | beside
         )
+
+
+class MapOrder(data.StructLayout):
+    """A LOAD or STORE of an external memory, for a `MapEngine`: `left` and `step` as in a `MapBeat`; a word or more."""
+
+    def __init__(self, config: ArrayConfig) -> None:
+        super().__init__(
+            {
+                "store": 1,
+                "left": range(config.pes),
+                "step": range(config.pes),
+                "address": config.address_bits,
+                "words": config.address_bits + 1,
+            }
+        )
+
+
+def map_ports() -> dict[str, Any]:
+    """The ports through which maps of an external memory go into an array with map stations and out of it."""
+    return {
+        "i_maps": In(stream.Signature(signed(8))),
+        "o_maps": Out(stream.Signature(signed(8))),
+        "maps_busy": Out(1),
+        "maps_move": Out(1),
+    }
 
 
 class Report(data.StructLayout):

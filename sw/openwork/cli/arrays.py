@@ -59,6 +59,14 @@ ActivationTables = Annotated[
         show_default=False,
     ),
 ]
+MapStations = Annotated[
+    bool | None,
+    typer.Option(
+        "--map-stations/--no-map-stations",
+        help="Maps move beside passes, to and from an external memory.",
+        show_default=False,
+    ),
+]
 Encodings = Annotated[
     list[str] | None,
     typer.Option(
@@ -89,7 +97,8 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
     """The configuration of a preset, changed by the sizes that the options give.
 
     Where a size that was named contradicts one of the preset's, the preset's gives way. Its `group_sizes` are divisors of its own
-    `pes`: another number of PEs may be divided in all ways. Its `replicas` become as few as the lanes and the ports allow.
+    `pes`: another number of PEs may be divided in all ways. Its `replicas` become as few as the lanes and the ports allow, and its
+    `map_stations` go where the array has no place for them.
 
     Raises:
         ConfigError: no such preset, or a size that no array can have.
@@ -102,10 +111,12 @@ def array_config(preset: str, **sizes: Any) -> ArrayConfig:
             f"there is no preset {preset or repr(preset)}: there are {', '.join(PRESETS)}; a board is named with --board"
         )
     base = PRESETS[preset]
+    if named.get("lanes") == 1 or named.get("single_port") or named.get("compact"):
+        named.setdefault("map_stations", False)
     if "replicas" not in named:
         # The array of these sizes says how many replicas it bears.
         alone = replace(base, **named, replicas=1)
-        named["replicas"] = 1 if alone.single_port else min(base.replicas, alone.row_spacing)
+        named["replicas"] = min(base.replicas, alone.most_replicas)
     return replace(base, **named)
 
 

@@ -17,6 +17,7 @@ from openwork.cli.arrays import (
     GlobalPooling,
     GroupSizes,
     Lanes,
+    MapStations,
     MaxPooling,
     OnBoard,
     Pes,
@@ -65,6 +66,7 @@ def verilog(
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
     activation_tables: ActivationTables = None,
+    map_stations: MapStations = None,
     technology: Annotated[Technology | None, typer.Option(help="Device family whose primitives are used.")] = None,
     encoding: Encodings = None,
     shell: Annotated[
@@ -123,6 +125,7 @@ def verilog(
         global_pooling=global_pooling,
         compact=compact,
         activation_tables=activation_tables,
+        map_stations=map_stations,
         technology=technology,
     )
     if board is not None and not encoding:
@@ -168,6 +171,7 @@ def synth(
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
     activation_tables: ActivationTables = None,
+    map_stations: MapStations = None,
     encoding: Annotated[
         list[str] | None,
         typer.Option(
@@ -217,6 +221,7 @@ def synth(
         global_pooling=global_pooling,
         compact=compact,
         activation_tables=activation_tables,
+        map_stations=map_stations,
         technology=part.family.technology,
     )
     encodings = named_encodings(encoding, config) if encoding else part.encodings

@@ -19,6 +19,7 @@ from openwork.cli.arrays import (
     GlobalPooling,
     GroupSizes,
     Lanes,
+    MapStations,
     MaxPooling,
     Pes,
     Preset,
@@ -143,6 +144,7 @@ def compile_(
     global_pooling: GlobalPooling = None,
     compact: Compact = None,
     activation_tables: ActivationTables = None,
+    map_stations: MapStations = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -187,6 +189,7 @@ def compile_(
         global_pooling=global_pooling,
         compact=compact,
         activation_tables=activation_tables,
+        map_stations=map_stations,
     )
     chosen = named_encodings(None if encoding is None else [encoding], config)[-1]
     if place is not None and config != place.config:

@@ -14,7 +14,7 @@ from openwork.compiler.moves import map_moves, spread_move
 from openwork.compiler.plan import BlockPlan, NetworkPlan, RunPlan, StepPlan
 from openwork.compiler.predict import load_cycles, move_cycles, store_cycles, table_cycles
 from openwork.compiler.rows import row_records
-from openwork.compiler.spilled_plan import LastLayer, Pooling, SpilledPlan, Turn
+from openwork.compiler.spilled_plan import LastLayer, Move, Pooling, SpilledPlan, Turn
 from openwork.image import CommandPlan, Image
 from openwork.network import IntegerNetwork
 from openwork.operations.form import Form
@@ -54,12 +54,10 @@ def emit_spilled(plan: SpilledPlan, progress: Progress) -> Image:
         CompileError: an output of the network is its own input.
     """
     program = _Program(plan.config, {})
-    source = plan.network.input.name
-    for part in plan.maps[source].parts:
-        program.fill(plan.maps[source], part.pixels)
+    program.fill(plan.maps[plan.network.input.name])
     for index in progress(range(len(plan.head)), "encoding fused layers"):
-        for turn in plan.head[index].turns:
-            program.turn(turn, plan.maps)
+        group = plan.head[index]
+        program.turns(group.turns, group.rest, plan.maps)
     if plan.pooling is not None:
         program.pooling(plan.pooling, plan.maps, whole=plan.tail is not None or plan.last is not None)
     spilled = [one.at(0) for one in plan.wholes.values()]
@@ -98,6 +96,8 @@ class _Program:
         self._stored: list[tuple[str, int]] = []
         self._feeds: dict[BlockPlan, tuple[FeederInput, ...]] = {}
         self._table: tuple[int, ...] | None = None  # the activation table that the array holds
+        self._moving = False  # whether maps are moved beside the next command
+        self._waits = False  # whether the next command is to wait for that
 
     def image(self, network: IntegerNetwork, encoding: Encoding, places: tuple[Place, ...]) -> Image:
         """The image of all commands so far."""
@@ -115,6 +115,7 @@ class _Program:
     def network(self, plan: NetworkPlan, watch: bool, progress: Progress) -> None:
         """All steps of a planned network, and its outputs."""
         self._addresses = plan.addresses
+        self._waits = True
         network = plan.schedule.forms.network
         for index in progress(range(len(plan.steps)), "encoding layers"):
             step = plan.steps[index]
@@ -132,21 +133,29 @@ class _Program:
             if step.orders
         }
 
-    def fill(self, source: ExternalMap, pixels: tuple[int, ...]) -> None:
-        """Bring a part of the network's input from the host into the external memory."""
-        part = replace(source.whole, window=pixels)
-        self._addresses = {part: 0}
-        self.load(part)
-        self._give(part, source)
+    def fill(self, source: ExternalMap) -> None:
+        """Bring the network's input from the host into the external memory: one half of the words leaves while the other comes."""
+        for number, one in enumerate(source.parts):
+            part = source.whole.window_at(one.pixels, self._config.feature_words // 2 * (number % 2))
+            self.load(part)
+            # What left from the other half is over before the next part comes there.
+            self._waits = 0 < number < len(source.parts) - 1
+            self._give(part, source)
 
-    def turn(self, turn: Turn, maps: Mapping[str, ExternalMap]) -> None:
+    def turns(self, turns: Iterable[Turn], rest: Iterable[Move], maps: Mapping[str, ExternalMap]) -> None:
         """Load, compute and store parts of maps."""
-        for part in turn.loads:
-            self.load(part, maps[part.tensor])
-        output = turn.plan.run.output
-        self._passes(output.step or output.tensor, turn.plan, None)
-        for part in turn.stores:
-            self._give(part, maps[part.tensor])
+        for turn in turns:
+            self._waits |= turn.waits
+            self._move_all(turn.urgent, maps)
+            self._waits |= bool(turn.urgent)
+            self._move_all(turn.beside, maps)
+            output = turn.plan.run.output
+            self._passes(output.step or output.tensor, turn.plan, None)
+        self._move_all(rest, maps)
+
+    def _move_all(self, moves: Iterable[Move], maps: Mapping[str, ExternalMap]) -> None:
+        for move in moves:
+            (self._give if move.store else self.load)(move.part, maps[move.part.tensor])
 
     def pooling(self, plan: Pooling, maps: Mapping[str, ExternalMap], *, whole: bool) -> None:
         """Make a vector of a map in the external memory.
@@ -156,8 +165,7 @@ class _Program:
         """
         name, groups = plan.step.output, plan.output.row_groups
         self._addresses = {plan.output: plan.address}
-        for turn in plan.turns:
-            self.turn(turn, maps)
+        self.turns(plan.turns, (), maps)
         if whole:
             self._move(name, [spread_move(plan.output, plan.address, groups)])
             return
@@ -199,6 +207,10 @@ class _Program:
             self._add(part.tensor, Instruction(store), store_cycles(self._config, store))
 
     def _add(self, name: str, instruction: Instruction, cycles: int) -> None:
+        instruction = replace(instruction, waits=self._waits and self._moving)
+        self._moving &= not instruction.waits_for_maps
+        self._moving |= bool(getattr(instruction.command, "pieces", ()))
+        self._waits = False
         self._instructions.append(instruction)
         kind = type(instruction.command).__name__.removesuffix("Command").upper()
         entries = TABLE_VALUES if isinstance(instruction.command, TableCommand) else len(instruction.taps)

@@ -87,15 +87,18 @@ class ExternalMap:
 
 
 def input_parts(whole: Buffer, config: ArrayConfig) -> tuple[Part, ...]:
-    """Parts of the network's input, each as large as the feature memory allows.
+    """Parts of the network's input. One of them comes while the one before it leaves the other half of the feature memory.
+
+    They are half as large as a half: what leaves behind the last part has nothing to go beside.
 
     Raises:
         CompileError: not even one pixel fits.
     """
-    at_once = config.feature_words // whole.shape[0]
-    if not at_once:
+    half, channels = config.feature_words // 2, whole.shape[0]
+    if channels > half:
         raise CompileError(
-            f"a pixel of {whole.tensor!r} has {whole.shape[0]} channels, and a PE has {config.feature_words} feature words",
-            need=whole.shape[0],
+            f"a pixel of {whole.tensor!r} has {channels} channels, and half of a PE's feature memory has {half} words",
+            need=2 * channels,
         )
+    at_once = max(half // 2 // channels, 1)
     return tuple(Part(pixels, 0, whole.shape[0]) for pixels in even_parts(len(whole.pixels), at_once))

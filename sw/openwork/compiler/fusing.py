@@ -5,8 +5,10 @@ first steps is the best last group of fused steps behind the best way to run tho
 the plans of its steps over whole maps; the chosen groups are planned exactly afterwards.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 
 from openwork.compiler.buffers import Buffer
@@ -14,10 +16,10 @@ from openwork.compiler.channel_parts import ChannelCuts
 from openwork.compiler.errors import CompileError
 from openwork.compiler.memory import Lifetime, allocate, need
 from openwork.compiler.passes import plan_blocks
-from openwork.compiler.predict import load_cycles, pass_cycles, store_cycles
-from openwork.compiler.rounds import MapStep, Rounds, Stay, Variant, rounds_of
+from openwork.compiler.predict import pass_cycles
+from openwork.compiler.rounds import MapStep, Rounds, Stay, Variant, moves_of, rounds_of
 from openwork.compiler.schedule import Run
-from openwork_hw.arch.commands import LoadCommand, StoreCommand
+from openwork.compiler.spilled_plan import Times, part_cycles
 from openwork_hw.arch.config import ArrayConfig, bits_for
 from openwork_hw.arch.nonzeros import Encoding
 from openwork_hw.arch.timing import BETWEEN_CYCLES, READ_CYCLES
@@ -42,6 +44,9 @@ MOST_ROUNDS = 64
 
 STRIPS = (1, 2, 3, 4, MOST_ROUNDS)
 """Rows of local pixels that are computed at a time: high strips share more of what they read, and low ones hold less."""
+
+MORE_ROUNDS = (2, 4)
+"""How many times the fewest rounds that fit are tried, too, where maps are moved beside passes."""
 
 MOST_PIXELS = 1 << 20
 """More local pixels than any map has."""
@@ -141,26 +146,30 @@ class _Fuser:
 
     def _cheapest(self, steps: Sequence[MapStep], stored: frozenset[Buffer], limit: int | None) -> FusedSteps | None:
         costs = [cost for one in steps if (cost := self._cost(one)) is not None]
-        if len(costs) < len(steps) or (limit is not None and self._least(steps, costs, stored) >= limit):
+        if len(costs) < len(steps):
             return None
+        least = self._least(steps, costs, stored)
         found: FusedSteps | None = None
+        ways = _Ways(steps, stored)
         hopeless = set()
-        for variants in _variants(steps[-1].output, MOST_ROUNDS if limit is not None else MOST_PIXELS):
-            if variants[0].strip in hopeless:
+        for variants in _variants(steps, MOST_ROUNDS if limit is not None else MOST_PIXELS):
+            _, strip, _, _, ahead, behind = variants[0]
+            if (strip, ahead, behind) in hopeless or (limit is not None and least[ahead > 0] >= limit):
                 continue
-            rounds = _fewest(steps, stored, variants, self._config)
+            rounds = _fewest(ways, variants, self._config)
             if rounds is None:
                 if variants[0].split and not variants[0].kept:
-                    hopeless.add(variants[0].strip)  # Nothing takes fewer words.
+                    hopeless.add((strip, ahead, behind))  # Nothing takes fewer words.
                 continue
-            if found and rounds.variant.rounds == 1:
+            if found and rounds.variant.rounds == found.rounds.variant.rounds == 1:
                 break  # All variants are the same then.
-            cycles = _cost(rounds, costs, self._config)
-            if limit is not None and cycles >= limit:
-                continue
-            if (addresses := _addresses(rounds.stays, self._config)) is None:
-                continue
-            found, limit = FusedSteps(rounds, addresses, cycles), cycles
+            for one in (rounds, *_more(rounds, ways, variants)):
+                cycles = _cost(one, costs, self._config)
+                if limit is not None and cycles >= limit:
+                    continue
+                if (addresses := _addresses(one, self._config)) is None:
+                    continue
+                found, limit = FusedSteps(one, addresses, cycles), cycles
         return found
 
     def reason(self, steps: Sequence[MapStep]) -> CompileError:
@@ -176,7 +185,7 @@ class _Fuser:
         needed = min(
             rounds_of(way, frozenset(whole for whole in _made(way) if whole.tensor == made.tensor), variants[-1]).peak
             for way in (steps, *ways)
-            for variants in _variants(made, MOST_PIXELS)
+            for variants in _variants(way, MOST_PIXELS)
         )
         return CompileError(
             f"step {steps[-1].form.name!r}: one local pixel and what it reads take {needed:,} feature words per PE, and there are "
@@ -193,14 +202,13 @@ class _Fuser:
                 self._costs[step] = None
         return self._costs[step]
 
-    def _least(self, steps: Sequence[MapStep], costs: Sequence[StepCost], stored: frozenset[Buffer]) -> int:
-        """A lower bound of the cost: every pixel is computed, loaded and stored once."""
-        least = sum(cost.cycles([len(one.output.pixels)])[0] for one, cost in zip(steps, costs, strict=True))
-        least += sum(
-            _load(self._config, source, source.words)
-            for source in {one for step in steps for one in step.inputs} - _made(steps)
-        )
-        return least + sum(_store(self._config, whole, whole.words) for whole in stored)
+    def _least(self, steps: Sequence[MapStep], costs: Sequence[StepCost], stored: frozenset[Buffer]) -> tuple[int, int]:
+        """Lower bounds of the cost, where nothing moves beside passes and where it does: every pixel is moved and computed once."""
+        computing = sum(cost.cycles([len(one.output.pixels)])[0] for one, cost in zip(steps, costs, strict=True))
+        loaded = {one for step in steps for one in step.inputs} - _made(steps)
+        moving = sum(part_cycles(self._config, whole, whole.words, store=False) for whole in loaded)
+        moving += sum(part_cycles(self._config, whole, whole.words, store=True) for whole in stored)
+        return computing + moving, max(computing, moving)
 
 
 def fuse(
@@ -252,15 +260,18 @@ def _made(steps: Sequence[MapStep]) -> frozenset[Buffer]:
     return frozenset(one.output for one in steps)
 
 
-def _variants(output: Buffer, most: int) -> Iterator[list[Variant]]:
+def _variants(steps: Sequence[MapStep], most: int) -> Iterator[list[Variant]]:
     """Ways to run fused steps; in each list only the number of rounds differs, and it ascends.
 
     Args:
         most: the most rounds, unless every round has a single pixel.
     """
+    output, turns = steps[-1].output, len(steps)
     pixels = output.block[0] * output.block[1]
     counts = sorted({count for each in range(1, pixels + 1) if (count := ceil(pixels / each)) <= most})
-    for strip in sorted({min(rows, output.block[0]) for rows in STRIPS}) if output.block[1] > 1 else (1,):
+    strips = sorted({min(rows, output.block[0]) for rows in STRIPS}) if output.block[1] > 1 else [1]
+    beside = sorted({(turns, turns), (turns, 1), (1, turns), (1, 1), (0, 0)}, reverse=True)
+    for (ahead, behind), strip in product(beside, strips):
         share = strip / output.block[0]
         for kept in (
             lambda _: 0,
@@ -270,21 +281,34 @@ def _variants(output: Buffer, most: int) -> Iterator[list[Variant]]:
             lambda count: count,
         ):
             for split in (True, False):
-                yield [Variant(count, strip, kept(count), split) for count in counts]
+                yield [Variant(count, strip, kept(count), split, ahead, behind) for count in counts]
 
 
-def _fewest(
-    steps: Sequence[MapStep], stored: frozenset[Buffer], variants: Sequence[Variant], config: ArrayConfig
-) -> Rounds | None:
+class _Ways:
+    """Ways to run the same fused steps. What is computed and held for how long does not depend on when it is loaded and stored."""
+
+    def __init__(self, steps: Sequence[MapStep], stored: frozenset[Buffer]) -> None:
+        self._steps, self._stored = steps, stored
+        self._found: dict[Variant, Rounds] = {}
+
+    def run(self, variant: Variant) -> Rounds:
+        """The steps in the rounds of a variant."""
+        alone = variant._replace(ahead=0, behind=0)
+        if alone not in self._found:
+            self._found[alone] = rounds_of(self._steps, self._stored, alone)
+        return self._found[alone].moved(variant.ahead, variant.behind)
+
+
+def _fewest(ways: _Ways, variants: Sequence[Variant], config: ArrayConfig) -> Rounds | None:
     """The variant with the fewest rounds that fits the feature memory. Few rounds are tried first: they take less time to try."""
     first, last = 0, 0
-    while (fitting := rounds_of(steps, stored, variants[last])).peak > config.feature_words:
+    while (fitting := ways.run(variants[last])).peak > config.feature_words:
         first, last = last + 1, min(2 * last + 1, len(variants) - 1)
         if first == len(variants):
             return None
     while first < last:
         middle = (first + last) // 2
-        rounds = rounds_of(steps, stored, variants[middle])
+        rounds = ways.run(variants[middle])
         if rounds.peak <= config.feature_words:
             fitting, last = rounds, middle
         else:
@@ -292,9 +316,20 @@ def _fewest(
     return fitting
 
 
-def _addresses(stays: Sequence[Stay], config: ArrayConfig) -> tuple[int, ...] | None:
+def _more(fewest: Rounds, ways: _Ways, variants: Sequence[Variant]) -> Iterator[Rounds]:
+    """More rounds than fit: maps of the first round, which nothing comes before, and of the last one are smaller then."""
+    if not fewest.variant.ahead:
+        return
+    for times in MORE_ROUNDS:
+        for variant in variants:
+            if variant.rounds >= times * fewest.variant.rounds:
+                yield ways.run(variant)
+                break
+
+
+def _addresses(rounds: Rounds, config: ArrayConfig) -> tuple[int, ...] | None:
     """A word address for each stay, so that no two of them overlap; None if the feature memory is too small for that."""
-    lives = [Lifetime(f"{number:06}", stay.words, stay.born, stay.dies) for number, stay in enumerate(stays)]
+    lives = [Lifetime(f"{number:06}", stay.words, *rounds.held(stay)) for number, stay in enumerate(rounds.stays)]
     addresses = allocate(lives)
     if need(lives, addresses) > config.feature_words:
         return None
@@ -302,29 +337,21 @@ def _addresses(stays: Sequence[Stay], config: ArrayConfig) -> tuple[int, ...] | 
 
 
 def _cost(rounds: Rounds, costs: Sequence[StepCost], config: ArrayConfig) -> int:
-    """Estimated cycles. Words of the image come beside running passes; loads and stores wait for them and for each other."""
-    computing = moving = words = 0
-    makers = {one.output: number for number, one in enumerate(rounds.steps)}
-    stretches: dict[tuple[Buffer, int], list[int]] = {}
+    """Estimated cycles. Words of the image come beside running passes."""
+    stretches: dict[int, list[int]] = defaultdict(list)
     for stay in rounds.stays:
-        if stay.of in makers:
-            stretches.setdefault((stay.of, stay.born), []).append(stay.bits.bit_count())
-        else:
-            moving += _load(config, stay.of, stay.words)
-        if stay.stored:
-            moving += _store(config, stay.of, stay.words)
-    for (whole, _), lengths in stretches.items():
-        cycles, used = costs[makers[whole]].cycles(lengths)
-        computing += cycles
-        words += used
-    return max(computing, round(words * FETCHED_WORD_CYCLES)) + moving
+        if not stay.loaded:
+            stretches[stay.born].append(stay.bits.bit_count())
+    times, words, waiting = Times(), 0, 0
+    around, rest = moves_of(rounds)
+    for turn, urgent, beside, due in around:
+        computing, used = costs[turn % len(rounds.steps)].cycles(stretches[turn])
+        first, later = _moving(urgent, config), _moving(beside, config)
+        times.turn(turn, first, later, due, computing)
+        words, waiting = words + used, waiting + first
+    last = _moving(rest, config)
+    return max(times.end(last), round(words * FETCHED_WORD_CYCLES) + waiting + last)
 
 
-def _load(config: ArrayConfig, whole: Buffer, words: int) -> int:
-    """Cycles in which so many words of every row group are loaded."""
-    return whole.row_groups * (load_cycles(config, LoadCommand(whole.row_groups, 0, 0, words)) + COMMAND_CYCLES)
-
-
-def _store(config: ArrayConfig, whole: Buffer, words: int) -> int:
-    """Cycles in which so many words of every row group are stored."""
-    return whole.row_groups * (store_cycles(config, StoreCommand(0, 0, words)) + COMMAND_CYCLES)
+def _moving(stays: Iterable[Stay], config: ArrayConfig) -> int:
+    return sum(part_cycles(config, stay.of, stay.words, store=not stay.loaded) for stay in stays)

@@ -95,7 +95,7 @@ def planned_image(
         plan = best_plan(network, config, encoding, row_groups)
         image = emit(plan, watch, show)
     except CompileError as error:
-        if not scratchpad_words or watch:
+        if not scratchpad_words or not config.map_stations or watch:
             raise
         plan = best_spilled_plan(
             network, config, encoding, row_groups, scratchpad_words // SCRATCHPAD_PASSES, error, show

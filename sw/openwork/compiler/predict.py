@@ -20,6 +20,7 @@ from openwork_hw.arch.timing import (
     HEADER_CYCLES,
     LOAD_CYCLES,
     LOADED_CYCLES,
+    ORDER_CYCLES,
     STORE_CYCLES,
     VISIBLE_CYCLES,
     WORD_CYCLES,
@@ -82,7 +83,9 @@ def steady_cycles(config: ArrayConfig, hold: int, lengths: NDArray[np.int64], *,
 
 
 def load_cycles(config: ArrayConfig, load: LoadCommand) -> int:
-    """Cycles that a LOAD reports: one per byte."""
+    """Cycles that a LOAD reports: one per byte, if it is not one of an external memory."""
+    if load.pieces:
+        return ORDER_CYCLES
     return LOAD_CYCLES + load.words * config.lanes + held_cycles(config)
 
 
@@ -92,7 +95,9 @@ def table_cycles(config: ArrayConfig) -> int:
 
 
 def store_cycles(config: ArrayConfig, store: StoreCommand) -> int:
-    """Cycles that a STORE reports: `row_spacing` per word, and the way of the last word."""
+    """Cycles that a STORE reports: `row_spacing` per word, and the way of the last word, if it is not one of an external memory."""
+    if store.pieces:
+        return ORDER_CYCLES
     return (
         STORE_CYCLES + (store.words - 1) * config.row_spacing + way_cycles(config) + config.lanes + held_cycles(config)
     )

@@ -5,9 +5,10 @@ compute, one after the other, what the round's part of the result needs and what
 are bits of an int: bit p is local pixel p of every block.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -73,12 +74,17 @@ class Variant(NamedTuple):
             again.
         split: whether pixels of a round that are needed for different times lie apart. Then more passes write them, and fewer
             words are held.
+        ahead: how many turns before the turn that first reads them pixels begin to be loaded. Passes wait less for what is loaded
+            beside earlier passes, and more words are held.
+        behind: likewise, for how many turns behind the one that computes them pixels may be stored.
     """
 
     rounds: int
     strip: int
     kept: int
     split: bool
+    ahead: int = 0
+    behind: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +96,10 @@ class Stay:
     Attributes:
         of: the whole map.
         bits: the local pixels, as bits.
-        born, dies: the first and the last turn.
-        stored: whether they go to the external memory as soon as they are computed.
+        born: the turn in which they are computed, or first read.
+        dies: the turn in which they are last read, or `born`.
+        stored: whether they go to the external memory when they have been computed.
+        loaded: whether they come from there.
     """
 
     of: Buffer
@@ -99,16 +107,33 @@ class Stay:
     born: int
     dies: int
     stored: bool
+    loaded: bool
 
     @property
     def pixels(self) -> tuple[int, ...]:
         """The local pixels, in the order in which they lie there."""
         return tuple(pixels_of(self.bits))
 
-    @property
+    @cached_property
     def words(self) -> int:
         """Feature words per PE."""
         return self.bits.bit_count() * self.of.shape[0]
+
+
+class Moves(NamedTuple):
+    """What moves between the feature memories and the external memory around a turn.
+
+    Attributes:
+        turn: the number of the turn.
+        urgent: what must be over before the turn's passes begin.
+        beside: what moves beside the passes.
+        due: the turn before whose passes that must be over; None if nothing moves beside.
+    """
+
+    turn: int
+    urgent: list[Stay]
+    beside: list[Stay]
+    due: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +153,15 @@ class Rounds:
     stays: tuple[Stay, ...]
     reads: Mapping[tuple[int, Buffer], int]
     peak: int
+
+    def moved(self, ahead: int, behind: int) -> "Rounds":
+        """The same with other times to load and to store."""
+        variant = self.variant._replace(ahead=ahead, behind=behind)
+        return replace(self, variant=variant, peak=_peak(self.stays, variant))
+
+    def held(self, stay: Stay) -> tuple[int, int]:
+        """The first and the last turn in which words hold a stay."""
+        return _held(stay, self.variant)
 
 
 def pixels_of(bits: int) -> Iterator[int]:
@@ -184,9 +218,75 @@ def rounds_of(steps: Sequence[MapStep], stored: frozenset[Buffer], variant: Vari
         lives = _lives(
             makers.get(whole), [(number, whole) for number in readers[whole]], reads, turns, new[whole], gone[whole]
         )
-        stays += _together(whole, lives, whole in own, variant.split)
+        stays += _together(whole, lives, variant.split, stored=whole in own, loaded=whole not in makers)
     stays.sort(key=lambda stay: stay.born)
-    return Rounds(tuple(steps), variant, tuple(stays), reads, _peak(stays))
+    return Rounds(tuple(steps), variant, tuple(stays), reads, _peak(stays, variant))
+
+
+def _held(stay: Stay, variant: Variant) -> tuple[int, int]:
+    if stay.loaded:
+        return max(stay.born - variant.ahead, 0), stay.dies
+    return stay.born, max(stay.dies, stay.born + variant.behind) if stay.stored else stay.dies
+
+
+def moves_of(rounds: Rounds, addresses: Sequence[int] | None = None) -> tuple[list[Moves], list[Stay]]:
+    """What moves around each turn that computes something, and what is stored behind the last one.
+
+    Maps are moved one after the other beside commands, and a command can wait until all that has begun is over. So the passes of a
+    turn wait for what they read, and for words that they write and from which something is still stored.
+
+    Args:
+        addresses: of the stays; None if they are not known, and any words may be written that may be given to others.
+    """
+    loads: dict[int, list[Stay]] = defaultdict(list)
+    stores: dict[int, list[Stay]] = defaultdict(list)
+    turns = sorted({stay.born for stay in rounds.stays if not stay.loaded})
+    for stay in rounds.stays:
+        if stay.loaded:
+            loads[turns[bisect_left(turns, rounds.held(stay)[0])]].append(stay)
+        elif stay.stored:
+            stores[stay.born].append(stay)
+    given = {} if addresses is None else _given(rounds.stays, addresses, turns, loads)
+    found = []
+    left: list[Stay] = []
+    for turn in turns:
+        around = Moves(turn, [], [], None)
+        for stay in (*left, *loads[turn]):
+            due = stay.born if stay.loaded else given.get(stay, rounds.held(stay)[1] + 1)
+            if due <= turn:
+                around.urgent.append(stay)
+            else:
+                around.beside.append(stay)
+                around = around._replace(due=due if around.due is None else min(due, around.due))
+        found.append(around)
+        left = stores[turn]
+    return found, left
+
+
+def _given(
+    stays: Sequence[Stay], addresses: Sequence[int], turns: Sequence[int], loads: Mapping[int, Sequence[Stay]]
+) -> dict[Stay, int]:
+    """For each stay that is stored, the first turn whose passes, or whose own loads, write some of its words.
+
+    It is the one behind all turns if none does. What is loaded for later turns is loaded behind what is stored.
+    """
+    made: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    own = {stay for turn, some in loads.items() for stay in some if stay.born <= turn}
+    for stay, address in zip(stays, addresses, strict=True):
+        if not stay.loaded or stay in own:
+            made[stay.born].append((address, address + stay.words))
+    return {
+        stay: next(
+            (
+                turn
+                for turn in turns[bisect_right(turns, stay.born) :]
+                if any(begin < address + stay.words and address < end for begin, end in made[turn])
+            ),
+            turns[-1] + 1,
+        )
+        for stay, address in zip(stays, addresses, strict=True)
+        if stay.stored
+    }
 
 
 def _parts(whole: Buffer, variant: Variant) -> list[int]:
@@ -265,7 +365,9 @@ def _lives(
                         del there[born]
 
 
-def _together(whole: Buffer, lives: Iterable[tuple[int, int, int]], stored: bool, split: bool) -> Iterator[Stay]:
+def _together(
+    whole: Buffer, lives: Iterable[tuple[int, int, int]], split: bool, *, stored: bool, loaded: bool
+) -> Iterator[Stay]:
     """The stays of a map: pixels that come together, and that leave together if `split`. A pixel is stored when it first comes."""
     parts: dict[int, dict[int, int]] = defaultdict(dict)
     for born, dies, bits in lives:
@@ -278,17 +380,18 @@ def _together(whole: Buffer, lives: Iterable[tuple[int, int, int]], stored: bool
         for dies, bits in sorted(found.items()) if split else [(max(found), together)]:
             fresh = bits & ~seen if stored else 0
             if fresh:
-                yield Stay(whole, fresh, born, dies, True)
+                yield Stay(whole, fresh, born, dies, True, loaded)
             if bits != fresh:
-                yield Stay(whole, bits ^ fresh, born, dies, False)
+                yield Stay(whole, bits ^ fresh, born, dies, False, loaded)
         seen |= together
 
 
-def _peak(stays: Sequence[Stay]) -> int:
+def _peak(stays: Sequence[Stay], variant: Variant) -> int:
     changes: dict[int, int] = defaultdict(int)
     for stay in stays:
-        changes[stay.born] += stay.words
-        changes[stay.dies + 1] -= stay.words
+        first, last = _held(stay, variant)
+        changes[first] += stay.words
+        changes[last + 1] -= stay.words
     most = held = 0
     for turn in sorted(changes):
         held += changes[turn]

@@ -24,10 +24,10 @@ from openwork.compiler.neighbours import with_copies
 from openwork.compiler.passes import plan_blocks
 from openwork.compiler.placed import pool_taps
 from openwork.compiler.plan import BlockPlan, RunPlan
-from openwork.compiler.rounds import MapStep, Stay, pixels_of
+from openwork.compiler.rounds import MapStep, Stay, moves_of, pixels_of
 from openwork.compiler.schedule import Run
 from openwork.compiler.segments import Division, divisions
-from openwork.compiler.spilled_plan import Group, LastLayer, LastRows, Pooling, Turn
+from openwork.compiler.spilled_plan import Group, LastLayer, LastRows, Move, Pooling, Times, Turn
 from openwork.network import IntegerNetwork, NetworkError, Step
 from openwork.operations.form import Form
 from openwork.places import fill_of
@@ -107,16 +107,18 @@ def plan_head(
     parts: dict[str, list[Part]] = {source.tensor: list(input_parts(source, config))}
     head = []
     for fused in fuse(steps, config, encoding, most_words, progress, most_cycles):
-        turns = tuple(_turns(fused, config, encoding, most_words, planned))
-        head.append(Group(fused.rounds, turns))
-        for one in (one for turn in turns for one in turn.stores):
-            parts.setdefault(one.tensor, []).append(Part(one.window, one.first_channel, one.shape[0]))
+        group = _group(fused, config, encoding, most_words, planned)
+        head.append(group)
+        for moved, store in group.moves:
+            if store:
+                parts.setdefault(moved.tensor, []).append(Part(moved.window, moved.first_channel, moved.shape[0]))
     born = {source.tensor: 0}
     dies = {wholes[network.steps[count - 1].output].tensor: len(head)}
     for number, group in enumerate(head):
-        for turn in group.turns:
-            dies.update({one.tensor: max(dies.get(one.tensor, 0), number) for one in (*turn.loads, *turn.stores)})
-            born.update({one.tensor: min(born.get(one.tensor, number), number) for one in turn.stores})
+        for moved, store in group.moves:
+            dies[moved.tensor] = max(dies.get(moved.tensor, 0), number)
+            if store:
+                born[moved.tensor] = min(born.get(moved.tensor, number), number)
     maps = {tensor: ExternalMap(wholes[tensor], tuple(each)) for tensor, each in parts.items()}
     addresses = allocate(
         [Lifetime(tensor, one.bytes, born[tensor], dies.get(tensor, 0)) for tensor, one in maps.items()]
@@ -155,29 +157,35 @@ def _words(forms: Forms, division: Division) -> int:
     )
 
 
-def _turns(
+def _group(
     fused: FusedSteps,
     config: ArrayConfig,
     encoding: Encoding,
     most_words: int | None,
     planned: dict[tuple[MapStep, tuple[int, ...]], tuple[BlockPlan, ...]],
-) -> Iterator[Turn]:
-    """What fused steps do, in order.
+) -> Group:
+    """What fused steps do.
 
     Args:
         planned: the passes of steps over pixels that lie in stretches of some lengths; it grows.
     """
     steps, words = fused.rounds.steps, defaultdict[Buffer, dict[int, int]](dict)
-    come: dict[int, list[tuple[Stay, Buffer]]] = defaultdict(list)
+    come: dict[int, list[Stay]] = defaultdict(list)
+    parts: dict[Stay, Buffer] = {}
     for stay, address in zip(fused.rounds.stays, fused.addresses, strict=True):
-        come[stay.born].append((stay, stay.of.window_at(stay.pixels, address)))
-    for turn in sorted(come):
+        come[stay.born].append(stay)
+        parts[stay] = stay.of.window_at(stay.pixels, address)
+
+    def moves(stays: Iterable[Stay]) -> tuple[Move, ...]:
+        return tuple(Move(parts[stay], not stay.loaded) for stay in stays)
+
+    turns, times = [], Times()
+    around, rest = moves_of(fused.rounds, fused.addresses)
+    for turn, urgent, beside, due in around:
         step = steps[turn % len(steps)]
-        for stay, part in come[turn]:
-            words[stay.of].update(zip(part.window, part.starts, strict=True))
-        loads = tuple(part for stay, part in come[turn] if stay.of is not step.output)
-        made = sorted((part.starts, part.window) for stay, part in come[turn] if stay.of is step.output)
-        stores = tuple(part for stay, part in come[turn] if stay.stored)
+        for stay in come[turn]:
+            words[stay.of].update(zip(parts[stay].window, parts[stay].starts, strict=True))
+        made = sorted((parts[stay].starts, parts[stay].window) for stay in come[turn] if not stay.loaded)
         read = {
             source: _window(source, pixels_of(fused.rounds.reads[turn, source]), words[source]) for source in step.reads
         }
@@ -186,7 +194,15 @@ def _turns(
         key = step, output.stretches
         if key not in planned:
             planned[key] = plan_blocks(run, config, encoding, most_words)
-        yield Turn(loads, RunPlan(run, planned[key]), stores)
+        plan, first, later = RunPlan(run, planned[key]), moves(urgent), moves(beside)
+        waits = times.turn(turn, _cycles(first, config), _cycles(later, config), due, plan.predicted_cycles)
+        turns.append(Turn(plan, waits, first, later))
+    last = moves(rest)
+    return Group(fused.rounds, tuple(turns), last, times.end(_cycles(last, config)))
+
+
+def _cycles(moves: Iterable[Move], config: ArrayConfig) -> int:
+    return sum(move.cycles(config) for move in moves)
 
 
 def _window(whole: Buffer, pixels: Iterable[int], words: Mapping[int, int]) -> Buffer:
@@ -229,11 +245,14 @@ def plan_pooling(
         raise CompileError(
             f"step {step.output!r}: a channel takes {pixels:,} feature words, and {room:,} are free", need=pixels
         )
-    turns = []
-    for chosen in even_parts(channels, room // pixels):
+    runs: list[RunPlan] = []
+    moves: list[Move] = []
+    ahead = room >= 2 * pixels  # then half of the room holds the channels at hand, and half those that follow
+    at_once = room // 2 // pixels if ahead else room // pixels
+    for place, chosen in enumerate(even_parts(channels, at_once)):
         start, number = chosen[0], len(chosen)
         some = replace(whole, shape=(number, *whole.shape[1:]), first_channel=start)
-        part = some.window_at(whole.pixels, first)
+        part = some.window_at(whole.pixels, first + at_once * pixels * (place % 2) * ahead)
         # The channels of what is read begin with number 0.
         read = replace(part, first_channel=0)
         rest = replace(whole, shape=(channels - start - number, *whole.shape[1:]), first_channel=start + number)
@@ -242,8 +261,16 @@ def plan_pooling(
         rows, _ = part_rows(rewired(form, (whole,), {whole: cut}), cut, start, number)
         one = pool_taps(rows, replace(some, first_channel=0))
         run = Run(one, (read,), output.channels(start, number))
-        turns.append(Turn((part,), RunPlan(run, plan_blocks(run, config, encoding))))
-    return Pooling(step, tuple(turns), output, address)
+        runs.append(RunPlan(run, plan_blocks(run, config, encoding)))
+        moves.append(Move(part, store=False))
+    turns, times = [], Times()
+    for place, plan in enumerate(runs):
+        urgent = () if ahead and place else (moves[place],)
+        beside = tuple(moves[place + 1 : place + 2]) if ahead else ()
+        due = place + 1 if beside else None
+        waits = times.turn(place, _cycles(urgent, config), _cycles(beside, config), due, plan.predicted_cycles)
+        turns.append(Turn(plan, waits, urgent, beside))
+    return Pooling(step, tuple(turns), output, address, times.end(0))
 
 
 def plan_last(

@@ -76,8 +76,8 @@ def import_program(
         sized = of_one_size(program, example)
     except NotFunctional as error:
         raise ImportingError(str(error)) from error
-    network = _imported(sized, host, cut)
     inputs = _inputs_of(sized)
+    network = _imported(sized, host, cut)
     try:
         expected = outputs_of_program(program, inputs)
     except Exception as error:  # whatever an operator raises
@@ -96,9 +96,17 @@ def compared(network: FloatNetwork, inputs: torch.Tensor, expected: list[torch.T
 
 
 def _inputs_of(program: ExportedProgram) -> torch.Tensor:
-    """Random inputs for an imported program."""
+    """Random inputs for an imported program.
+
+    Raises:
+        ImportingError: the program's input is no tensor of its graph.
+    """
     names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
-    said = next(node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names)
+    said = next(
+        (node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names), None
+    )
+    if said is None:
+        raise ImportingError("the program cannot be imported: its input is no tensor of its graph")
     sizes = [size if isinstance(size, int) else size.node.hint for size in said.shape]
     return random_inputs(tuple(size if isinstance(size, int) else 2 for size in sizes), said.dtype)
 

@@ -93,7 +93,7 @@ def checked_program(content: bytes, *, places: bool = True) -> bytes:
         raise ProgramError("has ranges of sizes that are none")
     dialects = program.get("verifiers", [])
     if not isinstance(dialects, list) or not all(dialect in VERIFIERS for dialect in dialects):
-        raise ProgramError(f"is a program of the dialect {str(dialects)[:100]}, and not one of torch.export.export")
+        raise ProgramError(f"is a program of the dialect {repr(dialects)[:100]}, and not one of torch.export.export")
     result = {
         "graph_module": {
             "graph": check.value(module["graph"], 0),
@@ -133,7 +133,7 @@ def _root_call(calls: Any, check: "_Check") -> dict[str, Any]:
     signature = _mapping(roots[0].get("signature"), "inputs", "outputs", "in_spec", "out_spec")
     names = signature.get("forward_arg_names") or []
     if not isinstance(names, list) or not all(_is_name(name) for name in names) or len({*names}) < len(names):
-        raise ProgramError(f"has arguments {str(names)[:100]}, which are no names, or not each another one")
+        raise ProgramError(f"has arguments {repr(names)[:100]}, which are no names, or not each another one")
     return {
         "fqn": "",
         "signature": {

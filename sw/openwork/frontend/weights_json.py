@@ -38,7 +38,7 @@ def checked_weights(content: bytes, folder: str, members: Mapping[str, bytes]) -
         if not PATH.fullmatch(name):
             raise ProgramError(f"has a weight {name!r:.100}, which is no name of one")
         if not isinstance(entry, dict) or entry.get("use_pickle") is not False:
-            raise ProgramError(f"holds pickled objects ({name}), which could run code when they are loaded")
+            raise ProgramError(f"holds pickled objects ({name!r}), which could run code when they are loaded")
         path = entry.get("path_name")
         if not isinstance(path, str) or folder + path not in members:
             raise ProgramError(f"lacks the member of {name!r}")

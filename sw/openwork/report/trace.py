@@ -34,7 +34,7 @@ RUN, ARRAY, STREAMS, PES = 1, 2, 3, 4
 WHOLE, STEPS, COMMANDS = 1, 2, 3
 """Tracks of `RUN`."""
 
-HOST_IN, HOST_OUT, FETCHES = 1, 2, 3
+HOST_IN, HOST_OUT, FETCHES, MAPS = 1, 2, 3, 4
 """Tracks of `ARRAY`."""
 
 
@@ -58,12 +58,14 @@ class _Times:
     Attributes:
         starts, cycles: of each command.
         ends: the cycle of the answer.
+        maps: of each command that moves a map beside others, its number and the cycles in which it begins and is over.
         fetches: what is fetched: name, start, cycles, and what else is known.
     """
 
     starts: Sequence[int]
     cycles: Sequence[int]
     ends: int
+    maps: Sequence[tuple[int, int, int]]
     fetches: Sequence[tuple[str, int, int, dict[str, Any]]] = ()
 
 
@@ -91,7 +93,11 @@ def trace_of(
     events = _Events(clock_mhz or 1.0)
     events.track(RUN, "network", {WHOLE: "run", STEPS: "steps", COMMANDS: "commands"})
     transfers = {HOST_IN: "from the host", HOST_OUT: "to the host"}
-    events.track(ARRAY, "transfers", transfers if memory is None else {**transfers, FETCHES: "from the SDRAM"})
+    if memory is not None:
+        transfers[FETCHES] = "image from the SDRAM"
+    if times.maps:
+        transfers[MAPS] = "maps from and to the SDRAM"
+    events.track(ARRAY, "transfers", transfers)
     events.track(STREAMS, "weight streams", {pe + 1: f"feeder of PE {pe}" for pe in image.config.feeders})
     events.track(PES, "PEs", {pe + 1: f"PE {pe}" for pe in range(image.config.pes)})
     about = {"cycles": times.ends, "compute_cycles": image.compute_cycles, "array": str(image.config)}
@@ -101,6 +107,10 @@ def trace_of(
         _add_command(events, image, number, image.instructions[number], times.starts[number], times.cycles[number])
     for name, start, count, known in times.fetches:
         events.add(ARRAY, FETCHES, name, start, count, known)
+    for number, start, over in times.maps:
+        plan = image.commands[number]
+        about = {"command": number, "tensor": printable(plan.tensor), "kind": plan.kind}
+        events.add(ARRAY, MAPS, f"{plan.kind} {printable(plan.tensor)}", start, over - start, about)
     clock = "a cycle is shown as a microsecond" if clock_mhz is None else f"{clock_mhz:g} MHz"
     source = "predicted" if cycles is None else "reported by the gateware"
     return {
@@ -118,19 +128,15 @@ def write_trace(path: Path, trace: dict[str, Any]) -> None:
 def _times(image: Image, memory: Memory | None, cycles: Sequence[int] | None) -> _Times:
     taken = [command.predicted_cycles for command in image.commands] if cycles is None else list(cycles)
     if memory is None:
-        commands = [
-            (used, command.table_entries, command.kind == "RUN")
-            for used, command in zip(taken, image.commands, strict=True)
-        ]
-        starts, ends = program_times(image.config, commands)
-        return _Times(starts, taken, ends)
+        times = program_times(image.config, image.timed(taken))
+        return _Times(times.starts, taken, times.ends, times.maps)
     _, transfers, run = followed(image, memory.scratchpad_words, memory.sdram, taken)
     fetches = [
         (transfer.kind.name, begins, judged - begins, {"words": len(transfer.words), "waits for commands": transfer.after,
                                                          "waited": begins - named})
         for transfer, (named, begins, judged) in zip(transfers, run.transfers, strict=True)
     ]  # fmt: skip
-    return _Times(run.starts, taken, run.cycles, fetches)
+    return _Times(run.starts, taken, run.cycles, run.maps, fetches)
 
 
 def _add_steps(events: "_Events", image: Image, times: _Times) -> None:

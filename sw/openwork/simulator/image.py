@@ -2,7 +2,7 @@
 
 It is to the compiler what the golden model is to the gateware: whatever layout, balance, tap table or encoding get
 wrong shows here, before any hardware is simulated. What an array would answer by chance, because a word is read before anybody
-wrote it or in the pass that writes it, is refused.
+wrote it, in the pass that writes it, or while a map is moved into it, is refused.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,8 @@ def run_instructions(
         loaded: int8, the bytes for its LOAD commands.
 
     Raises:
-        ImageError: a command reads words that nobody wrote, or that its own pass writes.
+        ImageError: a command reads words that nobody wrote, or that its own pass writes; or it writes words of a map that is moved
+            beside it.
         PassError: a weight stream is malformed.
     """
     features = np.zeros((config.pes, config.feature_words, config.lanes), dtype=np.int8)
@@ -69,6 +70,8 @@ def run_instructions(
         command = instruction.command
         check_command(command, config)
         memory.command = number
+        if instruction.waits_for_maps:
+            memory.settle()
         match command:
             case LoadCommand():
                 if command.pieces:
@@ -207,19 +210,48 @@ class _Written:
         self._config = config
         self._known = np.full((config.pes, config.feature_words), self.NOTHING, np.int8)
         self._reads: list[tuple[int, NDArray[np.int64]]] = []  # stream and words, of the pass so far
+        # Words of maps that are moved beside commands, until one of these waits; and those of them that are loaded.
+        self._moved = np.zeros_like(self._known, bool)
+        self._coming = np.zeros_like(self._known, bool)
+
+    def settle(self) -> None:
+        """A command has waited until all maps are moved."""
+        self._known[self._coming] = self.ALL_LANES
+        self._moved[:] = self._coming[:] = False
 
     def load(self, load: LoadCommand) -> None:
-        """A LOAD writes whole words."""
-        self._known[load.group :: load.row_groups, _words(load)] = self.ALL_LANES
+        """A LOAD writes whole words; one of an external memory writes them some time before the next command that waits."""
+        place = slice(load.group, None, load.row_groups), _words(load)
+        if load.pieces:
+            self._known[place] = self.NOTHING
+            self._moved[place] = self._coming[place] = True
+            return
+        self._stay_clear(self._moved[place])
+        self._known[place] = self.ALL_LANES
+
+    def _stay_clear(self, moved: NDArray[np.bool_]) -> None:
+        """A command writes some words, of which these are part of maps that are moved.
+
+        Raises:
+            ImageError: there is one.
+        """
+        if moved.any():
+            raise ImageError(
+                f"command {self.command} of the image writes words of a map that is moved beside it, and does not wait"
+            )
 
     def give(self, command: StoreCommand | MoveCommand, least: int) -> None:
-        """Words leave their PE.
+        """Words leave their PE. Maps are moved one after the other: what one of them brings, the next can take.
 
         Raises:
             ImageError: less of them means something.
         """
-        if (self._known[command.pe, _words(command)] < least).any():
+        place = command.pe, _words(command)
+        moves = isinstance(command, StoreCommand) and bool(command.pieces)
+        if ((self._known[place] < least) & ~(self._coming[place] & moves)).any():
             raise ImageError(f"command {self.command} of the image reads what nothing before it writes")
+        if moves:
+            self._moved[place] = True
 
     def move(self, move: MoveCommand) -> None:
         """A MOVE reads its words, one after the other, and writes all PEs."""
@@ -290,7 +322,9 @@ class _Written:
             if any((shared or one.stream == reader) and np.isin(one.addresses, words).any() for reader, words in reads):
                 raise ImageError(f"command {self.command} of the image writes words that it reads")
             for stream in range(streams) if shared else (one.stream,):
-                known = self._known[stream * groups : (stream + 1) * groups]
+                pes = slice(stream * groups, (stream + 1) * groups)
+                known, moved = self._known[pes], self._moved[pes, one.addresses]
+                self._stay_clear(moved[-1:] if run.operation is Operation.POOL else moved)
                 if run.operation is Operation.POOL:
                     all_known = (one.known == self.ALL_LANES).all(axis=1)
                     known[-1, one.addresses] = np.where(all_known, self.LAST_LANE, self.NOTHING)

@@ -25,10 +25,13 @@ def test_groups_fit_and_hold_every_step_once(words: int) -> None:
     names = [dict.fromkeys(one.output.tensor for one in group.rounds.steps) for group in groups]
     assert [name for each in names for name in each] == [one.output.tensor for one in steps]
     for group in groups:
-        stays = list(zip(group.rounds.stays, group.addresses, strict=True))
-        assert all(address >= 0 and address + stay.words <= words for stay, address in stays)
-        for turn in range(max(stay.dies for stay, _ in stays) + 1):
-            live = sorted((at, at + stay.words) for stay, at in stays if stay.born <= turn <= stay.dies)
+        stays = [
+            (*group.rounds.held(stay), address, address + stay.words)
+            for stay, address in zip(group.rounds.stays, group.addresses, strict=True)
+        ]
+        assert all(begin >= 0 and end <= words for _, _, begin, end in stays)
+        for turn in range(max(last for _, last, _, _ in stays) + 1):
+            live = sorted((begin, end) for first, last, begin, end in stays if first <= turn <= last)
             assert all(first[1] <= second[0] for first, second in pairwise(live))
     if words == 4096:
         assert len(groups) == 2  # of at most 8 steps

@@ -13,7 +13,7 @@ from tests.system.networks import Builder
 from openwork.compiler.buffers import Buffer
 from openwork.compiler.channel_parts import ChannelCuts
 from openwork.compiler.forms import network_forms
-from openwork.compiler.rounds import MapStep, Rounds, Variant, pixels_of, rounds_of
+from openwork.compiler.rounds import MapStep, Rounds, Stay, Variant, moves_of, pixels_of, rounds_of
 from openwork.network import IntegerNetwork, MaxPool
 
 ROW_GROUPS, LANES = 2, 3
@@ -73,10 +73,11 @@ def check(rounds: Rounds, stored: frozenset[Buffer]) -> None:
     kept: dict[Buffer, int] = dict.fromkeys(stored, 0)
     for turn in range(turns * rounds.variant.rounds):
         step = rounds.steps[turn % turns]
-        now = [stay for stay in rounds.stays if stay.born <= turn <= stay.dies]
-        peak = max(peak, sum(stay.words for stay in now))
-        for held in {stay.of for stay in now} if rounds.variant.split else ():
-            bits = [stay.bits for stay in now if stay.of is held]
+        held = [stay for stay in rounds.stays if rounds.held(stay)[0] <= turn <= rounds.held(stay)[1]]
+        now = [stay for stay in held if stay.born <= turn <= stay.dies]
+        peak = max(peak, sum(stay.words for stay in held))
+        for whole in {stay.of for stay in now} if rounds.variant.split else ():
+            bits = [stay.bits for stay in now if stay.of is whole]
             assert sum(one.bit_count() for one in bits) == union(bits).bit_count()
         computed = 0
         for stay in (stay for stay in now if stay.born == turn):
@@ -91,14 +92,42 @@ def check(rounds: Rounds, stored: frozenset[Buffer]) -> None:
                 assert each[pixel] & ~there == 0
             assert rounds.reads[turn, source] & ~there == 0
     assert peak == rounds.peak
+    check_moves(rounds)
     for whole, all_bits in kept.items():
         assert all_bits == (1 << whole.block[0] * whole.block[1]) - 1
 
 
+def check_moves(rounds: Rounds) -> None:
+    """Every pixel is moved once, in time: loaded before it is read, and stored before its words are given to others."""
+    moves, rest = moves_of(rounds)
+    under_way: list[Stay] = []
+    moved: list[Stay] = []
+    before = -1
+    due: int | None = None
+    for turn, urgent, beside, needed in moves:
+        if due is not None and due <= turn:
+            under_way, due = [], None
+        for stay in (*urgent, *beside):
+            assert stay.born == before if stay.stored else rounds.held(stay)[0] <= turn <= stay.born
+        moved += [*urgent, *beside]
+        if urgent:
+            under_way, due = [], None
+        under_way += beside
+        assert (needed is None) is not bool(beside)
+        due = needed if due is None or (needed is not None and needed < due) else due
+        before = turn
+        # What is still under way is not read, and its words are not given away.
+        assert all(stay.born > turn if stay.loaded else turn <= rounds.held(stay)[1] for stay in under_way)
+    moved += rest
+    assert len(moved) == len(set(moved))
+    assert set(moved) == {stay for stay in rounds.stays if stay.loaded or stay.stored}
+
+
 VARIANTS = [
-    Variant(count, strip, kept, split)
+    Variant(count, strip, kept, split, *beside)
     for count, strip, split in product((1, 3, 8, 16), (1, 2, 3, 4), (False, True))
     for kept in {0, 1, count // 2, count}
+    for beside in ((0, 0), ((1, 1), (3, 1), (1, 3), (4, 4))[(count + strip + kept + split) % 4])
 ]
 
 

@@ -1,9 +1,12 @@
 """Maps in an external memory: whatever the feature memory holds, the outputs are the golden model's."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.system.networks import Builder, photograph
 
 from openwork.compiler.errors import CompileError
@@ -13,16 +16,33 @@ from openwork.files import FileError, decode_image, encode_image
 from openwork.golden import run_network
 from openwork.image import Image
 from openwork.network import IntegerNetwork, MaxPool
-from openwork.simulator.image import run_image
+from openwork.simulator.image import run_image, run_instructions
+from openwork_dv.fuzzing.transfers import play, sealed_transfers
 from openwork_hw.arch.commands import LoadCommand, Piece, StoreCommand
 from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import disassemble
-from openwork_hw.arch.external_image import check_external_words, external_words, read_external_words
-from openwork_hw.arch.image import ImageError, Instruction, assemble
+from openwork_hw.arch.external_image import HEADER_WORDS, check_external_words, external_words, read_external_words
+from openwork_hw.arch.image import (
+    COMMAND_WORDS,
+    FEEDER_WORDS,
+    CommandOp,
+    ImageError,
+    Instruction,
+    assemble,
+    decode_fields,
+)
 from openwork_hw.arch.transfers import MOST_PIECES, TransferKind
 
 CONFIG = ArrayConfig(
-    4, 3, feature_words=1024, row_buffer_nonzeros=64, tap_entries=64, sum_bits=26, group_sizes=(2, 4), replicas=2
+    4,
+    3,
+    feature_words=1024,
+    row_buffer_nonzeros=64,
+    tap_entries=64,
+    sum_bits=26,
+    group_sizes=(2, 4),
+    replicas=2,
+    map_stations=True,
 )
 SCRATCHPAD = 4096
 
@@ -140,6 +160,73 @@ def test_a_program_that_loads_what_nobody_stored_is_refused() -> None:
         ImageError, match=f"command {number} of the image loads from the external memory what nothing before"
     ):
         disassemble(assemble(changed(image, number, pieces=beyond), image.config), image.config)
+
+
+@pytest.mark.parametrize(("words", "idle"), [(64, 8), (128, 4)])
+def test_a_command_that_does_not_wait_for_maps_is_refused(words: int, idle: int) -> None:
+    """A word is read before it comes then, or written while it leaves.
+
+    Args:
+        idle: commands that wait before they must, because it takes no time there, or for nothing else than pixels that no
+            nonzero reads: a tap table must point at something.
+    """
+    _, image = compiled(tall(), words)
+    inputs = image.load_bytes(np.zeros(image.network.input.shape, np.int8))
+    waiting = [number for number, one in enumerate(image.instructions) if one.waits]
+    assert len(waiting) > 40
+    taken = 0
+    for number in waiting:
+        instructions = list(image.instructions)
+        instructions[number] = replace(instructions[number], waits=False)
+        try:
+            run_instructions(instructions, image.config, image.encoding, inputs)
+        except ImageError as error:
+            assert re.search(r"reads what nothing before it writes|writes words of a map that is moved", str(error))
+        else:
+            taken += 1
+    assert taken == idle
+
+
+def test_an_array_without_map_stations_keeps_its_maps() -> None:
+    with pytest.raises(CompileError, match="the network needs"):
+        planned_image(tall(), replace(CONFIG, feature_words=64, map_stations=False), scratchpad_words=SCRATCHPAD)
+
+
+@pytest.mark.parametrize("words", [64, 128])
+def test_transfers_that_wait_for_commands_that_wait_for_them_are_refused(words: int) -> None:
+    """A MAPS transfer that comes only after a command that waits for its own pieces; a player of the two queues hangs, too."""
+    _, image = compiled(tall(), words)
+    external = external_words(image.words, image.config, SCRATCHPAD)
+    transfers = check_external_words(external, image.config, SCRATCHPAD)
+    commands = refused = 0
+    for number, one in enumerate(transfers):
+        if one.kind is TransferKind.PROGRAM:
+            commands += sum(fields["op"] != CommandOp.END for fields in commands_in(one.words, image.config))
+        if one.kind is not TransferKind.MAPS:
+            continue
+        later = [*transfers[:number], replace(one, after=commands), *transfers[number + 1 :]]
+        content = sealed_transfers(external[:HEADER_WORDS], later)
+        try:
+            read_external_words(content, image.config, SCRATCHPAD)
+        except ImageError as error:
+            assert "which wait for pieces of later transfers" in str(error)
+            refused += 1
+            with pytest.raises(AssertionError, match="nothing goes on"):
+                play(np.random.default_rng(1), later, image.instructions, image.config, SCRATCHPAD)
+        else:
+            play(np.random.default_rng(1), later, image.instructions, image.config, SCRATCHPAD)
+    assert refused > 3
+
+
+def commands_in(words: NDArray[np.uint32], config: ArrayConfig) -> Iterator[dict[str, int]]:
+    """The commands of a PROGRAM transfer."""
+    at = 0
+    while at < len(words):
+        fields = decode_fields(words[at : at + COMMAND_WORDS])
+        at += COMMAND_WORDS
+        if fields["op"] == CommandOp.RUN:
+            at += FEEDER_WORDS * len(config.feeders) + fields["table_entries"]
+        yield fields
 
 
 def test_a_file_whose_places_contradict_is_refused() -> None:

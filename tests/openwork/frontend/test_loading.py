@@ -25,7 +25,7 @@ from tests.openwork.frontend.zoo import inputs, trained
 from torch import nn
 
 import openwork
-from openwork.frontend import LoadingError, import_program, load
+from openwork.frontend import ImportingError, LoadingError, import_program, load
 from openwork.frontend.pt2 import read_program
 
 GRAPH = "models/model.json"
@@ -309,6 +309,25 @@ def test_names_and_operators_of_a_graph_are_not_made_into_programs(content: byte
     for change, reason in expected:
         assert reason in refusal(with_json(content, GRAPH, change), tmp_path)
     assert not trap.exists()
+
+
+def test_what_a_file_says_of_itself_is_quoted_in_one_line(content: bytes, tmp_path: Path) -> None:
+    def dialect(document: Document) -> None:
+        document["verifiers"] = "a place\n    and another line"
+
+    assert r"the dialect 'a place\n    and another line'" in refusal(with_json(content, GRAPH, dialect), tmp_path)
+
+
+def test_a_program_whose_input_is_no_tensor_of_its_graph_is_refused(content: bytes, tmp_path: Path) -> None:
+    def number(document: Document) -> None:
+        specs = document["graph_module"]["signature"]["input_specs"]
+        (given,) = [spec["user_input"] for spec in specs if "user_input" in spec]
+        given["arg"] = {"as_int": 5}
+
+    path = tmp_path / "model.pt2"
+    path.write_bytes(with_json(content, GRAPH, number))
+    with pytest.raises(ImportingError, match="its input is no tensor of its graph"):
+        import_program(read_program(path))
 
 
 def test_checks_in_a_file_are_not_run(content: bytes, tmp_path: Path) -> None:

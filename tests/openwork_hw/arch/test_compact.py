@@ -1,4 +1,4 @@
-"""What `compact` and `activation_tables` mean to software: a fingerprint of its own; of `compact`, one encoding."""
+"""What later sizes mean to software: `compact`, activation tables and map stations have fingerprints of their own."""
 
 from dataclasses import fields, replace
 from itertools import product
@@ -28,13 +28,23 @@ def test_the_fingerprint_names_later_sizes_only_where_they_are_set() -> None:
     for config in [*PRESETS.values(), COMPACT]:
         sizes = [field.name for field in fields(config) if field.name not in ("technology", *LATER_SIZES)]
         text = " ".join(f"{name}={getattr(config, name)!r}" for name in sizes)
-        later = config.compact or config.activation_tables
+        later = config.compact or config.activation_tables or config.map_stations
         assert (config.fingerprint == crc32(text.encode())) is not later
         others = (
-            replace(config, compact=not config.compact),
+            replace(config, compact=not config.compact, map_stations=False),
             replace(config, activation_tables=not config.activation_tables),
         )
         assert len({config.fingerprint, *(other.fingerprint for other in others)}) == 3
+
+
+def test_map_stations_have_a_fingerprint_and_need_a_free_cycle() -> None:
+    config = ArrayConfig(2, 4, replicas=3)
+    assert replace(config, map_stations=True).fingerprint != config.fingerprint
+    with pytest.raises(ConfigError, match="map_stations need more than 4 lanes where replicas is 4"):
+        replace(config, replicas=4, map_stations=True)
+    for changes in ({"single_port": True, "replicas": 1}, {"compact": True}):
+        with pytest.raises(ConfigError, match="feature memories with two ports, and an array that is not compact"):
+            replace(config, map_stations=True, **changes)
 
 
 def test_the_boards_with_compact_arrays_have_compact_presets() -> None:

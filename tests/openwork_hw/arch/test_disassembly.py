@@ -65,7 +65,10 @@ WORDS = program()
 PROGRAM = int(WORDS[4])
 FEEDERS = PROGRAM + 3 * COMMAND_WORDS
 RUN_WORDS = FEEDERS - COMMAND_WORDS
-TABLED = sum(bits for _, bits in COMMAND_FIELDS[:-1]) - 32 * (COMMAND_WORDS - 1)
+_OFFSETS = dict(
+    zip((name for name, _ in COMMAND_FIELDS), np.cumsum([0, *(bits for _, bits in COMMAND_FIELDS)]), strict=False)
+)
+TABLED, WAITS = (int(_OFFSETS[name]) % 32 for name in ("tabled", "waits"))
 """The bit of the last word of a command that sends outputs through the activation table."""
 TABLE = FEEDERS + 2 * FEEDER_WORDS
 STORE = TABLE + len(TAPS)
@@ -117,6 +120,7 @@ def test_a_program_that_keeps_all_rules_is_taken() -> None:
         (lambda: changed(Set(PROGRAM, int(WORDS[PROGRAM]) & ~7 | 6)), "command 0 .* there is no command 6"),
         (lambda: changed(Set(PROGRAM, int(WORDS[PROGRAM]) & ~7 | 5)), "command 0 .* built without activation tables"),
         (lambda: changed(Set(RUN_WORDS + 7, 1 << TABLED)), "command 2 .* built without activation tables"),
+        (lambda: changed(Set(RUN_WORDS + 7, 1 << WAITS)), "command 2 .* built without map_stations"),
         (lambda: changed(Set(PROGRAM + 7, 1)), "command 0 .* fields contradict each other"),
         (lambda: changed(Set(STORE, int(WORDS[STORE]) | 1 << 31)), "command 3 .* pe must be from 0 to 1, not 2"),
         (lambda: changed(Set(FEEDERS + 1, 0)), "the weight stream of PE 0 has no words"),

@@ -1,5 +1,6 @@
 """WriteBack: words of outputs, loaded words and copies, each once and at its address."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,3 +91,39 @@ def test_a_pooled_sum_is_written_by_a_groups_last_pe_alone(is_last: int) -> None
 
     simulated(dut, bench)
     assert found == ({write_cycles(CONFIG, pooled=True): 40} if is_last else {})
+
+
+def test_a_word_of_a_map_waits_for_all_others() -> None:
+    """An output and a copy want the memory in the same cycle; a word of a map, to be written or read, comes behind them."""
+    config = replace(CONFIG, lanes=4, map_stations=True)
+    dut = WriteBack(config)
+    word = [3, -4, 5, -6]
+    found: list[tuple[int, int, bool]] = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.settings, {"loading": 1})
+        ctx.set(dut.is_target, 1)
+        await ctx.tick().repeat(last_cycles(config) + 2)
+        offered, reads = -1, False
+        for cycle in range(30):
+            ctx.set(dut.beat, {"op": BeatOp.LOAD, "weight": 1, "last": cycle % 4 == 0, "address": cycle})
+            ctx.set(dut.i_copies[0], {"byte": 9, "write": cycle % 4 == 1, "address": 60})
+            if offered < 0:
+                offered, reads = cycle, cycle % 2 == 0
+            ctx.set(dut.i_map, {"valid": 1, "address": 32, "word": word, "reads": reads})
+            if ctx.get(dut.map_taken):
+                found.append((offered, cycle, reads))
+                offered = -1
+            elif cycle > 6:
+                assert cycle - offered < config.replicas
+            await ctx.tick()
+            o = ctx.get(dut.o)
+            if found and found[-1][1] == cycle:
+                assert o.valid and o.address == 32 and o.reads == reads
+                assert [o.word[lane] for lane in range(4)] == word
+            elif o.valid:
+                assert not o.reads and o.address != 32
+
+    simulated(dut, bench)
+    assert {reads for _, _, reads in found} == {False, True}
+    assert max(taken - offered for offered, taken, _ in found[3:]) == config.replicas

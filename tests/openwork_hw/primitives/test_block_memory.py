@@ -49,6 +49,44 @@ def test_reads_what_was_written(
     assert read_data[delay:] == expected[:-delay]
 
 
+@pytest.mark.parametrize(
+    ("technology", "width", "depth"),
+    [
+        (Technology.GENERIC, 19, 100),
+        *((Technology.ECP5, width, depth) for width, depth in [(37, 300), (19, 1024), (56, 2048), (5, 4096)]),
+    ],
+)
+def test_reads_back_through_the_port_that_writes(
+    run_icarus: Callable[..., dict[str, list[int | None]]], technology: Technology, width: int, depth: int
+) -> None:
+    generator = random.Random(f"{technology} {width} {depth}")
+    memory = BlockMemory(width, depth, technology, reads_back=True)
+    addresses = [0, depth - 1, *(generator.randrange(depth) for _ in range(6))]
+    stimulus: dict[str, list[int]] = {"write_enable": [], "write_address": [], "write_data": [], "read_address": []}
+    words: dict[int, int] = {}
+    expected: dict[str, list[int | None]] = {"read_data": [], "back_data": []}
+    for _ in range(400):
+        enable, place = generator.randrange(2), generator.choice(addresses)
+        read = generator.choice([address for address in addresses if not enable or address != place])
+        value = generator.getrandbits(width)
+        for name, number in zip(stimulus, (enable, place, value, read), strict=True):
+            stimulus[name].append(number)
+        expected["read_data"].append(words.get(read, 0))
+        expected["back_data"].append(None if enable else words.get(place, 0))
+        if enable:
+            words[place] = value
+    found = run_icarus(memory, stimulus)
+    delay = BlockMemory.latency_cycles
+    for name, values in expected.items():
+        told = found[name][delay:]
+        assert all(want in (None, got) for want, got in zip(values[:-delay], told, strict=True)), name
+
+
+def test_a_port_that_cannot_read_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the write port of a block memory of gowin does not read"):
+        BlockMemory(8, 64, Technology.GOWIN, reads_back=True)
+
+
 @pytest.mark.parametrize("technology", [Technology.ECP5, Technology.GOWIN])
 @pytest.mark.parametrize(("width", "depth"), [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)])
 def test_starts_as_a_memory_that_yosys_makes(tmp_path: Path, technology: Technology, width: int, depth: int) -> None:

@@ -29,7 +29,7 @@ from openwork.network import IntegerNetwork
 from openwork.simulator.image import run_image, run_instructions
 from openwork_dv.fuzzing.onnx_files import mutated_onnx, small_onnx
 from openwork_dv.fuzzing.programs import mutated_program, small_program, small_program_without_in_place
-from openwork_dv.fuzzing.subjects import fetched_image, flash_image, small_image, small_networks
+from openwork_dv.fuzzing.subjects import fetched_image, flash_image, small_image, small_networks, spilled_image
 from openwork_dv.fuzzing.transfers import hostile_transfers, play, same_instructions
 from openwork_dv.fuzzing.values import change_bytes, change_value
 from openwork_dv.hostile import Anatomy, Part, hostile_words
@@ -172,18 +172,19 @@ def external_images(rng: Generator) -> str:
 
     Whatever order transfers and commands come in, each command finds its own words, and nothing waits for ever.
     """
-    image, size = fetched_image(), fetched_image().scratchpad_words
+    subject = fetched_image if rng.random() < 0.5 else spilled_image
+    image, size = subject(), subject().scratchpad_words
     kind = rng.random()
     if kind < 0.3:
         size = int(rng.integers(size // 2, 2 * size))
-        words = hostile_words(rng, image.words, _anatomy_of(fetched_image))[1]
+        words = hostile_words(rng, image.words, _anatomy_of(subject))[1]
         external = refusal_or(lambda: external_words(words, image.config, size))
         if external is None:
             return REFUSED
         expected = disassemble(words, image.config)
         assert same_instructions(read_external_words(external, image.config, size), expected), "another program"
         return TAKEN
-    whole = _external_content()
+    whole = _external_content(subject)
     if kind < 0.4:
         damaged = whole.copy()
         damaged[int(rng.integers(len(damaged)))] ^= np.uint32(1 << int(rng.integers(32)))
@@ -241,7 +242,8 @@ def program_files(rng: Generator) -> str:
     network = None if program is None else refusal_or(lambda: import_program(program))
     if network is None:
         return REFUSED
-    batch = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(int(rng.integers(1 << 32))))
+    generator = torch.Generator().manual_seed(int(rng.integers(1 << 32)))
+    batch = torch.randn(2, *network.shapes[network.input], generator=generator)
     with torch.no_grad():
         expected = program.module()(batch)
         (found,) = _meaning(network, batch)
@@ -373,8 +375,8 @@ def _image_content() -> bytes:
 
 
 @cache
-def _external_content() -> NDArray[np.uint32]:
-    image = fetched_image()
+def _external_content(subject: Callable[[], Image]) -> NDArray[np.uint32]:
+    image = subject()
     return external_words(image.words, image.config, image.scratchpad_words)
 
 

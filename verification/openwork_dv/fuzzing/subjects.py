@@ -1,5 +1,6 @@
 """What is mutated: small networks that between them have every kind of step, and images of them."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -40,6 +41,20 @@ def fetched_image() -> Image:
     return compile_network(
         _classifier(), SMALL, Encoding.CSR, row_groups=SMALL.pes, watch=True, scratchpad_words=len(plain.words) // 2
     )
+
+
+@cache
+def spilled_image() -> Image:
+    """With maps in an external memory, which move beside passes."""
+    config = replace(SMALL, feature_words=128, map_stations=True)
+    network = _network(
+        (2, 12, 10),
+        LayerStep(("input",), "a", _layer("a", (2, 12, 10), 4, (3, 3), padding=(1, 1, 1, 1))),
+        LayerStep(("a",), "b", _layer("b", (4, 12, 10), 4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1))),
+        LayerStep(("b",), "c", _layer("c", (4, 6, 5), 6, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1))),
+        LayerStep(("c",), "d", _layer("d", (6, 3, 3), 5, (3, 3))),
+    )
+    return compile_network(network, config, Encoding.CSR, row_groups=config.pes, scratchpad_words=2048)
 
 
 def _classifier(*, pools: bool = True) -> IntegerNetwork:

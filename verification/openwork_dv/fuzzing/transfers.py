@@ -12,7 +12,8 @@ from openwork_hw.arch.config import ArrayConfig
 from openwork_hw.arch.disassembly import InstructionReader
 from openwork_hw.arch.external_image import HEADER_WORDS
 from openwork_hw.arch.image import Instruction
-from openwork_hw.arch.transfers import Transfer, TransferKind
+from openwork_hw.arch.timing import MAP_ORDERS
+from openwork_hw.arch.transfers import MOST_PIECES, PIECES_AHEAD, Transfer, TransferKind
 
 HEADER_FIELDS = range(4, 8)
 """Words of the header that say something which no program knows beforehand: scratchpad, commands, bytes in and out."""
@@ -53,7 +54,7 @@ def hostile_transfers(rng: Generator, header: NDArray[np.uint32], transfers: Seq
             case 2:
                 changed[place : place + 2] = reversed(changed[place : place + 2])
             case 3:
-                changed[place] = replace(one, kind=TransferKind(int(rng.integers(1, 4))))
+                changed[place] = replace(one, kind=TransferKind(int(rng.integers(1, 5))))
             case 4 | 5:
                 after = int(rng.choice([0, one.after + 1, max(one.after - 1, 0), LARGEST_AFTER]))
                 changed[place] = replace(one, after=after)
@@ -81,7 +82,7 @@ def play(
     config: ArrayConfig,
     scratchpad_words: int,
 ) -> None:
-    """Let transfers arrive and commands end in an order drawn at random among all orders that the two queues allow.
+    """Let transfers arrive, commands end and maps move in an order drawn at random among all orders that their queues allow.
 
     Each command must find its own words in the scratchpad, from the moment its PROGRAM transfer arrives until it is reported.
 
@@ -95,25 +96,45 @@ def play(
     ] = []  # of each command that has arrived: its transfer's words, and where it begins in them
     share = rng.random()  # how eager the transfers are
     arrived = reported = 0
+    pieces = 0  # that have arrived and have not been moved
+    orders: list[int] = []  # pieces of each LOAD and STORE that has been handed over and is not over
 
     def read(number: int) -> tuple[object, int]:
         place, at = places[number]
         reader = InstructionReader(
-            scratchpad[place].copy(), config, lambda first, count, _: scratchpad[first:][:count].copy(), at
+            scratchpad[place].copy(),
+            config,
+            lambda first, count, _: scratchpad[first:][:count].copy(),
+            at,
+            lambda _: getattr(instructions[number].command, "pieces", ()),
         )
         return _contents(reader.instruction(number)), reader.at
 
-    while arrived < len(transfers) or reported < len(instructions):
+    while arrived < len(transfers) or reported < len(instructions) or orders:
         may_fetch = arrived < len(transfers) and transfers[arrived].after <= reported
-        may_report = reported < len(places)
-        assert may_fetch or may_report, f"nothing goes on after {arrived} transfers and {reported} commands"
+        if may_fetch and transfers[arrived].kind is TransferKind.MAPS:
+            may_fetch = pieces <= PIECES_AHEAD - MOST_PIECES
+        may_report = reported < len(places) and len(orders) < MAP_ORDERS
+        if may_report and instructions[reported].waits_for_maps:
+            may_report = not orders
+        may_move = bool(orders) and pieces > 0
+        assert may_fetch or may_report or may_move, f"nothing goes on after {arrived} transfers and {reported} commands"
+        if may_move and not ((may_fetch or may_report) and rng.random() < share):
+            pieces, orders[0] = pieces - 1, orders[0] - 1
+            if not orders[0]:
+                del orders[0]
+            continue
         if may_report and not (may_fetch and rng.random() < share):
             assert read(reported)[0] == wanted[reported], f"command {reported} finds other words when it ends"
+            moved = getattr(instructions[reported].command, "pieces", ())
+            orders += [len(moved)] if moved else []
             reported += 1
             continue
         transfer = transfers[arrived]
         arrived += 1
-        if transfer.kind is TransferKind.END:
+        if transfer.kind is TransferKind.MAPS:
+            pieces += len(transfer.words) // 2
+        if transfer.kind in (TransferKind.END, TransferKind.MAPS):
             continue
         place = slice(transfer.address, transfer.address + len(transfer.words))
         scratchpad[place] = transfer.words
@@ -132,4 +153,4 @@ def same_instructions(one: Sequence[Instruction], other: Sequence[Instruction]) 
 def _contents(instruction: Instruction) -> object:
     """What an instruction is, as something that can be compared."""
     feeders = [(one.words.tobytes(), one.records) for one in instruction.feeders]
-    return instruction.command, instruction.taps, feeders
+    return instruction.command, instruction.taps, feeders, instruction.waits

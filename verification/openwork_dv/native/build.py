@@ -87,15 +87,21 @@ def build(
     Raises:
         SimulationError: the compiler is not there, or refused the program.
     """
-    top = ImageRunner(config, encodings=encodings, address_bits=address_bits, watchdog_bits=watchdog_bits)
     name = f"{config!r} {encodings!r} {address_bits} {watchdog_bits}"
-    program = build_program(name, top, "main.cpp", folder, waves=waves, short_runs=short_runs)
+    program = build_program(
+        name,
+        lambda: ImageRunner(config, encodings=encodings, address_bits=address_bits, watchdog_bits=watchdog_bits),
+        "main.cpp",
+        folder,
+        waves=waves,
+        short_runs=short_runs,
+    )
     return NativeSimulation(config, program, 0 if watchdog_bits == WATCHDOG_BITS else 2 << watchdog_bits)
 
 
 def build_program(
     name: str,
-    top: wiring.Component,
+    top: Callable[[], wiring.Component],
     main: str,
     folder: Path = BUILD_FOLDER,
     *,
@@ -106,6 +112,7 @@ def build_program(
     """The executable of a component and of `main`, a C++ file of this package; the same name means the same component.
 
     Args:
+        top: makes the component; called only if the executable is not there.
         waves, short_runs: as for `build`.
         write_verilog: makes top.v of the component.
 
@@ -125,7 +132,7 @@ def build_program(
 
     def make(part: Path) -> None:
         shutil.copy(Path(__file__).parent / main, part / "main.cpp")
-        write_verilog(top, part)
+        write_verilog(top(), part)
         (part / "ports.h").write_text(_ports((part / "top.v").read_text()))
         files = [name for name in ("top.v", "loaded_memory.v") if (part / name).exists()]
         verilate(part, *files, *(["--trace-vcd"] if waves else []))

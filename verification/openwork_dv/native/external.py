@@ -32,9 +32,15 @@ def build_external(
     Raises:
         SimulationError: the compiler is not there, or refused the program.
     """
-    top = ExternalSystem(
-        config, encodings=encodings, sdram=sdram, scratchpad_words=scratchpad_words, watchdog_bits=watchdog_bits
-    )
     name = f"external {config!r} {encodings!r} {sdram!r} {scratchpad_words} {watchdog_bits}"
-    program = build_program(name, top, "main.cpp", folder, waves=waves, short_runs=short_runs)
+    program = build_program(
+        name,
+        lambda: ExternalSystem(
+            config, encodings=encodings, sdram=sdram, scratchpad_words=scratchpad_words, watchdog_bits=watchdog_bits
+        ),
+        "main.cpp",
+        folder,
+        waves=waves,
+        short_runs=short_runs,
+    )
     return NativeSimulation(config, program, 0 if watchdog_bits == WATCHDOG_BITS else 2 << watchdog_bits, sdram)

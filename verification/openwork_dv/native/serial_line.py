@@ -68,9 +68,14 @@ class SimulatedBoard:
             SimulationError: the simulation cannot be built.
         """
         self._clocks = clocks_per_bit(clock_hz, baud)
-        top = shell(config, clock_hz=clock_hz, baud=baud, **options)
         name = f"serial {shell.__name__} {config!r} {clock_hz} {baud} {sorted(options.items())!r}"
-        self._program = build_program(name, top, "serial_line.cpp", folder, write_verilog=write_verilog)
+        self._program = build_program(
+            name,
+            lambda: shell(config, clock_hz=clock_hz, baud=baud, **options),
+            "serial_line.cpp",
+            folder,
+            write_verilog=write_verilog,
+        )
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
