@@ -49,9 +49,10 @@ def expected(rows: SparseRows) -> list[tuple[int, int, bool]]:
 
 KINDS = [*((encoding, False) for encoding in Encoding), (Encoding.CSR, True)]
 """Encodings, and whether the decoder is the serial one of CSR."""
+QUICK_KINDS = [(Encoding.PACKED, False), (Encoding.CSR, True)]
 
 
-@pytest.mark.parametrize(("encoding", "serial"), slow_but(KINDS, (Encoding.PACKED, False), (Encoding.CSR, True)))
+@pytest.mark.parametrize(("encoding", "serial"), slow_but(KINDS, *QUICK_KINDS))
 def test_streams_decode_to_their_rows_at_every_stall_rate(encoding: Encoding, serial: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, encoding])
     jobs, rows, layouts = [], [], []
@@ -68,7 +69,7 @@ def test_streams_decode_to_their_rows_at_every_stall_rate(encoding: Encoding, se
         assert nonzeros(result, layout) == expected(stream)
 
 
-@pytest.mark.parametrize(("encoding", "serial"), KINDS)
+@pytest.mark.parametrize(("encoding", "serial"), slow_but(KINDS, *QUICK_KINDS))
 def test_corrupted_streams_end_as_the_python_decoder_says(encoding: Encoding, serial: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, 50, encoding])
     jobs: list[DecoderJob] = []

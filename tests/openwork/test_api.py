@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tests.openwork.frontend.zoo import inputs, trained
+from tests.slow import slow_but
 
 import openwork
 from openwork.files import FileError, encode_network
@@ -19,7 +20,7 @@ from openwork.quantization import Observer, QuantizationError
 from openwork.quantization import quantize as quantize_network
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", slow_but(Observer, Observer.PERCENTILE))
 def test_quantize_takes_a_model_in_every_form(tmp_path: Path, observer: Observer) -> None:
     model, batch = trained("joined").eval(), inputs("joined", 20)
     program = torch.export.export(model, (batch[:1],))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tests.openwork.command_line import run
 from tests.openwork.frontend.zoo import inputs, trained
+from tests.slow import slow_but
 
 from openwork.files import read_network
 from openwork.frontend import import_module
@@ -78,7 +79,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[2])]), "COLUMNS": "120"}
 
 
-@pytest.mark.parametrize("name", ["models_here:pooled", "models_here:program", "pooled.pt2"])
+@pytest.mark.parametrize("name", slow_but(["models_here:pooled", "models_here:program", "pooled.pt2"], "pooled.pt2"))
 def test_a_model_is_quantized_and_run_from_any_source(folder: Path, tmp_path: Path, name: str) -> None:
     path = str(tmp_path / "model.int8")
     result = run(folder, "quantize", name, "--calibrate", "x.npy", "--observer", "percentile", "-o", path)

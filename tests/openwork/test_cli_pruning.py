@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 METHODS = ["magnitude", "obc", "n-of-m", "channels", "gradual", "proximal", "rigl"]
 
 
-@pytest.mark.parametrize("method", slow_but(METHODS, "magnitude", "n-of-m", "channels", "gradual"))
+@pytest.mark.parametrize("method", slow_but(METHODS, "magnitude", "n-of-m", "gradual"))
 def test_every_method_writes_a_model_of_the_density(folder: Path, tmp_path: Path, method: str) -> None:
     path = tmp_path / "pruned.pt2"
     arguments = ("--method", method, "--density", "0.5", "--data", "x.npy", "--epochs", "1", "-o", str(path))

@@ -35,15 +35,17 @@ def endless(_rng: np.random.Generator) -> str:
 
 
 @pytest.mark.parametrize(
-    ("trial", "said"),
+    ("count", "trial", "said"),
     [
-        (partial(broken, IndexError), "IndexError: a trial"),
-        (partial(broken, AssertionError), "AssertionError: a trial"),
-        (endless, "TimeoutError: a trial takes more than 1 s"),
+        (2, partial(broken, IndexError), "IndexError: a trial"),
+        (2, partial(broken, AssertionError), "AssertionError: a trial"),
+        (1, endless, "TimeoutError: a trial takes more than 1 s"),
     ],
 )
-def test_a_traceback_a_wrong_outcome_and_a_wait_fail(trial: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_traceback_a_wrong_outcome_and_a_wait_fail(
+    count: int, trial: object, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(FORMATS, "broken", trial)
     monkeypatch.setattr(campaign_module, "SECONDS", 1)
-    with pytest.raises(FuzzError, match=rf"(?s)2 of 2 trials of broken failed:\nseed \[7, 0\]: .*{said}"):
-        fuzz("broken", 2, 7)
+    with pytest.raises(FuzzError, match=rf"(?s){count} of {count} trials of broken failed:\nseed \[7, 0\]: .*{said}"):
+        fuzz("broken", count, 7)

@@ -57,7 +57,7 @@ def pass_words(image: Image) -> list[int]:
         (classifier, CONFIGS[2], Encoding.CSR),
         (flat, CONFIGS[2], Encoding.PACKED),
         (vectors, CONFIGS[0], Encoding.CSR),
-        (vectors, CONFIGS[1], Encoding.PACKED),
+        pytest.param(vectors, CONFIGS[1], Encoding.PACKED, marks=pytest.mark.slow),
         (through_tables, CONFIGS[3], Encoding.PACKED),
     ],
 )

@@ -158,8 +158,12 @@ def agree(found: IntegerNetwork, config: ArrayConfig, encoding: Encoding, seed: 
     assert (plain.outputs(run_image(plain, inputs[0])) == run_network(found, inputs)[0]).all()
 
 
-@pytest.mark.parametrize("config", slow_but(CONFIGS, CONFIGS[-1]), ids=str)
-def test_random_networks_equal_the_golden_model(config: ArrayConfig) -> None:
+@pytest.mark.parametrize(
+    ("config", "count"),
+    slow_but([(CONFIGS[-1], 20), *((config, 60) for config in CONFIGS)], (CONFIGS[-1], 20)),
+    ids=str,
+)
+def test_random_networks_equal_the_golden_model(config: ArrayConfig, count: int) -> None:
     refused = Counter[bool]()
 
     @given(
@@ -167,7 +171,7 @@ def test_random_networks_equal_the_golden_model(config: ArrayConfig) -> None:
         encoding=st.sampled_from(list(Encoding)),
         seed=st.integers(0, 1 << 20),
     )
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=count, deadline=None)
     def check(found: IntegerNetwork, encoding: Encoding, seed: int) -> None:
         try:
             compile_network(found, config, encoding)
@@ -187,8 +191,11 @@ def test_random_networks_equal_the_golden_model(config: ArrayConfig) -> None:
     assert refused[True] <= MOST_REFUSED * refused.total()
 
 
+LARGE = ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)
+
+
 @pytest.mark.parametrize("encoding", list(Encoding))
-@pytest.mark.parametrize("config", [*CONFIGS, ArrayConfig(21, 7, group_sizes=(1, 7, 21), replicas=3)], ids=str)
+@pytest.mark.parametrize("config", slow_but([*CONFIGS, LARGE], CONFIGS[-1]), ids=str)
 @pytest.mark.parametrize("build", [classifier, flat, residual, far, decoder])
 def test_kinds_of_steps(build: object, config: ArrayConfig, encoding: Encoding) -> None:
     assert callable(build)

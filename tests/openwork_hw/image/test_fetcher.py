@@ -148,7 +148,7 @@ def headed(place: int, word: int) -> NDArray[np.uint32]:
         (1, 2, ImageStatus.VERSION),
         (2, 7, ImageStatus.CONFIGURATION),
         (3, 1 << 25, ImageStatus.LENGTH),
-        (3, +1, ImageStatus.LENGTH),
+        pytest.param(3, +1, ImageStatus.LENGTH, marks=pytest.mark.slow),
         (3, -1, ImageStatus.LENGTH),
         (4, 1 << 20, ImageStatus.LENGTH),
     ],
