@@ -6,7 +6,8 @@ again. NAME says what is quoted:
 - a record of `fpga/results` or `docs/results`: its figures, a row for each run; ``RECORD with TEXT`` leaves out the runs whose
   setting does not have the text, and ``RECORD showing NAME; NAME`` all figures but these;
 - a folder of records: the figures of all;
-- ``RECORD by board``: inputs per second, a row for each network and a column for each board;
+- ``RECORD by board``: inputs per second, a row for each network and a column for each board; ``RECORD by board without TEXT``
+  leaves out the networks whose name has the text;
 - ``presets``: the arrays that have a name;
 - ``decisions``: the titles of the decision records;
 - ``registers``: the bus shell's register map;
@@ -140,12 +141,18 @@ def measured(path: Path, now: Sources, text: str = "", names: Sequence[str] = ()
     return "\n".join(tables) + (MEANING if marked else "")
 
 
-def by_board(path: Path, now: Sources) -> str:
-    """Inputs per second of a record whose settings begin with "network, board;": with the serial line, and of the array alone."""
+def by_board(path: Path, now: Sources, without: str = "") -> str:
+    """Inputs per second of a record whose settings begin with "network, board;": with the serial line, and of the array alone.
+
+    Args:
+        without: networks that have this in their name are left out; "" leaves out none.
+    """
     cells: dict[tuple[str, str], str] = {}
     marks: dict[str, str] = {}
     for run in read_record(path):
         network, _, board = run.setting.partition(";")[0].rpartition(", ")
+        if without and without in network:
+            continue
         figures = {one.name: one.value for one in run.figures}
         array = figures["inputs per second of the array"]
         line = figures["inputs per second with the serial line"]
@@ -238,8 +245,9 @@ def render(name: str) -> str:
         return docstring(name.removeprefix("docstring "))
     if name.startswith("diagram "):
         return f"{FENCE}text\n{DIAGRAMS[name.removeprefix('diagram ')]()}{FENCE}\n"
-    if name.endswith(" by board"):
-        return by_board(ROOT / name.removesuffix(" by board"), sources())
+    path, by, without = name.partition(" by board")
+    if by:
+        return by_board(ROOT / path, sources(), without.removeprefix(" without "))
     match = RECORD.fullmatch(name)
     assert match, name
     names = match["names"].split("; ") if match["names"] else ()
