@@ -162,7 +162,7 @@ def test_a_program_that_loads_what_nobody_stored_is_refused() -> None:
         disassemble(assemble(changed(image, number, pieces=beyond), image.config), image.config)
 
 
-@pytest.mark.parametrize(("words", "idle"), [(64, 8), (128, 4)])
+@pytest.mark.parametrize(("words", "idle"), [pytest.param(64, 8, marks=pytest.mark.slow), (128, 4)])
 def test_a_command_that_does_not_wait_for_maps_is_refused(words: int, idle: int) -> None:
     """A word is read before it comes then, or written while it leaves.
 
@@ -192,7 +192,7 @@ def test_an_array_without_map_stations_keeps_its_maps() -> None:
         planned_image(tall(), replace(CONFIG, feature_words=64, map_stations=False), scratchpad_words=SCRATCHPAD)
 
 
-@pytest.mark.parametrize("words", [64, 128])
+@pytest.mark.parametrize("words", [pytest.param(64, marks=pytest.mark.slow), 128])
 def test_transfers_that_wait_for_commands_that_wait_for_them_are_refused(words: int) -> None:
     """A MAPS transfer that comes only after a command that waits for its own pieces; a player of the two queues hangs, too."""
     _, image = compiled(tall(), words)
