@@ -3,7 +3,7 @@
 Each trial ends in a sentence, or in what the content means; a traceback, a wrong value or a wait ends the campaign. Takes about an
 hour on two cores. The record is docs/results/campaign.json.
 
-    python benchmarks/campaign.py                         # 100,000 trials of each format, 6,000 images in RTL
+    python benchmarks/campaign.py                         # 100,000 trials of each format, 8,000 images in RTL
     python benchmarks/campaign.py --count 2000 --try-only taps   # fewer, of the formats whose names begin so; no record
 """
 
